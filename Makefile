@@ -1,0 +1,82 @@
+# Every target does its own set-up in a fresh clone; a person needs Python 3.11 or newer, make and the network.
+# Another Python: make PYTHON=python3.13 test
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHECK_READY := $(VENV)/.ready-check
+BROWSER_READY := $(VENV)-browser/.ready
+SDK_READY := $(VENV)-sdk/.ready
+LOCK_READY := $(VENV)-lock/.ready
+CLIENT_LOCKS := $(wildcard tests/*/package-lock.json tests/*/*/package-lock.json)
+SLOW := browser or clients or sdk
+PYTEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint format bench lock browser clients sdk clean
+
+help:
+	@echo 'Rollcall: a GraphQL server over an inventory kept in step with Microsoft Entra ID.'
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1:8000/graphql, until Ctrl-C
+	@$(BIN)/rollcall demo
+
+test: lint  ## everything a laptop can prove in a few minutes
+	@$(BIN)/pytest tests -m 'not ($(SLOW))' -n $(PYTEST_WORKERS) --dist worksteal
+
+check: lint  ## format, lint, types, house rules and unit tests, in about a minute
+	@$(BIN)/pytest tests/house $(wildcard tests/unit) -m 'not ($(SLOW))'
+
+lint: $(CHECK_READY)
+	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+format: $(CHECK_READY)  ## rewrite the source as `make check` wants it
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+bench: $(READY)  ## measure, and print the table of docs/performance.md
+	@if test -f bench/__main__.py; then $(BIN)/python -m bench; else echo 'No benchmark is written yet.'; fi
+
+browser: $(BROWSER_READY)  ## GraphiQL in a real Chromium (Debian: apt-get install chromium)
+	@$(VENV)-browser/bin/pytest tests/browser -m browser --no-skips -rs
+
+clients: $(CHECK_READY)  ## the server as JavaScript programs see it (needs node and npm)
+	@$(foreach lock,$(CLIENT_LOCKS),npm ci --prefix $(dir $(lock)) --no-audit --no-fund --silent &&) true
+	@$(BIN)/pytest tests -m clients --no-skips -rs
+
+sdk: $(SDK_READY)  ## the simulator as Microsoft's own Graph SDK sees it (downloads 390 MB)
+	@$(VENV)-sdk/bin/pytest tests/sdk -m sdk --no-skips -rs
+
+lock: $(LOCK_READY)  ## compile requirements/*.in anew, newest versions, by hash
+	@requirements/compile $(VENV)-lock/bin/pip-compile
+
+clean:  ## remove every environment and everything built
+	@rm -rf $(VENV) $(VENV)-* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find tests -name node_modules -type d -prune -exec rm -rf {} +
+
+$(READY): requirements/run.txt requirements/build.txt pyproject.toml
+	@requirements/install $(VENV) "$(PYTHON)" --editable requirements/build.txt requirements/run.txt
+	@touch $@
+
+$(CHECK_READY): $(READY) requirements/check.txt
+	@requirements/install $(VENV) "$(PYTHON)" requirements/check.txt
+	@touch $@
+
+$(BROWSER_READY): requirements/browser.txt requirements/check.txt requirements/run.txt requirements/build.txt pyproject.toml
+	@requirements/install $(VENV)-browser "$(PYTHON)" --editable requirements/build.txt requirements/run.txt \
+		requirements/check.txt requirements/browser.txt
+	@touch $@
+
+$(SDK_READY): requirements/sdk.txt requirements/check.txt requirements/run.txt requirements/build.txt pyproject.toml
+	@requirements/install $(VENV)-sdk "$(PYTHON)" --editable requirements/build.txt requirements/run.txt \
+		requirements/check.txt requirements/sdk.txt
+	@touch $@
+
+$(LOCK_READY): requirements/lock.txt
+	@requirements/install $(VENV)-lock "$(PYTHON)" requirements/lock.txt
+	@touch $@

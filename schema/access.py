@@ -1,0 +1,153 @@
+"""ONE table says who may do what: coordinate of the schema → the least role; what has no row is denied to everyone.
+
+A document is checked as a whole before anything runs, so both ways of executing a query are behind the same check.
+Which rows a caller sees is another matter: `Noun.scope` keeps every read inside the caller's organization.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    get_named_type,
+    visit,
+)
+
+from sync.errors import Forbidden
+
+
+class Role(enum.StrEnum):
+    """What a token may do; each role may do all that the ones before it may."""
+
+    VIEWER = "VIEWER"
+    ANNOTATOR = "ANNOTATOR"
+    USER = "USER"
+    ADMINISTRATOR = "ADMINISTRATOR"
+    SUPERUSER = "SUPERUSER"
+
+    def reaches(self, least: Role) -> bool:
+        """Tell whether this role may do what `least` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(least)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is asking: a token, the organization it belongs to, and its role there."""
+
+    token_id: int
+    organization_id: int
+    role: Role
+    name: str
+
+
+# A type alone stands for all its fields that have no row of their own.
+TABLE: dict[str, Role] = {
+    "Query.__schema": Role.VIEWER,
+    "Query.__type": Role.VIEWER,
+    "Query.viewer": Role.VIEWER,
+    "Query.server": Role.VIEWER,
+    "Query.assets": Role.VIEWER,
+    "Query.asset": Role.VIEWER,
+    "Query.users": Role.VIEWER,
+    "Query.user": Role.VIEWER,
+    "Query.groups": Role.VIEWER,
+    "Query.group": Role.VIEWER,
+    "Query.sites": Role.VIEWER,
+    "Query.site": Role.VIEWER,
+    "Query.organizations": Role.VIEWER,
+    "Query.organization": Role.VIEWER,
+    "Query.tasks": Role.VIEWER,
+    "Query.task": Role.VIEWER,
+    "Query.taskRuns": Role.VIEWER,
+    "Query.taskRun": Role.VIEWER,
+    "Query.credentials": Role.USER,
+    "Query.credential": Role.USER,
+    "Mutation.createOrganization": Role.SUPERUSER,
+    "Mutation.createSite": Role.ADMINISTRATOR,
+    "Mutation.createToken": Role.ADMINISTRATOR,
+    "Mutation.createCredential": Role.ADMINISTRATOR,
+    "Mutation.createTask": Role.USER,
+    "Mutation.triggerTask": Role.USER,
+    "Asset": Role.VIEWER,
+    "Attribute": Role.VIEWER,
+    "AzureAdDevice": Role.VIEWER,
+    "Match": Role.VIEWER,
+    "User": Role.VIEWER,
+    "Group": Role.VIEWER,
+    "Site": Role.VIEWER,
+    "Organization": Role.VIEWER,
+    "Task": Role.VIEWER,
+    "Task.credential": Role.USER,
+    "TaskRun": Role.VIEWER,
+    "TaskRunLogEntry": Role.VIEWER,
+    "StageProgress": Role.VIEWER,
+    "InventoryCounts": Role.VIEWER,
+    "RequestCounts": Role.VIEWER,
+    "RunError": Role.VIEWER,
+    "Credential": Role.USER,
+    "CredentialCheck": Role.USER,
+    "CredentialVerification": Role.USER,
+    "ApiToken": Role.ADMINISTRATOR,
+    "Viewer": Role.VIEWER,
+    "Server": Role.VIEWER,
+    "Limit": Role.VIEWER,
+    "PageInfo": Role.VIEWER,
+}
+
+
+def least_role(coordinate: str) -> Role | None:
+    """Return the least role for a coordinate such as `Task.credential`; None if nobody may."""
+    type_name = coordinate.partition(".")[0]
+    return TABLE.get(coordinate) or TABLE.get(type_name) or _of_derived(type_name)
+
+
+def _of_derived(type_name: str) -> Role | None:
+    """Connections, edges, payloads and mutation errors are as open as what leads to them."""
+    if type_name.startswith("__") or type_name.endswith(("Connection", "Edge", "Payload", "Error")):
+        return Role.VIEWER
+    return None
+
+
+def required(schema: GraphQLSchema, document: DocumentNode) -> dict[Role | None, str]:
+    """Find what a valid document asks for: each role that is needed → the first coordinate that needs it."""
+    walk = _Walk(TypeInfo(schema))
+    visit(document, TypeInfoVisitor(walk.info, walk))
+    return walk.needed
+
+
+def check(needed: dict[Role | None, str], role: Role) -> None:
+    """Refuse a document that asks for more than the role reaches.
+
+    Raises:
+        Forbidden: names the first field that is out of reach.
+    """
+    for least, coordinate in needed.items():
+        if least is None or not role.reaches(least):
+            allowed = "Nobody may" if least is None else f"The role {least.name} or higher may"
+            raise Forbidden(
+                f"The role {role.name} may not use {coordinate}.",
+                hint=f"{allowed} use it; ask an administrator for another token.",
+                coordinate=coordinate,
+            )
+
+
+class _Walk(Visitor):
+    def __init__(self, info: TypeInfo) -> None:
+        super().__init__()
+        self.info = info
+        self.needed: dict[Role | None, str] = {}
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        parent = self.info.get_parent_type()
+        if parent is None or node.name.value == "__typename":
+            return
+        coordinate = f"{get_named_type(parent).name}.{node.name.value}"
+        self.needed.setdefault(least_role(coordinate), coordinate)

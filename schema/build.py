@@ -1,0 +1,26 @@
+"""Puts the schema together: nouns, generated types, roots."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema.connection import generate, generate_connection
+from schema.fields import NOUNS
+from schema.scalars import SCALARS
+from schema.types import Asset, Group, User
+
+Member = Annotated[Asset | Group | User, strawberry.union("Member", description="What can be a member of a group.")]
+
+
+def build() -> strawberry.Schema:
+    """Generate the derived types of every noun and build the schema."""
+    for noun in NOUNS.values():
+        generate(noun)
+    generate_connection("Member", Member)
+    from schema.mutation import Mutation
+    from schema.query import Query
+
+    return strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))

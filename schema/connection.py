@@ -1,0 +1,283 @@
+"""Lists as connections: the generated types, their arguments, and how a page is read."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import orjson
+import strawberry
+from sqlalchemy import ColumnElement, RowMapping, Select, func
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.context import Context
+from schema.fields import NOUNS, Field, Noun, Relation
+from schema.filters import expression, where_input
+from schema.generated import get, named, publish
+from schema.paging import CursorCodec, SortKey, behind, window
+from schema.select import row_columns, rows_of
+from schema.where import clause
+from sync.errors import BadInput
+
+ORDER_KEYS_MAX = 5
+CURSOR_PURPOSE = "cursor"
+
+
+@strawberry.enum(description="Which way to sort.")
+class Direction(enum.Enum):
+    """Which way to sort."""
+
+    ASC = strawberry.enum_value("ASC", description="Smallest, earliest or first letter first.")
+    DESC = strawberry.enum_value("DESC", description="Greatest, latest or last letter first.")
+
+
+@strawberry.enum(description="Where missing values are sorted.")
+class Nulls(enum.Enum):
+    """Where missing values are sorted."""
+
+    FIRST = strawberry.enum_value("FIRST", description="Before all others.")
+    LAST = strawberry.enum_value("LAST", description="After all others.")
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether rows precede this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first row; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last row; null on an empty page.")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One list as a caller asked for it: which rows, in which order, and what becomes of them.
+
+    `rows` selects them; `columns` are read, among them one labelled as each sort key's field; `records` makes the
+    nodes of a page's rows.
+    """
+
+    name: str
+    rows: Select[Any]
+    columns: Sequence[ColumnElement[Any]]
+    keys: tuple[SortKey, ...]
+    codec: CursorCodec
+    records: Callable[[Sequence[RowMapping]], Awaitable[list[Any]]]
+
+
+def generate(noun: Noun) -> None:
+    """Generate a noun's connection, edge, `where` and `orderBy` types."""
+    publish(f"{noun.name}Where", where_input(noun))
+    publish(f"{noun.name}Order", _order_input(noun))
+    generate_connection(noun.name, noun.type)
+
+
+def generate_connection(name: str, node: Any) -> None:
+    """Generate a connection and its edge."""
+    publish(f"{name}Edge", _edge_type(name, node))
+    publish(f"{name}Connection", _connection_type(name, node))
+
+
+def _edge_type(name: str, node: Any) -> Any:
+    body = {
+        "__annotations__": {"cursor": str, "node": node},
+        "cursor": strawberry.field(description="Where this row is in the list."),
+        "node": strawberry.field(description="The row."),
+    }
+    return strawberry.type(type(f"{name}Edge", (), body), description=f"A row of a list of {name}.")
+
+
+def _connection_type(name: str, node: Any) -> Any:
+    async def total_count(root: Any, info: Info[Context, None]) -> int:
+        rows = root.counted.with_only_columns(func.count().label("number"), maintain_column_froms=True).order_by(None)
+        return int((await info.context.fetch(rows))[0]["number"])
+
+    body = {
+        "__annotations__": {
+            "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
+            "nodes": list[node],
+            "page_info": PageInfo,
+            "counted": strawberry.Private[object],
+        },
+        "edges": strawberry.field(description="The rows with their cursors."),
+        "nodes": strawberry.field(description="The rows."),
+        "page_info": strawberry.field(description="Where the page lies in the list."),
+        "total_count": strawberry.field(
+            resolver=total_count, description="How many rows the whole list has; costs a query only when selected."
+        ),
+    }
+    return strawberry.type(type(f"{name}Connection", (), body), description=f"A page of a list of {name}.")
+
+
+def _order_input(noun: Noun) -> Any:
+    members = {field.graphql_name: field for field in noun.fields.values() if field.is_orderable}
+    fields = enum.Enum(  # type: ignore[misc]
+        f"{noun.name}OrderField",
+        {
+            _screaming(field.name): strawberry.enum_value(field.name, description=field.description)
+            for field in members.values()
+        },
+    )
+    order_field = strawberry.enum(fields, description=f"What a list of {noun.name} can be sorted by.")
+    body = {
+        "__annotations__": {"field": order_field, "direction": Direction, "nulls": Optional[Nulls]},  # noqa: UP045
+        "direction": strawberry.field(default=Direction.ASC, description="Ascending unless said otherwise."),
+        "nulls": strawberry.field(
+            default=UNSET, description="Where missing values go; by default they count as the smallest value."
+        ),
+        "field": strawberry.field(description="What to sort by."),
+    }
+    return strawberry.input(type(f"{noun.name}Order", (), body), description=f"How to sort a list of {noun.name}.")
+
+
+def _screaming(name: str) -> str:
+    return name.upper()
+
+
+def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None = None) -> Any:
+    """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
+
+    Args:
+        target: the noun's name.
+        pairs: selects (parent, target) keys of the relation.
+    """
+
+    async def resolve(
+        root: Any,
+        info: Any,
+        first: Any = UNSET,
+        last: Any = UNSET,
+        after: Any = UNSET,
+        before: Any = UNSET,
+        where: Any = UNSET,
+        order_by: Any = UNSET,
+    ) -> Any:
+        parent = None if pairs is None else root.key
+        listing = _listing(info, target, parent, pairs, where, order_by)
+        return await read_page(info.context, listing, *map(given, (first, last, after, before)))
+
+    resolve.__annotations__ = {
+        "info": Info,
+        "first": Optional[int],  # noqa: UP045 - Strawberry reads these at run time
+        "last": Optional[int],  # noqa: UP045
+        "after": Optional[str],  # noqa: UP045
+        "before": Optional[str],  # noqa: UP045
+        "where": Optional[named(f"{target}Where")],  # noqa: UP045
+        "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
+        "return": named(f"{target}Connection"),
+    }
+    relation = Relation("", target, pairs) if pairs else None
+    return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
+
+
+def given(value: Any) -> Any:
+    """Return an argument's value, None when it was left out."""
+    return None if value is UNSET else value
+
+
+def _listing(
+    info: Info[Context, None],
+    target: str,
+    parent: int | None,
+    pairs: Callable[[], Select[Any]] | None,
+    where: Any,
+    order_by: Any,
+) -> Listing:
+    context, noun = info.context, NOUNS[target]
+    expr = expression(noun, where)
+    rows = rows_of(noun, context.principal).where(clause(noun, expr))
+    if pairs is not None:
+        related = pairs().subquery()
+        parent_key, target_key = related.columns
+        rows = rows.where(noun.key.in_(related.select().with_only_columns(target_key).where(parent_key == parent)))
+    keys = sort_keys(noun, order_by)
+    path = f"{info.path.typename}.{info.field_name}"
+    codec = codec_of(context, [path, parent, repr(expr)], keys)
+
+    async def records(page: Sequence[RowMapping]) -> list[Any]:
+        return [noun.type.of(row) for row in page]
+
+    return Listing(noun.name, rows, row_columns(noun), keys, codec, records)
+
+
+def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
+    """Turn `orderBy` into sort keys; the id is always the last, so that the order is total.
+
+    Raises:
+        BadInput: null, or too many keys.
+    """
+    if order_by is None:
+        raise BadInput("orderBy is null.", hint="Leave it out to sort by id.", path="orderBy")
+    orders = [] if order_by is UNSET else order_by
+    if len(orders) > ORDER_KEYS_MAX:
+        raise BadInput(f"orderBy has {len(orders)} keys; at most {ORDER_KEYS_MAX} are allowed.", path="orderBy")
+    keys = [_sort_key(noun.fields[order.field.value], order) for order in orders]
+    if not any(key.field == "key" for key in keys):
+        keys.append(SortKey("key", noun.key, False, False))
+    return tuple(keys)
+
+
+def _sort_key(field: Field, order: Any) -> SortKey:
+    is_descending = order.direction is Direction.DESC
+    nulls_first = not is_descending if order.nulls in (UNSET, None) else order.nulls is Nulls.FIRST
+    return SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
+
+
+def codec_of(context: Context, place: Sequence[object], keys: tuple[SortKey, ...]) -> CursorCodec:
+    """Make the codec of a list's cursors, `place` being what tells it from other lists."""
+    order = [(key.field, key.is_descending, key.nulls_first) for key in keys]
+    scope = orjson.dumps([context.principal.organization_id, *place, order])
+    key = context.runtime.vault.derive(CURSOR_PURPOSE)
+    return CursorCodec(key, hashlib.sha256(scope).digest(), len(keys))
+
+
+async def read_page(
+    context: Context, listing: Listing, first: int | None, last: int | None, after: str | None, before: str | None
+) -> Any:
+    """Read one page of a list and make its connection.
+
+    Raises:
+        BadInput, BadCursor: the paging arguments do not fit.
+    """
+    page = window(first, last, after, before)
+    keys = tuple(key.turned() for key in listing.keys) if page.backwards else listing.keys
+    statement = listing.rows.with_only_columns(*listing.columns, maintain_column_froms=True)
+    if page.cursor is not None:
+        statement = statement.where(behind(keys, listing.codec.decode(page.cursor, page.argument)))
+    statement = statement.order_by(*(key.term() for key in keys)).limit(page.size + 1)
+    rows = list(await context.fetch(statement))
+    is_cut = len(rows) > page.size
+    del rows[page.size :]
+    if page.backwards:
+        rows.reverse()
+    cursors = [listing.codec.encode([row[key.field] for key in listing.keys]) for row in rows]
+    nodes = await listing.records(rows)
+    has_cursor = page.cursor is not None
+    has_next, has_previous = (has_cursor, is_cut) if page.backwards else (is_cut, has_cursor)
+    edge = get(f"{listing.name}Edge")
+    return get(f"{listing.name}Connection")(
+        edges=[edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
+        nodes=nodes,
+        page_info=PageInfo(
+            has_next_page=has_next,
+            has_previous_page=has_previous,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+        counted=listing.rows,
+    )
+
+
+def one(target: str, key: str, description: str, *, is_required: bool = False) -> Any:
+    """Declare a field that is one row of a noun, whose key lies in the parent's attribute `key`."""
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return await info.context.load(target, getattr(root, key))
+
+    type_ = named(target, "schema.types")
+    resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
+    return strawberry.field(resolver=resolve, description=description)

@@ -1,0 +1,78 @@
+"""What one operation works with: who asks, and one snapshot of the data that all its reads share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from sqlalchemy import RowMapping, Select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.dataloader import DataLoader
+
+from schema.access import Principal
+from schema.fields import NOUNS
+from schema.select import row_columns, rows_of
+from sync.runtime import Runtime
+
+
+class Context:
+    """The context of one operation; `async with` it, so that its snapshot is given back.
+
+    Args:
+        runtime: the open process.
+        principal: who asks; every read stays inside its organization.
+        request_id: for audit and errors.
+    """
+
+    def __init__(self, runtime: Runtime, principal: Principal, request_id: str) -> None:
+        self.runtime, self.principal, self.request_id = runtime, principal, request_id
+        self._stack = AsyncExitStack()
+        self._snapshot: AsyncConnection | None = None
+        # Resolvers run side by side, but a connection takes one statement at a time.
+        self._turn = asyncio.Lock()
+        self._loaders: dict[str, DataLoader[int, Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """End the snapshot: later reads see what has been committed since."""
+        async with self._turn:
+            self._snapshot = None
+            self._loaders.clear()
+            await self._stack.aclose()
+
+    async def fetch(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        """Run a read in the operation's snapshot.
+
+        A resolver may be cancelled because its neighbour failed; the statement is finished all the same, because
+        one that is broken off would take the connection with it.
+        """
+        rows: Sequence[RowMapping] = await asyncio.shield(asyncio.ensure_future(self._fetch(statement)))
+        return rows
+
+    async def _fetch(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        async with self._turn:
+            if self._snapshot is None:
+                self._snapshot = await self._stack.enter_async_context(self.runtime.store.read())
+            result: Sequence[RowMapping] = (await self._snapshot.execute(statement)).mappings().all()
+            return result
+
+    async def load(self, noun: str, key: int | None) -> Any:
+        """Return one record by key, or None when it is not there for this caller; asks for many keys at once."""
+        if key is None:
+            return None
+        if noun not in self._loaders:
+            self._loaders[noun] = DataLoader(load_fn=lambda keys: self._load_many(noun, keys))
+        return await self._loaders[noun].load(key)
+
+    async def _load_many(self, noun: str, keys: Sequence[int]) -> list[Any]:
+        entry = NOUNS[noun]
+        statement = rows_of(entry, self.principal).with_only_columns(*row_columns(entry))
+        found = {row["key"]: entry.type.of(row) for row in await self.fetch(statement.where(entry.key.in_(keys)))}
+        return [found.get(key) for key in keys]

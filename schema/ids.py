@@ -1,0 +1,26 @@
+"""The ids that callers see: a prefix that names the kind and the row's key; checked before the database is asked."""
+
+from __future__ import annotations
+
+import re
+
+from sync.errors import BadInput
+
+_ID = re.compile(r"([a-z]{2,5})_([1-9][0-9]{0,17})", re.ASCII)
+
+
+def encode_id(prefix: str, key: int) -> str:
+    """Make the id of a row."""
+    return f"{prefix}_{key}"
+
+
+def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
+    """Read the key out of an id.
+
+    Raises:
+        BadInput: it is not an id of that kind; whether the row exists is a later question.
+    """
+    match = _ID.fullmatch(text)
+    if match is None or match[1] != prefix:
+        raise BadInput(f"This is not the id of a {noun}.", hint=f"Ids of this kind begin with {prefix}_.", path=path)
+    return int(match[2])

@@ -1,0 +1,40 @@
+"""The root of all mutations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from schema.mutations import credential, organization, task
+
+
+def _mutation(resolve: Any, payload: Any, description: str) -> Any:
+    resolve.__annotations__["return"] = payload
+    return strawberry.mutation(resolver=resolve, description=description)
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation:
+    """The root of mutations."""
+
+    create_organization = _mutation(
+        organization.create_organization_,
+        organization.CreateOrganizationPayload,
+        "Create an organization. It has no site and no token yet.",
+    )
+    create_site = _mutation(
+        organization.create_site_, organization.CreateSitePayload, "Create a site in the organization of the token."
+    )
+    create_token = _mutation(
+        organization.create_token_, organization.CreateTokenPayload, "Create an API token; its text is shown once."
+    )
+    create_credential = _mutation(
+        credential.create_credential_,
+        credential.CreateCredentialPayload,
+        "Create a credential. Its secret is sealed at once and never returned.",
+    )
+    create_task = _mutation(task.create_task_, task.CreateTaskPayload, "Create a task; it runs when it is triggered.")
+    trigger_task = _mutation(
+        task.trigger_task_, task.TriggerTaskPayload, "Run a task now; refused while a run of it is active."
+    )

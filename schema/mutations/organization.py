@@ -1,0 +1,122 @@
+"""Mutations of organizations, sites and API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.access import Role as Rank
+from schema.context import Context
+from schema.ids import decode_id
+from schema.mutations.payload import mutate, payload
+from schema.types import ApiToken, Organization, Site
+from schema.types.token import Role
+from sync.errors import Forbidden, NotFound
+from sync.organizations import create_organization, create_site
+from sync.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token
+
+_organization = payload("Organization")
+_site = payload("Site")
+_token = payload("Token")
+CreateOrganizationPayload = _organization.type(
+    "createOrganization", organization=(Organization, "The new organization.")
+)
+CreateSitePayload = _site.type("createSite", site=(Site, "The new site."))
+CreateTokenPayload = _token.type(
+    "createToken",
+    token=(ApiToken, "The new token, without its text."),
+    text=(str, "The token's text. It is shown only here and cannot be read again."),
+)
+
+
+@strawberry.input(description="A new organization.")
+class CreateOrganizationInput:
+    """A new organization."""
+
+    name: str = strawberry.field(description="Unique on this server.")
+
+
+@strawberry.input(description="A new site.")
+class CreateSiteInput:
+    """A new site."""
+
+    name: str = strawberry.field(description="Unique in the organization.")
+    description: str | None = strawberry.field(default=UNSET, description="What the site is.")
+
+
+@strawberry.input(description="A new API token.")
+class CreateTokenInput:
+    """A new API token."""
+
+    name: str = strawberry.field(description="What the token is for.")
+    role: Role = strawberry.field(description="What it may do; at most what the asking token may.")  # type: ignore[valid-type]
+    organization: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The organization it belongs to; another than one's own only for a superuser."
+    )
+    lifetime_days: int = strawberry.field(
+        default=LIFETIME_DAYS, description=f"Days until it expires, 1 to {LIFETIME_DAYS_MAX}."
+    )
+
+
+async def create_organization_(info: Info[Context, None], input: CreateOrganizationInput) -> Any:
+    """Create an organization."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        return "Organization", await create_organization(tx, context.runtime.clock, input.name)
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"organization": await context.load("Organization", key)}
+
+    return await mutate(info, _organization, CreateOrganizationPayload, work, after)
+
+
+async def create_site_(info: Info[Context, None], input: CreateSiteInput) -> Any:
+    """Create a site in the caller's organization."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        description = None if input.description is UNSET else input.description
+        organization_id = context.principal.organization_id
+        return "Site", await create_site(tx, context.runtime.clock, organization_id, input.name, description)
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"site": await context.load("Site", key)}
+
+    return await mutate(info, _site, CreateSitePayload, work, after)
+
+
+async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> Any:
+    """Create a token; nobody can hand out more than they have."""
+    context, text = info.context, ""
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        nonlocal text
+        principal, role = context.principal, Rank(input.role.value)  # type: ignore[attr-defined]
+        if not principal.role.reaches(role):
+            raise Forbidden(f"The role {principal.role.name} cannot create a token of role {role.name}.", path="role")
+        organization_id = principal.organization_id
+        if input.organization:
+            organization_id = decode_id(input.organization, "org", "Organization", "organization")
+            if await context.load("Organization", organization_id) is None:
+                raise NotFound("There is no such organization.", path="organization")
+        new = await create_token(
+            tx,
+            context.runtime.clock,
+            organization_id=organization_id,
+            name=input.name,
+            role=role,
+            created_by=principal.name,
+            lifetime_days=input.lifetime_days,
+        )
+        text = new.text
+        return "ApiToken", new.id
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"token": await context.load("ApiToken", key), "text": text}
+
+    return await mutate(info, _token, CreateTokenPayload, work, after)

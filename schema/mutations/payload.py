@@ -1,0 +1,110 @@
+"""How every mutation runs: in one transaction with its audit event, its expected errors becoming data."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import strawberry
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.types import Info
+
+from schema.context import Context
+from schema.fields import NOUNS
+from schema.ids import encode_id
+from sync.clock import timestamp
+from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError
+from sync.store.tables import audit_events
+
+_CODES: dict[type[RollcallError], tuple[str, str]] = {
+    BadInput: ("INVALID", "A value cannot be used."),
+    NotFound: ("NOT_FOUND", "Something the input refers to is not there."),
+    Conflict: ("CONFLICT", "The request contradicts what is stored."),
+    Forbidden: ("FORBIDDEN", "The token's role does not allow a value."),
+}
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The generated types of one noun's mutations."""
+
+    noun: str
+    error: Any
+    codes: Any
+
+    def type(self, mutation: str, **fields: tuple[Any, str]) -> Any:
+        """Generate the payload of one mutation; each field is nullable: it is missing when there are errors."""
+        body: dict[str, Any] = {"__annotations__": {}}
+        for name, (annotation, description) in fields.items():
+            body["__annotations__"][name] = annotation | None
+            body[name] = strawberry.field(default=None, description=description)
+        body["__annotations__"]["errors"] = list[self.error]  # type: ignore[name-defined]
+        body["errors"] = strawberry.field(default_factory=list, description="Why nothing was done; empty on success.")
+        name = mutation[0].upper() + mutation[1:] + "Payload"
+        return strawberry.type(type(name, (), body), description=f"What `{mutation}` did.")
+
+
+def payload(noun: str) -> Payload:
+    """Generate the error type of a noun's mutations."""
+    members = {code: strawberry.enum_value(code, description=text) for code, text in _CODES.values()}
+    made = cast(Any, enum.Enum(f"{noun}ErrorCode", members))
+    codes = strawberry.enum(made, description=f"Why a mutation of {noun} did nothing.")
+    body = {
+        "__annotations__": {"message": str, "code": codes, "path": list[str], "hint": str | None},
+        "message": strawberry.field(description="What is wrong."),
+        "code": strawberry.field(description="What kind of mistake, for programs."),
+        "path": strawberry.field(description="Where in the input it is."),
+        "hint": strawberry.field(description="What to do about it."),
+    }
+    error = strawberry.type(type(f"{noun}Error", (), body), description=f"Why a mutation of {noun} did nothing.")
+    return Payload(noun, error, codes)
+
+
+async def mutate(
+    info: Info[Context, None],
+    kind: Payload,
+    type_: Any,
+    work: Callable[[AsyncConnection], Awaitable[tuple[str, int]]],
+    after: Callable[[int], Awaitable[dict[str, Any]]],
+) -> Any:
+    """Run a mutation's work in one transaction and make its payload.
+
+    Args:
+        work: does it; returns the noun and the key of what it made or changed.
+        after: reads the payload's fields once the transaction has committed.
+    """
+    context, action = info.context, info.field_name
+    try:
+        async with context.runtime.store.write() as tx:
+            noun, key = await work(tx)
+            await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key), "OK")
+    except tuple(_CODES) as error:
+        async with context.runtime.store.write() as tx:
+            await _audit(tx, context, action, None, error.code)
+        return type_(errors=[_as_data(kind, error)])
+    await context.refresh()
+    return type_(**await after(key))
+
+
+def _as_data(kind: Payload, error: RollcallError) -> Any:
+    code = next(code for class_, (code, _) in _CODES.items() if isinstance(error, class_))
+    place = str(error.facts.get("path") or "")
+    path = ["input", *filter(None, place.replace("input.", "").split("."))]
+    return kind.error(message=error.message, code=kind.codes[code], path=path, hint=error.hint)
+
+
+async def _audit(tx: AsyncConnection, context: Context, action: str, target: str | None, outcome: str) -> None:
+    principal = context.principal
+    values = {
+        "organization_id": principal.organization_id,
+        "at": timestamp(context.runtime.clock.now()),
+        "actor": f"token:{principal.token_id} {principal.name}",
+        "action": action,
+        "target": target,
+        "outcome": outcome,
+        "request_id": context.request_id,
+    }
+    await tx.execute(insert(audit_events).values(values))

@@ -1,0 +1,114 @@
+"""Mutations of tasks: create and trigger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.context import Context
+from schema.ids import decode_id
+from schema.mutations.payload import mutate, payload
+from schema.types import Task, TaskRun
+from sync.tasks.task import NewConnector, create_connector, trigger_task
+
+_task = payload("Task")
+CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))
+TriggerTaskPayload = _task.type("triggerTask", run=(TaskRun, "The queued run."))
+
+
+@strawberry.input(description="Reads users, groups, devices and memberships of an Entra tenant.")
+class AzureAdConnectorInput:
+    """What a connector reads."""
+
+    credential: strawberry.ID = strawberry.field(description="The credential to sign in with.")
+    exclude_unknown: bool = strawberry.field(
+        default=False, description="Leave out devices that no asset known from another source matches."
+    )
+    include_inactive: bool = strawberry.field(default=False, description="Make assets of disabled devices too.")
+
+
+@strawberry.input(one_of=True, description="What a connector task connects to: exactly one.")
+class ConnectorInput:
+    """What a connector task connects to."""
+
+    azure_ad: AzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
+
+
+@strawberry.input(description="A new task.")
+class CreateTaskInput:
+    """A new task."""
+
+    name: str = strawberry.field(description="The task's name.")
+    site: strawberry.ID = strawberry.field(description="The site it fills.")
+    description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
+    connector: ConnectorInput = strawberry.field(description="What it connects to.")
+    idempotency_key: str | None = strawberry.field(
+        default=UNSET, description="Sent again with the same input, the first answer is returned and nothing is made."
+    )
+
+
+@strawberry.input(description="Which task to run now.")
+class TriggerTaskInput:
+    """Which task to run now."""
+
+    task: strawberry.ID = strawberry.field(description="The task.")
+    idempotency_key: str | None = strawberry.field(
+        default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
+    )
+
+
+async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any:
+    """Create a connector task."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        connector = input.connector.azure_ad
+        assert connector  # noqa: S101 - exactly one of its fields: the input is @oneOf
+        new = NewConnector(
+            name=input.name,
+            site_id=decode_id(input.site, "site", "Site", "site"),
+            credential_id=decode_id(connector.credential, "cred", "Credential", "connector.azureAd.credential"),
+            description=input.description or None,
+            exclude_unknown=connector.exclude_unknown,
+            include_inactive=connector.include_inactive,
+        )
+        key = await create_connector(
+            tx,
+            context.runtime.clock,
+            organization_id=context.principal.organization_id,
+            new=new,
+            created_by=context.principal.name,
+            idempotency_key=input.idempotency_key or None,
+        )
+        return "Task", key
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"task": await context.load("Task", key)}
+
+    return await mutate(info, _task, CreateTaskPayload, work, after)
+
+
+async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> Any:
+    """Queue a run and tell the engine."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        key = await trigger_task(
+            tx,
+            context.runtime.clock,
+            organization_id=context.principal.organization_id,
+            task_id=decode_id(input.task, "task", "Task", "task"),
+            triggered_by=context.principal.name,
+            idempotency_key=input.idempotency_key or None,
+        )
+        return "TaskRun", key
+
+    async def after(key: int) -> dict[str, Any]:
+        context.runtime.engine.wake(key)
+        return {"run": await context.load("TaskRun", key)}
+
+    return await mutate(info, _task, TriggerTaskPayload, work, after)

@@ -1,0 +1,152 @@
+"""Keyset cursors: a page starts behind the row its cursor names, however many rows came before or changed since.
+
+A cursor is the order's values at that row, signed together with what it belongs to: organization, list, filter and
+order. One from elsewhere is refused, never misread. Nulls sort as the smallest value unless asked otherwise.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, and_, false, or_, true
+
+from sync.errors import BadInput
+
+FIRST_DEFAULT = 50
+FIRST_MAX = 1_000
+_SIGNATURE_BYTES = 16
+
+
+class BadCursor(BadInput):
+    """This cursor does not belong to this list."""
+
+    code = "BAD_CURSOR"
+
+    def __init__(self, argument: str) -> None:
+        super().__init__(
+            f"The cursor in `{argument}` does not belong to this list.",
+            hint="A cursor is valid only with the filter and the order it came from: start without one.",
+            path=argument,
+        )
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One column of an order, `field` being the attribute it is read from."""
+
+    field: str
+    column: ColumnElement[Any]
+    is_descending: bool
+    nulls_first: bool
+
+    def turned(self) -> SortKey:
+        """Return the key of the opposite order."""
+        return SortKey(self.field, self.column, not self.is_descending, not self.nulls_first)
+
+    def term(self) -> ColumnElement[Any]:
+        """Return the ORDER BY term."""
+        ordered = self.column.desc() if self.is_descending else self.column.asc()
+        return ordered.nulls_first() if self.nulls_first else ordered.nulls_last()
+
+    def equals(self, value: Any) -> ColumnElement[bool]:
+        """Compile "as far as this key goes, the same place"."""
+        return self.column.is_(None) if value is None else self.column == value
+
+    def follows(self, value: Any) -> ColumnElement[bool]:
+        """Compile "behind this value"."""
+        if value is None:
+            return self.column.is_not(None) if self.nulls_first else false()
+        behind = self.column < value if self.is_descending else self.column > value
+        return behind if self.nulls_first else or_(behind, self.column.is_(None))
+
+
+def behind(keys: Sequence[SortKey], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Compile "behind the row with these values"; the last key is unique, so no row is skipped or repeated."""
+    cases: list[ColumnElement[bool]] = []
+    same: ColumnElement[bool] = true()
+    for key, value in zip(keys, values, strict=True):
+        cases.append(and_(same, key.follows(value)))
+        same = and_(same, key.equals(value))
+    return or_(*cases)
+
+
+@dataclass(frozen=True)
+class CursorCodec:
+    """Writes and reads the cursors of one list.
+
+    Args:
+        key: signs; never leaves the server.
+        scope: organization, list, filter and order, in any stable form.
+        width: how many values a cursor holds.
+    """
+
+    key: bytes
+    scope: bytes
+    width: int
+
+    def encode(self, values: Sequence[Any]) -> str:
+        """Make the cursor of the row with these values."""
+        body = orjson.dumps(values)
+        return base64.urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
+
+    def decode(self, text: str, argument: str) -> list[Any]:
+        """Read a cursor that `encode` made for the same list.
+
+        Raises:
+            BadCursor: it is anything else.
+        """
+        try:
+            packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (binascii.Error, ValueError):
+            raise BadCursor(argument) from None
+        signature, body = packed[:_SIGNATURE_BYTES], packed[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(body)):
+            raise BadCursor(argument)
+        values = orjson.loads(body)
+        if len(values) != self.width:
+            raise BadCursor(argument)
+        return list(values)
+
+    def _sign(self, body: bytes) -> bytes:
+        scope = len(self.scope).to_bytes(4) + self.scope
+        return hmac.digest(self.key, scope + body, "sha256")[:_SIGNATURE_BYTES]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which page of a list is asked for: `size` rows from its start, or from its end when `backwards`."""
+
+    size: int
+    backwards: bool
+    # The cursor the page lies behind (forwards) or before (backwards), and the argument it came in.
+    cursor: str | None
+    argument: str
+
+
+def window(first: int | None, last: int | None, after: str | None, before: str | None) -> Window:
+    """Check the paging arguments.
+
+    Raises:
+        BadInput: `first` and `last` together, a size out of range, or a cursor of the other direction.
+    """
+    if last is None:
+        if before is not None:
+            raise BadInput("`before` goes with `last`.", hint="Use `after` with `first`.", path="before")
+        return Window(_size(first if first is not None else FIRST_DEFAULT, "first"), False, after, "after")
+    if first is not None:
+        raise BadInput("`first` and `last` exclude each other.", path="last")
+    if after is not None:
+        raise BadInput("`after` goes with `first`.", hint="Use `before` with `last`.", path="after")
+    return Window(_size(last, "last"), True, before, "before")
+
+
+def _size(size: int, argument: str) -> int:
+    if not 1 <= size <= FIRST_MAX:
+        raise BadInput(f"`{argument}` must be 1 to {FIRST_MAX}; it is {size}.", path=argument)
+    return size

@@ -1,0 +1,106 @@
+"""The root of all queries: a list and a look-up for every inventory, and who and what answers."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Optional
+
+import strawberry
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.connection import many
+from schema.context import Context
+from schema.fields import NOUNS, Field
+from schema.generated import named, publish
+from schema.ids import decode_id
+from schema.select import row_columns, rows_of
+from schema.types import Server, Viewer
+from sync.errors import BadInput
+
+
+def by_id(target: str, description: str) -> Any:
+    """Declare a look-up by id."""
+
+    async def resolve(root: Any, info: Any, id: Any) -> Any:
+        return await info.context.load(target, decode_id(id, NOUNS[target].prefix, target))
+
+    resolve.__annotations__ = {"info": Info, "id": strawberry.ID, "return": Optional[NOUNS[target].type]}  # noqa: UP045
+    return strawberry.field(resolver=resolve, description=description)
+
+
+def by_key(target: str, keys: dict[str, str], description: str) -> Any:
+    """Declare a look-up by id or another key; `keys` maps a field's name to how it is described.
+
+    Several rows may share a key, such as a name in two sites: then the look-up is refused, not guessed.
+    """
+    body: dict[str, Any] = {"__annotations__": {"id": Optional[strawberry.ID]}}  # noqa: UP045
+    body["id"] = strawberry.field(default=UNSET, description="The id.")
+    for name, text in keys.items():
+        body["__annotations__"][name] = Optional[str]  # noqa: UP045
+        body[name] = strawberry.field(default=UNSET, description=text)
+    input_name = f"{target}By"
+    description_ = f"What to find the {target.lower()} by; exactly one."
+    publish(input_name, strawberry.input(type(input_name, (), body), one_of=True, description=description_))
+
+    async def resolve(root: Any, info: Any, by: Any) -> Any:
+        ((name, value),) = ((name, value) for name, value in vars(by).items() if value is not UNSET)
+        return await _find(info.context, target, name, value)
+
+    resolve.__annotations__ = {
+        "info": Info,
+        "by": named(input_name),
+        "return": Optional[NOUNS[target].type],  # noqa: UP045
+    }
+    return strawberry.field(resolver=resolve, description=description)
+
+
+async def _find(context: Context, target: str, name: str, value: str) -> Any:
+    noun = NOUNS[target]
+    if name == "id":
+        return await context.load(target, decode_id(value, noun.prefix, target, "by.id"))
+    field: Field = noun.fields[name]
+    statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
+    rows = await context.fetch(statement.where(field.column == value).order_by(noun.key).limit(2))
+    if len(rows) > 1:
+        raise BadInput(
+            f"Several rows have this {field.graphql_name}.", hint="List them with `where` instead.", path=f"by.{name}"
+        )
+    return noun.type.of(rows[0]) if rows else None
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    """The root of queries."""
+
+    assets = many("Asset", "The assets of the organization.")
+    asset = by_key("Asset", {"name": "The asset's name.", "serial": "The serial number."}, "One asset.")
+    users = many("User", "The directory users of the organization.")
+    user = by_key(
+        "User",
+        {"external_id": "The object id in the directory.", "user_principal_name": "The sign-in name, exactly."},
+        "One directory user.",
+    )
+    groups = many("Group", "The directory groups of the organization.")
+    group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
+    sites = many("Site", "The sites of the organization.")
+    site = by_id("Site", "One site.")
+    organizations = many("Organization", "The organization of the token; for a superuser, all of them.")
+    organization = by_id("Organization", "One organization.")
+    credentials = many("Credential", "The credentials the organization may use.")
+    credential = by_id("Credential", "One credential.")
+    tasks = many("Task", "The tasks of the organization.")
+    task = by_id("Task", "One task.")
+    task_runs = many("TaskRun", "The runs of all tasks.")
+    task_run = by_id("TaskRun", "One run.")
+
+    @strawberry.field(description="The token behind this request.")
+    def viewer(self, info: Info[Context, None]) -> Viewer:
+        """Say who is asking."""
+        principal = info.context.principal
+        return Viewer(name=principal.name, role=principal.role, organization_id=principal.organization_id)
+
+    @strawberry.field(description="This server.")
+    def server(self) -> Server:
+        """Say what answers."""
+        return Server(version=version("rollcall"))

@@ -1,0 +1,29 @@
+"""The types of the schema: one noun a file; importing this registers every noun."""
+
+from schema.types.asset import Asset
+from schema.types.credential import Credential
+from schema.types.device import AzureAdDevice
+from schema.types.group import Group
+from schema.types.organization import Organization
+from schema.types.run import TaskRun, TaskRunLogEntry
+from schema.types.site import Site
+from schema.types.task import Task
+from schema.types.token import ApiToken
+from schema.types.user import User
+from schema.types.viewer import Server, Viewer
+
+__all__ = [
+    "ApiToken",
+    "Asset",
+    "AzureAdDevice",
+    "Credential",
+    "Group",
+    "Organization",
+    "Server",
+    "Site",
+    "Task",
+    "TaskRun",
+    "TaskRunLogEntry",
+    "User",
+    "Viewer",
+]

@@ -1,0 +1,126 @@
+"""Assets: machines, each seen through the records that one or more sources have of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import strawberry
+from sqlalchemy import select
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.connection import many, one
+from schema.context import Context
+from schema.fields import NOUNS, Record, field, identifier, noun
+from schema.relations import from_assets, into_assets
+from schema.scalars import JSON, DateTime
+from schema.select import row_columns, rows_of
+from schema.types.device import AzureAdDevice
+from sync.inventory import source as sources
+from sync.inventory.kind import Edge
+from sync.store.tables import assets, devices, matches, raw
+
+_a = assets.c
+
+
+@strawberry.type(description="Why a record was taken to belong to an asset.")
+class Match:
+    """Why a record was taken to belong to an asset."""
+
+    source: str = strawberry.field(description="The source of the record.")
+    key: str = strawberry.field(description="What it was recognised by: `deviceId`, `name`; `new` if nothing matched.")
+    value: str | None = strawberry.field(description="The value both had in common.")
+    matched_at: DateTime = strawberry.field(description="When the record was matched.")
+
+
+@strawberry.type(description="One attribute that a source gives of an asset.")
+class Attribute:
+    """One attribute that a source gives of an asset."""
+
+    source: str = strawberry.field(description="The source, such as `azuread`.")
+    name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
+    value: JSON = strawberry.field(description="The value as the source gave it.")
+
+
+@noun(assets, "asset", description="A machine, seen through the records that one or more sources have of it.")
+class Asset(Record):
+    """An asset."""
+
+    id: strawberry.ID = identifier()
+    name: str | None = field(_a.name, "The name of the most recently seen record.")
+    names: list[str] = field(_a.names, "All names it is known by.")
+    domains: list[str] = field(_a.domains, "The domains of its names.")
+    addresses: list[str] = field(_a.addresses, "Its IP addresses.")
+    macs: list[str] = field(_a.macs, "Its MAC addresses.")
+    type: str | None = field(_a.type, "The type of machine, such as Server or Mobile, if a source tells.")
+    os: str | None = field(_a.os, "The operating system.")
+    os_version: str | None = field(_a.os_version, "The version of the operating system.")
+    manufacturer: str | None = field(_a.manufacturer, "The manufacturer.")
+    model: str | None = field(_a.model, "The model.")
+    serial: str | None = field(_a.serial, "The serial number.")
+    alive: bool | None = field(_a.alive, "Whether it answered the last scan; null if it was never scanned.")
+    scanned: bool = field(_a.scanned, "Whether a scan has seen it.")
+    source_count: int = field(_a.source_count, "How many sources have a record of it.")
+    comment: str | None = field(_a.comment, "A person's comment.")
+    criticality: str | None = field(_a.criticality, "How much it matters, as a person judged it.")
+    tags: list[str] = field(_a.tags, "Tags that people gave it.")
+    first_seen: DateTime | None = field(_a.first_seen, "When a source first knew it.")
+    last_seen: DateTime | None = field(_a.last_seen, "When a source last saw it active.")
+    created_at: DateTime = field(_a.created_at, "When this server made the asset.")
+    updated_at: DateTime = field(_a.updated_at, "When this server last changed it.")
+    site = one("Site", "site_id", "The site it lives in.", is_required=True)
+    organization = one("Organization", "organization_id", "The organization it belongs to.", is_required=True)
+    owners = many("User", "The users that own its device.", lambda: from_assets(Edge.DEVICE_OWNER))
+    registered_users = many("User", "The users its device is registered to.", lambda: from_assets(Edge.DEVICE_USER))
+    groups = many("Group", "The groups its device is a direct member of.", lambda: into_assets(Edge.MEMBER))
+
+    @strawberry.field(description="The sources that have a record of it: `azuread`, `scan`.")
+    def sources(self) -> list[str]:
+        """Spell out the stored mask."""
+        return sources.names(self.source_mask)  # type: ignore[attr-defined]
+
+    @strawberry.field(description="Its records in Azure AD: several if they were recognised as one machine.")
+    async def azure_ad(self, info: Info[Context, None]) -> list[AzureAdDevice]:
+        """Read the devices linked to this asset."""
+        entry = NOUNS["AzureAdDevice"]
+        statement = rows_of(entry, info.context.principal).with_only_columns(*row_columns(entry))
+        rows = await info.context.fetch(statement.where(devices.c.asset_id == self.key).order_by(devices.c.id))
+        return [AzureAdDevice.of(row) for row in rows]
+
+    @strawberry.field(description="Why its records were taken to be one machine.")
+    async def matches(self, info: Info[Context, None]) -> list[Match]:
+        """Read the stored matches."""
+        columns = (matches.c.source, matches.c.key, matches.c.value, matches.c.matched_at)
+        statement = select(*columns).where(matches.c.asset_id == self.key).order_by(matches.c.id)
+        return [Match(**row) for row in await info.context.fetch(statement)]
+
+    @strawberry.field(description="Everything its sources say of it, as they named it.")
+    async def attributes(
+        self, info: Info[Context, None], source: str | None = UNSET, prefix: str | None = UNSET
+    ) -> list[Attribute]:
+        """Flatten the received JSON of every record."""
+        if source and source != sources.AZUREAD:
+            return []
+        statement = (
+            select(raw.c.item)
+            .join_from(devices, raw, raw.c.object_id == devices.c.id)
+            .where(devices.c.asset_id == self.key, devices.c.deleted_at.is_(None))
+            .order_by(devices.c.id)
+        )
+        return [
+            Attribute(source=sources.AZUREAD, name=name, value=JSON(value))
+            for row in await info.context.fetch(statement)
+            for name, value in _flat(row["item"])
+            if name.startswith(prefix or "")
+        ]
+
+
+def _flat(item: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in item.items():
+        if isinstance(value, Mapping):
+            found.extend(_flat(value, f"{prefix}{name}."))
+        elif value is not None:
+            found.append((prefix + name, value))
+    return found

@@ -1,0 +1,102 @@
+"""Groups of a directory, with their members of every kind."""
+
+from __future__ import annotations
+
+import enum
+
+import strawberry
+from sqlalchemy import func, select
+from strawberry.types import Info
+
+from schema.connection import many, one
+from schema.context import Context
+from schema.fields import Record, field, identifier, noun
+from schema.member import members
+from schema.raw import raw_of
+from schema.relations import against, along, to_assets
+from schema.scalars import JSON, DateTime
+from sync.inventory.kind import Edge
+from sync.store.tables import edges, groups, users
+
+_g = groups.c
+
+
+@strawberry.enum(description="What a group is for.")
+class GroupKind(enum.Enum):
+    """What a group is for."""
+
+    SECURITY = strawberry.enum_value("SECURITY", description="Grants access.")
+    MICROSOFT_365 = strawberry.enum_value("MICROSOFT_365", description="Collaboration: shared mailbox, files, Teams.")
+    MAIL_ENABLED_SECURITY = strawberry.enum_value(
+        "MAIL_ENABLED_SECURITY", description="Grants access and has an address."
+    )
+    DISTRIBUTION = strawberry.enum_value("DISTRIBUTION", description="A mailing list.")
+
+
+@noun(groups, "group", description="A group of a directory. Deleted groups are not listed.")
+class Group(Record):
+    """A group."""
+
+    id: strawberry.ID = identifier()
+    source: str = field(_g.source, "Where the record comes from: `azuread`.")
+    external_id: str = field(_g.external_id, "The object id in the directory. Graph property: `id`.")
+    display_name: str | None = field(_g.display_name, "The group's name.")
+    description: str | None = field(_g.description, "What the group is.")
+    email: str | None = field(_g.mail, "The group's e-mail address.")
+    mail_nickname: str | None = field(_g.mail_nickname, "Mail alias.")
+    mail_enabled: bool | None = field(_g.mail_enabled, "Whether it receives mail.")
+    security_enabled: bool | None = field(_g.security_enabled, "Whether it can be granted access.")
+    proxy_addresses: list[str] | None = field(_g.proxy_addresses, "Addresses with their protocol, `SMTP:` the primary.")
+    kind: GroupKind = field(_g.kind, "What the group is for, read from its types.", enum=GroupKind)
+    dynamic: bool = field(_g.is_dynamic, "Whether a rule decides who is a member.")
+    group_types: list[str] | None = field(_g.group_types, "`Unified`, `DynamicMembership`.")
+    membership_rule: str | None = field(_g.membership_rule, "The rule of a dynamic group.")
+    membership_rule_processing_state: str | None = field(_g.membership_rule_processing_state, "`On` or `Paused`.")
+    membership_known: bool = field(
+        _g.membership_known, "False if the directory hides the members: no member then means unknown, not none."
+    )
+    visibility: str | None = field(_g.visibility, "`Public`, `Private` or `HiddenMembership`.")
+    classification: str | None = field(_g.classification, "Such as low, medium or high business impact.")
+    is_assignable_to_role: bool | None = field(
+        _g.is_assignable_to_role, "Whether directory roles can be assigned to it."
+    )
+    created_date_time: DateTime | None = field(_g.created_date_time, "When the directory created the group.")
+    renewed_date_time: DateTime | None = field(_g.renewed_date_time, "When the group was last renewed.")
+    expiration_date_time: DateTime | None = field(_g.expiration_date_time, "When the group will expire.")
+    preferred_data_location: str | None = field(_g.preferred_data_location, "Where the group's data is kept.")
+    preferred_language: str | None = field(_g.preferred_language, "Language, such as `en-US`.")
+    security_identifier: str | None = field(_g.security_identifier, "Security identifier (SID).")
+    theme: str | None = field(_g.theme, "Colour theme of a Microsoft 365 group.")
+    resource_behavior_options: list[str] | None = field(_g.resource_behavior_options, "Behaviours set at creation.")
+    resource_provisioning_options: list[str] | None = field(_g.resource_provisioning_options, "Such as `Team`.")
+    on_premises_sync_enabled: bool | None = field(
+        _g.on_premises_sync_enabled, "Whether it comes from an on-premises AD."
+    )
+    on_premises_last_sync_date_time: DateTime | None = field(
+        _g.on_premises_last_sync_date_time, "When it was last synced from on-premises."
+    )
+    on_premises_sam_account_name: str | None = field(_g.on_premises_sam_account_name, "SAM account name on-premises.")
+    on_premises_domain_name: str | None = field(_g.on_premises_domain_name, "DNS domain on-premises.")
+    on_premises_net_bios_name: str | None = field(_g.on_premises_net_bios_name, "NetBIOS domain on-premises.")
+    on_premises_security_identifier: str | None = field(_g.on_premises_security_identifier, "SID on-premises.")
+    created_at: DateTime = field(_g.created_at, "When this server first saw the group.")
+    updated_at: DateTime = field(_g.updated_at, "When this server last saw the group change.")
+    site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
+    members = members()
+    users = many("User", "The users that are direct members.", lambda: along(Edge.MEMBER))
+    assets = many("Asset", "The assets whose device is a direct member.", lambda: to_assets(Edge.MEMBER))
+    groups = many("Group", "The groups that are direct members (nested groups).", lambda: along(Edge.MEMBER))
+    member_of = many("Group", "The groups that this one is a direct member of.", lambda: against(Edge.MEMBER))
+    owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
+
+    @strawberry.field(description="How many users are direct members.")
+    async def user_count(self, info: Info[Context, None]) -> int:
+        """Count the direct members that are users and there."""
+        pairs = select(edges.c.to_id).where(edges.c.kind == Edge.MEMBER, edges.c.from_id == self.key)
+        statement = select(func.count().label("number")).where(users.c.id.in_(pairs), users.c.deleted_at.is_(None))
+        return int((await info.context.fetch(statement))[0]["number"])
+
+    @strawberry.field(description="The object as it was received from Graph.")
+    async def raw(self, info: Info[Context, None]) -> JSON | None:
+        """Read the received JSON."""
+        return await raw_of(info.context, self.key)

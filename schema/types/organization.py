@@ -1,0 +1,39 @@
+"""Organizations: closed worlds; nothing crosses from one to another but global credentials."""
+
+from __future__ import annotations
+
+import strawberry
+from sqlalchemy import ColumnElement, true
+
+from schema.access import Principal, Role
+from schema.connection import many
+from schema.fields import Record, field, identifier, noun
+from schema.relations import sites_of_organization
+from schema.scalars import BigInt, DateTime
+from sync.store.tables import organizations
+
+
+def _reachable(principal: Principal) -> ColumnElement[bool]:
+    """Every caller sees its own organization, a superuser sees them all."""
+    if principal.role is Role.SUPERUSER:
+        return true()
+    return organizations.c.id == principal.organization_id
+
+
+@noun(
+    organizations,
+    "org",
+    scope=_reachable,
+    description="A closed world of sites, tasks and inventories.",
+)
+class Organization(Record):
+    """An organization."""
+
+    id: strawberry.ID = identifier()
+    name: str = field(organizations.c.name, "The name, unique on this server.")
+    version: BigInt = field(
+        organizations.c.version, "Grows with each change of the inventory; equal versions mean equal data.", where=False
+    )
+    created_at: DateTime = field(organizations.c.created_at, "When the organization was created.")
+    updated_at: DateTime = field(organizations.c.updated_at, "When the organization was last changed.")
+    sites = many("Site", "The organization's sites.", sites_of_organization)

@@ -1,0 +1,180 @@
+"""Runs of tasks: what happened, how far it got, what went wrong, and the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from sqlalchemy import true
+
+from schema.connection import many, one
+from schema.enums import described
+from schema.fields import Record, field, identifier, noun
+from schema.relations import entries_of_run
+from schema.scalars import JSON, BigInt, DateTime
+from sync.store.tables import run_log, runs
+from sync.tasks import state
+from sync.tasks.log import Level
+
+_r = runs.c
+
+RunStatus = described(
+    state.RunStatus,
+    "TaskRunStatus",
+    "Where a run stands.",
+    QUEUED="Waits to be taken up.",
+    RUNNING="Is being executed.",
+    SUCCEEDED="Ended; everything was read and written.",
+    PARTIAL="Ended; some streams failed, what the others read is right.",
+    FAILED="Ended; nothing could be read.",
+    STOPPED="Was stopped by a person.",
+    NEEDS_CONFIRMATION="Waits for an administrator, because it would remove unusually much.",
+)
+RunPhase = described(
+    state.RunPhase,
+    "TaskRunPhase",
+    "What a running run is doing.",
+    CONNECTING="Signing in.",
+    CONNECTED="Signed in.",
+    SCANNING="Looking for hosts.",
+    PROCESSING="Reading and writing.",
+)
+RunTrigger = described(
+    state.Trigger,
+    "TaskRunTrigger",
+    "What started a run.",
+    MANUAL="A person or program, by mutation.",
+    SCHEDULE="The task's schedule.",
+    RETRY="A retry of an earlier run.",
+)
+LogLevel = described(
+    Level,
+    "LogLevel",
+    "How much a log entry matters.",
+    DEBUG="Detail for finding faults.",
+    INFO="What happened.",
+    WARNING="Something unusual that was dealt with.",
+    ERROR="Something that went wrong.",
+)
+
+
+@strawberry.type(description="How far one stream of a run has come.")
+class StageProgress:
+    """How far one stream of a run has come."""
+
+    stage: str = strawberry.field(description="`users`, `groups` or `devices`.")
+    done: int = strawberry.field(description="Objects read so far.")
+    total: int | None = strawberry.field(description="Objects to read, as the directory counts them; null if unknown.")
+
+
+@strawberry.type(description="What a run did to one inventory.")
+class InventoryCounts:
+    """What a run did to one inventory."""
+
+    inventory: str = strawberry.field(
+        description="`users`, `groups`, `devices`, `assets`, or a relation: `memberships`, `groupOwners`, "
+        "`deviceOwners`, `deviceUsers`, `managers`."
+    )
+    created: int = strawberry.field(description="Rows that are new.")
+    updated: int = strawberry.field(description="Rows that changed.")
+    unchanged: int = strawberry.field(description="Rows that were reported without a change.")
+    removed: int = strawberry.field(description="Rows that were deleted.")
+    restored: int = strawberry.field(description="Rows that had been deleted and came back.")
+    skipped_unknown: int = strawberry.field(description="Devices that no asset matched, with `excludeUnknown`.")
+    skipped_inactive: int = strawberry.field(description="Disabled devices, without `includeInactive`.")
+    merged: int = strawberry.field(description="Devices that were matched to an asset that was there.")
+
+
+@strawberry.type(description="What a run asked of Microsoft Graph.")
+class RequestCounts:
+    """What a run asked of Microsoft Graph."""
+
+    count: int = strawberry.field(description="Requests sent, retries included.")
+    retries: int = strawberry.field(description="Requests that had to be sent again.")
+    throttled_seconds: float = strawberry.field(description="Time waited because Graph asked for it.")
+    resource_units: int = strawberry.field(description="Resource units charged, as far as Graph reports them.")
+    bytes: BigInt = strawberry.field(description="Bytes received, as they came over the wire.")
+
+
+@strawberry.type(description="Something that went wrong in a run.")
+class RunError:
+    """Something that went wrong in a run."""
+
+    code: str = strawberry.field(description="What kind of error, for programs.")
+    message: str = strawberry.field(description="What happened.")
+    hint: str | None = strawberry.field(description="What a person can do about it.")
+    resource: str | None = strawberry.field(description="The stream it happened in; null if it was the whole run.")
+    retryable: bool = strawberry.field(description="Whether trying again may help.")
+
+
+@noun(run_log, "log", scope=lambda _principal: true(), description="An entry of a run's log.")
+class TaskRunLogEntry(Record):
+    """An entry of a run's log; reached only through its run, which carries the organization."""
+
+    id: strawberry.ID = identifier()
+    at: DateTime = field(run_log.c.at, "When it happened.")
+    level: LogLevel = field(run_log.c.level, "How much it matters.", enum=LogLevel)  # type: ignore[valid-type]
+    code: str | None = field(run_log.c.code, "What kind of event, for programs.")
+    message: str = field(run_log.c.message, "What happened.")
+    facts: JSON | None = field(run_log.c.facts, "More about it.", where=False)
+
+
+@noun(runs, "run", description="One execution of a task.")
+class TaskRun(Record):
+    """A run."""
+
+    id: strawberry.ID = identifier()
+    status: RunStatus = field(_r.status, "Where it stands.", enum=RunStatus)  # type: ignore[valid-type]
+    phase: RunPhase | None = field(_r.phase, "What it is doing while it runs.", enum=RunPhase)  # type: ignore[valid-type]
+    trigger: RunTrigger = field(_r.trigger, "What started it.", enum=RunTrigger)  # type: ignore[valid-type]
+    triggered_by: str | None = field(_r.triggered_by, "The token that triggered it.")
+    attempt: int = field(_r.attempt, "How often it was taken up; more than 1 after a restart of the server.")
+    created_at: DateTime = field(_r.created_at, "When it was queued.")
+    started_at: DateTime | None = field(_r.started_at, "When it began.")
+    finished_at: DateTime | None = field(_r.finished_at, "When it ended.")
+    updated_at: DateTime = field(_r.updated_at, "When it last wrote something.")
+    task = one("Task", "task_id", "The task it executes.", is_required=True)
+    log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
+
+    @strawberry.field(description="How far each stream has come.")
+    def progress(self) -> list[StageProgress]:
+        """Spell out the stored numbers."""
+        stored: dict[str, Any] = vars(self)["progress"]
+        return [StageProgress(stage=stage, **numbers) for stage, numbers in stored.items()]
+
+    @strawberry.field(description="What it did to each inventory.")
+    def counts(self) -> list[InventoryCounts]:
+        """Spell out the stored counters; what did not happen counts 0."""
+        stored: dict[str, dict[str, int]] = vars(self)["counts"]
+        return [_inventory_counts(inventory, numbers) for inventory, numbers in sorted(stored.items())]
+
+    @strawberry.field(description="What it asked of Microsoft Graph.")
+    def requests(self) -> RequestCounts:
+        """Spell out the stored numbers."""
+        stored: dict[str, Any] = vars(self)["requests"]
+        return RequestCounts(
+            count=int(stored.get("count", 0)),
+            retries=int(stored.get("retries", 0)),
+            throttled_seconds=float(stored.get("throttledSeconds", 0)),
+            resource_units=int(stored.get("resourceUnits", 0)),
+            bytes=BigInt(int(stored.get("bytes", 0))),
+        )
+
+    @strawberry.field(description="What went wrong.")
+    def errors(self) -> list[RunError]:
+        """Spell out the stored errors."""
+        return [RunError(**error) for error in vars(self)["errors"]]
+
+
+def _inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCounts:
+    return InventoryCounts(
+        inventory=inventory,
+        created=numbers.get("created", 0),
+        updated=numbers.get("updated", 0),
+        unchanged=numbers.get("unchanged", 0),
+        removed=numbers.get("removed", 0),
+        restored=numbers.get("restored", 0),
+        skipped_unknown=numbers.get("skippedUnknown", 0),
+        skipped_inactive=numbers.get("skippedInactive", 0),
+        merged=numbers.get("merged", 0),
+    )

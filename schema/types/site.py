@@ -1,0 +1,24 @@
+"""Sites: places that assets live in; the same device seen from two sites is two assets."""
+
+from __future__ import annotations
+
+import strawberry
+
+from schema.connection import many, one
+from schema.fields import Record, field, identifier, noun
+from schema.relations import tasks_of_site
+from schema.scalars import DateTime
+from sync.store.tables import sites
+
+
+@noun(sites, "site", description="A place that assets live in. Devices of a directory are matched inside one site.")
+class Site(Record):
+    """A site."""
+
+    id: strawberry.ID = identifier()
+    name: str = field(sites.c.name, "The name, unique in the organization.")
+    description: str | None = field(sites.c.description, "What the site is.")
+    created_at: DateTime = field(sites.c.created_at, "When the site was created.")
+    updated_at: DateTime = field(sites.c.updated_at, "When the site was last changed.")
+    organization = one("Organization", "organization_id", "The organization the site belongs to.", is_required=True)
+    tasks = many("Task", "The tasks that fill the site.", tasks_of_site)

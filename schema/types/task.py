@@ -1,0 +1,87 @@
+"""Tasks: what to do, where, with which credential."""
+
+from __future__ import annotations
+
+import enum
+
+import strawberry
+from strawberry.types import Info
+
+from schema.connection import many, one
+from schema.context import Context
+from schema.enums import described
+from schema.fields import NOUNS, Record, field, identifier, noun
+from schema.relations import runs_of_task
+from schema.scalars import DateTime
+from schema.select import row_columns, rows_of
+from schema.types.run import TaskRun
+from sync.store.tables import runs, tasks
+from sync.tasks import state
+
+_t = tasks.c
+
+TaskKind = described(
+    state.TaskKind,
+    "TaskKind",
+    "What a task does.",
+    CONNECTOR="Reads a directory.",
+    SCAN="Looks for hosts in a network.",
+)
+
+
+@strawberry.enum(description="What a task is doing.")
+class TaskStatus(enum.Enum):
+    """What a task is doing."""
+
+    NEW = strawberry.enum_value("NEW", description="It has never run and is not scheduled.")
+    SCHEDULED = strawberry.enum_value("SCHEDULED", description="It waits for its next time.")
+    ACTIVE = strawberry.enum_value("ACTIVE", description="A run of it is queued or running.")
+    PAUSED = strawberry.enum_value("PAUSED", description="Its schedule is suspended.")
+    IDLE = strawberry.enum_value("IDLE", description="It has run and is not scheduled.")
+
+
+@noun(tasks, "task", description="Something to do: what, where, with which credential.")
+class Task(Record):
+    """A task."""
+
+    id: strawberry.ID = identifier()
+    name: str = field(_t.name, "The name; need not be unique.")
+    description: str | None = field(_t.description, "What the task is for.")
+    kind: TaskKind = field(_t.kind, "What it does.", enum=TaskKind)  # type: ignore[valid-type]
+    exclude_unknown: bool = field(
+        _t.exclude_unknown, "Whether devices are left out that no asset known from another source matches."
+    )
+    include_inactive: bool = field(_t.include_inactive, "Whether disabled devices become assets too.")
+    paused: bool = field(_t.paused, "Whether its schedule is suspended.")
+    hidden: bool = field(_t.hidden, "Whether it was hidden from everyday lists.")
+    next_run_at: DateTime | None = field(_t.next_run_at, "When it will run next.")
+    created_by: str | None = field(_t.created_by, "The token that created it.")
+    created_at: DateTime = field(_t.created_at, "When it was created.")
+    updated_at: DateTime = field(_t.updated_at, "When it was last changed.")
+    site = one("Site", "site_id", "The site it fills.", is_required=True)
+    credential = one("Credential", "credential_id", "The credential it signs in with.")
+    runs = many("TaskRun", "Its runs.", runs_of_task)
+
+    @strawberry.field(description="What it is doing.")
+    async def status(self, info: Info[Context, None]) -> TaskStatus:
+        """Derive the status from the schedule and the latest run."""
+        last = await _last_run(self, info.context)
+        if last is not None and vars(last)["status"] in state.ACTIVE:
+            return TaskStatus.ACTIVE
+        if self.paused:
+            return TaskStatus.PAUSED
+        if self.next_run_at is not None:
+            return TaskStatus.SCHEDULED
+        return TaskStatus.NEW if last is None else TaskStatus.IDLE
+
+    @strawberry.field(description="Its latest run.")
+    async def last_run(self, info: Info[Context, None]) -> TaskRun | None:
+        """Read the run with the greatest id."""
+        return await _last_run(self, info.context)
+
+
+async def _last_run(task: Task, context: Context) -> TaskRun | None:
+    entry = NOUNS["TaskRun"]
+    statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
+    rows = await context.fetch(statement.where(runs.c.task_id == task.key).order_by(runs.c.id.desc()).limit(1))
+    return TaskRun.of(rows[0]) if rows else None

@@ -1,0 +1,41 @@
+"""API tokens: shown once when they are made, by their first characters ever after."""
+
+from __future__ import annotations
+
+import strawberry
+
+from schema import access
+from schema.connection import one
+from schema.enums import described
+from schema.fields import Record, field, identifier, noun
+from schema.scalars import DateTime
+from sync.store.tables import tokens
+
+_t = tokens.c
+
+Role = described(
+    access.Role,
+    "Role",
+    "What a token may do; each role may also do what those before it may.",
+    VIEWER="Reads inventories, tasks and runs.",
+    ANNOTATOR="Comments on and tags assets.",
+    USER="Creates and triggers tasks, sees credentials without their secrets.",
+    ADMINISTRATOR="Creates sites, credentials and tokens of the organization.",
+    SUPERUSER="Creates organizations and acts in all of them.",
+)
+
+
+@noun(tokens, "token", description="An API token; its text is shown only once, when it is created.")
+class ApiToken(Record):
+    """An API token, without its text."""
+
+    id: strawberry.ID = identifier()
+    name: str = field(_t.name, "What the token is for.")
+    role: Role = field(_t.role, "What it may do.", enum=Role)  # type: ignore[valid-type]
+    prefix: str = field(_t.prefix, "Its first characters, to recognise it by.")
+    created_by: str | None = field(_t.created_by, "The token that created it.")
+    expires_at: DateTime | None = field(_t.expires_at, "When it expires; null if never.")
+    revoked_at: DateTime | None = field(_t.revoked_at, "When it was revoked.")
+    last_used_at: DateTime | None = field(_t.last_used_at, "When it was last used, to the hour.")
+    created_at: DateTime = field(_t.created_at, "When it was created.")
+    organization = one("Organization", "organization_id", "The organization it belongs to.")

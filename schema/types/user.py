@@ -1,0 +1,105 @@
+"""Users of a directory."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.types import Info
+
+from schema.connection import many, one
+from schema.context import Context
+from schema.fields import NOUNS, Record, field, identifier, noun
+from schema.raw import raw_of
+from schema.relations import against, along, assets_pointed_from
+from schema.scalars import JSON, DateTime
+from schema.select import row_columns, rows_of
+from sync.inventory.kind import Edge
+from sync.store.tables import users
+
+_u = users.c
+
+
+@noun(users, "user", description="A user of a directory. Deleted users are not listed.")
+class User(Record):
+    """A user."""
+
+    id: strawberry.ID = identifier()
+    source: str = field(_u.source, "Where the record comes from: `azuread`.")
+    external_id: str = field(_u.external_id, "The object id in the directory. Graph property: `id`.")
+    user_principal_name: str | None = field(_u.user_principal_name, "The sign-in name.")
+    display_name: str | None = field(_u.display_name, "The name shown in address books.")
+    email: str | None = field(_u.mail, "The primary e-mail address.")
+    given_name: str | None = field(_u.given_name, "First name.")
+    surname: str | None = field(_u.surname, "Last name.")
+    job_title: str | None = field(_u.job_title, "Job title.")
+    department: str | None = field(_u.department, "Department.")
+    company_name: str | None = field(_u.company_name, "Company, mostly of guests.")
+    employee_id: str | None = field(_u.employee_id, "Employee number given by the organization.")
+    employee_type: str | None = field(_u.employee_type, "Such as Employee, Contractor, Vendor.")
+    office_location: str | None = field(_u.office_location, "Office.")
+    street_address: str | None = field(_u.street_address, "Street.")
+    city: str | None = field(_u.city, "City.")
+    state: str | None = field(_u.state, "State or province.")
+    postal_code: str | None = field(_u.postal_code, "Postal code.")
+    country: str | None = field(_u.country, "Country or region.")
+    usage_location: str | None = field(_u.usage_location, "Two-letter country that licences are used in.")
+    preferred_language: str | None = field(_u.preferred_language, "Language, such as `en-US`.")
+    mobile_phone: str | None = field(_u.mobile_phone, "Mobile phone number.")
+    business_phones: list[str] | None = field(_u.business_phones, "Business phone numbers.")
+    fax_number: str | None = field(_u.fax_number, "Fax number.")
+    mail_nickname: str | None = field(_u.mail_nickname, "Mail alias.")
+    other_mails: list[str] | None = field(_u.other_mails, "Other e-mail addresses.")
+    proxy_addresses: list[str] | None = field(_u.proxy_addresses, "Addresses with their protocol, `SMTP:` the primary.")
+    account_enabled: bool | None = field(_u.account_enabled, "Whether the account may sign in.")
+    user_type: str | None = field(_u.user_type, "`Member` or `Guest`.")
+    creation_type: str | None = field(_u.creation_type, "How the account was made, such as `Invitation`.")
+    external_user_state: str | None = field(_u.external_user_state, "For invited guests: the state of the invitation.")
+    created_date_time: DateTime | None = field(_u.created_date_time, "When the directory created the user.")
+    last_password_change_date_time: DateTime | None = field(
+        _u.last_password_change_date_time, "When the password was last changed."
+    )
+    security_identifier: str | None = field(_u.security_identifier, "Security identifier (SID).")
+    on_premises_sync_enabled: bool | None = field(
+        _u.on_premises_sync_enabled, "Whether it comes from an on-premises AD."
+    )
+    on_premises_last_sync_date_time: DateTime | None = field(
+        _u.on_premises_last_sync_date_time, "When it was last synced from on-premises."
+    )
+    on_premises_sam_account_name: str | None = field(_u.on_premises_sam_account_name, "SAM account name on-premises.")
+    on_premises_domain_name: str | None = field(_u.on_premises_domain_name, "DNS domain on-premises.")
+    on_premises_distinguished_name: str | None = field(_u.on_premises_distinguished_name, "Distinguished name (DN).")
+    on_premises_immutable_id: str | None = field(
+        _u.on_premises_immutable_id, "What joins it to its on-premises account."
+    )
+    on_premises_security_identifier: str | None = field(_u.on_premises_security_identifier, "SID on-premises.")
+    on_premises_user_principal_name: str | None = field(
+        _u.on_premises_user_principal_name, "User principal name on-premises."
+    )
+    created_at: DateTime = field(_u.created_at, "When this server first saw the user.")
+    updated_at: DateTime = field(_u.updated_at, "When this server last saw the user change.")
+    site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
+    direct_reports = many("User", "The users whose manager this is.", lambda: against(Edge.MANAGER))
+    groups = many("Group", "The groups the user is a direct member of.", lambda: against(Edge.MEMBER))
+    owned_groups = many("Group", "The groups the user owns.", lambda: against(Edge.GROUP_OWNER))
+    owned_assets = many(
+        "Asset", "The assets whose device the user owns.", lambda: assets_pointed_from(Edge.DEVICE_OWNER)
+    )
+    registered_assets = many(
+        "Asset", "The assets whose device is registered to the user.", lambda: assets_pointed_from(Edge.DEVICE_USER)
+    )
+
+    @strawberry.field(description="The user's manager.")
+    async def manager(self, info: Info[Context, None]) -> User | None:
+        """Follow the manager edge, if its far end is a user that is there."""
+        context, entry = info.context, NOUNS["User"]
+        pairs = along(Edge.MANAGER).subquery()
+        user, manager = pairs.columns
+        statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
+        rows = await context.fetch(
+            statement.where(entry.key.in_(pairs.select().with_only_columns(manager).where(user == self.key)))
+        )
+        return User.of(rows[0]) if rows else None
+
+    @strawberry.field(description="The object as it was received from Graph.")
+    async def raw(self, info: Info[Context, None]) -> JSON | None:
+        """Read the received JSON."""
+        return await raw_of(info.context, self.key)

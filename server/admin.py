@@ -1,0 +1,142 @@
+"""What an operator may do from the command line; one function each, run in the process that holds the database.
+
+The same table serves the control socket of a running server and the command line while no server runs. Never trusts
+its arguments: they come as JSON from another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from server.settings import Settings
+from sync.entra.cloud import Endpoints
+from sync.errors import BadInput, NotFound
+from sync.organizations import default_organization
+from sync.runtime import Config, Runtime
+from sync.store.tables import organizations, tokens
+from sync.tokens import LIFETIME_DAYS, create_token, revoke_token
+
+OPERATOR = "command line"
+
+Arguments = Mapping[str, Any]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: the function, and the arguments it takes with their types."""
+
+    run: Callable[[Runtime, Arguments], Awaitable[Result]]
+    arguments: Mapping[str, type | tuple[type, ...]]
+
+
+def runtime_config(settings: Settings) -> Config:
+    """Translate the operator's settings into what the runtime asks for."""
+    custom = None
+    if settings.custom_authority_url and settings.custom_graph_url:
+        custom = Endpoints(settings.custom_authority_url, settings.custom_graph_url, ca_file=settings.custom_ca_file)
+    return Config(data_dir=settings.data_dir, keys=settings.keys, custom=custom)
+
+
+async def make_first_token(runtime: Runtime) -> str:
+    """Make the administrator's token of a new installation; the text is shown this once."""
+    async with runtime.store.write() as tx:
+        token = await create_token(
+            tx,
+            runtime.clock,
+            organization_id=await default_organization(tx),
+            name="first administrator",
+            role="ADMINISTRATOR",
+            created_by=OPERATOR,
+        )
+    return token.text
+
+
+def first_token_text(token: str) -> str:
+    """Write what a new installation shows once."""
+    return f"Administrator token, shown only this once (valid 90 days):\n\n  {token}\n"
+
+
+async def token_create(runtime: Runtime, arguments: Arguments) -> Result:
+    """Make a token and return its text."""
+    async with runtime.store.write() as tx:
+        organization_id = await _organization(tx, arguments.get("organization"))
+        token = await create_token(
+            tx,
+            runtime.clock,
+            organization_id=organization_id,
+            name=arguments["name"],
+            role=arguments["role"],
+            created_by=OPERATOR,
+            lifetime_days=arguments.get("lifetime_days", LIFETIME_DAYS),
+        )
+    return {"id": token.id, "token": token.text}
+
+
+async def token_list(runtime: Runtime, _: Arguments) -> Result:
+    """List every token without its secret part."""
+    columns = (tokens.c.id, tokens.c.prefix, tokens.c.name, tokens.c.role)
+    times = (tokens.c.created_at, tokens.c.expires_at, tokens.c.revoked_at)
+    statement = (
+        select(*columns, *times, organizations.c.name.label("organization"))
+        .join(organizations, organizations.c.id == tokens.c.organization_id)
+        .order_by(tokens.c.id)
+    )
+    async with runtime.store.read() as tx:
+        rows = (await tx.execute(statement)).mappings().all()
+    # Column names are a subclass of str, which orjson does not take as a key.
+    return {"tokens": [{str(name): value for name, value in row.items()} for row in rows]}
+
+
+async def token_revoke(runtime: Runtime, arguments: Arguments) -> Result:
+    """Revoke a token; it stops working with the next request."""
+    async with runtime.store.write() as tx:
+        await revoke_token(tx, runtime.clock, arguments["id"])
+    return {"id": arguments["id"]}
+
+
+async def _organization(tx: Any, name: str | None) -> int:
+    if name is None:
+        return await default_organization(tx)
+    found = await tx.scalar(select(organizations.c.id).where(organizations.c.name == name))
+    if found is None:
+        raise NotFound("There is no organization of that name.")
+    return int(found)
+
+
+NONE = type(None)
+COMMANDS: dict[str, Command] = {
+    "token.create": Command(
+        token_create,
+        {"name": str, "role": str, "organization": (str, NONE), "lifetime_days": (int, NONE)},
+    ),
+    "token.list": Command(token_list, {}),
+    "token.revoke": Command(token_revoke, {"id": int}),
+}
+
+
+async def run_command(runtime: Runtime, name: object, arguments: object) -> Result:
+    """Check and run one command.
+
+    Raises:
+        BadInput: no such command, or its arguments have the wrong names or types.
+        RollcallError: what the command itself refuses.
+    """
+    command = COMMANDS.get(name) if isinstance(name, str) else None
+    if command is None:
+        raise BadInput("There is no such command.", hint="The server may be of another version; restart it.")
+    if not isinstance(arguments, dict) or not set(arguments) <= set(command.arguments):
+        raise BadInput("The command's arguments have the wrong names.")
+    for argument, kinds in command.arguments.items():
+        missing_allowed = isinstance(kinds, tuple) and NONE in kinds
+        if argument not in arguments and missing_allowed:
+            continue
+        value = arguments.get(argument)
+        # bool is an int to Python, but not to whoever sends it.
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise BadInput(f"The command's argument {argument} is missing or of the wrong type.")
+    return await command.run(runtime, arguments)

@@ -1,0 +1,107 @@
+"""The web application: which path leads where, and in which order a request passes the layers; opens nothing itself."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import orjson
+import strawberry
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from schema.access import Principal, Role, check, required
+from schema.context import Context
+from server.edge import Edge
+from server.graphql.errors import BAD_USER_INPUT, Refused
+from server.graphql.execution import Execution
+from server.graphql.handler import GraphQLEndpoint
+from server.graphql.ide import ide_asset, ide_page
+from server.identity import identify
+from server.observe import RequestLog
+from server.settings import Settings
+from sync.errors import RollcallError
+from sync.runtime import Runtime
+
+log = structlog.stdlib.get_logger("rollcall.server")
+
+JSON = "application/json; charset=utf-8"
+
+
+def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Starlette:
+    """Put the application together around an open runtime, which outlives it.
+
+    The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
+    """
+    app = Starlette(
+        routes=[
+            Route("/graphql", _endpoint(settings, runtime, schema)),
+            Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
+            Route("/healthz", _healthz, methods=["GET"]),
+            Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
+        ],
+        middleware=[
+            Middleware(RequestLog, clock=runtime.clock),
+            Middleware(Edge, cors_origins=settings.cors_origins),
+        ],
+        exception_handlers={HTTPException: _plain_error},
+    )
+    # A redirect would be built from the Host header, and a POST to a wrong address should fail where it is sent.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> ASGIApp:
+    def make_context(principal: Principal, request_id: str) -> Context:
+        return Context(runtime, principal, request_id)
+
+    def admit(needed: dict[Role | None, str], context: Context) -> None:
+        check(needed, context.principal.role)
+
+    return GraphQLEndpoint(
+        Execution(
+            schema,
+            request_timeout_s=settings.request_timeout_s,
+            introspection=settings.introspection,
+            measure=partial(required, schema._schema),
+            admit=admit,
+        ),
+        identify=partial(identify, runtime),
+        make_context=make_context,
+        body_bytes_max=settings.body_bytes_max,
+        request_timeout_s=settings.request_timeout_s,
+        page=ide_page if settings.graphiql else None,
+    )
+
+
+async def _healthz(_: Request) -> Response:
+    """Say that the process answers; asks nothing else, so that a slow database does not get it killed."""
+    return Response(b'{"status":"ok"}', media_type=JSON)
+
+
+async def _readyz(runtime: Runtime, _: Request) -> Response:
+    """Say whether requests can be served now: the database answers."""
+    try:
+        async with runtime.store.read() as tx:
+            await tx.execute(text("SELECT 1"))
+    except (RollcallError, SQLAlchemyError) as error:
+        log.warning("server.not_ready", error=type(error).__name__)
+        return Response(b'{"status":"unavailable"}', 503, {"Retry-After": "5"}, JSON)
+    return Response(b'{"status":"ready"}', media_type=JSON)
+
+
+async def _plain_error(request: Request, error: Exception) -> Response:
+    """Answer what no route answers (404, 405) in the one error shape."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = "NOT_FOUND" if error.status_code == 404 else BAD_USER_INPUT
+    refused = Refused(error.status_code, code, error.detail)
+    body = orjson.dumps(refused.body(getattr(request.state, "request_id", "none")))
+    return Response(body, error.status_code, error.headers, JSON)

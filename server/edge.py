@@ -1,0 +1,140 @@
+"""The network edge: security headers on every response, and no web page of another origin may act; holds no state.
+
+Source: OWASP Cheat Sheet Series (CSRF, fetch metadata), RFC 9110 section 7.8, fetch.spec.whatwg.org (CORS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.graphql.errors import BAD_USER_INPUT, Refused
+
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+HSTS = "max-age=31536000"
+CORS_METHODS = "GET, POST"
+CORS_REQUEST_HEADERS = (
+    "Authorization, Content-Type, GraphQL-Require-Preflight, Apollo-Require-Preflight, X-Apollo-Operation-Name"
+)
+CORS_RESPONSE_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate"
+CORS_MAX_AGE_S = 600
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class Edge:
+    """ASGI middleware between the network and the routes.
+
+    Args:
+        app: what is protected.
+        cors_origins: web origins whose pages may call; empty means none but the server's own.
+    """
+
+    def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = ()) -> None:
+        self._app = app
+        self._cors_origins = frozenset(cors_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it; either way the response carries the security headers."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        shared = origin if origin in self._cors_origins else None
+        sender = _Sender(send, shared, secure=scope["scheme"] == "https", vary=bool(self._cors_origins))
+        try:
+            response = self._early(scope, headers, shared)
+        except Refused as refused:
+            request_id = scope.get("state", {}).get("request_id", "none")
+            body = orjson.dumps(refused.body(request_id))
+            response = Response(body, refused.status, refused.headers, "application/json; charset=utf-8")
+        await (response or self._app)(scope, receive, sender)
+
+    def _early(self, scope: Scope, headers: Headers, shared: str | None) -> Response | None:
+        """Answer what never reaches a route: upgrades, foreign pages, CORS preflights."""
+        if "websocket" in headers.get("upgrade", "").lower():
+            raise Refused(
+                426,
+                BAD_USER_INPUT,
+                "WebSocket connections are not offered here.",
+                hint="Send the operation by POST.",
+                headers={"Upgrade": "HTTP/1.1", "Connection": "Upgrade, close"},
+            )
+        if shared is None and is_foreign(scope["method"], headers):
+            raise Refused(
+                403,
+                "FORBIDDEN",
+                "Pages of another web origin may not call this server.",
+                hint="The operator can allow an origin with ROLLCALL_CORS_ORIGINS.",
+            )
+        if shared and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            allowed = {
+                "Access-Control-Allow-Methods": CORS_METHODS,
+                "Access-Control-Allow-Headers": CORS_REQUEST_HEADERS,
+                "Access-Control-Max-Age": str(CORS_MAX_AGE_S),
+            }
+            return Response(status_code=204, headers=allowed)
+        return None
+
+
+def is_foreign(method: str, headers: Headers) -> bool:
+    """Tell whether a page of another origin caused the request; programs send neither header and are not."""
+    site = headers.get("sec-fetch-site")
+    if site in ("same-origin", "none"):
+        return False
+    if site is not None:
+        # Following a link to GraphiQL is no call: it reads nothing for the page that holds the link.
+        return not (method == "GET" and headers.get("sec-fetch-mode") == "navigate")
+    origin = headers.get("origin")
+    return origin is not None and not _same_host(origin, headers.get("host", ""))
+
+
+def _same_host(origin: str, host: str) -> bool:
+    """Compare by host and port alone: behind a TLS proxy the scheme we see is not the browser's."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    port = DEFAULT_PORTS.get(parts.scheme, "")
+    return bool(parts.netloc) and parts.netloc.lower().removesuffix(port) == host.lower().removesuffix(port)
+
+
+class _Sender:
+    """A `send` that adds the headers, without replacing one that the route chose itself."""
+
+    def __init__(self, send: Send, shared: str | None, *, secure: bool, vary: bool) -> None:
+        self._send = send
+        self._shared = shared
+        self._secure = secure
+        self._vary = vary
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            if self._secure:
+                headers.setdefault("Strict-Transport-Security", HSTS)
+            if self._shared:
+                headers["Access-Control-Allow-Origin"] = self._shared
+                headers["Access-Control-Expose-Headers"] = CORS_RESPONSE_HEADERS
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            if self._vary:
+                headers.add_vary_header("Origin")
+        await self._send(message)

@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: request bytes to operation to response bytes; knows nothing of the inventory's types."""

@@ -1,0 +1,151 @@
+"""Parses and validates a document once and remembers it; never keeps the text of a document that failed.
+
+Source: spec.graphql.org/September2025 sections 2 and 5.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+)
+from strawberry.schema.schema import validate_document
+
+from server.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
+
+DOCUMENTS_MAX = 256
+TOKENS_MAX = 2_000
+COMMENTS_MAX = 2_000
+
+DocumentCheck = Callable[[DocumentNode], Sequence[GraphQLError]]
+Measure = Callable[[DocumentNode], Any]
+
+
+class DocumentRejected(Exception):
+    """The document cannot run: the errors and the code of the phase that found them."""
+
+    def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:
+        self.code = code
+        self.errors = errors
+        super().__init__(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that parsed, kept its limits and is valid against the schema.
+
+    `needs` is what `measure` found in it, such as the roles its fields ask for; computed once, like the rest.
+    """
+
+    tree: DocumentNode
+    digest: bytes
+    operations: Mapping[str | None, OperationDefinitionNode]
+    needs: Any = None
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """Choose the operation to run.
+
+        Raises:
+            DocumentRejected: the name is missing where several operations are sent, or unknown.
+        """
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        if name is None:
+            text = "The document has several operations; operationName must name the one to run."
+            raise DocumentRejected(VALIDATION_FAILED, [GraphQLError(text)])
+        if name not in self.operations:
+            raise DocumentRejected(VALIDATION_FAILED, [GraphQLError("The document has no operation of that name.")])
+        return self.operations[name]
+
+
+class DocumentCache:
+    """Documents by their text, the least recently used dropped first.
+
+    Keyed by SHA-256, so that memory is bounded by the number of documents and two texts never share an entry.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        introspection: bool = True,
+        check: DocumentCheck | None = None,
+        measure: Measure | None = None,
+        documents_max: int = DOCUMENTS_MAX,
+    ) -> None:
+        self._schema = schema._schema  # Strawberry has no public name for graphql-core's schema
+        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        self._check = check
+        self._measure = measure
+        self._documents: OrderedDict[bytes, Document] = OrderedDict()
+        self._documents_max = documents_max
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def document(self, text: str) -> Document:
+        """Return the valid document of a text.
+
+        Raises:
+            DocumentRejected: the text does not parse, exceeds a limit or is not valid.
+        """
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        known = self._documents.get(digest)
+        if known is not None:
+            self._documents.move_to_end(digest)
+            return known
+        self.misses += 1
+        document = self._prepare(text, digest)
+        self._documents[digest] = document
+        if len(self._documents) > self._documents_max:
+            self._documents.popitem(last=False)
+        return document
+
+    def _prepare(self, text: str, digest: bytes) -> Document:
+        tree = _parse(text)
+        # Limits before validation: validation of a hostile document is what the limits guard against.
+        if self._check is not None and (errors := self._check(tree)):
+            raise DocumentRejected(VALIDATION_FAILED, errors)
+        if errors := validate_document(self._schema, tree, tuple(self._rules)):
+            raise DocumentRejected(VALIDATION_FAILED, errors)
+        operations = {
+            node.name.value if node.name else None: node
+            for node in tree.definitions
+            if isinstance(node, OperationDefinitionNode)
+        }
+        if not operations:
+            raise DocumentRejected(VALIDATION_FAILED, [GraphQLError("The document has no operation.")])
+        needs = self._measure(tree) if self._measure is not None else None
+        return Document(tree, digest, operations, needs)
+
+
+def _parse(text: str) -> DocumentNode:
+    try:
+        return parse(text, max_lexical_tokens=TOKENS_MAX, max_comments=COMMENTS_MAX)
+    except GraphQLSyntaxError as error:
+        if error.message.startswith("Syntax Error: Document contains more than"):
+            facts = {"code": "LIMIT_EXCEEDED", "which": "tokens", "limit": TOKENS_MAX}
+            long = GraphQLError("The document has too many tokens.", extensions=facts)
+            raise DocumentRejected(PARSE_FAILED, [long]) from None
+        raise DocumentRejected(PARSE_FAILED, [error]) from None
+    except GraphQLError as error:
+        raise DocumentRejected(PARSE_FAILED, [error]) from None
+
+
+def is_query(operation: OperationDefinitionNode) -> bool:
+    """Tell whether an operation only reads."""
+    return operation.operation is OperationType.QUERY

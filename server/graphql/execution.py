@@ -1,0 +1,198 @@
+"""Runs one operation and writes its answer; the seam where a compiled plan may answer before the executor does.
+
+Never logs a document, a variable or an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, Literal
+
+import orjson
+import strawberry
+import structlog
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
+from graphql.execution.values import get_variable_values
+from strawberry.execution import optimized_is_awaitable
+
+from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
+from server.graphql.errors import (
+    BAD_USER_INPUT,
+    INTERNAL,
+    INTERNAL_HINT,
+    INTERNAL_MESSAGE,
+    TIMEOUT,
+    Refused,
+    write_errors,
+)
+from server.graphql.request import GraphQLRequest
+from sync.errors import Forbidden
+
+log = structlog.stdlib.get_logger("rollcall.graphql")
+
+COERCION_ERRORS_MAX = 20
+
+Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before anything runs: a valid document, the chosen operation, coerced variables."""
+
+    document: Document
+    operation: OperationDefinitionNode
+    request: GraphQLRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response body and how far the operation came; the handler turns that into a status."""
+
+    body: bytes
+    outcome: Outcome
+
+
+@dataclass
+class Trace:
+    """What the access log may say of an operation: its name and type, never its text."""
+
+    operation_name: str | None = None
+    operation_type: str | None = None
+    errors: list[str] = field(default_factory=list)
+
+
+Plan = Callable[[Prepared, Any], Awaitable[bytes | None]]
+Admit = Callable[[Any, Any], None]
+
+
+class Execution:
+    """Answers operations against one schema.
+
+    Args:
+        schema: must have no schema extensions; they would be bypassed, so they are refused.
+        request_timeout_s: the longest an operation may run.
+        introspection: False refuses `__schema` and `__type`.
+        check: extra limits on a parsed document, run before validation.
+        measure: finds once a document what `admit` asks for.
+        admit: called with that and the context before anything runs; raises Forbidden.
+        plan: answers what it can with response bytes, and None for what the executor must answer.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        request_timeout_s: float,
+        introspection: bool = True,
+        check: DocumentCheck | None = None,
+        measure: Measure | None = None,
+        admit: Admit | None = None,
+        plan: Plan | None = None,
+    ) -> None:
+        if schema.extensions:
+            raise TypeError("Schema extensions are bypassed here; use check or plan instead.")
+        self._schema = schema
+        self._timeout_s = request_timeout_s
+        self._admit = admit
+        self._plan = plan
+        self.documents = DocumentCache(schema, introspection=introspection, check=check, measure=measure)
+
+    async def execute(
+        self, request: GraphQLRequest, context: Any, *, request_id: str, read_only: bool, trace: Trace
+    ) -> Answer:
+        """Run one request to its answer; everything that can go wrong in it becomes an error of the answer.
+
+        Args:
+            request: document, operation name and variables as sent.
+            context: given to every resolver.
+            request_id: written into each error.
+            read_only: refuse what is not a query (GET).
+            trace: filled for the access log.
+
+        Raises:
+            Refused: a mutation or subscription where only a query may run.
+        """
+        try:
+            prepared = self._prepare(request, trace)
+            _check_kind(prepared.operation, read_only=read_only)
+            if self._admit is not None:
+                self._admit(prepared.document.needs, context)
+            async with asyncio.timeout(self._timeout_s):
+                return await self._run(prepared, context, request_id, trace)
+        except DocumentRejected as rejected:
+            return _answer(None, write_errors(rejected.errors, request_id, code=rejected.code), "rejected", trace)
+        except Forbidden as forbidden:
+            error = GraphQLError(forbidden.message, original_error=forbidden)
+            return _answer(None, write_errors([error], request_id), "forbidden", trace)
+        except TimeoutError:
+            return self._timed_out(request_id, trace)
+
+    def _prepare(self, request: GraphQLRequest, trace: Trace) -> Prepared:
+        document = self.documents.document(request.document)
+        operation = document.operation(request.operation_name)
+        trace.operation_name = operation.name.value if operation.name else None
+        trace.operation_type = operation.operation.value
+        values = get_variable_values(
+            self._schema._schema,
+            operation.variable_definitions or (),
+            dict(request.variables),
+            max_errors=COERCION_ERRORS_MAX,
+        )
+        if isinstance(values, list):
+            raise DocumentRejected(BAD_USER_INPUT, values)
+        return Prepared(document, operation, request)
+
+    async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
+        if self._plan is not None and is_query(prepared.operation):
+            body = await self._plan(prepared, context)
+            if body is not None:
+                return Answer(body, "executed")
+        name = prepared.operation.name
+        result = execute(
+            self._schema._schema,
+            prepared.document.tree,
+            context_value=context,
+            variable_values=dict(prepared.request.variables),
+            operation_name=name.value if name else None,
+            executor_class=self._schema.execution_context_class,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
+            operation_extensions=None,
+        )
+        finished = await result if isawaitable(result) else result
+        return self._written(finished, request_id, trace)
+
+    def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
+        try:
+            return _answer(result.data, write_errors(result.errors or (), request_id), "executed", trace, executed=True)
+        except TypeError:
+            # orjson refuses lone surrogates and integers beyond 64 bits: a value that no client could read.
+            log.exception("graphql.unwritable", request_id=request_id)
+            error = GraphQLError(
+                INTERNAL_MESSAGE, extensions={"code": INTERNAL, "hint": INTERNAL_HINT, "retryable": False}
+            )
+            return _answer(None, write_errors([error], request_id), "internal", trace)
+
+    def _timed_out(self, request_id: str, trace: Trace) -> Answer:
+        facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
+        error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
+        return _answer(None, write_errors([error], request_id), "timeout", trace)
+
+
+def _check_kind(operation: OperationDefinitionNode, *, read_only: bool) -> None:
+    if operation.operation is OperationType.SUBSCRIPTION:
+        raise Refused(400, BAD_USER_INPUT, "Subscriptions cannot be sent to this endpoint this way.")
+    if read_only and operation.operation is not OperationType.QUERY:
+        hint = "Send mutations by POST."
+        raise Refused(405, BAD_USER_INPUT, "Only queries can be sent by GET.", hint, headers={"Allow": "POST"})
+
+
+def _answer(data: Any, errors: list[Any], outcome: Outcome, trace: Trace, *, executed: bool = False) -> Answer:
+    trace.errors = sorted({error["extensions"]["code"] for error in errors})
+    body: dict[str, Any] = {"errors": errors} if errors else {}
+    if executed:
+        # Errors first, as the specification advises; `data` is absent when nothing was executed.
+        body["data"] = data
+    return Answer(orjson.dumps(body), outcome)

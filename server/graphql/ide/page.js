@@ -1,0 +1,153 @@
+"use strict";
+// The token lives in this tab's session storage only: it goes with the tab and no other tab or site sees it.
+(function () {
+  const KEY = "rollcall:token";
+  const SAY = {
+    missing: "Paste a token to begin: rollcall token create",
+    checking: "Checking the token…",
+    accepted: "Token accepted",
+    refused: "This token is not valid",
+    unreachable: "The server does not answer",
+  };
+  const DEFAULT_QUERY = `# Welcome to Rollcall: devices, users and groups
+# from Microsoft Entra ID, in one inventory.
+#
+# 1. Paste an API token above.
+# 2. Press Ctrl+Enter: the query under the cursor runs.
+#
+# Ctrl+Space completes. The book on the left is the
+# documentation; the folder builds queries by clicking.
+
+# Windows devices seen in the last 30 days.
+query WindowsDevices {
+  assets(
+    first: 20
+    search: "os:windows last_seen:<30days"
+  ) {
+    totalCount
+    nodes {
+      names
+      os
+      osVersion
+      lastSeen
+    }
+    pageInfo {
+      hasNextPage
+      endCursor # "after" of the next page
+    }
+  }
+}
+
+# People by department; search and where may be combined.
+query Engineers {
+  users(
+    first: 20
+    search: "department:engineering enabled:true"
+  ) {
+    totalCount
+    nodes {
+      displayName
+      userPrincipalName
+      jobTitle
+    }
+  }
+}
+
+# What a token may see and do.
+query WhoAmI {
+  viewer {
+    name
+    role
+  }
+}
+`;
+  const field = document.getElementById("token");
+  const forget = document.getElementById("forget");
+  const state = document.getElementById("state");
+  const root = ReactDOM.createRoot(document.getElementById("graphiql"));
+  const explorer = GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false });
+  const endpoint = new URL("graphql", window.location.href.replace(/[?#].*$/, "")).href;
+  let generation = 0;
+
+  function token() {
+    return window.sessionStorage.getItem(KEY) || "";
+  }
+
+  function show(name) {
+    state.dataset.state = name;
+    state.textContent = SAY[name];
+    forget.hidden = !token();
+  }
+
+  function failure(message) {
+    return { errors: [{ message: message }] };
+  }
+
+  async function fetcher(parameters) {
+    const current = token();
+    if (!current) {
+      show("missing");
+      return failure("No API token yet. Paste one in the bar at the top; `rollcall token create` makes one.");
+    }
+    let response;
+    try {
+      response = await fetch(endpoint, {
+        method: "POST",
+        credentials: "omit",
+        headers: {
+          "accept": "application/graphql-response+json, application/json;q=0.9",
+          "content-type": "application/json",
+          "authorization": "Bearer " + current,
+        },
+        body: JSON.stringify(parameters),
+      });
+    } catch (_) {
+      show("unreachable");
+      return failure("The server does not answer.");
+    }
+    show(response.status === 401 ? "refused" : "accepted");
+    try {
+      return await response.json();
+    } catch (_) {
+      return failure("The server answered " + response.status + " without JSON.");
+    }
+  }
+
+  // A new key makes GraphiQL start afresh and read the schema with the new token; its tabs and history stay.
+  function render() {
+    generation += 1;
+    root.render(React.createElement(GraphiQL, {
+      key: generation,
+      fetcher: fetcher,
+      plugins: [explorer],
+      defaultQuery: DEFAULT_QUERY,
+      defaultEditorToolsVisibility: false,
+      // The token has its own field; a headers editor would keep what is typed there in local storage.
+      isHeadersEditorEnabled: false,
+      shouldPersistHeaders: false,
+      inputValueDeprecation: true,
+    }));
+  }
+
+  document.getElementById("sign-in").addEventListener("submit", function (event) {
+    event.preventDefault();
+    const text = field.value.trim();
+    if (!text) { return; }
+    window.sessionStorage.setItem(KEY, text);
+    field.value = "";
+    field.placeholder = "Another token…";
+    show("checking");
+    render();
+  });
+
+  forget.addEventListener("click", function () {
+    window.sessionStorage.removeItem(KEY);
+    field.placeholder = "rc_…";
+    show("missing");
+    render();
+    field.focus();
+  });
+
+  show(token() ? "checking" : "missing");
+  render();
+})();

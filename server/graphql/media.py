@@ -1,0 +1,124 @@
+"""Chooses the response's media type from Accept and checks the request's; never guesses.
+
+Source: graphql.github.io/graphql-over-http/draft (Media Types), RFC 9110 section 12.5.1.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from server.graphql.errors import BAD_USER_INPUT, Refused
+
+QVALUE = re.compile(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)\Z")
+ACCEPT_RANGES_MAX = 50
+
+
+class Media(enum.StrEnum):
+    """The media types a response can have, the default first."""
+
+    JSON = "application/json"
+    GRAPHQL = "application/graphql-response+json"
+
+    @property
+    def content_type(self) -> str:
+        """The header value, with the only charset there is."""
+        return f"{self.value}; charset=utf-8"
+
+
+def choose_media(accept: str | None) -> Media:
+    """Choose between the two response types; no header means application/json.
+
+    Raises:
+        Refused: 406, neither is acceptable.
+    """
+    if accept is None or not accept.strip():
+        return Media.JSON
+    ranges = _ranges(accept)
+    weights = {media: _weight(ranges, media.value) for media in Media}
+    best = max(weights.values())
+    if best <= 0:
+        raise Refused(
+            406,
+            BAD_USER_INPUT,
+            "The answer cannot be given in any media type that Accept names.",
+            hint=f"Accept {Media.GRAPHQL.value} or {Media.JSON.value}.",
+        )
+    winners = [media for media in Media if weights[media] == best]
+    return _named_first(ranges, winners) or winners[0]
+
+
+def wants_html(accept: str | None) -> bool:
+    """Tell whether a browser asks for a page: text/html is named and outweighs both JSON types."""
+    if accept is None or "text/html" not in accept.lower():
+        return False
+    ranges = _ranges(accept)
+    named = any(kind == "text/html" for kind, _ in ranges)
+    html = _weight(ranges, "text/html")
+    return named and html > 0 and html >= max(_weight(ranges, media.value) for media in Media)
+
+
+def check_content_type(header: str | None) -> None:
+    """Refuse a body that is not application/json in UTF-8.
+
+    Raises:
+        Refused: 415; a form or plain text could be sent by any web page without asking first.
+    """
+    kind, _, parameters = (header or "").partition(";")
+    if kind.strip().lower() != Media.JSON.value:
+        raise Refused(
+            415,
+            BAD_USER_INPUT,
+            "The request's media type is not supported.",
+            hint="Send Content-Type: application/json.",
+            headers={"Accept-Post": Media.JSON.value},
+        )
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
+            raise Refused(
+                415,
+                BAD_USER_INPUT,
+                "The request's character set is not supported.",
+                hint="Send the body as UTF-8.",
+                headers={"Accept-Post": Media.JSON.value},
+            )
+
+
+def accepts_gzip(header: str | None) -> bool:
+    """Tell whether Accept-Encoding allows gzip."""
+    weights = dict(_ranges(header or ""))
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _ranges(header: str) -> list[tuple[str, float]]:
+    """Read a weighted list in the caller's order: (range, weight); a bad weight counts as zero."""
+    ranges = []
+    for part in header.split(",")[:ACCEPT_RANGES_MAX]:
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                weight = float(value) if QVALUE.match(value.strip()) else 0.0
+        if kind:
+            ranges.append((kind, weight))
+    return ranges
+
+
+def _weight(ranges: list[tuple[str, float]], media: str) -> float:
+    """Give the weight of the most specific range that covers a media type."""
+    for pattern in (media, media.partition("/")[0] + "/*", "*/*"):
+        weights = [weight for kind, weight in ranges if kind == pattern]
+        if weights:
+            return max(weights)
+    return 0.0
+
+
+def _named_first(ranges: list[tuple[str, float]], winners: list[Media]) -> Media | None:
+    """Break a tie by what the caller names first."""
+    for kind, _ in ranges:
+        for media in winners:
+            if kind == media.value:
+                return media
+    return None

@@ -1,0 +1,165 @@
+"""Logs: one call is one line, whatever the input; never a document, a body, a query string or a token.
+
+Our own lines and those of uvicorn and other libraries go through the same renderer, to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sync.clock import Clock
+
+log = structlog.stdlib.get_logger("rollcall.access")
+
+TEXT_CHARS_MAX = 2_000
+TRACEBACK_CHARS_MAX = 20_000
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# Health probes come every few seconds; at info they would be most of the log.
+QUIET_PATHS = frozenset({"/healthz", "/readyz"})
+
+Event = MutableMapping[str, Any]
+
+
+def configure_logs(level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
+    """Send every log line of this process to one stream in one form.
+
+    Args:
+        level: debug, info, warning or error.
+        form: json (one object a line) or text (key=value).
+        stream: standard error when None.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _clip,
+            _as_json if form == "json" else _as_text,
+        ],
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(LEVELS[level])
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+    # Chatty at info, and an HTTP client's line would hold a URL with a cursor in it.
+    for name in ("httpx", "httpcore", "msal", "aiosqlite", "alembic"):
+        logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))
+    # Its warnings are about what strangers send; anyone could fill the log with them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
+def _clip(_logger: Any, _method: str, event: Event) -> Event:
+    """Bound each value, so that no input can fill the disk with one line."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            most = TRACEBACK_CHARS_MAX if key == "exception" else TEXT_CHARS_MAX
+            if len(value) > most:
+                event[key] = f"{value[:most]}… ({len(value)} characters)"
+    return event
+
+
+def _as_json(_logger: Any, _method: str, event: Event) -> str:
+    # ASCII only: control characters, U+2028 and bidi marks all come out escaped, so a line stays a line.
+    return json.dumps(event, default=_named, ensure_ascii=True)
+
+
+def _as_text(_logger: Any, _method: str, event: Event) -> str:
+    time, level, name = (event.pop(key, "") for key in ("time", "level", "event"))
+    exception = event.pop("exception", None)
+    pairs = [f"{key}={json.dumps(value, default=_named)}" for key, value in sorted(event.items())]
+    if exception:
+        pairs.append(f"exception={json.dumps(exception)}")
+    event_name = json.dumps(name)[1:-1] if isinstance(name, str) else _named(name)
+    return " ".join([str(time), f"{level:<7}", event_name, *pairs])
+
+
+def _named(value: object) -> str:
+    return f"<{type(value).__name__}>" if not isinstance(value, Exception | set | tuple) else ascii(value)
+
+
+class RequestLog:
+    """ASGI middleware: gives each request an id and writes one access line when it is answered."""
+
+    def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and log it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        started = self._clock.monotonic()
+        status = 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                await self._app(scope, receive, noting)
+        finally:
+            self._write(scope, state, request_id, status, self._clock.monotonic() - started)
+
+    def _write(self, scope: Scope, state: Mapping[str, Any], request_id: str, status: int, duration_s: float) -> None:
+        facts: dict[str, Any] = {
+            "request_id": request_id,
+            "method": scope["method"],
+            # The path without the query string: a GET carries its document and variables there.
+            "path": scope["path"],
+            "status": status,
+            "duration_ms": round(duration_s * 1000, 1),
+        }
+        if (token_id := state.get("token_id")) is not None:
+            facts["token_id"] = token_id
+        if (trace := state.get("trace")) is not None:
+            facts["operation_type"] = trace.operation_type
+            facts["operation_name"] = trace.operation_name
+            if trace.errors:
+                facts["codes"] = trace.errors
+        quiet = scope["path"] in QUIET_PATHS and status < 500
+        (log.debug if quiet else log.info)("request", **facts)
+
+
+def _request_id(scope: Scope) -> str:
+    """Take over a caller's or proxy's id when it is harmless; make one otherwise."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = str(value.decode("latin-1"))
+            if REQUEST_ID.match(text):
+                return text
+    return secrets.token_hex(8)

@@ -1,0 +1,135 @@
+"""The serving process: opens the runtime, listens, and stops cleanly on a signal; never leaves a page half written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from server.admin import first_token_text, make_first_token, runtime_config
+from server.app import build_app
+from server.control import ControlSocket
+from server.settings import Settings
+from sync.errors import BadSettings
+from sync.runtime import Runtime
+
+log = structlog.stdlib.get_logger("rollcall.server")
+
+BACKLOG = 512
+KEEP_ALIVE_S = 30
+GRACE_S = 5
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Tell = Callable[[str], None]
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its own signal handling, which would end the process before the runtime is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `Stop`."""
+        yield
+
+
+class Stop:
+    """The wish to stop: the first signal asks politely, the second ends the process at once."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in SIGNALS:
+            loop.add_signal_handler(name, self._ask)
+
+    def _ask(self) -> None:
+        if self.asked.is_set():
+            os._exit(1)
+        self.asked.set()
+
+
+async def serve(settings: Settings, tell: Tell) -> None:
+    """Serve until a signal asks to stop.
+
+    Args:
+        settings: the operator's.
+        tell: writes a line for the person at the terminal; the first start's token goes only there.
+
+    Raises:
+        BadSettings: the address cannot be listened on.
+        StoreError, VaultError: the data directory cannot be used.
+    """
+    from schema import build_schema
+
+    stop = Stop()
+    listener = bind(settings.host, settings.port)
+    try:
+        runtime = await Runtime.open(runtime_config(settings))
+    except BaseException:
+        listener.close()
+        raise
+    try:
+        if runtime.first_start:
+            tell(first_token_text(await make_first_token(runtime)))
+        app = build_app(settings, runtime, build_schema())
+        async with ControlSocket(runtime, settings.data_dir):
+            await _serve_http(app, listener, stop, tell)
+    finally:
+        await runtime.close()
+
+
+async def _serve_http(app: ASGIApp, listener: socket.socket, stop: Stop, tell: Tell) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        lifespan="off",
+        backlog=BACKLOG,
+        # Addresses from X-Forwarded-For would be whatever the caller writes there.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    asked = asyncio.create_task(stop.asked.wait())
+    host, port = listener.getsockname()[:2]
+    tell(f"Rollcall serves http://{f'[{host}]' if ':' in host else host}:{port}/graphql")
+    log.info("server.started", host=host, port=port)
+    await asyncio.wait((serving, asked), return_when=asyncio.FIRST_COMPLETED)
+    log.info("server.stopping")
+    server.should_exit = True
+    asked.cancel()
+    await serving
+    log.info("server.stopped")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address without listening yet, so that nobody waits for an answer while the database opens.
+
+    Raises:
+        BadSettings: the address is in use, not this machine's or not allowed.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise BadSettings(f"Cannot listen on {host}: {error.strerror}.", hint="Change ROLLCALL_HOST.") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise BadSettings(
+            f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}.",
+            hint="Stop what uses it, or change ROLLCALL_HOST or ROLLCALL_PORT.",
+        ) from None
+    return listener

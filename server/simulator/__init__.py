@@ -1,0 +1,20 @@
+"""A Microsoft Graph and Entra sign-in look-alike for demos, tests and front-end work; never talks to Microsoft."""
+
+from __future__ import annotations
+
+from server.simulator.credential import AppCredential
+from server.simulator.directory import Directory
+from server.simulator.request_log import RequestLog
+from server.simulator.serving import RunningSimulator, running, serve
+from server.simulator.simulator import Faults, Simulator
+
+__all__ = [
+    "AppCredential",
+    "Directory",
+    "Faults",
+    "RequestLog",
+    "RunningSimulator",
+    "Simulator",
+    "running",
+    "serve",
+]

@@ -1,0 +1,84 @@
+"""The `simulate` command: starts a simulated tenant and prints what a person or a program needs to use it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+import orjson
+
+from server.simulator.serving import RunningSimulator, serve
+from server.simulator.simulator import Simulator
+
+DEFAULT_DATA = Path("simulator-data")
+
+
+def _facts(address: RunningSimulator) -> dict[str, str]:
+    simulator = address.simulator
+    return {
+        "origin": simulator.origin,
+        "caFile": str(address.ca_file.resolve()),
+        "tenantId": simulator.tenant_id,
+        "tenantDomain": simulator.tenant_domain,
+        "clientId": simulator.secret_app.client_id,
+        "clientSecret": simulator.secret_app.client_secret,
+        "publicClientId": simulator.password_app.client_id,
+        "username": simulator.password_app.username,
+        "password": simulator.password_app.password,
+        "adminKey": simulator.admin_key,
+    }
+
+
+def _explain(facts: dict[str, str]) -> str:
+    return "\n".join(
+        (
+            f"A simulated Entra tenant listens on {facts['origin']} (Ctrl-C stops it).",
+            "",
+            "Settings for the server:",
+            f"  ROLLCALL_CUSTOM_AUTHORITY_URL={facts['origin']}",
+            f"  ROLLCALL_CUSTOM_GRAPH_URL={facts['origin']}",
+            f"  ROLLCALL_CUSTOM_CA_FILE={facts['caFile']}",
+            "",
+            "Credential, client secret (cloud CUSTOM):",
+            f"  tenant id      {facts['tenantId']}  ({facts['tenantDomain']})",
+            f"  client id      {facts['clientId']}",
+            f"  client secret  {facts['clientSecret']}",
+            "",
+            "Credential, username & password (cloud CUSTOM):",
+            f"  client id      {facts['publicClientId']}",
+            f"  username       {facts['username']}",
+            f"  password       {facts['password']}",
+            "",
+            f"Admin door: {facts['origin']}/_simulator with the bearer key {facts['adminKey']}",
+        )
+    )
+
+
+@click.command()
+@click.option("--users", default=2000, show_default=True, type=click.IntRange(0, 10_000_000))
+@click.option("--devices", default=1500, show_default=True, type=click.IntRange(0, 10_000_000))
+@click.option("--groups", default=200, show_default=True, type=click.IntRange(0, 10_000_000))
+@click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same tenant.")
+@click.option("--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--data",
+    default=DEFAULT_DATA,
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where CA and certificate are kept and reused.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when it listens.")
+def simulate(users: int, devices: int, groups: int, seed: int, port: int, host: str, data: Path, as_json: bool) -> None:
+    """Run a Microsoft Graph and Entra sign-in look-alike."""
+    simulator = Simulator(users=users, devices=devices, groups=groups, seed=seed)
+
+    def ready(address: RunningSimulator) -> None:
+        facts = _facts(address)
+        click.echo(orjson.dumps(facts).decode() if as_json else _explain(facts))
+
+    try:
+        asyncio.run(serve(simulator, host=host, port=port, data_dir=data, ready=ready))
+    except OSError as error:
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error

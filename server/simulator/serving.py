@@ -1,0 +1,138 @@
+"""Runs a simulator on a real TLS socket; the only part of it that opens one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from server.simulator.certificate import prepare_certificate
+from server.simulator.simulator import Simulator
+
+STOP_WAIT_S = 2
+
+
+class RunningSimulator(str):
+    """The origin of a simulator that listens, with the CA file that a client has to trust."""
+
+    ca_file: Path
+    simulator: Simulator
+
+    def __new__(cls, simulator: Simulator, ca_file: Path) -> RunningSimulator:
+        """Name the running simulator by its origin."""
+        self = super().__new__(cls, simulator.origin)
+        self.ca_file = ca_file
+        self.simulator = simulator
+        return self
+
+    @property
+    def origin(self) -> str:
+        """Return scheme, host and port."""
+        return str(self)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it listens, and leaves the process's signals to whoever started it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen and say so."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a bound socket; OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+@contextlib.asynccontextmanager
+async def running(
+    simulator: Simulator, *, port: int = 0, host: str = "127.0.0.1", data_dir: Path | str | None = None
+) -> AsyncIterator[RunningSimulator]:
+    """Serve a simulator on TLS while the block runs; port 0 takes a free one, and the simulator's origin is set.
+
+    Args:
+        simulator: the tenant to serve.
+        port: where to listen.
+        host: which address to listen on; links name `localhost` for a loopback address.
+        data_dir: where CA and certificate are kept and found again; a temporary directory when None.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with contextlib.ExitStack() as stack:
+        if data_dir is None:
+            data_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="rollcall-simulator-"))
+        ca_file, server_file = prepare_certificate(Path(data_dir), host)
+        listener = bind(host, port)
+        name = "localhost" if host in ("127.0.0.1", "::1") else f"[{host}]" if ":" in host else host
+        simulator.origin = f"https://{name}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            simulator.app,
+            ssl_certfile=server_file,
+            ssl_keyfile=str(server_file),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            ws="none",
+            lifespan="off",
+            date_header=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WAIT_S,
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            listening = asyncio.create_task(server.listening.wait())
+            await asyncio.wait((task, listening), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():  # it failed before it listened: say why
+                listening.cancel()
+                await task
+            yield RunningSimulator(simulator, ca_file)
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def serve(
+    simulator: Simulator, *, host: str, port: int, data_dir: Path, ready: Callable[[RunningSimulator], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is called once, when the socket listens.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with running(simulator, port=port, host=host, data_dir=data_dir) as address:
+            ready(address)
+            await stop.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,316 @@
+"""Reads Microsoft Graph over one kept-alive connection pool; never sends the token to another origin.
+
+It retries what may mend itself, renews a rejected token once, and turns everything else into a typed error.
+It never follows a redirect, writes to the directory or interprets what it reads.
+
+Source: learn.microsoft.com/graph/best-practices-concept, learn.microsoft.com/graph/throttling
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from sync.clock import Clock
+from sync.entra.body import read_object, unpack
+from sync.entra.cloud import GUID, Endpoints, parse_origin
+from sync.entra.diagnose import graph_error, malformed
+from sync.entra.retry import Retry, RetryPolicy, parse_http_date, parse_retry_after
+from sync.entra.token import TokenProvider
+from sync.entra.transport import USER_AGENT, failure_reason, timeouts, tls_context
+from sync.errors import (
+    AuthRejected,
+    BadInput,
+    BadResponse,
+    EntraError,
+    OffOrigin,
+    RequestRefused,
+    Throttled,
+    Unavailable,
+)
+
+T = TypeVar("T")
+
+VERSION_PATH = "/v1.0"
+"""The only version of Graph that is read."""
+
+_JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\b", re.IGNORECASE)
+_UNITS = re.compile(r"[0-9]{1,6}", re.ASCII)
+_ADDRESS_CHARACTERS = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_SERVICE_UNAVAILABLE = 503
+
+
+@dataclass(frozen=True)
+class AnswerLimits:
+    """How long and how large one answer may be."""
+
+    silence_s: float = 60.0
+    headers_s: float = 90.0
+    body_s: float = 60.0
+    body_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass
+class RequestStats:
+    """What a client has used so far."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled_s: float = 0.0
+    resource_units: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: httpx.Headers
+    packed: bytes
+
+    @property
+    def encoding(self) -> str:
+        return str(self.headers.get("content-encoding", "")).strip().lower()
+
+
+_POLICY = RetryPolicy()
+_LIMITS = AnswerLimits()
+
+
+class GraphClient:
+    """A reader of one Graph origin; safe to share between tasks, closed by `async with` or `aclose`.
+
+    Args:
+        endpoints: names the only origin that is ever asked, and whom to trust for it.
+        tokens: asked before every request.
+        clock: time and jitter.
+        transport: replaces the network, in tests.
+        policy: when to ask again.
+        limits: how long and how large an answer may be.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        tokens: TokenProvider,
+        clock: Clock,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        policy: RetryPolicy = _POLICY,
+        limits: AnswerLimits = _LIMITS,
+    ) -> None:
+        self.stats = RequestStats()
+        self._origin = endpoints.graph
+        self._tokens = tokens
+        self._clock = clock
+        self._policy = policy
+        self._limits = limits
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            verify=tls_context(endpoints.ca_file),
+            timeout=timeouts(limits.silence_s),
+            limits=httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60),
+            follow_redirects=False,
+            trust_env=False,
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": USER_AGENT,
+                "x-ms-throttle-priority": "low",
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Return the JSON object at an address.
+
+        Args:
+            url: a path below /v1.0 that begins with "/", or an absolute link that Graph has given out.
+            params: added to the query.
+            headers: added to every try, `Prefer` or `ConsistencyLevel` for example.
+            check: raises BadResponse when the object has the wrong shape; the request is then tried again.
+
+        Raises:
+            OffOrigin: the link or a redirect leaves the Graph origin; no token was sent there.
+            CursorExpired, PermissionDenied, RequestRefused, AuthRejected: Graph's final answer.
+            Unavailable, Throttled, BadResponse: no usable answer after every try.
+            SignInFailed: no token.
+        """
+
+        async def read(answer: _Answer) -> dict[str, Any]:
+            body = await self._object(answer)
+            if check:
+                check(body)
+            return body
+
+        return await self._read(url, params, headers, read)
+
+    async def text(self, url: str, *, headers: Mapping[str, str] | None = None) -> str:
+        """Return a plain-text answer, such as that of `$count`; raises like `get`."""
+
+        async def read(answer: _Answer) -> str:
+            body = unpack(answer.packed, answer.encoding, self._limits.body_bytes)
+            return body.decode("utf-8-sig", "replace")
+
+        return await self._read(url, None, {"Accept": "text/plain"} | dict(headers or {}), read)
+
+    def check_link(self, link: str) -> httpx.URL:
+        """Return the parsed address of a link when it is absolute and on the Graph origin.
+
+        Raises:
+            OffOrigin: another scheme, host or port, user info, or not an address at all.
+        """
+        try:
+            url = httpx.URL(link)
+            origin = parse_origin(f"{url.scheme}://{url.netloc.decode('ascii')}")
+        except (httpx.InvalidURL, BadInput, UnicodeError, TypeError):
+            origin = ""
+        # Only the parsed address is compared and only it is sent: there is no second parser to disagree with.
+        if origin != self._origin or url.userinfo or not _ADDRESS_CHARACTERS.fullmatch(link):
+            raise OffOrigin(hint="A proxy or a wrong cloud may be the cause; the token was not sent there.")
+        return url
+
+    def _resolve(self, url: str) -> tuple[httpx.URL, bool]:
+        """Return the address to ask and whether it is a link that Graph has given out."""
+        if url.startswith("/"):
+            return self.check_link(f"{self._origin}{VERSION_PATH}{url}"), False
+        return self.check_link(url), True
+
+    async def _read(
+        self,
+        address: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        read: Callable[[_Answer], Awaitable[T]],
+    ) -> T:
+        url, is_cursor = self._resolve(address)
+        if params:
+            url = url.copy_merge_params(dict(params))
+        retry = Retry(self._policy, self._clock)
+        rejected = False
+        while True:
+            token = ""
+            try:
+                token = await self._tokens.token()
+                answer = await self._send(url, headers or {}, token)
+                await self._raise_for_status(answer, url, is_cursor=is_cursor)
+                return await read(answer)
+            except AuthRejected:
+                if rejected:
+                    raise
+                rejected = True
+                self._tokens.drop(token)
+                self.stats.retries += 1
+            except (Unavailable, Throttled, BadResponse) as error:
+                await self._wait(retry, error)
+
+    async def _wait(self, retry: Retry, error: EntraError) -> None:
+        waited_s = await retry.wait(error)
+        self.stats.retries += 1
+        if isinstance(error, Throttled):
+            self.stats.throttled_s += waited_s
+
+    async def _send(self, url: httpx.URL, headers: Mapping[str, str], token: str) -> _Answer:
+        own = {"Authorization": f"Bearer {token}", "client-request-id": str(uuid.uuid4())}
+        request = self._http.build_request("GET", url, headers={**headers, **own})
+        self.stats.requests += 1
+        try:
+            async with asyncio.timeout(self._limits.headers_s):
+                response = await self._http.send(request, stream=True)
+            try:
+                packed = await self._body(response)
+            finally:
+                await response.aclose()
+        except httpx.RequestError as error:
+            reason = failure_reason(error)
+        except TimeoutError:
+            reason = "the answer took too long"
+        else:
+            self._count_units(response.headers)
+            return _Answer(response.status_code, response.headers, packed)
+        # Raised out here, so that no httpx error and no request with the token hangs on to it.
+        raise Unavailable(
+            f"Microsoft Graph did not answer: {reason}.",
+            hint="Check the network and the proxy; it is tried again by itself.",
+            reason=reason,
+        )
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        if response.status_code == _SERVICE_UNAVAILABLE:
+            # Left unread, the connection is closed: the next try gets a fresh one, as Microsoft asks for.
+            return b""
+        packed = bytearray()
+        async with asyncio.timeout(self._limits.body_s):
+            async for chunk in response.aiter_raw():
+                packed += chunk
+                if len(packed) > self._limits.body_bytes:
+                    raise malformed("it is larger than a page can be", bytes_max=self._limits.body_bytes)
+        self.stats.bytes += len(packed)
+        return bytes(packed)
+
+    def _count_units(self, headers: httpx.Headers) -> None:
+        units = headers.get("x-ms-resource-unit", "")
+        if _UNITS.fullmatch(units):
+            self.stats.resource_units += int(units)
+
+    async def _raise_for_status(self, answer: _Answer, url: httpx.URL, *, is_cursor: bool) -> None:
+        if 200 <= answer.status < 300:
+            return
+        if 300 <= answer.status < 400:
+            self._refuse_redirect(answer, url)
+        sent = parse_http_date(answer.headers.get("date")) or self._clock.now()
+        request_id = answer.headers.get("request-id", "")
+        raise graph_error(
+            answer.status,
+            await self._error_body(answer),
+            path=url.path,
+            is_cursor=is_cursor,
+            retry_after_s=parse_retry_after(answer.headers.get("retry-after"), now=sent),
+            request_id=request_id if GUID.fullmatch(request_id) else None,
+        )
+
+    def _refuse_redirect(self, answer: _Answer, url: httpx.URL) -> None:
+        try:
+            target = url.join(answer.headers.get("location", ""))
+        except httpx.InvalidURL:
+            target = httpx.URL()
+        self.check_link(str(target))
+        raise RequestRefused("Microsoft Graph sent a redirect; redirects are not followed.", status=answer.status)
+
+    async def _error_body(self, answer: _Answer) -> dict[str, Any]:
+        try:
+            return await read_object(answer.packed, answer.encoding, bytes_max=self._limits.body_bytes)
+        except BadResponse:
+            return {}  # The status alone decides; a proxy's page has nothing to add.
+
+    async def _object(self, answer: _Answer) -> dict[str, Any]:
+        kind = answer.headers.get("content-type")
+        if kind is not None and not _JSON_TYPE.match(kind):
+            raise malformed("it is not JSON", status=answer.status)
+        if not answer.packed:
+            raise malformed("it is empty", status=answer.status)
+        return await read_object(answer.packed, answer.encoding, bytes_max=self._limits.body_bytes)

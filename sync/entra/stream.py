@@ -1,0 +1,201 @@
+"""Pages of one directory stream, in order; a stream ends with `Complete` or by raising, never by just
+stopping.
+
+A sweep of what was not seen takes the `Complete` as its argument, so an incomplete enumeration cannot delete.
+
+Source: learn.microsoft.com/graph/delta-query-overview, learn.microsoft.com/graph/paging
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sync.entra.client import GraphClient
+from sync.entra.diagnose import malformed
+from sync.errors import BadInput
+
+Kind = Literal["users", "groups", "devices"]
+"""A directory collection that delta query covers."""
+
+EMPTY_PAGES_MAX = 100
+"""This many empty pages in a row are believed; one more is an endless loop."""
+
+RETURN_MINIMAL = {"Prefer": "return=minimal"}
+"""Asks for changed properties only; a property that is absent then means unchanged."""
+
+_PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Start:
+    """The beginning of a round: a path below /v1.0."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Next:
+    """More pages follow at `url`; it holds an opaque token, so it stays out of logs."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Every page has been read. `delta_link` starts the next round; a plain list has none."""
+
+    delta_link: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its number within the round, its items in Graph's order, and what follows."""
+
+    number: int
+    items: tuple[Mapping[str, Any], ...]
+    link: Next | Complete
+
+    @property
+    def ends(self) -> bool:
+        """Whether this is the last page of the round."""
+        return isinstance(self.link, Complete)
+
+
+def delta_url(kind: Kind, select: Sequence[str]) -> str:
+    """Return the path that starts a delta round of a collection with the properties selected.
+
+    Raises:
+        BadInput: a name that is not a property's.
+    """
+    for name in select:
+        if not _PROPERTY.fullmatch(name):
+            raise BadInput("A selected property has an impossible name.")
+    return f"/{kind}/delta?$select={','.join(select)}" if select else f"/{kind}/delta"
+
+
+async def pages(
+    client: GraphClient,
+    start: Start | str,
+    *,
+    first_number: int = 1,
+    headers: Mapping[str, str] | None = None,
+    is_delta: bool = True,
+) -> AsyncGenerator[Page, None]:
+    """Yield the pages from `start` to the page whose link is `Complete`.
+
+    Args:
+        client: reads the pages.
+        start: the beginning of a round, or a stored next link or delta link to go on from.
+        first_number: the number of the first page, when a round is resumed.
+        headers: sent with every page, because Graph's links do not carry them.
+        is_delta: a delta round must end with a delta link; a plain list ends without one.
+
+    Raises:
+        CursorExpired: the stored link has expired: begin again with `Start`.
+        BadResponse: a wrong shape, a link that repeats, or too many empty pages.
+        EntraError: everything else that `GraphClient.get` raises.
+    """
+    url = start.path if isinstance(start, Start) else start
+    watch = _Watch()
+    number = first_number
+    while True:
+        watch.visit(url)
+        body = await client.get(url, headers=headers, check=lambda body: _check(client, body, is_delta))
+        page = _page(number, body)
+        watch.count(page)
+        yield page
+        if isinstance(page.link, Complete):
+            return
+        url = page.link.url
+        number += 1
+
+
+class _Watch:
+    """Notices a stream that goes in circles."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+        self._empty = 0
+
+    def visit(self, url: str) -> None:
+        # Links are long and a round has thousands: keep 16 bytes of each.
+        digest = hashlib.blake2b(url.encode(), digest_size=16).digest()
+        if digest in self._seen:
+            raise malformed("a link to the next page repeats")
+        self._seen.add(digest)
+
+    def count(self, page: Page) -> None:
+        self._empty = 0 if page.items else self._empty + 1
+        if self._empty > EMPTY_PAGES_MAX:
+            raise malformed("empty pages without an end", pages_max=EMPTY_PAGES_MAX)
+
+
+def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool) -> None:
+    items = body.get("value")
+    if not isinstance(items, list):
+        raise malformed("a page without a list of items")
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
+            raise malformed("an item without an id")
+    next_link, delta_link = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
+    links = [link for link in (next_link, delta_link) if link is not None]
+    if len(links) > 1 or (is_delta and not links) or (not is_delta and delta_link is not None):
+        raise malformed("a page with the wrong links")
+    for link in links:
+        if not isinstance(link, str):
+            raise malformed("a link that is not text")
+        client.check_link(link)
+
+
+def _page(number: int, body: Mapping[str, Any]) -> Page:
+    next_link = body.get("@odata.nextLink")
+    link = Complete(body.get("@odata.deltaLink")) if next_link is None else Next(next_link)
+    return Page(number, tuple(body["value"]), link)
+
+
+@asynccontextmanager
+async def prefetched(pages: AsyncGenerator[Page, None]) -> AsyncIterator[AsyncIterator[Page]]:
+    """Fetch one page ahead while the caller works on the one before; leaving the block stops everything.
+
+        async with prefetched(pages(client, start)) as ahead:
+            async for page in ahead:
+                ...
+
+    An error of the page ahead is raised after the pages before it were delivered.
+    """
+    fetch = asyncio.create_task(_next(pages))
+
+    async def ahead() -> AsyncGenerator[Page, None]:
+        nonlocal fetch
+        while (page := await fetch) is not None:
+            if not page.ends:
+                fetch = asyncio.create_task(_next(pages))
+            yield page
+            if page.ends:
+                return
+
+    stream = ahead()
+    try:
+        yield stream
+    finally:
+        await _settle(fetch)
+        await stream.aclose()
+        await pages.aclose()
+
+
+async def _next(pages: AsyncGenerator[Page, None]) -> Page | None:
+    return await anext(pages, None)
+
+
+async def _settle(fetch: asyncio.Task[Page | None]) -> None:
+    """Cancel a fetch and wait until it is over; its outcome no longer matters to anyone."""
+    fetch.cancel()
+    await asyncio.wait({fetch})
+    if not fetch.cancelled():
+        fetch.exception()  # It may have failed while it was cancelled; asyncio reports what nobody looks at.

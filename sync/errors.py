@@ -1,0 +1,205 @@
+"""Every error this product raises on purpose, as one tree.
+
+    RollcallError
+    ├── BadInput                  a value the caller sent cannot be used
+    ├── NotFound                  no such object in the caller's organization
+    ├── Conflict                  the request contradicts what is stored
+    ├── Unauthenticated           no valid token
+    ├── Forbidden                 the token's role does not reach this
+    ├── BadSettings               the server's configuration is wrong
+    ├── StoreError                the database cannot be used
+    │   ├── StoreLocked           another process holds the file
+    │   ├── StoreNewer            written by a newer program
+    │   ├── StoreUnreadable       damaged, foreign or not writable
+    │   ├── StoreBusy             somebody else holds a lock for too long
+    │   └── StoreFull             no space left
+    ├── VaultError                a secret cannot be sealed or opened
+    │   ├── KeyUnusable           the key file is missing, malformed or the wrong one
+    │   └── Tampered              sealed bytes were changed or moved
+    └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
+        ├── SignInFailed          the token service refused the credential
+        ├── AuthRejected          Graph refused a fresh token
+        ├── PermissionDenied      Graph answered 403
+        ├── RequestRefused        Graph answered another 4xx that a retry cannot mend
+        ├── CursorExpired         a stored link is no longer valid: a full round is needed
+        ├── Unavailable           no usable answer after every retry
+        ├── Throttled             Graph asked for a wait longer than a run may hold
+        ├── BadResponse           the answer is not what the protocol promises
+        └── OffOrigin             a link or redirect leaves the Graph origin
+
+Each class carries a `code` (stable, for programs), `retryable`, and a default message: its docstring's first line.
+Facts are keyword arguments; they may reach a caller, so they never hold a secret, a path or SQL.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RollcallError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None, **facts: object) -> None:
+        self.message = message or (type(self).__doc__ or "").partition("\n")[0]
+        self.hint = hint
+        self.facts = facts
+        super().__init__(self.message)
+
+
+class BadInput(RollcallError):
+    """The input cannot be used."""
+
+    code = "BAD_USER_INPUT"
+
+
+class NotFound(RollcallError):
+    """There is no such object."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(RollcallError):
+    """The request contradicts what is stored."""
+
+    code = "CONFLICT"
+
+
+class Unauthenticated(RollcallError):
+    """A valid API token is needed."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(RollcallError):
+    """The token's role does not allow this."""
+
+    code = "FORBIDDEN"
+
+
+class BadSettings(RollcallError):
+    """The settings cannot be used."""
+
+    code = "BAD_SETTINGS"
+
+
+class StoreError(RollcallError):
+    """The database cannot be used."""
+
+    code = "STORE_ERROR"
+
+
+class StoreLocked(StoreError):
+    """Another process uses this database."""
+
+    code = "STORE_LOCKED"
+
+
+class StoreNewer(StoreError):
+    """The database was written by a newer version of Rollcall."""
+
+    code = "STORE_NEWER"
+
+
+class StoreUnreadable(StoreError):
+    """The database file cannot be read or written."""
+
+    code = "STORE_UNREADABLE"
+
+
+class StoreBusy(StoreError):
+    """The database is busy."""
+
+    code = "STORE_BUSY"
+    retryable = True
+
+
+class StoreFull(StoreError):
+    """There is no space left for the database."""
+
+    code = "STORE_FULL"
+    retryable = True
+
+
+class VaultError(RollcallError):
+    """A secret cannot be sealed or opened."""
+
+    code = "VAULT_ERROR"
+
+
+class KeyUnusable(VaultError):
+    """The key file cannot be used."""
+
+    code = "KEY_UNUSABLE"
+
+
+class Tampered(VaultError):
+    """A sealed secret was changed or moved."""
+
+    code = "SECRET_TAMPERED"
+
+
+class EntraError(RollcallError):
+    """Microsoft Entra ID or Microsoft Graph could not be used."""
+
+    code = "ENTRA_ERROR"
+
+
+class SignInFailed(EntraError):
+    """Microsoft Entra ID refused to sign in."""
+
+    code = "SIGN_IN_FAILED"
+
+
+class AuthRejected(EntraError):
+    """Microsoft Graph rejected a fresh token."""
+
+    code = "AUTH_REJECTED"
+
+
+class PermissionDenied(EntraError):
+    """Microsoft Graph denied permission."""
+
+    code = "PERMISSION_DENIED"
+
+
+class RequestRefused(EntraError):
+    """Microsoft Graph refused the request."""
+
+    code = "REQUEST_REFUSED"
+
+
+class CursorExpired(EntraError):
+    """The stored position in the directory has expired."""
+
+    code = "CURSOR_EXPIRED"
+    retryable = True
+
+
+class Unavailable(EntraError):
+    """Microsoft Graph or Entra ID did not answer."""
+
+    code = "UNAVAILABLE"
+    retryable = True
+
+
+class Throttled(EntraError):
+    """Microsoft Graph asked for a long wait."""
+
+    code = "THROTTLED"
+    retryable = True
+
+
+class BadResponse(EntraError):
+    """Microsoft Graph sent an answer that cannot be understood."""
+
+    code = "BAD_RESPONSE"
+    retryable = True
+
+
+class OffOrigin(EntraError):
+    """Microsoft Graph sent a link that leaves its own origin."""
+
+    code = "OFF_ORIGIN"

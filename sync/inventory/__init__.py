@@ -1,0 +1,1 @@
+"""What the directory says becomes rows: pages are applied, vanished objects swept, devices linked to assets."""

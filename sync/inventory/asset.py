@@ -1,0 +1,324 @@
+"""Devices become assets: each is linked to the asset it is a record of, and the asset's fields are computed anew.
+
+The fields of an asset are a pure function of its records, in a fixed order: they do not depend on the order in which
+the records arrived.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.inventory.directory import Directory, chunks
+from sync.inventory.source import AZUREAD, BITS
+from sync.organizations import next_version
+from sync.store import AnyRow
+from sync.store import insert as insert_or
+from sync.store.tables import asset_keys, assets, devices, matches
+
+INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
+NAME = "NAME"
+# Names that many machines share from the factory: two devices that carry one need not be the same machine.
+_GENERIC_NAME = re.compile(
+    r"(localhost|desktop|laptop|android|iphone|ipad|macbook( ?pro| ?air)?|windows( ?pc)?|pc|workstation|unknown|none)"
+    r"([ _-]?\d{1,3})?",
+    re.IGNORECASE,
+)
+_MOBILE = re.compile(r"\b(ios|iphone|ipad|ipados|android\w*|windowsphone)\b", re.IGNORECASE)
+_LINK = (
+    devices.c.id,
+    devices.c.asset_id,
+    devices.c.skipped,
+    devices.c.deleted_at,
+    devices.c.account_enabled,
+    devices.c.device_id,
+    devices.c.display_name,
+)
+
+
+@dataclass(frozen=True)
+class LinkOptions:
+    """What a connector task says about devices; see docs/sync.md."""
+
+    exclude_unknown: bool
+    include_inactive: bool
+
+
+@dataclass(frozen=True)
+class Match:
+    """Why a device belongs to an asset."""
+
+    asset_id: int
+    key: str
+    value: str | None
+
+
+async def link_devices(
+    tx: AsyncConnection, clock: Clock, directory: Directory, options: LinkOptions, keys: Sequence[int]
+) -> Counter[str]:
+    """Link the given devices to assets, making and removing assets as the options say.
+
+    Idempotent: with the same devices and options a second call changes nothing.
+
+    Returns:
+        Assets created, updated, removed, and devices merged, skippedUnknown, skippedInactive.
+    """
+    linker = _Linker(tx, timestamp(clock.now()), directory, options)
+    for chunk in chunks(keys):
+        await linker.link(chunk)
+    return linker.counts
+
+
+def name_key(name: str | None) -> str | None:
+    """Reduce a host name to the form it is compared in: its first label, case-folded; None if it tells nothing."""
+    short = (name or "").strip().partition(".")[0].casefold()
+    if not short or _GENERIC_NAME.fullmatch(short):
+        return None
+    return short
+
+
+def name_keys(names: Iterable[str]) -> set[str]:
+    """Return the compared forms of several host names."""
+    return {short for name in names if (short := name_key(name))}
+
+
+class _Linker:
+    def __init__(self, tx: AsyncConnection, now: str, directory: Directory, options: LinkOptions) -> None:
+        self.tx, self.now, self.directory, self.options = tx, now, directory, options
+        self.counts: Counter[str] = Counter()
+
+    async def link(self, keys: Sequence[int]) -> None:
+        rows = (await self.tx.execute(select(*_LINK).where(devices.c.id.in_(keys)).order_by(devices.c.id))).all()
+        dropped = [row for row in rows if self._is_dropped(row)]
+        wanted = [row for row in rows if not self._is_dropped(row)]
+        self.counts["skippedInactive"] += sum(row.deleted_at is None for row in dropped)
+        affected = {row.asset_id for row in rows if row.asset_id is not None}
+        await self._unlink(dropped)
+        loose = [row for row in wanted if row.asset_id is None]
+        if loose:
+            affected |= await self._place(loose)
+        if affected:
+            await self._compute(affected)
+
+    def _is_dropped(self, row: AnyRow) -> bool:
+        inactive = row.account_enabled is False and not self.options.include_inactive
+        return row.deleted_at is not None or inactive
+
+    async def _unlink(self, rows: Iterable[AnyRow]) -> None:
+        changed = []
+        for row in rows:
+            reason = INACTIVE if row.deleted_at is None else None
+            if row.asset_id is not None or row.skipped != reason:
+                changed.append({"key": row.id, "reason": reason})
+        if not changed:
+            return
+        statement = update(devices).where(devices.c.id == bindparam("key"))
+        await self.tx.execute(statement.values(asset_id=None, skipped=bindparam("reason")), changed)
+        await self.tx.execute(delete(matches).where(matches.c.object_id.in_([row["key"] for row in changed])))
+
+    async def _place(self, loose: Sequence[AnyRow]) -> set[int]:
+        """Find or make the asset of each device that has none; returns the assets that gained one."""
+        by_device_id = await self._assets_by_device_id(loose)
+        by_name = await self._assets_by_name(loose)
+        placed: list[tuple[int, Match]] = []
+        skipped: list[int] = []
+        for row in loose:
+            match = self._match(row, by_device_id, by_name)
+            if match is None and self.options.exclude_unknown:
+                skipped.append(row.id)
+                continue
+            if match is None:
+                match = Match(await self._create(), "new", None)
+                self.counts["created"] += 1
+            else:
+                self.counts["merged"] += 1
+            placed.append((row.id, match))
+            if row.device_id:
+                by_device_id[row.device_id] = match.asset_id
+            if short := name_key(row.display_name):
+                by_name.setdefault(short, {})[match.asset_id] = True
+        await self._write_links(placed)
+        await self._skip(skipped)
+        return {match.asset_id for _, match in placed}
+
+    def _match(
+        self, row: AnyRow, by_device_id: Mapping[str, int], by_name: Mapping[str, Mapping[int, bool]]
+    ) -> Match | None:
+        """Match by device id, then by host name if exactly one asset has it.
+
+        With `exclude_unknown` only an asset that another source knows counts as a match.
+        """
+        if row.device_id in by_device_id and not self.options.exclude_unknown:
+            return Match(by_device_id[row.device_id], "deviceId", row.device_id)
+        short = name_key(row.display_name)
+        candidates = by_name.get(short or "", {})
+        if self.options.exclude_unknown:
+            candidates = {asset_id: known for asset_id, known in candidates.items() if known}
+        if len(candidates) == 1:
+            return Match(next(iter(candidates)), "name", short)
+        return None
+
+    async def _assets_by_device_id(self, loose: Sequence[AnyRow]) -> dict[str, int]:
+        ids = [row.device_id for row in loose if row.device_id]
+        statement = select(devices.c.device_id, devices.c.asset_id).where(
+            devices.c.site_id == self.directory.site_id,
+            devices.c.device_id.in_(ids),
+            devices.c.asset_id.is_not(None),
+        )
+        return {device_id: asset_id for device_id, asset_id in await self.tx.execute(statement)}
+
+    async def _assets_by_name(self, loose: Sequence[AnyRow]) -> dict[str, dict[int, bool]]:
+        """Return host name → {asset: whether another source knows it}."""
+        short_names = name_keys(row.display_name for row in loose if row.display_name)
+        statement = (
+            select(asset_keys.c.value, assets.c.id, assets.c.source_mask)
+            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
+            .where(
+                asset_keys.c.site_id == self.directory.site_id,
+                asset_keys.c.kind == NAME,
+                asset_keys.c.value.in_(short_names),
+                assets.c.deleted_at.is_(None),
+            )
+        )
+        found: dict[str, dict[int, bool]] = {}
+        for short, asset_id, mask in await self.tx.execute(statement):
+            found.setdefault(short, {})[asset_id] = bool(mask & ~BITS[AZUREAD])
+        return found
+
+    async def _create(self) -> int:
+        statement = insert(assets).values(
+            organization_id=self.directory.organization_id,
+            site_id=self.directory.site_id,
+            names=[],
+            domains=[],
+            addresses=[],
+            macs=[],
+            tags=[],
+            scanned=False,
+            source_mask=0,
+            source_count=0,
+            version=0,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        return int((await self.tx.execute(statement.returning(assets.c.id))).scalar_one())
+
+    async def _write_links(self, placed: Sequence[tuple[int, Match]]) -> None:
+        if not placed:
+            return
+        links = [{"key": key, "asset": match.asset_id} for key, match in placed]
+        statement = update(devices).where(devices.c.id == bindparam("key"))
+        await self.tx.execute(statement.values(asset_id=bindparam("asset"), skipped=None), links)
+        rows = [
+            {
+                "object_id": key,
+                "asset_id": match.asset_id,
+                "source": AZUREAD,
+                "key": match.key,
+                "value": match.value,
+                "matched_at": self.now,
+            }
+            for key, match in placed
+        ]
+        await self.tx.execute(insert_or(self.tx, matches).on_conflict_do_nothing(), rows)
+
+    async def _skip(self, keys: Sequence[int]) -> None:
+        self.counts["skippedUnknown"] += len(keys)
+        if keys:
+            await self.tx.execute(update(devices).where(devices.c.id.in_(keys)).values(skipped=UNKNOWN))
+
+    async def _compute(self, asset_ids: Iterable[int]) -> None:
+        """Bring the fields of assets in line with their records; one without any record is removed."""
+        ids = sorted(asset_ids)
+        for chunk in chunks(ids):
+            present = (await self.tx.execute(select(assets).where(assets.c.id.in_(chunk)))).mappings().all()
+            records: dict[int, list[RowMapping]] = {}
+            statement = select(devices).where(devices.c.asset_id.in_(chunk)).order_by(devices.c.id)
+            for record in (await self.tx.execute(statement)).mappings():
+                records.setdefault(record["asset_id"], []).append(record)
+            await self._write_assets(present, records)
+
+    async def _write_assets(self, present: Iterable[RowMapping], records: Mapping[int, Sequence[RowMapping]]) -> None:
+        rows: list[dict[str, Any]] = []
+        for asset in present:
+            fields = asset_fields(records.get(asset["id"], ()))
+            if fields["source_mask"] == 0:
+                # An emptied asset keeps its last fields, so that its tombstone can still be recognised.
+                fields = {name: asset[name] for name in fields} | {"deleted_at": self.now, "source_mask": 0}
+                fields["source_count"] = 0
+            if any(asset[name] != value for name, value in fields.items()):
+                if asset["version"]:
+                    self.counts["removed" if fields["deleted_at"] else "updated"] += 1
+                rows.append({"key": asset["id"], **fields})
+        if rows:
+            await self._save_assets(rows)
+
+    async def _save_assets(self, rows: list[dict[str, Any]]) -> None:
+        version = await next_version(self.tx, self.directory.organization_id)
+        names = [name for name in rows[0] if name != "key"]
+        statement = update(assets).where(assets.c.id == bindparam("key"))
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        await self.tx.execute(
+            statement.values(**values, version=version, updated_at=self.now),
+            [{"key": row["key"]} | {f"new_{name}": row[name] for name in names} for row in rows],
+        )
+        for chunk in chunks([row["key"] for row in rows]):
+            await self.tx.execute(delete(asset_keys).where(asset_keys.c.asset_id.in_(chunk)))
+        keys = [
+            {"site_id": self.directory.site_id, "kind": NAME, "value": short, "asset_id": row["key"]}
+            for row in rows
+            if not row["deleted_at"]
+            for short in name_keys(row["names"])
+        ]
+        if keys:
+            await self.tx.execute(insert(asset_keys), keys)
+
+
+def asset_fields(records: Sequence[RowMapping]) -> dict[str, Any]:
+    """Compute an asset's fields from its device records, the most recently seen one first."""
+    ranked = sorted(records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["id"]))
+    ranked.reverse()
+
+    def first(name: str) -> Any:
+        return next((record[name] for record in ranked if record[name] is not None), None)
+
+    names = list(dict.fromkeys(record["display_name"] for record in ranked if record["display_name"]))
+    begun = [
+        moment
+        for record in ranked
+        for moment in (record["registration_date_time"], record["created_date_time"])
+        if moment
+    ]
+    return {
+        "name": names[0] if names else None,
+        "names": names,
+        "domains": sorted({domain for name in names if (domain := name.partition(".")[2].casefold())}),
+        "type": _type(first("operating_system"), first("profile_type")),
+        "os": first("operating_system"),
+        "os_version": first("operating_system_version"),
+        "manufacturer": first("manufacturer"),
+        "model": first("model"),
+        "first_seen": min(begun, default=None),
+        "last_seen": first("approximate_last_sign_in_date_time"),
+        "source_mask": BITS[AZUREAD] if records else 0,
+        "source_count": 1 if records else 0,
+        "deleted_at": None,
+    }
+
+
+def _type(os: str | None, profile: str | None) -> str | None:
+    """Name the type of machine where the directory really tells it, else nothing."""
+    if profile in {"Printer", "IoT"}:
+        return profile
+    if os and _MOBILE.search(os):
+        return "Mobile"
+    if os and "server" in os.casefold():
+        return "Server"
+    return None

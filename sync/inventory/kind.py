@@ -1,0 +1,69 @@
+"""The kinds of directory object that are synced: their tables, their Graph properties and the edges they carry.
+
+Source: learn.microsoft.com/graph/delta-query-overview; property names: Microsoft Graph v1.0 metadata.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Table
+
+from sync.store import tables
+from sync.store.column import graph_columns
+
+
+class Edge(enum.IntEnum):
+    """The relations between directory objects; the value is stored."""
+
+    MEMBER = 1
+    GROUP_OWNER = 2
+    DEVICE_OWNER = 3
+    DEVICE_USER = 4
+    MANAGER = 5
+
+
+# Under which name changes of an edge are counted on a run.
+EDGE_COUNTS = {
+    Edge.MEMBER: "memberships",
+    Edge.GROUP_OWNER: "groupOwners",
+    Edge.DEVICE_OWNER: "deviceOwners",
+    Edge.DEVICE_USER: "deviceUsers",
+    Edge.MANAGER: "managers",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One synced kind: `plural` is its Graph collection and the name of its stream."""
+
+    name: str
+    plural: Literal["users", "groups", "devices"]
+    table: Table
+    # Graph relation → edge; an edge leads from the object that carries the relation.
+    edges: Mapping[str, Edge]
+    # At most one edge from an object: a new one replaces the old.
+    single: frozenset[Edge] = frozenset()
+
+    def select(self, *, with_edges: bool = True) -> list[str]:
+        """List the properties and relations asked for, in a fixed order."""
+        return [*(prop for prop, _ in graph_columns(self.table)), *(self.edges if with_edges else ())]
+
+    def signature(self) -> bytes:
+        """Name what a row is made of; part of every content hash, so that a new column rewrites the rows."""
+        return hashlib.blake2b(",".join(self.table.columns.keys()).encode(), digest_size=8).digest()
+
+
+USER = Kind("user", "users", tables.users, {"manager": Edge.MANAGER}, frozenset({Edge.MANAGER}))
+GROUP = Kind("group", "groups", tables.groups, {"members": Edge.MEMBER, "owners": Edge.GROUP_OWNER})
+DEVICE = Kind(
+    "device",
+    "devices",
+    tables.devices,
+    {"registeredOwners": Edge.DEVICE_OWNER, "registeredUsers": Edge.DEVICE_USER},
+)
+KINDS = (USER, GROUP, DEVICE)

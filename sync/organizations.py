@@ -1,0 +1,101 @@
+"""Organizations and their sites: the places an inventory lives in; nothing crosses from one organization to another."""
+
+from __future__ import annotations
+
+from sqlalchemy import Table, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadInput, Conflict, NotFound
+from sync.store import tables
+
+NAME_CHARS_MAX = 200
+TEXT_CHARS_MAX = 4_000
+
+
+async def create_organization(tx: AsyncConnection, clock: Clock, name: str) -> int:
+    """Create an organization and return its key; it has no site yet.
+
+    Raises:
+        BadInput: the name is empty or too long.
+        Conflict: the name is taken.
+    """
+    now = timestamp(clock.now())
+    return await _insert(
+        tx, tables.organizations, "organization", name=check_name(name), created_at=now, updated_at=now
+    )
+
+
+async def create_site(
+    tx: AsyncConnection, clock: Clock, organization_id: int, name: str, description: str | None = None
+) -> int:
+    """Create a site in an organization and return its key.
+
+    Raises:
+        BadInput: the name is empty or too long.
+        Conflict: the organization has a site of that name.
+    """
+    now = timestamp(clock.now())
+    return await _insert(
+        tx,
+        tables.sites,
+        "site",
+        organization_id=organization_id,
+        name=check_name(name),
+        description=check_text(description, "description"),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def default_organization(tx: AsyncConnection) -> int:
+    """Return the key of the oldest organization, the one the first start made."""
+    organization_id = await tx.scalar(select(tables.organizations.c.id).order_by(tables.organizations.c.id).limit(1))
+    if organization_id is None:
+        raise NotFound("There is no organization.")
+    return int(organization_id)
+
+
+async def next_version(tx: AsyncConnection, organization_id: int) -> int:
+    """Bump the organization's data version and return it, for the rows this transaction writes.
+
+    The row stays locked until the commit, so versions become visible in order: whoever has read up to a version has
+    read all that came before it.
+    """
+    table = tables.organizations
+    statement = update(table).where(table.c.id == organization_id).values(version=table.c.version + 1)
+    version = await tx.scalar(statement.returning(table.c.version))
+    if version is None:
+        raise NotFound("There is no such organization.")
+    return int(version)
+
+
+def check_name(name: str, field: str = "name") -> str:
+    """Return the name without surrounding white space, or raise BadInput."""
+    name = name.strip()
+    if not name:
+        raise BadInput(f"The {field} is empty.", path=field)
+    if len(name) > NAME_CHARS_MAX:
+        raise BadInput(f"The {field} has {len(name)} characters; at most {NAME_CHARS_MAX} are allowed.", path=field)
+    if not name.isprintable():
+        raise BadInput(f"The {field} holds control characters.", path=field)
+    return name
+
+
+def check_text(text: str | None, field: str) -> str | None:
+    """Return free text as it is, or raise BadInput when it is too long."""
+    if text is not None and len(text) > TEXT_CHARS_MAX:
+        raise BadInput(f"The {field} has {len(text)} characters; at most {TEXT_CHARS_MAX} are allowed.", path=field)
+    return text
+
+
+async def _insert(tx: AsyncConnection, table: Table, noun: str, **values: object) -> int:
+    try:
+        async with tx.begin_nested():
+            result = await tx.execute(insert(table).values(values))
+    except IntegrityError:
+        raise Conflict(f"There is a {noun} of that name already.", path="name") from None
+    key = result.inserted_primary_key
+    assert key is not None  # noqa: S101 - every table here has a generated key
+    return int(key[0])

@@ -1,0 +1,152 @@
+"""Everything one process of Rollcall needs, opened and closed together: store, vault, clock and engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import insert, select
+
+from sync.clock import Clock, SystemClock
+from sync.entra.cloud import Endpoints
+from sync.errors import KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.organizations import create_organization, create_site
+from sync.store import Store
+from sync.store.lock import FileLock
+from sync.store.migrate import migrate
+from sync.store.tables import vault_proof
+from sync.tasks.connector import Connect, Interrupted, Workplace, connect, run_connector
+from sync.tasks.engine import EmbeddedEngine
+from sync.tasks.run import ClaimLost, Run
+from sync.tasks.state import RunStatus
+from sync.vault import Place, Vault, create_key_file, read_key_file
+
+DATABASE_FILE = "rollcall.db"
+KEY_FILE = "rollcall.key"
+LOCK_FILE = "rollcall.lock"
+DEFAULT_ORGANIZATION = "Default"
+DEFAULT_SITE = "Primary"
+_PROOF_PLACE = Place(0, 0, "proof")
+_PROOF_TEXT = "rollcall"
+_log = logging.getLogger("rollcall.run")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where the data lies and with what it is sealed.
+
+    Args:
+        data_dir: holds the database, the key file and the lock; made when it is missing.
+        keys: the sealing keys; None means the key file in the data directory.
+        custom: the origins of the CUSTOM cloud, if the operator has set them.
+        connect: opens a Graph client; tests pass one that needs no network.
+    """
+
+    data_dir: Path
+    keys: str | None = None
+    custom: Endpoints | None = None
+    connect: Connect = connect
+
+
+class Runtime:
+    """The open parts of one process; `open` makes one, `close` ends it."""
+
+    def __init__(self, config: Config, clock: Clock, lock: FileLock, store: Store) -> None:
+        self.config, self.clock, self.store = config, clock, store
+        self.custom = config.custom
+        self.first_start = False
+        self.vault: Vault
+        self._lock = lock
+        self._stopping = asyncio.Event()
+        self.engine = EmbeddedEngine(store, self._execute, self._stopping)
+
+    @classmethod
+    async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
+        """Take the lock, bring the database to this program's schema, prove the key, and start the engine.
+
+        Raises:
+            StoreLocked: another process uses the data directory.
+            StoreNewer, StoreUnreadable: the database cannot be used; it was not touched.
+            KeyUnusable: the key is missing, malformed or not the one the database was sealed with.
+        """
+        lock = _take_lock(config.data_dir)
+        store = Store.at(config.data_dir / DATABASE_FILE)
+        runtime = cls(config, clock or SystemClock(), lock, store)
+        try:
+            runtime.first_start = await migrate(store)
+            runtime.vault = await _open_vault(config, store, first_start=runtime.first_start)
+            if runtime.first_start:
+                await runtime._furnish()
+            if run_tasks:
+                await runtime.engine.start()
+        except BaseException:
+            await runtime.close()
+            raise
+        return runtime
+
+    async def close(self) -> None:
+        """Let runs finish the page in hand, close the database, give back the lock."""
+        await self.engine.stop()
+        await self.store.close()
+        self._lock.release()
+
+    async def _furnish(self) -> None:
+        """Make the organization and the site that a new installation starts with."""
+        async with self.store.write() as tx:
+            organization_id = await create_organization(tx, self.clock, DEFAULT_ORGANIZATION)
+            await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
+
+    async def _execute(self, run_id: int) -> None:
+        """Execute one run; whatever goes wrong ends this run only."""
+        place = Workplace(self.store, self.clock, self.vault, self.custom, self.config.connect, self._stopping)
+        try:
+            run = await Run.claim(self.store, self.clock, run_id)
+        except RollcallError as error:
+            _log.warning("run %d was not taken up: %s", run_id, error.message)
+            return
+        try:
+            await run_connector(place, run)
+        except (Interrupted, ClaimLost) as error:
+            _log.info("run %d: %s", run_id, error.message)
+        except Exception:  # the boundary of a run
+            _log.exception("run %d failed unexpectedly", run_id)
+            await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
+            await run.finish(self.store, RunStatus.FAILED)
+
+
+def _take_lock(data_dir: Path) -> FileLock:
+    lock = FileLock(data_dir / LOCK_FILE)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise StoreUnreadable(
+            f"The data directory cannot be written ({error.strerror}).", hint="Check ROLLCALL_DATA_DIR."
+        ) from None
+    return lock
+
+
+async def _open_vault(config: Config, store: Store, *, first_start: bool) -> Vault:
+    key_file = config.data_dir / KEY_FILE
+    if config.keys is None and first_start and not key_file.exists():
+        create_key_file(key_file)
+    vault = Vault.parse(config.keys if config.keys is not None else read_key_file(key_file))
+    async with store.write() as tx:
+        sealed = await tx.scalar(select(vault_proof.c.sealed))
+        if sealed is None:
+            await tx.execute(insert(vault_proof).values(id=1, sealed=vault.seal(_PROOF_TEXT, _PROOF_PLACE)))
+        else:
+            _prove(vault, sealed)
+    return vault
+
+
+def _prove(vault: Vault, sealed: bytes) -> None:
+    try:
+        vault.open(sealed, _PROOF_PLACE)
+    except (KeyUnusable, Tampered):
+        raise KeyUnusable(
+            "The key is not the one this database was sealed with.",
+            hint="Restore the key file, or pass the old keys in ROLLCALL_KEYS_FILE; the database was not touched.",
+        ) from None

@@ -1,0 +1,151 @@
+"""Connections: one writer that is also the only checkpointer, one reader that can never write.
+
+On SQLite every write transaction starts with BEGIN IMMEDIATE, so that schema changes and data roll back together and
+two writers can never deadlock; see docs/decisions/0002. Never logs SQL or parameters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import Row, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUSY_TIMEOUT_MS = 5_000
+# A row whose columns are known by name at the place that reads them.
+AnyRow = Row[*tuple[Any, ...]]
+WRITER_PRAGMAS = (
+    "PRAGMA page_size=8192",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+)
+READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
+
+
+class Store:
+    """The open database: `write()` for one transaction at a time, `read()` for a consistent snapshot."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    def at(cls, path: Path) -> Store:
+        """Prepare the SQLite database in the file `path`; nothing is opened before the first transaction."""
+        return cls(
+            _sqlite_engine(path, WRITER_PRAGMAS, "IMMEDIATE"),
+            _sqlite_engine(path, READER_PRAGMAS, "DEFERRED"),
+        )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Run one write transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            StoreFull, StoreBusy, StoreUnreadable: nothing of the block was written.
+        """
+        with translated():
+            async with self._turn, self._writer.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Run one read transaction: every statement of the block sees the same snapshot."""
+        with translated():
+            async with self._reader.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close the reader first, so that the writer is the one that checkpoints."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Start an INSERT that knows ON CONFLICT, in the words of the connection's database."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the store's own errors in place of the driver's; neither SQL nor paths stay in the message."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise store_error(error.orig) from error
+    except sqlite3.Error as error:
+        raise store_error(error) from error
+
+
+def store_error(error: BaseException | None) -> RollcallError:
+    """Name what happened to the database."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_FULL"):
+        return StoreFull(hint="Free space on the data directory's disk; Rollcall goes on by itself.")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StoreBusy("Another program holds a lock on the database.", hint="Try again.")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return StoreUnreadable(
+            "The database file is damaged or is not a Rollcall database.",
+            hint="It was left as it is: restore a backup, or move it away to start afresh.",
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
+        return StoreUnreadable(hint="Check the permissions and the disk of the data directory.")
+    return StoreError(f"The database refused an operation ({name or type(error).__name__}).")
+
+
+def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=60,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        json_serializer=_json_text,
+        json_deserializer=orjson.loads,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling would commit before DDL; ours does not (SQLAlchemy: pysqlite recipe).
+        connection.isolation_level = None
+        # Letter case is ignored in all scripts; SQLite's own LOWER and LIKE know only ASCII.
+        connection.create_function("fold", 1, _fold, deterministic=True)
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(f"BEGIN {begin}")
+
+    return engine
+
+
+def _fold(text: object) -> object:
+    return text.casefold() if isinstance(text, str) else text
+
+
+def _json_text(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,61 @@
+"""Brings a database to this program's schema, in one transaction: the old schema or the new one, nothing between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from sync.errors import StoreNewer, StoreUnreadable
+from sync.store.engine import Store
+from sync.store.tables import metadata
+
+
+async def migrate(store: Store) -> bool:
+    """Create or upgrade the schema.
+
+    Returns:
+        True when the database was empty, that is, this is its first start.
+
+    Raises:
+        StoreNewer: a newer program wrote it; nothing was changed.
+        StoreUnreadable: the file holds tables that are not ours.
+    """
+    async with store.write() as connection:
+        return await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> bool:
+    config = configuration(connection)
+    script = ScriptDirectory.from_config(config)
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is None and inspect(connection).get_table_names():
+        raise StoreUnreadable(
+            "The database file belongs to another program.",
+            hint="Choose another data directory; it was not touched.",
+        )
+    known = {revision.revision for revision in script.walk_revisions()}
+    if present is not None and present not in known:
+        raise StoreNewer(hint="Start the version of Rollcall that wrote it, or a later one; it was not touched.")
+    if present != script.get_current_head():
+        command.upgrade(config, "head")
+    return present is None
+
+
+def configuration(connection: Connection) -> Config:
+    """Make alembic's configuration for a connection whose transaction is already open."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def differences(connection: Connection) -> list[object]:
+    """List what the tables in the database lack against the declared ones; empty when they are equal."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))

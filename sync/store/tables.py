@@ -1,0 +1,480 @@
+"""Every table, declared once for SQLite and PostgreSQL alike.
+
+Integers are the keys inside; ids given to callers are made from them in schema/. Rows of an organization carry its
+id, so that a query never needs a join to stay inside it. Wide rows stay lean: the JSON received from Graph lies in
+`raw`. Objects of a directory (users, groups, devices) share one key space, `objects`, so that an edge can point at
+an object that was not read yet, or is never read (contacts, service principals).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from sync.store.column import Json, Key, Time, graph, key, refers
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def entity(name: str, *columns: Any, **options: Any) -> Table:
+    """Declare a table whose ids go out to callers and are therefore never reused."""
+    return Table(name, metadata, key(), *columns, sqlite_autoincrement=True, **options)
+
+
+def stamps() -> tuple[Column[Any], Column[Any]]:
+    """When the row was made and last changed, by our own clock."""
+    return Column("created_at", Time, nullable=False), Column("updated_at", Time, nullable=False)
+
+
+# --- who ---------------------------------------------------------------------------------------------------------
+
+organizations = entity(
+    "organizations",
+    Column("name", Text, nullable=False, unique=True),
+    # Bumped by every transaction that changes this organization's inventory; rows carry the value that wrote them.
+    Column("version", Key, nullable=False, server_default=text("0")),
+    *stamps(),
+)
+
+sites = entity(
+    "sites",
+    refers("organization_id", "organizations"),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    *stamps(),
+    UniqueConstraint("organization_id", "name"),
+)
+
+tokens = entity(
+    "tokens",
+    refers("organization_id", "organizations"),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("created_by", Text),
+    Column("expires_at", Time),
+    Column("revoked_at", Time),
+    Column("last_used_at", Time),
+    *stamps(),
+)
+
+audit_events = entity(
+    "audit_events",
+    refers("organization_id", "organizations"),
+    Column("at", Time, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("outcome", Text, nullable=False),
+    Column("request_id", Text),
+    Index(None, "organization_id", "at"),
+)
+
+# The answer to a mutation that was sent with an idempotency key, so that sending it again does nothing twice.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    refers("organization_id", "organizations"),
+    Column("operation", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("input_hash", LargeBinary, nullable=False),
+    Column("result_id", Key, nullable=False),
+    Column("created_at", Time, nullable=False),
+    PrimaryKeyConstraint("organization_id", "operation", "key"),
+)
+
+# --- credentials and tasks ---------------------------------------------------------------------------------------
+
+credentials = entity(
+    "credentials",
+    refers("organization_id", "organizations"),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("cloud", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("username", Text),
+    Column("subscription_id", Text),
+    Column("all_subscriptions", Boolean, nullable=False),
+    Column("is_global", Boolean, nullable=False),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("secret_set_at", Time, nullable=False),
+    Column("secret_expires_at", Time),
+    Column("last_used_at", Time),
+    Column("last_verified_at", Time),
+    Column("last_verification", Json),
+    Column("created_by", Text),
+    *stamps(),
+    UniqueConstraint("organization_id", "name"),
+)
+
+# A constant sealed at the first start: opening it proves that the key fits before anything else runs.
+vault_proof = Table(
+    "vault_proof",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# The organizations besides its own that may use a credential.
+credential_access = Table(
+    "credential_access",
+    metadata,
+    Column("credential_id", Key, ForeignKey("credentials.id", ondelete="CASCADE"), nullable=False),
+    Column("organization_id", Key, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("credential_id", "organization_id"),
+)
+
+tasks = entity(
+    "tasks",
+    refers("organization_id", "organizations"),
+    refers("site_id", "sites"),
+    refers("credential_id", "credentials", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("kind", Text, nullable=False),
+    Column("exclude_unknown", Boolean, nullable=False),
+    Column("include_inactive", Boolean, nullable=False),
+    Column("schedule", Json),
+    Column("next_run_at", Time),
+    Column("paused", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("created_by", Text),
+    *stamps(),
+    Index(None, "organization_id", "name"),
+    Index(None, "next_run_at"),
+)
+
+runs = entity(
+    "runs",
+    refers("organization_id", "organizations"),
+    refers("task_id", "tasks"),
+    Column("status", Text, nullable=False),
+    Column("phase", Text),
+    Column("trigger", Text, nullable=False),
+    Column("triggered_by", Text),
+    Column("attempt", Integer, nullable=False),
+    # Who may write for this run; a worker whose token is no longer here has lost its claim.
+    Column("owner", Text),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, retries, ...}, [{code, message, ...}]
+    Column("progress", Json, nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("requests", Json, nullable=False),
+    Column("errors", Json, nullable=False),
+    *stamps(),
+    Index(None, "organization_id", "created_at"),
+    Index(None, "task_id", "created_at"),
+    Index(None, "status"),
+)
+
+run_log = entity(
+    "run_log",
+    refers("run_id", "runs", ondelete="CASCADE"),
+    Column("at", Time, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("code", Text),
+    Column("message", Text, nullable=False),
+    Column("facts", Json),
+    Index(None, "run_id", "at"),
+)
+
+# --- a directory and its objects ---------------------------------------------------------------------------------
+
+# One Entra tenant seen from one site. The options are the ones its devices were last linked with.
+directories = entity(
+    "directories",
+    refers("organization_id", "organizations"),
+    refers("site_id", "sites"),
+    Column("source", Text, nullable=False),
+    Column("cloud", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("exclude_unknown", Boolean),
+    Column("include_inactive", Boolean),
+    *stamps(),
+    UniqueConstraint("site_id", "source", "cloud", "tenant_id"),
+)
+
+# Where a stream of a directory stands. `link` is opaque and only ever sent back to the Graph origin.
+cursors = Table(
+    "cursors",
+    metadata,
+    refers("directory_id", "directories"),
+    Column("stream", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    # True: a delta link, the round is complete. False: a next link inside a round.
+    Column("complete", Boolean, nullable=False),
+    # True while the round reads everything, so that its end may sweep what it did not see.
+    Column("full_round", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("page_number", Integer, nullable=False),
+    Column("query_hash", Text, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    PrimaryKeyConstraint("directory_id", "stream"),
+)
+
+objects = entity(
+    "objects",
+    refers("directory_id", "directories"),
+    Column("external_id", Text, nullable=False),
+    Column("kind", Text),
+    # The full round that saw the object last.
+    Column("generation", Integer, nullable=False),
+    UniqueConstraint("directory_id", "external_id"),
+)
+
+raw = Table(
+    "raw",
+    metadata,
+    Column("object_id", Key, ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("item", Json, nullable=False),
+)
+
+
+def synced(name: str, *columns: Any) -> Table:
+    """Declare the table of one kind of directory object; its key is the object's.
+
+    A deleted row stays, with `deleted_at` and how it went (`deletion`: SOFT, GONE, VANISHED), as its own tombstone:
+    a restored object gets its row and its edges back, and those who pull changes learn of the removal.
+    """
+    return Table(
+        name,
+        metadata,
+        Column("id", Key, ForeignKey("objects.id"), primary_key=True, autoincrement=False),
+        refers("organization_id", "organizations"),
+        refers("site_id", "sites"),
+        refers("directory_id", "directories"),
+        Column("source", Text, nullable=False),
+        Column("external_id", Text, nullable=False),
+        *columns,
+        Column("content_hash", LargeBinary, nullable=False),
+        Column("version", Key, nullable=False),
+        Column("deleted_at", Time),
+        Column("deletion", Text),
+        *stamps(),
+        Index(None, "organization_id", "version"),
+    )
+
+
+devices = synced(
+    "devices",
+    refers("asset_id", "assets", nullable=True),
+    # Why the device has no asset: INACTIVE, UNKNOWN.
+    Column("skipped", Text),
+    graph("accountEnabled", Boolean()),
+    graph("alternativeSecurityIds", Json),
+    graph("approximateLastSignInDateTime", Time),
+    graph("complianceExpirationDateTime", Time),
+    graph("createdDateTime", Time),
+    graph("deviceCategory"),
+    graph("deviceId"),
+    graph("deviceMetadata"),
+    graph("deviceOwnership"),
+    graph("deviceVersion", Integer()),
+    graph("displayName"),
+    graph("enrollmentProfileName"),
+    graph("enrollmentType"),
+    graph("extensionAttributes", Json),
+    graph("isCompliant", Boolean()),
+    graph("isManaged", Boolean()),
+    graph("isManagementRestricted", Boolean()),
+    graph("isRooted", Boolean()),
+    graph("managementType"),
+    graph("manufacturer"),
+    graph("mdmAppId"),
+    graph("model"),
+    graph("onPremisesLastSyncDateTime", Time),
+    graph("onPremisesSecurityIdentifier"),
+    graph("onPremisesSyncEnabled", Boolean()),
+    graph("operatingSystem"),
+    graph("operatingSystemVersion"),
+    graph("physicalIds", Json),
+    graph("profileType"),
+    graph("registrationDateTime", Time),
+    graph("systemLabels", Json),
+    graph("trustType"),
+)
+Index("ix_devices_asset_id", devices.c.asset_id)
+Index("ix_devices_site_id_device_id", devices.c.site_id, devices.c.device_id)
+
+users = synced(
+    "users",
+    graph("accountEnabled", Boolean()),
+    graph("businessPhones", Json),
+    graph("city"),
+    graph("companyName"),
+    graph("country"),
+    graph("createdDateTime", Time),
+    graph("creationType"),
+    graph("department"),
+    graph("displayName"),
+    graph("employeeId"),
+    graph("employeeType"),
+    graph("externalUserState"),
+    graph("faxNumber"),
+    graph("givenName"),
+    graph("jobTitle"),
+    graph("lastPasswordChangeDateTime", Time),
+    graph("mail"),
+    graph("mailNickname"),
+    graph("mobilePhone"),
+    graph("officeLocation"),
+    graph("onPremisesDistinguishedName"),
+    graph("onPremisesDomainName"),
+    graph("onPremisesImmutableId"),
+    graph("onPremisesLastSyncDateTime", Time),
+    graph("onPremisesSamAccountName"),
+    graph("onPremisesSecurityIdentifier"),
+    graph("onPremisesSyncEnabled", Boolean()),
+    graph("onPremisesUserPrincipalName"),
+    graph("otherMails", Json),
+    graph("postalCode"),
+    graph("preferredLanguage"),
+    graph("proxyAddresses", Json),
+    graph("securityIdentifier"),
+    graph("state"),
+    graph("streetAddress"),
+    graph("surname"),
+    graph("usageLocation"),
+    graph("userPrincipalName"),
+    graph("userType"),
+)
+
+groups = synced(
+    "groups",
+    Column("kind", Text, nullable=False),
+    Column("is_dynamic", Boolean, nullable=False),
+    # False when membership is hidden from the app: no members then means unknown, not none.
+    Column("membership_known", Boolean, nullable=False),
+    graph("classification"),
+    graph("createdDateTime", Time),
+    graph("description"),
+    graph("displayName"),
+    graph("expirationDateTime", Time),
+    graph("groupTypes", Json),
+    graph("isAssignableToRole", Boolean()),
+    graph("mail"),
+    graph("mailEnabled", Boolean()),
+    graph("mailNickname"),
+    graph("membershipRule"),
+    graph("membershipRuleProcessingState"),
+    graph("onPremisesDomainName"),
+    graph("onPremisesLastSyncDateTime", Time),
+    graph("onPremisesNetBiosName"),
+    graph("onPremisesSamAccountName"),
+    graph("onPremisesSecurityIdentifier"),
+    graph("onPremisesSyncEnabled", Boolean()),
+    graph("preferredDataLocation"),
+    graph("preferredLanguage"),
+    graph("proxyAddresses", Json),
+    graph("renewedDateTime", Time),
+    graph("resourceBehaviorOptions", Json),
+    graph("resourceProvisioningOptions", Json),
+    graph("securityEnabled", Boolean()),
+    graph("securityIdentifier"),
+    graph("theme"),
+    graph("visibility"),
+)
+
+for _table, _columns in (
+    (users, ("display_name", "user_principal_name")),
+    (groups, ("display_name",)),
+):
+    for _column in _columns:
+        Index(f"ix_{_table.name}_{_column}", _table.c.organization_id, _table.c[_column])
+
+# One row an edge between two objects of a directory; either end may be unknown or gone, then the edge is not shown.
+edges = Table(
+    "edges",
+    metadata,
+    Column("kind", SmallInteger, nullable=False),
+    Column("from_id", Key, nullable=False),
+    Column("to_id", Key, nullable=False),
+    Column("generation", Integer, nullable=False),
+    PrimaryKeyConstraint("kind", "from_id", "to_id"),
+    Index("ix_edges_reverse", "kind", "to_id", "from_id"),
+    sqlite_with_rowid=False,
+)
+
+# --- assets ------------------------------------------------------------------------------------------------------
+
+assets = entity(
+    "assets",
+    refers("organization_id", "organizations"),
+    refers("site_id", "sites"),
+    Column("name", Text),
+    Column("names", Json, nullable=False),
+    Column("domains", Json, nullable=False),
+    Column("addresses", Json, nullable=False),
+    Column("macs", Json, nullable=False),
+    Column("type", Text),
+    Column("os", Text),
+    Column("os_version", Text),
+    Column("manufacturer", Text),
+    Column("model", Text),
+    Column("serial", Text),
+    Column("alive", Boolean),
+    Column("scanned", Boolean, nullable=False),
+    # A bit a source (sync/inventory/source.py): which kinds of record this asset has.
+    Column("source_mask", Integer, nullable=False),
+    Column("source_count", Integer, nullable=False),
+    Column("first_seen", Time),
+    Column("last_seen", Time),
+    Column("tags", Json, nullable=False),
+    Column("comment", Text),
+    Column("criticality", Text),
+    Column("version", Key, nullable=False),
+    Column("deleted_at", Time),
+    *stamps(),
+    Index(None, "organization_id", "version"),
+    Index(None, "organization_id", "name"),
+)
+
+# What an asset can be recognised by, inside its site: kind (NAME, MAC), value in the form it is compared in.
+asset_keys = Table(
+    "asset_keys",
+    metadata,
+    refers("site_id", "sites"),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("site_id", "kind", "value", "asset_id"),
+    Index(None, "asset_id"),
+    sqlite_with_rowid=False,
+)
+
+# Why a record belongs to an asset: by which key and value it was recognised, and when.
+matches = entity(
+    "matches",
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    Column("object_id", Key, ForeignKey("objects.id"), nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text),
+    Column("matched_at", Time, nullable=False),
+    Index(None, "asset_id"),
+)

@@ -1,0 +1,1 @@
+"""Tasks, their runs and the engine that executes them."""

@@ -1,0 +1,78 @@
+"""Executes runs inside this process: woken by a trigger, never polling; takes up what a kill left behind.
+
+The protocol is what a separate worker over PostgreSQL will keep as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from sqlalchemy import select
+
+from sync.store import Store
+from sync.store.tables import runs, tasks
+from sync.tasks.state import ACTIVE
+
+Execute = Callable[[int], Awaitable[None]]
+
+
+class Engine(Protocol):
+    """What executes queued runs."""
+
+    async def start(self) -> None:
+        """Take up the runs that are queued, or that an earlier process left unfinished."""
+
+    def wake(self, run_id: int) -> None:
+        """Tell of a run that was queued by a transaction that has committed."""
+
+    async def stop(self) -> None:
+        """Claim nothing new, let each run finish the page in hand, and return."""
+
+
+class EmbeddedEngine:
+    """Runs as asyncio tasks of this process; runs of one directory wait for each other."""
+
+    def __init__(self, store: Store, execute: Execute, stopping: asyncio.Event) -> None:
+        self._store = store
+        self._execute = execute
+        self._stopping = stopping
+        self._running: set[asyncio.Task[None]] = set()
+        self._lanes: dict[object, asyncio.Lock] = {}
+
+    async def start(self) -> None:
+        """Take up the runs that are queued, or that an earlier process left unfinished."""
+        async with self._store.read() as tx:
+            for run_id in await tx.scalars(select(runs.c.id).where(runs.c.status.in_(ACTIVE)).order_by(runs.c.id)):
+                self.wake(run_id)
+
+    def wake(self, run_id: int) -> None:
+        """Tell of a run that was queued by a transaction that has committed."""
+        if not self._stopping.is_set():
+            task = asyncio.create_task(self._take(run_id), name=f"run {run_id}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def stop(self) -> None:
+        """Claim nothing new, let each run finish the page in hand, and return."""
+        self._stopping.set()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def idle(self) -> None:
+        """Wait until no run is left."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _take(self, run_id: int) -> None:
+        async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
+            if not self._stopping.is_set():
+                await self._execute(run_id)
+
+    async def _lane(self, run_id: int) -> object:
+        """Name what two runs must not do at once: write the same directory."""
+        statement = select(tasks.c.site_id, tasks.c.credential_id).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
+        async with self._store.read() as tx:
+            row = (await tx.execute(statement.where(runs.c.id == run_id))).first()
+        return tuple(row) if row else run_id

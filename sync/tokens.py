@@ -1,0 +1,139 @@
+"""API tokens: made once, shown once, stored as a digest; an unknown or malformed one tells nothing.
+
+The text is `rc_`, 43 base62 characters (32 random bytes) and 6 of a CRC-32 over them, so that a mistyped token costs
+no database read and secret scanners can recognise a leaked one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import string
+import zlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadInput, NotFound
+from sync.organizations import check_name
+from sync.store import AnyRow, Store
+from sync.store.tables import tokens
+
+PREFIX = "rc_"
+ROLES = ("VIEWER", "ANNOTATOR", "USER", "ADMINISTRATOR", "SUPERUSER")
+LIFETIME_DAYS = 90
+LIFETIME_DAYS_MAX = 3_650
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_SHAPE = re.compile(rf"{PREFIX}([0-9A-Za-z]{{43}})([0-9A-Za-z]{{6}})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A token just made; `text` is not stored anywhere and cannot be shown again."""
+
+    id: int
+    text: str
+
+
+async def create_token(
+    tx: AsyncConnection,
+    clock: Clock,
+    *,
+    organization_id: int,
+    name: str,
+    role: str,
+    created_by: str | None = None,
+    lifetime_days: int | None = LIFETIME_DAYS,
+) -> NewToken:
+    """Make a token for an organization; `lifetime_days=None` makes one that does not expire.
+
+    Raises:
+        BadInput: the name, role or lifetime is out of range.
+    """
+    if role not in ROLES:
+        raise BadInput(f"There is no such role; roles are {', '.join(ROLES)}.", path="role")
+    if lifetime_days is not None and not 1 <= lifetime_days <= LIFETIME_DAYS_MAX:
+        raise BadInput(f"The lifetime must be 1 to {LIFETIME_DAYS_MAX} days.", path="lifetimeDays")
+    now = clock.now()
+    text = _new_text()
+    result = await tx.execute(
+        insert(tokens).values(
+            organization_id=organization_id,
+            name=check_name(name),
+            role=role,
+            digest=digest(text),
+            prefix=text[: len(PREFIX) + 8],
+            created_by=created_by,
+            expires_at=timestamp(now + timedelta(days=lifetime_days)) if lifetime_days else None,
+            created_at=timestamp(now),
+            updated_at=timestamp(now),
+        )
+    )
+    key = result.inserted_primary_key
+    assert key is not None  # noqa: S101 - tokens have a generated key
+    return NewToken(int(key[0]), text)
+
+
+async def revoke_token(tx: AsyncConnection, clock: Clock, token_id: int, organization_id: int | None = None) -> None:
+    """Revoke a token, of one organization or of any; revoking twice changes nothing.
+
+    Raises:
+        NotFound: there is no such token.
+    """
+    now = timestamp(clock.now())
+    found = select(tokens.c.revoked_at).where(tokens.c.id == token_id)
+    if organization_id is not None:
+        found = found.where(tokens.c.organization_id == organization_id)
+    row = (await tx.execute(found)).first()
+    if row is None:
+        raise NotFound("There is no such token.")
+    if row.revoked_at is None:
+        await tx.execute(update(tokens).where(tokens.c.id == token_id).values(revoked_at=now, updated_at=now))
+
+
+async def find_token(store: Store, clock: Clock, text: str) -> AnyRow | None:
+    """Look up a presented token: its id, organization_id, role and name; None unless it is valid now.
+
+    A wrong checksum is refused without asking the database.
+    """
+    if not is_well_formed(text):
+        return None
+    statement = select(tokens.c.id, tokens.c.organization_id, tokens.c.role, tokens.c.name).where(
+        tokens.c.digest == digest(text),
+        tokens.c.revoked_at.is_(None),
+        tokens.c.expires_at.is_(None) | (tokens.c.expires_at > timestamp(clock.now())),
+    )
+    async with store.read() as tx:
+        return (await tx.execute(statement)).first()
+
+
+def is_well_formed(text: str) -> bool:
+    """Tell whether the text has a token's shape and its checksum is right."""
+    match = _SHAPE.fullmatch(text)
+    return match is not None and _checksum(match[1]) == match[2]
+
+
+def digest(text: str) -> bytes:
+    """Hash a token as it is stored; plain SHA-256, because 256 random bits cannot be guessed."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _new_text() -> str:
+    body = _base62(int.from_bytes(os.urandom(32)), 43)
+    return PREFIX + body + _checksum(body)
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), 6)
+
+
+def _base62(number: int, width: int) -> str:
+    digits = ""
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits

@@ -1,0 +1,1 @@
+"""GraphiQL as a person meets it: the real server, a real Chromium."""

@@ -1,0 +1,1 @@
+"""Tests of sync/entra: the Graph client and the sign-in, over ASGI and over real TLS on loopback."""

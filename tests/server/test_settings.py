@@ -1,0 +1,139 @@
+"""Settings: one declaration each, every mistake told at once, no value ever repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from server.settings import SETTINGS, Settings, read_settings, settings_table
+from sync.errors import BadSettings
+
+CANARY = "canary-value"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_settings_have_their_defaults_when_nothing_is_set() -> None:
+    """An empty environment is a working one."""
+    assert read_settings({}) == Settings()
+    assert read_settings({f"ROLLCALL_{s.name}": "" for s in SETTINGS}) == Settings()
+
+
+def test_settings_mirror_their_declarations() -> None:
+    """Each declaration has its field with the same default, and the other way round."""
+    fields = {field.name: field.default for field in dataclasses.fields(Settings)}
+    assert fields == {setting.attribute: setting.default for setting in SETTINGS}
+
+
+def test_document_holds_the_table_of_the_declarations() -> None:
+    """docs/settings.md cannot fall behind the code."""
+    text = DOCUMENT.read_text()
+    start = text.index("-->", text.index("<!-- settings:")) + len("-->\n")
+    assert text[start : text.index("<!-- end of settings -->")] == settings_table()
+
+
+GOOD = [
+    ("DATA_DIR", "/var/lib/rollcall", Path("/var/lib/rollcall")),
+    ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104 - read, not bound
+    ("HOST", "::1", "::1"),
+    ("HOST", "inventory.example", "inventory.example"),
+    ("PORT", "0", 0),
+    ("PORT", "65535", 65535),
+    ("LOG_LEVEL", "DEBUG", "debug"),
+    ("LOG_FORMAT", "text", "text"),
+    ("GRAPHIQL", "off", False),
+    ("INTROSPECTION", "Off", False),
+    ("BODY_BYTES_MAX", "262144", 262_144),
+    ("REQUEST_TIMEOUT_S", "2.5", 2.5),
+    ("CORS_ORIGINS", "https://a.example, http://B.example:8080", ("https://a.example", "http://b.example:8080")),
+    ("KEYS", " a:b ", "a:b"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_setting_is_read(name: str, text: str, value: object) -> None:
+    """A good value arrives in its own type."""
+    assert getattr(read_settings({f"ROLLCALL_{name}": text}), name.lower()) == value
+
+
+BAD = [
+    ("HOST", f"{CANARY}/x"),
+    ("HOST", f"http://{CANARY}"),
+    ("PORT", CANARY),
+    ("PORT", "65536"),
+    ("PORT", "-1"),
+    ("PORT", "٨٠"),
+    ("CUSTOM_AUTHORITY_URL", f"http://{CANARY}"),
+    ("CUSTOM_AUTHORITY_URL", f"https://user:{CANARY}@host"),
+    ("CUSTOM_GRAPH_URL", f"https://host/{CANARY}"),
+    ("LOG_LEVEL", CANARY),
+    ("LOG_FORMAT", CANARY),
+    ("GRAPHIQL", "true"),
+    ("BODY_BYTES_MAX", "262145"),
+    ("BODY_BYTES_MAX", "1023"),
+    ("BODY_BYTES_MAX", "2e4"),
+    ("REQUEST_TIMEOUT_S", "11"),
+    ("REQUEST_TIMEOUT_S", "0"),
+    ("REQUEST_TIMEOUT_S", "nan"),
+    ("CORS_ORIGINS", "*"),
+    ("CORS_ORIGINS", "https://a.example/path"),
+    ("CORS_ORIGINS", "null"),
+    ("KEYS_FILE", f"/nowhere/{CANARY}"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_setting_is_refused_without_repeating_it_when_it_does_not_fit(name: str, text: str) -> None:
+    """The error names the key and what is expected, never the value."""
+    with pytest.raises(BadSettings) as caught:
+        read_settings({f"ROLLCALL_{name}": text})
+    assert f"ROLLCALL_{name}: expected" in caught.value.message
+    assert CANARY not in caught.value.message
+
+
+def test_every_bad_setting_is_told_at_once() -> None:
+    """One error lists them all."""
+    with pytest.raises(BadSettings) as caught:
+        read_settings({"ROLLCALL_PORT": "x", "ROLLCALL_GRAPHIQL": "x", "ROLLCALL_LOG_LEVL": "info"})
+    keys = caught.value.facts["keys"]
+    assert isinstance(keys, tuple)
+    assert len(keys) == 3
+
+
+def test_unknown_setting_is_refused_with_a_suggestion() -> None:
+    """A typing mistake cannot silently leave the default in place; foreign names are none of our business."""
+    with pytest.raises(BadSettings, match=r"ROLLCALL_PROT: no such setting.*ROLLCALL_PORT"):
+        read_settings({"ROLLCALL_PROT": "1"})
+    with pytest.raises(BadSettings) as caught:
+        read_settings({f"ROLLCALL_{CANARY}": "1"})
+    assert CANARY not in caught.value.message
+    assert read_settings({"PORT": "x", "OTHER_PORT": "x"}) == Settings()
+
+
+def test_secret_is_read_from_its_file(tmp_path: Path) -> None:
+    """KEYS_FILE stands for KEYS, without the final newline; both at once are an error."""
+    path = tmp_path / "keys"
+    path.write_text(f"k1:{CANARY}\n")
+    assert read_settings({"ROLLCALL_KEYS_FILE": str(path)}).keys == f"k1:{CANARY}"
+    with pytest.raises(BadSettings, match="not both"):
+        read_settings({"ROLLCALL_KEYS_FILE": str(path), "ROLLCALL_KEYS": CANARY})
+    path.write_bytes(b"x" * 70_000)
+    with pytest.raises(BadSettings, match="ROLLCALL_KEYS_FILE: expected a file of at most"):
+        read_settings({"ROLLCALL_KEYS_FILE": str(path)})
+
+
+def test_secret_is_not_shown_by_repr() -> None:
+    """A settings object in a log or traceback shows no key."""
+    assert CANARY not in repr(read_settings({"ROLLCALL_KEYS": CANARY}))
+
+
+def test_custom_cloud_needs_both_origins() -> None:
+    """Half a custom cloud is an error, a certificate file without one too."""
+    one = {"ROLLCALL_CUSTOM_GRAPH_URL": "https://localhost:8443"}
+    with pytest.raises(BadSettings, match="both or neither"):
+        read_settings(one)
+    with pytest.raises(BadSettings, match="ROLLCALL_CUSTOM_CA_FILE"):
+        read_settings({"ROLLCALL_CUSTOM_CA_FILE": "/ca.pem"})
+    both = read_settings({**one, "ROLLCALL_CUSTOM_AUTHORITY_URL": "https://localhost:8443/"})
+    assert both.custom_authority_url == both.custom_graph_url == "https://localhost:8443"

@@ -1,0 +1,1 @@
+"""The simulator keeps Microsoft Graph's promises."""
