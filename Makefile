@@ -25,7 +25,7 @@ demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1
 	@$(BIN)/rollcall demo
 
 test: lint  ## everything a laptop can prove in a few minutes
-	@$(BIN)/pytest tests -m 'not ($(SLOW))' -n $(PYTEST_WORKERS) --dist worksteal
+	@$(BIN)/pytest tests --ignore=tests/sdk -m 'not ($(SLOW))' -n $(PYTEST_WORKERS) --dist worksteal
 
 check: lint  ## format, lint, types, house rules and unit tests, in about a minute
 	@$(BIN)/pytest tests/house $(wildcard tests/unit) -m 'not ($(SLOW))'
@@ -46,7 +46,7 @@ browser: $(BROWSER_READY)  ## GraphiQL in a real Chromium (Debian: apt-get insta
 
 clients: $(CHECK_READY)  ## the server as JavaScript programs see it (needs node and npm)
 	@$(foreach lock,$(CLIENT_LOCKS),npm ci --prefix $(dir $(lock)) --no-audit --no-fund --silent &&) true
-	@$(BIN)/pytest tests -m clients --no-skips -rs
+	@$(BIN)/pytest tests --ignore=tests/sdk -m clients --no-skips -rs
 
 sdk: $(SDK_READY)  ## the simulator as Microsoft's own Graph SDK sees it (downloads 390 MB)
 	@$(VENV)-sdk/bin/pytest tests/sdk -m sdk --no-skips -rs

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
-import orjson
 import strawberry
-from sqlalchemy import ColumnElement, RowMapping, Select, func
+from sqlalchemy import RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
@@ -18,13 +16,13 @@ from schema.context import Context
 from schema.fields import NOUNS, Field, Noun, Relation
 from schema.filters import expression, where_input
 from schema.generated import get, named, publish
-from schema.paging import CursorCodec, SortKey, behind, window
+from schema.listing import Listing, count_rows, read_rows
+from schema.paging import SortKey, window
 from schema.select import row_columns, rows_of
 from schema.where import clause
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
-CURSOR_PURPOSE = "cursor"
 
 
 @strawberry.enum(description="Which way to sort.")
@@ -53,22 +51,6 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="The cursor of the last row; null on an empty page.")
 
 
-@dataclass(frozen=True)
-class Listing:
-    """One list as a caller asked for it: which rows, in which order, and what becomes of them.
-
-    `rows` selects them; `columns` are read, among them one labelled as each sort key's field; `records` makes the
-    nodes of a page's rows.
-    """
-
-    name: str
-    rows: Select[Any]
-    columns: Sequence[ColumnElement[Any]]
-    keys: tuple[SortKey, ...]
-    codec: CursorCodec
-    records: Callable[[Sequence[RowMapping]], Awaitable[list[Any]]]
-
-
 def generate(noun: Noun) -> None:
     """Generate a noun's connection, edge, `where` and `orderBy` types."""
     publish(f"{noun.name}Where", where_input(noun))
@@ -93,15 +75,14 @@ def _edge_type(name: str, node: Any) -> Any:
 
 def _connection_type(name: str, node: Any) -> Any:
     async def total_count(root: Any, info: Info[Context, None]) -> int:
-        rows = root.counted.with_only_columns(func.count().label("number"), maintain_column_froms=True).order_by(None)
-        return int((await info.context.fetch(rows))[0]["number"])
+        return await count_rows(info.context, root.listing)
 
     body = {
         "__annotations__": {
             "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
             "nodes": list[node],
             "page_info": PageInfo,
-            "counted": strawberry.Private[object],
+            "listing": strawberry.Private[Listing],
         },
         "edges": strawberry.field(description="The rows with their cursors."),
         "nodes": strawberry.field(description="The rows."),
@@ -156,8 +137,9 @@ def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None 
         where: Any = UNSET,
         order_by: Any = UNSET,
     ) -> Any:
-        parent = None if pairs is None else root.key
-        listing = _listing(info, target, parent, pairs, where, order_by)
+        listing = _listing(info, target, where, order_by)
+        if pairs is not None:
+            listing = _nested(listing, root.key, pairs, NOUNS[target])
         return await read_page(info.context, listing, *map(given, (first, last, after, before)))
 
     resolve.__annotations__ = {
@@ -179,29 +161,29 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(
-    info: Info[Context, None],
-    target: str,
-    parent: int | None,
-    pairs: Callable[[], Select[Any]] | None,
-    where: Any,
-    order_by: Any,
-) -> Listing:
+def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) -> Listing:
     context, noun = info.context, NOUNS[target]
     expr = expression(noun, where)
-    rows = rows_of(noun, context.principal).where(clause(noun, expr))
-    if pairs is not None:
-        related = pairs().subquery()
-        parent_key, target_key = related.columns
-        rows = rows.where(noun.key.in_(related.select().with_only_columns(target_key).where(parent_key == parent)))
-    keys = sort_keys(noun, order_by)
-    path = f"{info.path.typename}.{info.field_name}"
-    codec = codec_of(context, [path, parent, repr(expr)], keys)
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
 
-    return Listing(noun.name, rows, row_columns(noun), keys, codec, records)
+    return Listing(
+        name=target,
+        place=(info.path.typename, info.field_name, repr(expr)),
+        rows=rows_of(noun, context.principal).where(clause(noun, expr)),
+        columns=row_columns(noun),
+        keys=sort_keys(noun, order_by),
+        records=records,
+    )
+
+
+def _nested(listing: Listing, parent: int, pairs: Callable[[], Select[Any]], noun: Noun) -> Listing:
+    """Narrow a list to what a relation leads to; two ways to the same row count once."""
+    related = pairs().distinct().subquery()
+    parent_column, target_column = related.columns
+    rows = listing.rows.join_from(noun.table, related, target_column == noun.key)
+    return replace(listing, rows=rows, parent=parent, parent_column=parent_column)
 
 
 def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
@@ -227,14 +209,6 @@ def _sort_key(field: Field, order: Any) -> SortKey:
     return SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
 
 
-def codec_of(context: Context, place: Sequence[object], keys: tuple[SortKey, ...]) -> CursorCodec:
-    """Make the codec of a list's cursors, `place` being what tells it from other lists."""
-    order = [(key.field, key.is_descending, key.nulls_first) for key in keys]
-    scope = orjson.dumps([context.principal.organization_id, *place, order])
-    key = context.runtime.vault.derive(CURSOR_PURPOSE)
-    return CursorCodec(key, hashlib.sha256(scope).digest(), len(keys))
-
-
 async def read_page(
     context: Context, listing: Listing, first: int | None, last: int | None, after: str | None, before: str | None
 ) -> Any:
@@ -243,32 +217,21 @@ async def read_page(
     Raises:
         BadInput, BadCursor: the paging arguments do not fit.
     """
-    page = window(first, last, after, before)
-    keys = tuple(key.turned() for key in listing.keys) if page.backwards else listing.keys
-    statement = listing.rows.with_only_columns(*listing.columns, maintain_column_froms=True)
-    if page.cursor is not None:
-        statement = statement.where(behind(keys, listing.codec.decode(page.cursor, page.argument)))
-    statement = statement.order_by(*(key.term() for key in keys)).limit(page.size + 1)
-    rows = list(await context.fetch(statement))
-    is_cut = len(rows) > page.size
-    del rows[page.size :]
-    if page.backwards:
-        rows.reverse()
-    cursors = [listing.codec.encode([row[key.field] for key in listing.keys]) for row in rows]
-    nodes = await listing.records(rows)
-    has_cursor = page.cursor is not None
-    has_next, has_previous = (has_cursor, is_cut) if page.backwards else (is_cut, has_cursor)
+    codec = listing.codec(context)
+    page = await read_rows(context, listing, window(first, last, after, before), codec)
+    cursors = [codec.encode([row[key.field] for key in listing.keys]) for row in page.rows]
+    nodes = await listing.records(page.rows)
     edge = get(f"{listing.name}Edge")
     return get(f"{listing.name}Connection")(
         edges=[edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
         nodes=nodes,
         page_info=PageInfo(
-            has_next_page=has_next,
-            has_previous_page=has_previous,
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
             start_cursor=cursors[0] if cursors else None,
             end_cursor=cursors[-1] if cursors else None,
         ),
-        counted=listing.rows,
+        listing=listing,
     )
 
 

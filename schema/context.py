@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -15,6 +15,11 @@ from schema.access import Principal
 from schema.fields import NOUNS
 from schema.select import row_columns, rows_of
 from sync.runtime import Runtime
+from sync.store.engine import translated
+
+AnySelect = Select[*tuple[Any, ...]]
+# Keys that one statement is asked for.
+BATCH_MAX = 500
 
 
 class Context:
@@ -32,7 +37,7 @@ class Context:
         self._snapshot: AsyncConnection | None = None
         # Resolvers run side by side, but a connection takes one statement at a time.
         self._turn = asyncio.Lock()
-        self._loaders: dict[str, DataLoader[int, Any]] = {}
+        self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,7 +52,7 @@ class Context:
             self._loaders.clear()
             await self._stack.aclose()
 
-    async def fetch(self, statement: Select[Any]) -> Sequence[RowMapping]:
+    async def fetch(self, statement: AnySelect) -> Sequence[RowMapping]:
         """Run a read in the operation's snapshot.
 
         A resolver may be cancelled because its neighbour failed; the statement is finished all the same, because
@@ -56,20 +61,26 @@ class Context:
         rows: Sequence[RowMapping] = await asyncio.shield(asyncio.ensure_future(self._fetch(statement)))
         return rows
 
-    async def _fetch(self, statement: Select[Any]) -> Sequence[RowMapping]:
+    async def _fetch(self, statement: AnySelect) -> Sequence[RowMapping]:
         async with self._turn:
             if self._snapshot is None:
                 self._snapshot = await self._stack.enter_async_context(self.runtime.store.read())
-            result: Sequence[RowMapping] = (await self._snapshot.execute(statement)).mappings().all()
+            # The snapshot outlives this block, so it cannot name the driver's errors for us.
+            with translated():
+                result: Sequence[RowMapping] = (await self._snapshot.execute(statement)).mappings().all()
             return result
+
+    def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:
+        """Return the loader of this operation that is known by `key`; `load` answers many at once, in order."""
+        if key not in self._loaders:
+            self._loaders[key] = DataLoader(load_fn=load, max_batch_size=BATCH_MAX)
+        return self._loaders[key]
 
     async def load(self, noun: str, key: int | None) -> Any:
         """Return one record by key, or None when it is not there for this caller; asks for many keys at once."""
         if key is None:
             return None
-        if noun not in self._loaders:
-            self._loaders[noun] = DataLoader(load_fn=lambda keys: self._load_many(noun, keys))
-        return await self._loaders[noun].load(key)
+        return await self.loader(noun, lambda keys: self._load_many(noun, keys)).load(key)
 
     async def _load_many(self, noun: str, keys: Sequence[int]) -> list[Any]:
         entry = NOUNS[noun]

@@ -6,6 +6,7 @@ Explicit null and an empty object are refused, because in other APIs they silent
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any, Optional
 
 import strawberry
@@ -19,6 +20,11 @@ from schema.scalars import DateTime
 from sync.errors import BadInput
 
 LIST_VALUES_MAX = 1_000
+# Conditions of one filter, with every `and`, `or` and `not`; SQLite gives up at an expression 1,000 deep.
+CONDITIONS_MAX = 200
+TEXT_CHARS_MAX = 1_000
+# What no stored text holds: PostgreSQL refuses both, and SQLite's LIKE ends at a null character.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 _ANY = {
     Op.EQ: "Equal.",
@@ -112,29 +118,53 @@ def expression(noun: Noun, where: Any, path: str = "where") -> Expr:
     """Turn a given `where` into an expression.
 
     Raises:
-        BadInput: an explicit null, an empty object, too many values, or an id of another kind; says where.
+        BadInput: an explicit null, an empty object, too much of something, or an id of another kind; says where.
     """
     if where is UNSET:
         return EVERYTHING
+    expr = _expression(noun, where, path)
+    if (size := _size(expr)) > CONDITIONS_MAX:
+        raise BadInput(f"{path} has {size} conditions; at most {CONDITIONS_MAX} are allowed.", path=path)
+    return expr
+
+
+def _expression(noun: Noun, where: Any, path: str) -> Expr:
     parts: list[Expr] = []
     for attribute, value in _given(where, path):
-        if attribute in ("and_", "or_"):
-            inner = tuple(expression(noun, part, f"{path}.{attribute[:-1]}[{i}]") for i, part in enumerate(value))
-            parts.append(And(inner) if attribute == "and_" else Or(inner))
+        field = noun.fields.get(attribute)
+        here = f"{path}.{field.graphql_name if field else attribute.rstrip('_')}"
+        if value is None:
+            raise _null(here)
+        if field:
+            parts.extend(_comparisons(noun, field, value, here))
         elif attribute == "not_":
-            parts.append(Not(expression(noun, value, f"{path}.not")))
+            parts.append(Not(_expression(noun, value, here)))
         else:
-            parts.extend(_comparisons(noun, noun.fields[attribute], value, f"{path}.{attribute}"))
+            inner = tuple(_expression(noun, part, f"{here}[{i}]") for i, part in enumerate(value))
+            parts.append(And(inner) if attribute == "and_" else Or(inner))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _size(expr: Expr) -> int:
+    match expr:
+        case And(parts) | Or(parts):
+            return 1 + sum(map(_size, parts))
+        case Not(part):
+            return 1 + _size(part)
+    return 1
 
 
 def _given(value: Any, path: str) -> list[tuple[str, Any]]:
     if value is None:
-        raise BadInput(f"{path} is null.", hint="Leave it out, or use isNull to ask for missing values.", path=path)
+        raise _null(path)
     given = [(name, inner) for name, inner in vars(value).items() if inner is not UNSET]
     if not given:
         raise BadInput(f"{path} is empty.", hint="Leave it out, or give it a condition.", path=path)
     return given
+
+
+def _null(path: str) -> BadInput:
+    return BadInput(f"{path} is null.", hint="Leave it out, or use isNull to ask for missing values.", path=path)
 
 
 def _comparisons(noun: Noun, field: Field, operators: Any, path: str) -> list[Expr]:
@@ -143,7 +173,7 @@ def _comparisons(noun: Noun, field: Field, operators: Any, path: str) -> list[Ex
         op = Op[attribute.removeprefix("op_")]
         here = f"{path}.{op.value}"
         if value is None or (op in _MANY and None in value):
-            raise BadInput(f"{here} is null.", hint="Use isNull to ask for missing values.", path=here)
+            raise _null(here)
         if op in _MANY:
             if len(value) > LIST_VALUES_MAX:
                 raise BadInput(f"{here} has {len(value)} values; at most {LIST_VALUES_MAX} are allowed.", path=here)
@@ -157,4 +187,19 @@ def _stored(noun: Noun, field: Field, value: Any, path: str) -> Any:
     """Bring a value into the form it is stored in."""
     if field.kind is Kind.ID:
         return decode_id(value, noun.prefix, noun.name, path)
+    if isinstance(value, str):
+        return check_text(value, path)
     return value.value if isinstance(value, enum.Enum) else value
+
+
+def check_text(text: str, path: str) -> str:
+    """Return a text to compare stored ones with.
+
+    Raises:
+        BadInput: it is too long, or holds characters that no stored text has.
+    """
+    if len(text) > TEXT_CHARS_MAX:
+        raise BadInput(f"{path} has {len(text)} characters; at most {TEXT_CHARS_MAX} are allowed.", path=path)
+    if _UNSTORABLE.search(text):
+        raise BadInput(f"{path} holds a null character or half of a surrogate pair.", path=path)
+    return text

@@ -10,9 +10,10 @@ import strawberry
 from sqlalchemy import FromClause, RowMapping, Select, case, func, select
 from strawberry.types import Info
 
-from schema.connection import Listing, codec_of, given, read_page
+from schema.connection import given, read_page
 from schema.context import Context
 from schema.generated import named
+from schema.listing import Listing
 from schema.paging import SortKey
 from sync.inventory.kind import Edge
 from sync.store.tables import devices, edges, groups, users
@@ -46,11 +47,9 @@ def members() -> Any:
     return strawberry.field(resolver=resolve, description="The direct members of every kind.")
 
 
-def _rows(group: int, organization_id: int) -> Select[Any]:
+def _rows(organization_id: int) -> Select[Any]:
     """Select each member's own key, its kind, and the key of the record that shows it."""
-    kind = case(
-        *((table.c.id.is_not(None), name) for name, table in KIND.items()),
-    )
+    kind = case(*((table.c.id.is_not(None), name) for name, table in KIND.items()))
     record = func.coalesce(users.c.id, groups.c.id, devices.c.asset_id)
     joined: FromClause = edges
     for table in KIND.values():
@@ -58,16 +57,22 @@ def _rows(group: int, organization_id: int) -> Select[Any]:
         if table is devices:
             is_there &= devices.c.asset_id.is_not(None)
         joined = joined.outerjoin(table, is_there & (table.c.organization_id == organization_id))
-    statement = select(edges.c.to_id.label("key"), kind.label("kind"), record.label("record")).select_from(joined)
-    return statement.where(edges.c.kind == Edge.MEMBER, edges.c.from_id == group, record.is_not(None))
+    columns = (edges.c.to_id.label("key"), kind.label("kind"), record.label("record"))
+    return select(*columns).select_from(joined).where(edges.c.kind == Edge.MEMBER, record.is_not(None))
 
 
 def _listing(context: Context, group: int) -> Listing:
-    keys = (SortKey("key", edges.c.to_id, False, True),)
-    codec = codec_of(context, ["Group.members", group], keys)
-
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return await asyncio.gather(*(context.load(row["kind"], row["record"]) for row in page))
 
-    rows = _rows(group, context.principal.organization_id)
-    return Listing("Member", rows, list(rows.selected_columns), keys, codec, records)
+    rows = _rows(context.principal.organization_id)
+    return Listing(
+        name="Member",
+        place=("Group", "members"),
+        rows=rows,
+        columns=list(rows.selected_columns),
+        keys=(SortKey("key", edges.c.to_id, False, True),),
+        records=records,
+        parent=group,
+        parent_column=edges.c.from_id,
+    )

@@ -62,8 +62,15 @@ class SortKey:
         """Compile "behind this value"."""
         if value is None:
             return self.column.is_not(None) if self.nulls_first else false()
-        behind = self.column < value if self.is_descending else self.column > value
+        behind = self._behind(value)
         return behind if self.nulls_first else or_(behind, self.column.is_(None))
+
+    def _behind(self, value: Any) -> ColumnElement[bool]:
+        if isinstance(value, bool):
+            # SQLAlchemy refuses to order booleans: false comes before true, and nothing behind the last of the two.
+            return self.column.is_(not value) if value is self.is_descending else false()
+        found: ColumnElement[bool] = self.column < value if self.is_descending else self.column > value
+        return found
 
 
 def behind(keys: Sequence[SortKey], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -93,7 +100,7 @@ class CursorCodec:
     def encode(self, values: Sequence[Any]) -> str:
         """Make the cursor of the row with these values."""
         body = orjson.dumps(values)
-        return base64.urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
+        return _text(self._sign(body) + body)
 
     def decode(self, text: str, argument: str) -> list[Any]:
         """Read a cursor that `encode` made for the same list.
@@ -106,7 +113,8 @@ class CursorCodec:
         except (binascii.Error, ValueError):
             raise BadCursor(argument) from None
         signature, body = packed[:_SIGNATURE_BYTES], packed[_SIGNATURE_BYTES:]
-        if not hmac.compare_digest(signature, self._sign(body)):
+        # Decoding passes over characters that are not base64, and over bits behind the last byte.
+        if _text(packed) != text or not hmac.compare_digest(signature, self._sign(body)):
             raise BadCursor(argument)
         values = orjson.loads(body)
         if len(values) != self.width:
@@ -116,6 +124,10 @@ class CursorCodec:
     def _sign(self, body: bytes) -> bytes:
         scope = len(self.scope).to_bytes(4) + self.scope
         return hmac.digest(self.key, scope + body, "sha256")[:_SIGNATURE_BYTES]
+
+
+def _text(packed: bytes) -> str:
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from strawberry.types import Info
 from schema.connection import many
 from schema.context import Context
 from schema.fields import NOUNS, Field
+from schema.filters import check_text
 from schema.generated import named, publish
 from schema.ids import decode_id
 from schema.select import row_columns, rows_of
@@ -60,11 +61,13 @@ async def _find(context: Context, target: str, name: str, value: str) -> Any:
     if name == "id":
         return await context.load(target, decode_id(value, noun.prefix, target, "by.id"))
     field: Field = noun.fields[name]
+    path = f"by.{field.graphql_name}"
     statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
-    rows = await context.fetch(statement.where(field.column == value).order_by(noun.key).limit(2))
+    found = statement.where(field.column == check_text(value, path)).order_by(noun.key).limit(2)
+    rows = await context.fetch(found)
     if len(rows) > 1:
         raise BadInput(
-            f"Several rows have this {field.graphql_name}.", hint="List them with `where` instead.", path=f"by.{name}"
+            f"Several rows have this {field.graphql_name}.", hint="List them with `where` instead.", path=path
         )
     return noun.type.of(rows[0]) if rows else None
 

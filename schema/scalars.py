@@ -16,13 +16,14 @@ JSON = NewType("JSON", object)
 BigInt = NewType("BigInt", int)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME_CHARS = len("2026-11-23T04:05:06.123Z")
 
 
 def parse_time(value: Any) -> str:
     """Read an RFC 3339 time or a date (midnight UTC) into the stored form.
 
     Raises:
-        BadInput: it is neither.
+        BadInput: it is neither, or lies outside the years 1 to 9999.
     """
     text = value if isinstance(value, str) else ""
     try:
@@ -31,7 +32,11 @@ def parse_time(value: Any) -> str:
         moment = None
     if moment is None or (moment.tzinfo is None and not _DATE.fullmatch(text)):
         raise BadInput("A DateTime is RFC 3339 text with a time zone, such as 2026-11-23T04:05:06Z, or a date.")
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    try:
+        # strftime writes years before 1000 with fewer digits; they would sort behind all others.
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).zfill(_TIME_CHARS)
+    except OverflowError:
+        raise BadInput("A DateTime lies between the years 1 and 9999 in UTC.") from None
 
 
 def _unchanged(value: Any) -> Any:

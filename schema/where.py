@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_, or_, true
+from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_, or_, select, true
 
 from schema.expr import And, Compare, Expr, Not, Op, Or
 from schema.fields import Field, Kind, Noun
@@ -59,13 +59,11 @@ def _compare_list(column: ColumnElement[Any], op: Op, value: Any) -> ColumnEleme
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         return empty if value else not_(empty)
-    if op is Op.HAS:
-        return _has(column, value)
-    parts = [_has(column, element) for element in value]
-    return and_(true(), *parts) if op is Op.HAS_ALL else or_(false(), *parts)
-
-
-def _has(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
-    """Tell whether a list of texts holds one that equals the value, in any letter case."""
+    wanted = {element.casefold() for element in ([value] if op is Op.HAS else value)}
     elements = func.json_each(column).table_valued("value", name=None)
-    return elements.select().where(func.fold(cast(elements.c.value, Text)) == value.casefold()).exists()
+    element = func.fold(cast(elements.c.value, Text))
+    if op is Op.HAS_ALL:
+        # Counted in one pass: a condition for each value would be deeper than the database allows.
+        number = select(func.count(element.distinct())).select_from(elements).where(element.in_(wanted))
+        return number.scalar_subquery() == len(wanted)
+    return elements.select().where(element.in_(wanted)).exists()

@@ -50,7 +50,7 @@ async def make_first_token(runtime: Runtime) -> str:
             runtime.clock,
             organization_id=await default_organization(tx),
             name="first administrator",
-            role="ADMINISTRATOR",
+            role="SUPERUSER",
             created_by=OPERATOR,
         )
     return token.text

@@ -277,6 +277,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)
 
 
+def outer_environment() -> dict[str, str]:
+    """Return the environment without our settings, for a process that gets its own."""
+    import os
+
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
 def _value(setting: Setting, given: Mapping[str, str]) -> Any:
     text = given.get(setting.key, "")
     file_key = setting.key + FILE_SUFFIX

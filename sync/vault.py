@@ -47,6 +47,7 @@ class Vault:
     def __init__(self, keys: dict[str, bytes]) -> None:
         self._seal_id = next(iter(keys))
         self._seal_key = keys[self._seal_id]
+        self._derived: dict[str, bytes] = {}
         self._ciphers = {bytes.fromhex(key_id): AESGCM(key) for key_id, key in keys.items()}
 
     @classmethod
@@ -94,7 +95,10 @@ class Vault:
 
     def derive(self, purpose: str) -> bytes:
         """Return 32 bytes for another use, such as signing cursors, from which the key cannot be learnt."""
-        return HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose.encode()).derive(self._seal_key)
+        if purpose not in self._derived:
+            hkdf = HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose.encode())
+            self._derived[purpose] = hkdf.derive(self._seal_key)
+        return self._derived[purpose]
 
 
 def new_key() -> str:

@@ -8,18 +8,21 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
+from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role
 from schema.context import Context
-from schema.mutations.payload import mutate, payload
+from schema.mutations.payload import mutate, payload, within
 from schema.scalars import DateTime
 from schema.types import Credential
 from schema.types.credential import AzureCloud
 from sync.credentials import CredentialKind, NewCredential, create_credential
-from sync.entra.cloud import Cloud
+from sync.entra.cloud import Cloud, check_client_id, check_tenant
 from sync.errors import Forbidden
 
 _credential = payload("Credential")
+# What sync names in its errors and callers find in the input of a kind.
+_OF_KIND = ("client_secret", "password", "username", "subscriptionId")
 CreateCredentialPayload = _credential.type("createCredential", credential=(Credential, "The new credential."))
 
 
@@ -53,9 +56,7 @@ class CreateCredentialInput:
     """A new credential."""
 
     name: str = strawberry.field(description="Unique in the organization.")
-    cloud: AzureCloud = strawberry.field(
-        default=AzureCloud.GLOBAL, description="The cloud the tenant lives in."
-    )
+    cloud: AzureCloud = strawberry.field(default=AzureCloud.GLOBAL, description="The cloud the tenant lives in.")
     is_global: bool = strawberry.field(
         default=False, description="Let every organization use it; only for a superuser."
     )
@@ -84,15 +85,21 @@ async def create_credential_(info: Info[Context, None], input: CreateCredentialI
     async def work(tx: AsyncConnection) -> tuple[str, int]:
         if input.is_global and context.principal.role is not Role.SUPERUSER:
             raise Forbidden("Only a superuser may create a global credential.", path="isGlobal")
-        key = await create_credential(
-            tx,
-            context.runtime.clock,
-            context.runtime.vault,
-            context.runtime.custom,
-            organization_id=context.principal.organization_id,
-            new=_new(input),
-            created_by=context.principal.name,
-        )
+        kind, new = _new(input)
+        with within(f"{kind}.clientId"):
+            check_client_id(new.client_id)
+        with within(f"{kind}.tenantId"):
+            check_tenant(new.tenant_id)
+        with within("cloud", {place: f"{kind}.{to_camel_case(place)}" for place in _OF_KIND}):
+            key = await create_credential(
+                tx,
+                context.runtime.clock,
+                context.runtime.vault,
+                context.runtime.custom,
+                organization_id=context.principal.organization_id,
+                new=new,
+                created_by=context.principal.name,
+            )
         return "Credential", key
 
     async def after(key: int) -> dict[str, Any]:
@@ -101,11 +108,12 @@ async def create_credential_(info: Info[Context, None], input: CreateCredentialI
     return await mutate(info, _credential, CreateCredentialPayload, work, after)
 
 
-def _new(input: CreateCredentialInput) -> NewCredential:
+def _new(input: CreateCredentialInput) -> tuple[str, NewCredential]:
+    """Return where the input of the kind stands, and the credential."""
     expires_at = None if input.secret_expires_at is UNSET else input.secret_expires_at
     cloud = Cloud(input.cloud.value)
     if secret := input.kind.azure_client_secret:
-        return NewCredential(
+        return "kind.azureClientSecret", NewCredential(
             name=input.name,
             kind=CredentialKind.AZURE_CLIENT_SECRET,
             cloud=cloud,
@@ -119,7 +127,7 @@ def _new(input: CreateCredentialInput) -> NewCredential:
         )
     password = input.kind.azure_username_password
     assert password  # noqa: S101 - exactly one of the two: the input is @oneOf
-    return NewCredential(
+    return "kind.azureUsernamePassword", NewCredential(
         name=input.name,
         kind=CredentialKind.AZURE_USERNAME_PASSWORD,
         cloud=cloud,

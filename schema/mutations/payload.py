@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, cast
 
 import strawberry
@@ -87,6 +89,22 @@ async def mutate(
         return type_(errors=[_as_data(kind, error)])
     await context.refresh()
     return type_(**await after(key))
+
+
+@contextmanager
+def within(place: str, moved: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Have the block's errors say where in the input the mistake is.
+
+    Args:
+        place: for errors that name no place.
+        moved: a place as sync names it → where it stands in the input.
+    """
+    try:
+        yield
+    except (BadInput, NotFound) as error:
+        named = str(error.facts.get("path") or place)
+        error.facts["path"] = moved.get(named, named)
+        raise
 
 
 def _as_data(kind: Payload, error: RollcallError) -> Any:

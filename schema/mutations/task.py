@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.connection import given
 from schema.context import Context
 from schema.ids import decode_id
-from schema.mutations.payload import mutate, payload
+from schema.mutations.payload import mutate, payload, within
 from schema.types import Task, TaskRun
 from sync.tasks.task import NewConnector, create_connector, trigger_task
 
@@ -76,14 +77,15 @@ async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any
             exclude_unknown=connector.exclude_unknown,
             include_inactive=connector.include_inactive,
         )
-        key = await create_connector(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            new=new,
-            created_by=context.principal.name,
-            idempotency_key=input.idempotency_key or None,
-        )
+        with within("connector.azureAd.credential"):
+            key = await create_connector(
+                tx,
+                context.runtime.clock,
+                organization_id=context.principal.organization_id,
+                new=new,
+                created_by=context.principal.name,
+                idempotency_key=given(input.idempotency_key),
+            )
         return "Task", key
 
     async def after(key: int) -> dict[str, Any]:
@@ -103,7 +105,7 @@ async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> A
             organization_id=context.principal.organization_id,
             task_id=decode_id(input.task, "task", "Task", "task"),
             triggered_by=context.principal.name,
-            idempotency_key=input.idempotency_key or None,
+            idempotency_key=given(input.idempotency_key),
         )
         return "TaskRun", key
 

@@ -83,10 +83,17 @@ class Asset(Record):
     @strawberry.field(description="Its records in Azure AD: several if they were recognised as one machine.")
     async def azure_ad(self, info: Info[Context, None]) -> list[AzureAdDevice]:
         """Read the devices linked to this asset."""
-        entry = NOUNS["AzureAdDevice"]
-        statement = rows_of(entry, info.context.principal).with_only_columns(*row_columns(entry))
-        rows = await info.context.fetch(statement.where(devices.c.asset_id == self.key).order_by(devices.c.id))
-        return [AzureAdDevice.of(row) for row in rows]
+        context, entry = info.context, NOUNS["AzureAdDevice"]
+
+        async def records(keys: list[int]) -> list[list[AzureAdDevice]]:
+            statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
+            found: dict[int, list[AzureAdDevice]] = {key: [] for key in keys}
+            for row in await context.fetch(statement.where(devices.c.asset_id.in_(keys)).order_by(devices.c.id)):
+                found[row["asset_id"]].append(AzureAdDevice.of(row))
+            return [found[key] for key in keys]
+
+        devices_: list[AzureAdDevice] = await context.loader("Asset.azureAd", records).load(self.key)
+        return devices_
 
     @strawberry.field(description="Why its records were taken to be one machine.")
     async def matches(self, info: Info[Context, None]) -> list[Match]:

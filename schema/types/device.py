@@ -5,11 +5,13 @@ from __future__ import annotations
 import strawberry
 from strawberry.types import Info
 
-from schema.connection import one
+from schema.connection import many, one
 from schema.context import Context
 from schema.fields import Record, field, identifier, noun
 from schema.raw import raw_of
+from schema.relations import against, along
 from schema.scalars import JSON, DateTime
+from sync.inventory.kind import Edge
 from sync.store.tables import devices
 
 _d = devices.c
@@ -72,6 +74,9 @@ class AzureAdDevice(Record):
     created_at: DateTime = field(_d.created_at, "When this server first saw the device.")
     updated_at: DateTime = field(_d.updated_at, "When this server last saw the device change.")
     asset = one("Asset", "asset_id", "The asset it is a record of.")
+    registered_owners = many("User", "The users that own it.", lambda: along(Edge.DEVICE_OWNER))
+    registered_users = many("User", "The users it is registered to.", lambda: along(Edge.DEVICE_USER))
+    groups = many("Group", "The groups it is a direct member of.", lambda: against(Edge.MEMBER))
 
     @strawberry.field(description="The object as it was received from Graph.")
     async def raw(self, info: Info[Context, None]) -> JSON | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import strawberry
+from sqlalchemy import select
 from strawberry.types import Info
 
 from schema.connection import many, one
 from schema.context import Context
-from schema.fields import NOUNS, Record, field, identifier, noun
+from schema.fields import Record, field, identifier, noun
 from schema.raw import raw_of
-from schema.relations import against, along, assets_pointed_from
+from schema.relations import against, assets_pointed_from
 from schema.scalars import JSON, DateTime
-from schema.select import row_columns, rows_of
 from sync.inventory.kind import Edge
-from sync.store.tables import users
+from sync.store.tables import edges, users
 
 _u = users.c
 
@@ -90,14 +90,16 @@ class User(Record):
     @strawberry.field(description="The user's manager.")
     async def manager(self, info: Info[Context, None]) -> User | None:
         """Follow the manager edge, if its far end is a user that is there."""
-        context, entry = info.context, NOUNS["User"]
-        pairs = along(Edge.MANAGER).subquery()
-        user, manager = pairs.columns
-        statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
-        rows = await context.fetch(
-            statement.where(entry.key.in_(pairs.select().with_only_columns(manager).where(user == self.key)))
-        )
-        return User.of(rows[0]) if rows else None
+        context = info.context
+
+        async def managers(keys: list[int]) -> list[int | None]:
+            statement = select(edges.c.from_id, edges.c.to_id).where(edges.c.kind == Edge.MANAGER)
+            rows = await context.fetch(statement.where(edges.c.from_id.in_(keys)))
+            found: dict[int, int] = {row["from_id"]: row["to_id"] for row in rows}
+            return [found.get(key) for key in keys]
+
+        manager: User | None = await context.load("User", await context.loader("User.manager", managers).load(self.key))
+        return manager
 
     @strawberry.field(description="The object as it was received from Graph.")
     async def raw(self, info: Info[Context, None]) -> JSON | None:

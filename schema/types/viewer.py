@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from schema.connection import ORDER_KEYS_MAX, one
-from schema.filters import LIST_VALUES_MAX
+from schema.filters import CONDITIONS_MAX, LIST_VALUES_MAX, TEXT_CHARS_MAX
 from schema.paging import FIRST_MAX
 from schema.types.token import Role
 
@@ -40,5 +40,7 @@ class Server:
         return [
             Limit(name="first", value=FIRST_MAX),
             Limit(name="in", value=LIST_VALUES_MAX),
+            Limit(name="where", value=CONDITIONS_MAX),
+            Limit(name="text", value=TEXT_CHARS_MAX),
             Limit(name="orderBy", value=ORDER_KEYS_MAX),
         ]

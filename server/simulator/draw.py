@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
 
 T = TypeVar("T")
+KNOWN_MAX = 65_536  # ids kept: a user is a member of several groups; 10 MB, whatever the size of the tenant
+READ_MAX = 1_024  # ids read back lately: rendering one object asks for it several times
 
 
 class Draw:
@@ -46,9 +49,14 @@ class Ids:
     def __init__(self, seed: int) -> None:
         self._check_key = blake2b(b"check %d" % seed, digest_size=32).digest()
         self._mask_key = blake2b(b"mask %d" % seed, digest_size=32).digest()
+        self._known = lru_cache(maxsize=KNOWN_MAX)(self._encode)
+        self._read = lru_cache(maxsize=READ_MAX)(self._decode)
 
     def encode(self, code: int, number: int) -> str:
         """Return the GUID of object `number` (below 2**40) of the sort `code` (below 256)."""
+        return self._known(code, number)
+
+    def _encode(self, code: int, number: int) -> str:
         plain = (code << 40) | number
         check = blake2b(plain.to_bytes(6, "big"), key=self._check_key, digest_size=9).digest()
         mask = blake2b(check, key=self._mask_key, digest_size=6).digest()
@@ -57,6 +65,9 @@ class Ids:
 
     def decode(self, guid: str) -> tuple[int, int] | None:
         """Return the sort and number behind a GUID, or None when it is not one of ours."""
+        return self._read(guid)
+
+    def _decode(self, guid: str) -> tuple[int, int] | None:
         text = guid.lower().replace("-", "")
         if len(guid) != 36 or len(text) != 32:
             return None

@@ -71,6 +71,7 @@ def _nested(size: Size, number: int) -> tuple[int, ...]:
     return ()
 
 
+@lru_cache(maxsize=1_024)
 def _owners(seed: int, size: Size, number: int) -> tuple[int, ...]:
     if not size.users:
         return ()
@@ -80,6 +81,7 @@ def _owners(seed: int, size: Size, number: int) -> tuple[int, ...]:
     return (first, second)[: draw.below(3)] if first != second else (first,)
 
 
+@lru_cache(maxsize=1_024)
 def _device_people(seed: int, size: Size, number: int) -> tuple[int, ...]:
     """Return the owner first, then further registered users; empty for shared machines."""
     draw = Draw(b"%d people %d" % (seed, number))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
@@ -129,21 +129,25 @@ class _Linker:
         by_name = await self._assets_by_name(loose)
         placed: list[tuple[int, Match]] = []
         skipped: list[int] = []
+        made = 0
         for row in loose:
             match = self._match(row, by_device_id, by_name)
             if match is None and self.options.exclude_unknown:
                 skipped.append(row.id)
                 continue
             if match is None:
-                match = Match(await self._create(), "new", None)
-                self.counts["created"] += 1
+                # Its key is only known once it is written; until then a negative number stands for it.
+                made += 1
+                match = Match(-made, "new", None)
             else:
                 self.counts["merged"] += 1
             placed.append((row.id, match))
             if row.device_id:
                 by_device_id[row.device_id] = match.asset_id
             if short := name_key(row.display_name):
-                by_name.setdefault(short, {})[match.asset_id] = True
+                by_name.setdefault(short, {})[match.asset_id] = False
+        keys = await self._create(made)
+        placed = [(key, replace(match, asset_id=keys.get(match.asset_id, match.asset_id))) for key, match in placed]
         await self._write_links(placed)
         await self._skip(skipped)
         return {match.asset_id for _, match in placed}
@@ -192,23 +196,28 @@ class _Linker:
             found.setdefault(short, {})[asset_id] = bool(mask & ~BITS[AZUREAD])
         return found
 
-    async def _create(self) -> int:
-        statement = insert(assets).values(
-            organization_id=self.directory.organization_id,
-            site_id=self.directory.site_id,
-            names=[],
-            domains=[],
-            addresses=[],
-            macs=[],
-            tags=[],
-            scanned=False,
-            source_mask=0,
-            source_count=0,
-            version=0,
-            created_at=self.now,
-            updated_at=self.now,
-        )
-        return int((await self.tx.execute(statement.returning(assets.c.id))).scalar_one())
+    async def _create(self, number: int) -> dict[int, int]:
+        """Make empty assets and return placeholder → key; `_compute` fills them in the same transaction."""
+        if not number:
+            return {}
+        self.counts["created"] += number
+        empty = {
+            "organization_id": self.directory.organization_id,
+            "site_id": self.directory.site_id,
+            "names": [],
+            "domains": [],
+            "addresses": [],
+            "macs": [],
+            "tags": [],
+            "scanned": False,
+            "source_mask": 0,
+            "source_count": 0,
+            "version": 0,
+            "created_at": self.now,
+            "updated_at": self.now,
+        }
+        made = await self.tx.scalars(insert(assets).returning(assets.c.id), [empty] * number)
+        return dict(zip(range(-1, -number - 1, -1), made, strict=True))
 
     async def _write_links(self, placed: Sequence[tuple[int, Match]]) -> None:
         if not placed:

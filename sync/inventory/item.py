@@ -13,10 +13,11 @@ import orjson
 from sqlalchemy import Boolean, Column, Integer
 
 from sync.clock import timestamp
+from sync.errors import BadResponse
 from sync.inventory.kind import GROUP, Edge, Kind
 from sync.store.column import Json, Time, graph_columns
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 # What Graph sends for "never" in places.
 _NEVER = "0001-01-01"
 
@@ -25,7 +26,8 @@ _NEVER = "0001-01-01"
 class Change:
     """All that a page says of one object, its items taken together in order.
 
-    `item` is None when only the object's removal was reported; `removed` is Graph's reason for it.
+    `item` is None when only the object's removal was reported; `removed` is Graph's reason for it, "changed" (it may
+    come back) or "deleted".
     """
 
     external_id: str
@@ -52,17 +54,27 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]]) -> list[Change]:
         external_id = item["id"]
         change = folded.setdefault(external_id, Change(external_id))
         if removal := item.get("@removed"):
-            change.removed = (removal.get("reason") if isinstance(removal, Mapping) else None) or "deleted"
+            reason = removal.get("reason") if isinstance(removal, Mapping) else None
+            change.removed = "changed" if reason == "changed" else "deleted"
             change.item = None
             continue
         change.item, change.removed = item, None
         for relation, edge in kind.edges.items():
             if targets := item.get(f"{relation}@delta"):
-                _fold_edges(change, edge, targets)
+                _fold_edges(change, edge, _checked(targets), single=edge in kind.single)
     return list(folded.values())
 
 
-def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]]) -> None:
+def _checked(targets: Any) -> Iterable[Mapping[str, Any]]:
+    """Refuse a relation that cannot be read: leaving an edge out in silence would be a wrong inventory."""
+    if isinstance(targets, list) and all(
+        isinstance(target, Mapping) and isinstance(target.get("id"), str) and target["id"] for target in targets
+    ):
+        return targets
+    raise BadResponse("Microsoft Graph sent a relation without the ids of its ends.")
+
+
+def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]], *, single: bool) -> None:
     linked, unlinked = change.linked.setdefault(edge, {}), change.unlinked.setdefault(edge, set())
     for target in targets:
         external_id = target["id"]
@@ -70,6 +82,8 @@ def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]]
             linked.pop(external_id, None)
             unlinked.add(external_id)
         else:
+            if single:
+                linked.clear()
             unlinked.discard(external_id)
             linked[external_id] = kind_of(target)
 
@@ -100,7 +114,8 @@ def columns(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _group_columns(raw: Mapping[str, Any]) -> dict[str, Any]:
-    types = raw.get("groupTypes") or []
+    found = raw.get("groupTypes")
+    types = found if isinstance(found, list) else []
     if "Unified" in types:
         kind = "MICROSOFT_365"
     elif raw.get("mailEnabled"):
@@ -127,7 +142,7 @@ def _reader(column: Column[Any]) -> Any:
     if isinstance(column.type, Boolean):
         return lambda value: value if isinstance(value, bool) else None
     if isinstance(column.type, Integer):
-        return lambda value: value if isinstance(value, int) and not isinstance(value, bool) else None
+        return _read_number
     if column.type is Time:
         return read_time
     if column.type is Json:
@@ -142,14 +157,22 @@ def _read_text(value: Any) -> str | None:
     return orjson.dumps(value).decode()
 
 
+def _read_number(value: Any) -> int | None:
+    """Take a whole number that fits into 32 bits, as every number of Graph's does."""
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31:
+        return value
+    return None
+
+
 def read_time(value: Any) -> str | None:
     """Bring a Graph time to the stored width; None when it is absent, `0001-01-01` (never) or not a time."""
     if not isinstance(value, str) or value.startswith(_NEVER):
         return None
-    if match := _TIME.fullmatch(value):
-        return f"{match[1]}.{(match[2] or '')[:3]:0<3}Z"
     try:
+        if match := _TIME.fullmatch(value):
+            datetime.fromisoformat(match[1])  # refuses 30 February
+            return f"{match[1]}.{(match[2] or '')[:3]:0<3}Z"
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -26,13 +26,16 @@ async def migrate(store: Store) -> bool:
         StoreNewer: a newer program wrote it; nothing was changed.
         StoreUnreadable: the file holds tables that are not ours.
     """
+    # Looked at through the reader first: the writer would turn a file it must not touch into a WAL database.
+    async with store.read() as connection:
+        await connection.run_sync(_check)
     async with store.write() as connection:
         return await connection.run_sync(_upgrade)
 
 
-def _upgrade(connection: Connection) -> bool:
-    config = configuration(connection)
-    script = ScriptDirectory.from_config(config)
+def _check(connection: Connection) -> str | None:
+    """Return the revision of a database that is ours, None for an empty one; refuse any other."""
+    script = ScriptDirectory.from_config(configuration(connection))
     present = MigrationContext.configure(connection).get_current_revision()
     if present is None and inspect(connection).get_table_names():
         raise StoreUnreadable(
@@ -42,6 +45,12 @@ def _upgrade(connection: Connection) -> bool:
     known = {revision.revision for revision in script.walk_revisions()}
     if present is not None and present not in known:
         raise StoreNewer(hint="Start the version of Rollcall that wrote it, or a later one; it was not touched.")
+    return present
+
+
+def _upgrade(connection: Connection) -> bool:
+    present, config = _check(connection), configuration(connection)
+    script = ScriptDirectory.from_config(config)
     if present != script.get_current_head():
         command.upgrade(config, "head")
     return present is None

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sync.clock import Clock, timestamp
 from sync.credentials import open_sign_in, usable_credential
 from sync.entra.client import GraphClient
-from sync.entra.cloud import Endpoints
+from sync.entra.cloud import Cloud, Endpoints, endpoints
 from sync.entra.count import count
 from sync.entra.probe import device_relations
 from sync.entra.stream import Complete, Page, Start, delta_url, pages, prefetched
@@ -144,6 +144,7 @@ class _Connector:
     ) -> None:
         self.store, self.clock, self.stopping = place.store, place.clock, place.stopping
         self.run, self.client, self.credential, self.directory = run, client, credential, directory
+        self.custom = place.custom
         self.options = LinkOptions(task.exclude_unknown, task.include_inactive)
 
     async def read(self) -> RunStatus:
@@ -207,8 +208,9 @@ class _Connector:
         return replace(plan, start=start, round_=Round(generation, True), page_number=1)
 
     def _query_hash(self, kind: Kind, select_: Sequence[str]) -> str:
-        """Name what a link was made for: with another app, tenant or selection it would not fit."""
-        parts = (self.credential.cloud, self.credential.tenant_id, self.credential.client_id, kind.plural, *select_)
+        """Name what a link was made for: with another server, app, tenant or selection it would not fit."""
+        credential, origin = self.credential, endpoints(Cloud(self.credential.cloud), self.custom).graph
+        parts = (origin, credential.tenant_id, credential.client_id, kind.plural, *select_)
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
     async def _follow(self, plan: _Plan) -> None:
@@ -296,4 +298,6 @@ def _sum(
 
 def _advance(progress: dict[str, dict[str, int | None]], kind: Kind, seen: int) -> dict[str, dict[str, int | None]]:
     mine = progress.get(kind.plural, {"done": 0, "total": None})
-    return {**progress, kind.plural: {**mine, "done": (mine["done"] or 0) + seen}}
+    done, total = (mine["done"] or 0) + seen, mine["total"]
+    # A big group comes on several pages and the count lags: neither may show more than everything.
+    return {**progress, kind.plural: {"done": done if total is None else min(done, total), "total": total}}

@@ -148,7 +148,7 @@ async def test_sdk_raises_its_own_error_with_code_and_request_id(sdk: Sdk) -> No
     assert denied.value.error.code == "Authorization_RequestDenied"
 
 
-async def test_sdk_batches(sdk: Sdk) -> None:
+async def test_sdk_reads_each_answer_of_a_batch(sdk: Sdk) -> None:
     """A $batch of the SDK is answered item by item."""
     batch = BatchRequestContent()
     users = [*(sdk.simulator.directory.slot_id("users", number) for number in range(3)), "unknown"]

@@ -9,8 +9,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,19 @@ async def test_msal_signs_in_over_tls_with_both_grants(tmp_path: Path) -> None:
                 assert response.json()["@odata.nextLink"].startswith(address)
     assert simulator.requests.count(template="/common/userrealm/{user}") == 1
     assert simulator.requests.count(template="/{tenant}/oauth2/v2.0/token") == 3
+
+
+async def test_simulator_stops_at_once_when_a_client_is_idle(tmp_path: Path) -> None:
+    """A client that keeps its connection open does not hold the stop up, and gets no line of complaint."""
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(running(Simulator(users=1, devices=1, groups=1), data_dir=tmp_path))
+        context = ssl.create_default_context(cafile=str(address.ca_file))
+        client = httpx.AsyncClient(verify=context)
+        assert (await client.get(f"{address}/common/discovery/instance")).status_code == 200
+        started = time.perf_counter()
+        await stack.aclose()
+        assert time.perf_counter() - started < 1
+        await client.aclose()
 
 
 def test_certificate_is_kept_and_private(tmp_path: Path) -> None:

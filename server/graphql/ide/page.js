@@ -18,11 +18,12 @@
 # Ctrl+Space completes. The book on the left is the
 # documentation; the folder builds queries by clicking.
 
-# Windows devices seen in the last 30 days.
+# Windows devices, the most recently seen first.
 query WindowsDevices {
   assets(
     first: 20
-    search: "os:windows last_seen:<30days"
+    where: { os: { contains: "windows" } }
+    orderBy: { field: LAST_SEEN, direction: DESC }
   ) {
     totalCount
     nodes {
@@ -38,11 +39,14 @@ query WindowsDevices {
   }
 }
 
-# People by department; search and where may be combined.
+# Everyone in engineering who may sign in.
 query Engineers {
   users(
     first: 20
-    search: "department:engineering enabled:true"
+    where: {
+      department: { eq: "Engineering" }
+      accountEnabled: { eq: true }
+    }
   ) {
     totalCount
     nodes {

@@ -1,0 +1,93 @@
+"""The processes the demo starts and stops; it never touches one it did not start."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from sync.errors import RollcallError
+
+STOP_S = 15.0
+
+
+class ChildFailed(RollcallError):
+    """A process of the demo ended too early."""
+
+    code = "CHILD_FAILED"
+
+
+class Child:
+    """A running `rollcall` command; its standard error is read all the time, so that it never blocks on it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._last_words = ""
+        self._listening = asyncio.create_task(self._listen())
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def line(self, wanted: str, wait_s: float) -> str:
+        """Return the first line of its standard output that contains `wanted`.
+
+        Raises:
+            ChildFailed: it ended or stayed silent; the message is the last line it wrote.
+        """
+        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
+        try:
+            async with asyncio.timeout(wait_s):
+                async for line in self._process.stdout:
+                    if wanted in (text := line.decode().strip()):
+                        return text
+        except TimeoutError:
+            raise ChildFailed(f"A process of the demo did not start within {wait_s:.0f} s.") from None
+        await self._listening
+        raise ChildFailed(self._last_words or None)
+
+    async def stop(self) -> None:
+        """Ask it to stop, wait until it has, and end it if it does not."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._end()
+        except TimeoutError:
+            self._process.kill()
+            await self._end()
+
+    async def _end(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
+        # Read on to the end: a process that cannot write does not stop.
+        await self._process.stdout.read()
+        await self._process.wait()
+        await self._listening
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None  # noqa: S101 - it was started with a pipe
+        async for line in self._process.stderr:
+            if text := line.decode(errors="replace").strip():
+                self._last_words = text.removeprefix("rollcall: ").removeprefix("Error: ")
+
+
+@asynccontextmanager
+async def child(*arguments: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Child]:
+    """Run `rollcall ARGUMENTS` while the block runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-W", "ignore", "-m", "server", *arguments),
+        env=environment,
+        stdout=PIPE,
+        stderr=PIPE,
+        # Ctrl-C is for the demo itself: it stops its processes one after the other.
+        start_new_session=True,
+    )
+    running = Child(process)
+    try:
+        yield running
+    finally:
+        await running.stop()

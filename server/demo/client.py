@@ -1,0 +1,62 @@
+"""A client of our own GraphQL API, as any program would be one: HTTP, a bearer token, documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from sync.errors import RollcallError
+
+TIMEOUT_S = 30.0
+
+
+class Refused(RollcallError):
+    """The server refused a request of the demo."""
+
+    code = "REFUSED"
+
+
+class Client:
+    """Asks one server with one token; `async with` it."""
+
+    def __init__(self, origin: str, token: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=origin, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S, trust_env=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def ask(self, document: str, **variables: Any) -> dict[str, Any]:
+        """Run a query or mutation and return its data.
+
+        Raises:
+            Refused: the answer holds errors, at the top or in a payload.
+        """
+        answer = (await self._http.post("/graphql", json={"query": document, "variables": variables})).json()
+        for error in answer.get("errors") or ():
+            raise Refused(error["message"], hint=error.get("extensions", {}).get("hint"))
+        data: dict[str, Any] = answer["data"]
+        for payload in data.values():
+            for error in (payload or {}).get("errors") or () if isinstance(payload, dict) else ():
+                raise Refused(error["message"], hint=error.get("hint"))
+        return data
+
+    async def each(self, document: str, root: str, **variables: Any) -> AsyncIterator[dict[str, Any]]:
+        """Yield every node of a root list, page by page; the document takes `$after` and asks for `pageInfo`."""
+        after = None
+        while True:
+            page = (await self.ask(document, after=after, **variables))[root]
+            for node in page["nodes"]:
+                yield node
+            if not page["pageInfo"]["hasNextPage"]:
+                return
+            after = page["pageInfo"]["endCursor"]

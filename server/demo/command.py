@@ -1,0 +1,110 @@
+"""The `demo` command: options in, a summary out, and the server stays up until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+
+from server.demo.demo import Options, Outcome, Stage, act, stage
+from server.demo.queries import QUERIES
+from server.settings import outer_environment
+from sync.clock import SystemClock
+
+
+@click.command()
+@click.option("--users", default=2000, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option("--devices", default=1500, show_default=True, type=click.IntRange(0, 1_000_000))
+@click.option("--groups", default=200, show_default=True, type=click.IntRange(0, 1_000_000))
+@click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same tenant.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--data",
+    default=Path("demo-data"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the demo keeps its database; a second run goes on with it.",
+)
+@click.option("--once", is_flag=True, help="Do not serve afterwards; exit 0 only if the inventory equals the tenant.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+def demo(users: int, devices: int, groups: int, seed: int, port: int, data: Path, once: bool, as_json: bool) -> None:
+    """Show the whole product on a simulated tenant."""
+    options = Options(users, devices, groups, seed, port, data)
+    if not asyncio.run(_run(options, once=once, as_json=as_json)):
+        raise click.exceptions.Exit(1)
+
+
+async def _run(options: Options, *, once: bool, as_json: bool) -> bool:
+    # What is said on the way goes to standard error; the result goes to standard output.
+    console, out = Console(stderr=True, highlight=False), Console(highlight=False)
+    stopped = _stop_signal()
+    async with stage(options, outer_environment(), console) as place:
+        acting = asyncio.create_task(act(place, SystemClock(), console, place.tenant["caFile"]))
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait((acting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not acting.done():
+            acting.cancel()
+            console.print("Stopping.")
+            return True
+        outcome = acting.result()
+        for difference in outcome.proof.differences:
+            console.print(f"Differs from the tenant: {difference}", style="red")
+        if as_json:
+            click.echo(orjson.dumps(_json(outcome)))
+        else:
+            await _tell(out, place, outcome)
+        if not once:
+            out.print("Serving until Ctrl-C ...")
+            await stopping
+            console.print("Stopping.")
+        stopping.cancel()
+    return not outcome.proof.differences
+
+
+def _stop_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    return stopped
+
+
+def _json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        **outcome.totals,
+        "memberships": outcome.proof.memberships,
+        "requests": outcome.run["requests"]["count"],
+        "seconds": round(outcome.seconds, 3),
+        "equal": not outcome.proof.differences,
+        "graphqlSample": outcome.sample,
+    }
+
+
+async def _tell(out: Console, place: Stage, outcome: Outcome) -> None:
+    proof, totals = outcome.proof, outcome.totals
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, number in (*totals.items(), ("memberships", proof.memberships)):
+        table.add_row(name, f"{number:,}")
+    table.add_row("requests to Graph", f"{outcome.run['requests']['count']:,}")
+    table.add_row("seconds", f"{outcome.seconds:.1f}")
+    verdict = "differs from" if proof.differences else "equals"
+    table.add_row("the inventory", f"{verdict} the tenant: {proof.objects:,} objects, {proof.edges:,} edges compared")
+    out.print(Panel(table, title="Synced", expand=False))
+    for number, query in enumerate(QUERIES, start=1):
+        out.print(f"\n[bold]{number}. {query.question}[/bold]")
+        out.print(Syntax(query.document, "graphql", background_color="default"))
+        out.print(f"   → {query.tell(await place.client.ask(query.document))}", markup=False)
+    out.print(
+        Panel(
+            f"{place.origin}/graphql\n\ntoken (valid 30 days, paste it at the top of the page):\n{place.token}",
+            title="GraphiQL",
+            expand=False,
+        )
+    )

@@ -1,0 +1,211 @@
+"""The demo itself: starts a tenant and a server, then does through GraphQL what a person would do, and checks it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from server.demo.child import Child, child
+from server.demo.client import Client
+from server.demo.progress import RunProgress
+from server.demo.proof import Proof, Truth, prove
+from server.demo.queries import QUERIES
+from sync.clock import Clock
+from sync.errors import RollcallError
+
+START_S = 60.0
+POLL_S = 0.2
+RUN_S_MAX = 3_600.0
+TOKEN_ROLE = "SUPERUSER"  # noqa: S105 - the name of a role
+_RUN = """query($id: ID!) { taskRun(id: $id) {
+  id status startedAt finishedAt progress { stage done total } requests { count retries }
+  errors { code message hint resource }
+} }"""
+
+
+class DemoFailed(RollcallError):
+    """The demo did not get where it should."""
+
+    code = "DEMO_FAILED"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose."""
+
+    users: int
+    devices: int
+    groups: int
+    seed: int
+    port: int
+    data_dir: Path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What stands once the demo has set up: the tenant's facts, the server's address, a client, and its token."""
+
+    tenant: Mapping[str, str]
+    origin: str
+    client: Client
+    token: str
+    organization: str
+    server: Child
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo did."""
+
+    run: Mapping[str, Any]
+    proof: Proof
+    totals: Mapping[str, int]
+    seconds: float
+    sample: Mapping[str, Any]
+
+
+@asynccontextmanager
+async def stage(options: Options, environment: Mapping[str, str], console: Console) -> AsyncIterator[Stage]:
+    """Start the tenant and the server, and make the organization the demo works in."""
+    simulator = ("simulate", "--json", "--port", "0", "--data", str(options.data_dir / "tenant"))
+    sizes = ("--users", str(options.users), "--devices", str(options.devices), "--groups", str(options.groups))
+    async with child(*simulator, *sizes, "--seed", str(options.seed), environment=environment) as tenant:
+        facts: dict[str, str] = orjson.loads(await tenant.line("{", START_S))
+        console.print(f"A simulated tenant listens on {facts['origin']} ({facts['tenantDomain']}).")
+        server_environment = {
+            **environment,
+            "ROLLCALL_DATA_DIR": str(options.data_dir / "server"),
+            "ROLLCALL_PORT": str(options.port),
+            "ROLLCALL_CUSTOM_AUTHORITY_URL": facts["origin"],
+            "ROLLCALL_CUSTOM_GRAPH_URL": facts["origin"],
+            "ROLLCALL_CUSTOM_CA_FILE": facts["caFile"],
+            "ROLLCALL_LOG_LEVEL": "warning",
+        }
+        async with child("serve", environment=server_environment) as server:
+            origin = (await server.line("Rollcall serves ", START_S)).rpartition(" ")[2].removesuffix("/graphql")
+            console.print(f"A server listens on {origin}.")
+            async with child(*_token("demo", TOKEN_ROLE), environment=server_environment) as command:
+                root = await command.line("rc_", START_S)
+            async with Client(origin, root) as client:
+                organization, token = await _organization(client)
+            async with Client(origin, token) as client:
+                yield Stage(facts, origin, client, token, organization, server)
+
+
+def _token(name: str, role: str) -> tuple[str, ...]:
+    return "token", "create", "--name", name, "--role", role, "--days", "1"
+
+
+async def _organization(client: Client) -> tuple[str, str]:
+    """Find or make the organization Demo, and make a token for it."""
+    found = await client.ask('{ organizations(where: { name: { eq: "Demo" } }) { nodes { id } } }')
+    if nodes := found["organizations"]["nodes"]:
+        organization = nodes[0]["id"]
+    else:
+        document = 'mutation { createOrganization(input: { name: "Demo" }) { organization { id } errors { message } } }'
+        organization = (await client.ask(document))["createOrganization"]["organization"]["id"]
+    made = await client.ask(
+        """mutation($organization: ID!) {
+          createToken(input: { name: "demo", role: ADMINISTRATOR, organization: $organization, lifetimeDays: 30 }) {
+            text errors { message hint }
+          }
+        }""",
+        organization=organization,
+    )
+    return organization, made["createToken"]["text"]
+
+
+async def act(place: Stage, clock: Clock, console: Console, ca_file: str) -> Outcome:
+    """Make what is missing, trigger the task, watch it, and compare the inventory with the tenant."""
+    task = await _task(place, console)
+    begun = clock.monotonic()
+    run = await _watch(place.client, await _trigger(place.client, task), clock, console)
+    seconds = clock.monotonic() - begun
+    if run["status"] != "SUCCEEDED":
+        told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["errors"])
+        raise DemoFailed(f"The run ended {run['status']}. {told}")
+    console.print("Comparing every object, field and edge with the tenant's own truth ...")
+    truth = Truth(place.tenant["origin"], ca_file, place.tenant["adminKey"])
+    try:
+        proof = await prove(place.client, truth)
+    finally:
+        await truth.close()
+    counted = await place.client.ask("{ assets { totalCount } users { totalCount } groups { totalCount } }")
+    totals = {name: part["totalCount"] for name, part in counted.items()}
+    sample = await place.client.ask(QUERIES[0].document)
+    return Outcome(run, proof, totals, seconds, sample)
+
+
+async def _task(place: Stage, console: Console) -> str:
+    """Find or make site, both credentials and the task of this tenant."""
+    tenant, client = place.tenant, place.client
+    name = f"Sync {tenant['tenantDomain']}"
+    found = await client.ask(
+        "query($name: String!) { tasks(where: { name: { eq: $name } }) { nodes { id } } }", name=name
+    )
+    if nodes := found["tasks"]["nodes"]:
+        console.print("The data directory has been used before: its credentials and its task are used again.")
+        return str(nodes[0]["id"])
+    site = await _make(client, "createSite", "site", name=f"Headquarters of {tenant['tenantDomain']}")
+    base = {"cloud": "CUSTOM"}
+    secret = {
+        "clientId": tenant["clientId"],
+        "tenantId": tenant["tenantId"],
+        "clientSecret": tenant["clientSecret"],
+    }
+    password = {
+        "clientId": tenant["publicClientId"],
+        "tenantId": tenant["tenantId"],
+        "username": tenant["username"],
+        "password": tenant["password"],
+    }
+    credential = await _make(
+        client,
+        "createCredential",
+        "credential",
+        name=f"{tenant['tenantDomain']} (client secret)",
+        kind={"azureClientSecret": secret},
+        **base,
+    )
+    await _make(
+        client,
+        "createCredential",
+        "credential",
+        name=f"{tenant['tenantDomain']} (user and password)",
+        kind={"azureUsernamePassword": password},
+        **base,
+    )
+    console.print("Made a site and both kinds of credential.")
+    connector = {"azureAd": {"credential": credential}}
+    return await _make(client, "createTask", "task", name=name, site=site, connector=connector)
+
+
+async def _make(client: Client, mutation: str, noun: str, **fields: Any) -> str:
+    input_type = mutation[0].upper() + mutation[1:] + "Input!"
+    payload = f"{noun} {{ id }} errors {{ message hint }}"
+    document = f"mutation($input: {input_type}) {{ {mutation}(input: $input) {{ {payload} }} }}"
+    return str((await client.ask(document, input=fields))[mutation][noun]["id"])
+
+
+async def _trigger(client: Client, task: str) -> str:
+    document = "mutation($task: ID!) { triggerTask(input: { task: $task }) { run { id } errors { message hint } } }"
+    return str((await client.ask(document, task=task))["triggerTask"]["run"]["id"])
+
+
+async def _watch(client: Client, run_id: str, clock: Clock, console: Console) -> dict[str, Any]:
+    console.print("The task was triggered:")
+    deadline = clock.monotonic() + RUN_S_MAX
+    with RunProgress(console) as progress:
+        while clock.monotonic() < deadline:
+            run: dict[str, Any] = (await client.ask(_RUN, id=run_id))["taskRun"]
+            progress.show(run)
+            if run["finishedAt"]:
+                return run
+            await clock.sleep(POLL_S)
+    raise DemoFailed("The run did not end in time.")

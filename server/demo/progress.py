@@ -1,0 +1,53 @@
+"""Shows how far a run has come: bars on a terminal, plain lines anywhere else, always on standard error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+
+class RunProgress:
+    """Draws the states of a run as they are read; `with` it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars: dict[str, TaskID] = {}
+        self._said: dict[str, int] = {}
+        self._progress = Progress(
+            TextColumn("  {task.description:<8}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> RunProgress:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._progress.__exit__(*error)
+
+    def show(self, run: dict[str, Any]) -> None:
+        """Draw a state of the run."""
+        for stage in run["progress"]:
+            if self._console.is_terminal:
+                self._draw(stage)
+            else:
+                self._say(stage)
+
+    def _draw(self, stage: dict[str, Any]) -> None:
+        name = stage["stage"]
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, total=stage["total"])
+        self._progress.update(self._bars[name], completed=stage["done"], total=stage["total"])
+
+    def _say(self, stage: dict[str, Any]) -> None:
+        """Say a line a tenth, so that a log stays readable."""
+        tenth = 10 * stage["done"] // max(stage["total"] or 1, 1)
+        if self._said.get(stage["stage"]) != tenth:
+            self._said[stage["stage"]] = tenth
+            self._console.print(f"  {stage['stage']}: {stage['done']} of {stage['total'] or 'unknown'}")

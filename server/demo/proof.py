@@ -1,0 +1,179 @@
+"""Compares the inventory, as GraphQL tells it, with the simulated tenant's own truth: every object, field and edge."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+
+from schema import build_schema
+from schema.fields import NOUNS, Field
+from server.demo.client import Client
+from sync.inventory.item import read_time
+from sync.store.column import Time
+
+KINDS = {"User": "users", "Group": "groups", "AzureAdDevice": "devices"}
+EDGES = {
+    "members": "members",
+    "groupOwners": "group owners",
+    "deviceOwners": "device owners",
+    "deviceUsers": "device users",
+    "manager": "managers",
+}
+_DIFFERENCES_MAX = 10
+_PAGE = "pageInfo{hasNextPage endCursor}"
+_MEMBERS = ("users", "groups")
+
+
+@dataclass
+class Proof:
+    """What was compared and what differed; the inventory equals the tenant if `differences` is empty."""
+
+    objects: int = 0
+    edges: int = 0
+    memberships: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def compare(self, what: str, ours: Any, theirs: Any) -> None:
+        """Note a difference, up to a readable number."""
+        if ours != theirs and len(self.differences) < _DIFFERENCES_MAX:
+            self.differences.append(what)
+
+
+class Truth:
+    """The simulator's admin door: what its tenant really holds."""
+
+    def __init__(self, origin: str, ca_file: str, key: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=origin,
+            headers={"Authorization": f"Bearer {key}"},
+            verify=ssl.create_default_context(cafile=ca_file),
+            trust_env=False,
+            timeout=60,
+        )
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._http.aclose()
+
+    async def rows(self, path: str) -> AsyncIterator[Any]:
+        """Yield the rows of one truth: objects of a kind, or pairs of an edge."""
+        async with self._http.stream("GET", f"/_simulator/truth/{path}") as response:
+            response.raise_for_status()
+            async for line in response.aiter_lines():
+                if line:
+                    yield orjson.loads(line)
+
+
+async def prove(client: Client, truth: Truth) -> Proof:
+    """Compare everything; disabled devices must not be there, all others belong to an asset."""
+    build_schema()
+    proof, inventory = Proof(), _Inventory(client)
+    await inventory.read()
+    # What a sync must not show: disabled devices, and members of groups that hide them from our app.
+    hidden: set[str] = set()
+    closed: set[str] = set()
+    for noun, kind in KINDS.items():
+        ours = inventory.objects[kind]
+        async for item in truth.rows(kind):
+            if kind == "devices" and item.get("accountEnabled") is False:
+                hidden.add(item["id"])
+                continue
+            if item.get("visibility") == "HiddenMembership":
+                closed.add(item["id"])
+            proof.objects += 1
+            proof.compare(f"{kind} {item['id']}", ours.pop(item["id"], None), _expected(noun, item))
+        proof.compare(f"{len(ours)} {kind} too many", ours, {})
+    for name, described in EDGES.items():
+        mine = inventory.edges[name]
+        theirs = {
+            (source, target)
+            async for source, target in truth.rows(f"edges/{name}")
+            if source not in hidden and target not in hidden and not (name == "members" and source in closed)
+        }
+        proof.edges += len(mine)
+        proof.compare(f"{described}: {len(mine - theirs)} too many, {len(theirs - mine)} missing", mine, theirs)
+    proof.memberships = len(inventory.edges["members"])
+    return proof
+
+
+class _Inventory:
+    """All objects and edges, read through the public API as a program that wants everything would."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.objects: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS.values()}
+        self.edges: dict[str, set[tuple[str, str]]] = {name: set() for name in EDGES}
+
+    async def read(self) -> None:
+        await self._read_users()
+        await self._read_devices()
+        await self._read_groups()
+
+    async def _read_users(self) -> None:
+        document = _document("users", f"externalId {_selection('User')} manager{{externalId}}")
+        async for node in self._client.each(document, "users"):
+            user, manager = node.pop("externalId"), node.pop("manager")
+            self.objects["users"][user] = node
+            if manager:
+                self.edges["manager"].add((user, manager["externalId"]))
+
+    async def _read_devices(self) -> None:
+        related = {"registeredOwners": "deviceOwners", "registeredUsers": "deviceUsers", "groups": "members"}
+        relations = " ".join(f"{name}(first:1000){{nodes{{externalId}}}}" for name in related)
+        document = _document("assets", f"azureAd{{externalId {_selection('AzureAdDevice')} {relations}}}")
+        async for node in self._client.each(document, "assets"):
+            for device in node["azureAd"]:
+                key = device.pop("externalId")
+                for name, edge in related.items():
+                    others = [other["externalId"] for other in device.pop(name)["nodes"]]
+                    # A membership leads from the group to the device.
+                    self.edges[edge] |= {(other, key) if edge == "members" else (key, other) for other in others}
+                self.objects["devices"][key] = device
+
+    async def _read_groups(self) -> None:
+        first = " ".join(f"{members}(first:1000){{{_PAGE} nodes{{externalId}}}}" for members in _MEMBERS)
+        owners = "owners(first:1000){nodes{externalId}}"
+        document = _document("groups", f"id externalId {_selection('Group')} {owners} {first}")
+        async for node in self._client.each(document, "groups"):
+            key, group = node.pop("id"), node.pop("externalId")
+            self.edges["groupOwners"] |= {(group, owner["externalId"]) for owner in node.pop("owners")["nodes"]}
+            for members in _MEMBERS:
+                await self._read_members(key, group, members, node.pop(members))
+            self.objects["groups"][group] = node
+
+    async def _read_members(self, key: str, group: str, members: str, page: dict[str, Any]) -> None:
+        document = f"""
+            query($id: ID!, $after: String) {{
+              group(by: {{id: $id}}) {{ {members}(first: 1000, after: $after) {{ {_PAGE} nodes {{ externalId }} }} }}
+            }}"""
+        while True:
+            self.edges["members"] |= {(group, member["externalId"]) for member in page["nodes"]}
+            if not page["pageInfo"]["hasNextPage"]:
+                return
+            page = (await self._client.ask(document, id=key, after=page["pageInfo"]["endCursor"]))["group"][members]
+
+
+def _document(root: str, selection: str) -> str:
+    return f"query($after:String){{{root}(first:1000 after:$after){{{_PAGE} nodes{{{selection}}}}}}}"
+
+
+def _fields(noun: str) -> dict[str, Field]:
+    """Return GraphQL name → field for the fields that mirror a Graph property."""
+    return {field.graphql_name: field for field in NOUNS[noun].fields.values() if field.column.info.get("graph")}
+
+
+def _selection(noun: str) -> str:
+    return " ".join(_fields(noun))
+
+
+def _expected(noun: str, item: dict[str, Any]) -> dict[str, Any]:
+    expected = {}
+    for name, declared in _fields(noun).items():
+        value = item.get(declared.column.info["graph"])
+        expected[name] = read_time(value) if declared.column.type is Time else value
+    return expected

@@ -1,0 +1,1 @@
+"""The GraphQL surface, asked straight: one file per operation or subject."""

@@ -1,0 +1,94 @@
+"""Asks the schema as one principal, access check included, and says what came back; never goes over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from graphql import GraphQLError, parse
+
+from schema import build_schema
+from schema.access import Principal, Role, check, required
+from schema.context import Context
+from sync.errors import Forbidden, RollcallError
+from sync.runtime import Runtime
+
+# What the specification itself refuses, before any of our code runs.
+INVALID_REQUEST = "INVALID_REQUEST"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error of an answer, without its request id."""
+
+    code: str
+    message: str
+    path: tuple[str | int, ...] = ()
+    hint: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller sees: data and errors."""
+
+    data: Any
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def code(self) -> str | None:
+        """Return the code of the one problem; None when all went well."""
+        assert len(self.problems) <= 1, self.problems
+        return self.problems[0].code if self.problems else None
+
+    def ok(self) -> Any:
+        """Return the data of an answer without errors."""
+        assert not self.problems, self.problems
+        return self.data
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One principal of one open runtime."""
+
+    runtime: Runtime
+    principal: Principal
+
+    async def ask(self, document: str, **variables: Any) -> Answer:
+        """Run a document, unless the role may not."""
+        try:
+            check(_needed(document), self.principal.role)
+        except Forbidden as forbidden:
+            return Answer(None, (_ours(forbidden, ()),))
+        async with Context(self.runtime, self.principal, "request-1") as context:
+            result = await build_schema().execute(document, variable_values=variables, context_value=context)
+        return Answer(result.data, tuple(map(_problem, result.errors or ())))
+
+    async def data(self, document: str, **variables: Any) -> Any:
+        """Run a document that must succeed and return its data."""
+        return (await self.ask(document, **variables)).ok()
+
+    def of(self, role: Role) -> Caller:
+        """Return a caller of the same organization with another role."""
+        return replace(self, principal=replace(self.principal, role=role))
+
+
+@cache
+def _needed(document: str) -> dict[Role | None, str]:
+    return required(build_schema()._schema, parse(document))
+
+
+def _problem(error: GraphQLError) -> Problem:
+    origin: BaseException | None = error.original_error
+    while isinstance(origin, GraphQLError):
+        origin = origin.original_error
+    if origin is None:
+        return Problem(INVALID_REQUEST, error.message, tuple(error.path or ()))
+    # Anything else would be an INTERNAL error: never the right outcome of a test.
+    assert isinstance(origin, RollcallError), f"{type(origin).__name__}: {origin}"
+    return _ours(origin, tuple(error.path or ()))
+
+
+def _ours(error: RollcallError, path: tuple[str | int, ...]) -> Problem:
+    return Problem(error.code, error.message, path, error.hint, error.facts)

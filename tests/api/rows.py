@@ -1,0 +1,202 @@
+"""Rows of an organization written straight into the tables: ties, nulls and awkward texts in every column."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schema.fields import NOUNS
+from sync.inventory.kind import Edge
+from sync.store import tables
+from sync.store.column import Json, Time
+
+# Few values, so that ties are common; each is there because some comparison treats it in a way of its own.
+TEXTS = (
+    "alpha", "Alpha", "ALPHA", "alphabet", "", " ", "100%", "100x", "a_b", "axb", "a\\b", "\\", "%", "_", "it's", '"q"',
+    "straße", "STRASSE", "Äpfel", "äpfel", "İstanbul", "i̇stanbul", "日本", "😀 smile", "zeta", "Zeta", "9", "10",
+)  # fmt: skip
+TIMES = (
+    "0999-12-31T23:59:59.999Z",
+    "2025-02-28T00:00:00.000Z",
+    "2026-11-23T04:05:06.123Z",
+    "2026-11-23T04:05:06.124Z",
+    "2026-12-31T23:59:59.999Z",
+)
+NUMBERS = (0, 1, 2, 3)
+OBJECTS = 24
+TOMBSTONE_EVERY = 6
+TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
+
+
+class Rows:
+    """Invents values for the columns of one organization's rows; the same seed gives the same rows."""
+
+    def __init__(self, organization_id: int, seed: int) -> None:
+        self.organization_id = organization_id
+        self.chance = random.Random(seed)  # noqa: S311 - the same rows in every run
+        self._enums = {
+            field.column: [member.value for member in field.enum]
+            for noun in NOUNS.values()
+            for field in noun.fields.values()
+            if field.enum is not None
+        }
+
+    def row(self, table: Table, **given: Any) -> dict[str, Any]:
+        """Return a row; what is not given is invented, null in a third of the cases where null may stand."""
+        given.setdefault("organization_id", self.organization_id)
+        invented = {
+            column.name: self._value(column)
+            for column in table.columns
+            if column.name not in given and not (column.primary_key and column.name == "id")
+        }
+        return invented | {name: value for name, value in given.items() if name in table.c}
+
+    def pick(self, options: tuple[Any, ...] | list[Any]) -> Any:
+        """Return one of the options."""
+        return self.chance.choice(options)
+
+    def texts(self) -> list[str]:
+        """Return a list of up to three texts."""
+        return self.chance.sample(TEXTS, self.chance.randrange(4))
+
+    def _value(self, column: Column[Any]) -> Any:
+        if column.name in ("deleted_at", "deletion", "skipped", "asset_id") or (
+            column.nullable and self.chance.random() < 1 / 3
+        ):
+            return None
+        if column in self._enums:
+            return self.pick(self._enums[column])
+        if isinstance(column.type, Boolean):
+            return self.pick([True, False])
+        if column.type is Time:
+            return self.pick(TIMES)
+        if column.type is Json:
+            return self.texts()
+        if isinstance(column.type, LargeBinary):
+            return self.chance.randbytes(16)
+        return self.pick(NUMBERS) if isinstance(column.type, Integer) else self.pick(TEXTS)
+
+
+async def furnish(tx: AsyncConnection, organization_id: int, *, seed: int) -> None:
+    """Fill every table for an organization: sites, credentials, tasks, runs with a log, and a directory."""
+    rows = Rows(organization_id, seed)
+    sites = await _insert(
+        tx, tables.sites, [rows.row(tables.sites, name=f"{text} site") for text in ("%", "alpha", "ß", "Z")]
+    )
+    await _work(tx, rows, sites)
+    await _inventory(tx, rows, sites)
+
+
+async def _insert(tx: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> list[int]:
+    result = await tx.execute(insert(table).returning(table.c.id, sort_by_parameter_order=True), rows)
+    return list(result.scalars())
+
+
+async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
+    """Write credentials, tasks, runs and their logs."""
+    credentials = await _insert(
+        tx,
+        tables.credentials,
+        [
+            rows.row(tables.credentials, name=f"credential {number}", is_global=False, last_verification=None)
+            for number in range(9)
+        ],
+    )
+    tasks = await _insert(
+        tx,
+        tables.tasks,
+        [
+            rows.row(tables.tasks, site_id=rows.pick(sites), credential_id=rows.pick([None, *credentials]))
+            for _ in range(12)
+        ],
+    )
+    runs = await _insert(tx, tables.runs, [rows.row(tables.runs, **_run(rows, tasks)) for _ in range(20)])
+    await tx.execute(
+        insert(tables.run_log),
+        [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
+    )
+    await tx.execute(insert(tables.tokens), [rows.row(tables.tokens, role="VIEWER") for _ in range(3)])
+
+
+def _run(rows: Rows, tasks: list[int]) -> dict[str, Any]:
+    error = {"code": "THROTTLED", "message": "Later.", "hint": None, "resource": "users", "retryable": True}
+    return {
+        "task_id": rows.pick(tasks),
+        # Ended: an engine that starts must find nothing to take up.
+        "status": rows.pick(["SUCCEEDED", "PARTIAL", "FAILED", "STOPPED"]),
+        "progress": {"users": {"done": 3, "total": None}},
+        "counts": {"users": {"created": 3}},
+        "requests": {"count": 4},
+        "errors": rows.pick([[], [error]]),
+    }
+
+
+async def _inventory(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
+    """Write assets and one directory with users, groups, devices and edges, tombstones among them."""
+    place = {"site_id": sites[0], "source": "azuread"}
+    directory = (await _insert(tx, tables.directories, [rows.row(tables.directories, **place)]))[0]
+    place["directory_id"] = directory
+    assets = await _insert(tx, tables.assets, [_asset(rows, number, sites) for number in range(OBJECTS)])
+    keys: dict[str, list[int]] = {}
+    for kind, table in (("user", tables.users), ("group", tables.groups), ("device", tables.devices)):
+        names = [f"{rows.organization_id}-{kind}-{number}" for number in range(OBJECTS)]
+        objects = [{"directory_id": directory, "external_id": name, "kind": kind, "generation": 1} for name in names]
+        keys[kind] = await _insert(tx, tables.objects, objects)
+        made = [
+            rows.row(table, id=key, external_id=name, **place, **_fate(number), **_of_device(kind, number, assets))
+            for number, (key, name) in enumerate(zip(keys[kind], names, strict=True))
+        ]
+        await tx.execute(insert(table), made)
+        await tx.execute(insert(tables.raw), [{"object_id": key, "item": {"id": key}} for key in keys[kind]])
+    await _insert(tx, tables.matches, [_match(rows, key, assets[n]) for n, key in _live(keys["device"])])
+    await tx.execute(insert(tables.edges), _edges(rows, keys))
+
+
+def _asset(rows: Rows, number: int, sites: list[int]) -> dict[str, Any]:
+    fate = {"deleted_at": TIMES[2], "source_mask": 0} if _is_gone(number) else {"deleted_at": None, "source_mask": 1}
+    return rows.row(tables.assets, site_id=rows.pick(sites), **fate)
+
+
+def _is_gone(number: int) -> bool:
+    return number % TOMBSTONE_EVERY == TOMBSTONE_EVERY - 1
+
+
+def _fate(number: int) -> dict[str, Any]:
+    return dict(TOMBSTONE) if _is_gone(number) else {}
+
+
+def _of_device(kind: str, number: int, assets: list[int]) -> dict[str, Any]:
+    if kind != "device":
+        return {}
+    json = {"alternative_security_ids": [{"type": 2}], "extension_attributes": {"extensionAttribute1": None}}
+    return {"asset_id": None if _is_gone(number) else assets[number], **json}
+
+
+def _live(keys: list[int]) -> list[tuple[int, int]]:
+    return [(number, key) for number, key in enumerate(keys) if not _is_gone(number)]
+
+
+def _match(rows: Rows, device: int, asset: int) -> dict[str, Any]:
+    return rows.row(tables.matches, object_id=device, asset_id=asset, source="azuread", key="new")
+
+
+def _edges(rows: Rows, keys: Mapping[str, list[int]]) -> list[dict[str, int]]:
+    ends = {
+        Edge.MEMBER: [("group", "user"), ("group", "device"), ("group", "group")],
+        Edge.GROUP_OWNER: [("group", "user")],
+        Edge.DEVICE_OWNER: [("device", "user")],
+        Edge.DEVICE_USER: [("device", "user")],
+        Edge.MANAGER: [("user", "user")],
+    }
+    pairs = {
+        (kind, source, rows.pick(keys[target]))
+        for kind, ways in ends.items()
+        for origin, target in ways
+        for source in keys[origin]
+        for _ in range(1 if kind is Edge.MANAGER else 3)
+    }
+    return [{"kind": kind, "from_id": source, "to_id": target, "generation": 1} for kind, source, target in pairs]

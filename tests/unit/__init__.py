@@ -1,0 +1,1 @@
+"""Tests of sync, file by file, without a network."""

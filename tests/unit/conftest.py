@@ -1,0 +1,43 @@
+"""Fixtures of the unit tests: a virtual clock, and a database with the schema but without a row."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sync.store import Store
+from sync.store.migrate import migrate
+from tests.entra.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock whose sleeps cost nothing."""
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+async def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database file with the schema, made once: copying it is faster than migrating."""
+    path = tmp_path_factory.mktemp("schema") / "empty.db"
+    store = Store.at(path)
+    await migrate(store)
+    await store.close()
+    return path
+
+
+@pytest.fixture
+def database(data_dir: Path, empty_database: Path) -> Path:
+    """Return a database file of this test's own, with the schema."""
+    return Path(shutil.copy(empty_database, data_dir / "rollcall.db"))
+
+
+@pytest.fixture
+async def store(database: Path) -> AsyncIterator[Store]:
+    """Return an open store with the schema."""
+    store = Store.at(database)
+    yield store
+    await store.close()

@@ -1,0 +1,1 @@
+"""Tests of what the directory says becoming rows, without Graph."""

@@ -1,0 +1,1 @@
+"""Tests of tasks, runs and the engine."""
