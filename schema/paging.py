@@ -16,24 +16,11 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, and_, false, or_, true
 
-from sync.errors import BadInput
+from sync.errors import BadCursor, BadInput
 
 FIRST_DEFAULT = 50
 FIRST_MAX = 1_000
 _SIGNATURE_BYTES = 16
-
-
-class BadCursor(BadInput):
-    """This cursor does not belong to this list."""
-
-    code = "BAD_CURSOR"
-
-    def __init__(self, argument: str) -> None:
-        super().__init__(
-            f"The cursor in `{argument}` does not belong to this list.",
-            hint="A cursor is valid only with the filter and the order it came from: start without one.",
-            path=argument,
-        )
 
 
 @dataclass(frozen=True)
@@ -111,14 +98,14 @@ class CursorCodec:
         try:
             packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except (binascii.Error, ValueError):
-            raise BadCursor(argument) from None
+            raise _foreign(argument) from None
         signature, body = packed[:_SIGNATURE_BYTES], packed[_SIGNATURE_BYTES:]
         # Decoding passes over characters that are not base64, and over bits behind the last byte.
         if _text(packed) != text or not hmac.compare_digest(signature, self._sign(body)):
-            raise BadCursor(argument)
+            raise _foreign(argument)
         values = orjson.loads(body)
         if len(values) != self.width:
-            raise BadCursor(argument)
+            raise _foreign(argument)
         return list(values)
 
     def _sign(self, body: bytes) -> bytes:
@@ -128,6 +115,14 @@ class CursorCodec:
 
 def _text(packed: bytes) -> str:
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _foreign(argument: str) -> BadCursor:
+    return BadCursor(
+        f"The cursor in `{argument}` does not belong to this list.",
+        hint="A cursor is valid only with the filter and the order it came from: start without one.",
+        path=argument,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
     RollcallError
     ├── BadInput                  a value the caller sent cannot be used
+    │   └── BadCursor             a paging cursor of another list
     ├── NotFound                  no such object in the caller's organization
     ├── Conflict                  the request contradicts what is stored
     ├── Unauthenticated           no valid token
@@ -16,6 +17,11 @@
     ├── VaultError                a secret cannot be sealed or opened
     │   ├── KeyUnusable           the key file is missing, malformed or the wrong one
     │   └── Tampered              sealed bytes were changed or moved
+    ├── RunError                  a run of a task cannot go on here
+    │   ├── IllegalMove           a run cannot move between these states
+    │   ├── ClaimLost             another worker has taken the run up
+    │   └── Interrupted           the process is stopping
+    ├── DemoFailed                the demonstration did not get where it should
     └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
         ├── SignInFailed          the token service refused the credential
         ├── AuthRejected          Graph refused a fresh token
@@ -53,6 +59,12 @@ class BadInput(RollcallError):
     """The input cannot be used."""
 
     code = "BAD_USER_INPUT"
+
+
+class BadCursor(BadInput):
+    """The cursor does not belong to this list."""
+
+    code = "BAD_CURSOR"
 
 
 class NotFound(RollcallError):
@@ -139,6 +151,37 @@ class Tampered(VaultError):
     """A sealed secret was changed or moved."""
 
     code = "SECRET_TAMPERED"
+
+
+class RunError(RollcallError):
+    """The run cannot go on here."""
+
+    code = "RUN_ERROR"
+
+
+class IllegalMove(RunError):
+    """A run cannot move between these states."""
+
+    code = "ILLEGAL_MOVE"
+
+
+class ClaimLost(RunError):
+    """Another worker has taken this run up; nothing more may be written for it."""
+
+    code = "CLAIM_LOST"
+
+
+class Interrupted(RunError):
+    """The process is stopping; the run goes on from its cursors at the next start."""
+
+    code = "INTERRUPTED"
+    retryable = True
+
+
+class DemoFailed(RollcallError):
+    """The demonstration did not get where it should."""
+
+    code = "DEMO_FAILED"
 
 
 class EntraError(RollcallError):

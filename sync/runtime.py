@@ -11,15 +11,15 @@ from sqlalchemy import insert, select
 
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
-from sync.errors import KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
 from sync.store.tables import vault_proof
-from sync.tasks.connector import Connect, Interrupted, Workplace, connect, run_connector
+from sync.tasks.connector import Connect, Workplace, connect, run_connector
 from sync.tasks.engine import EmbeddedEngine
-from sync.tasks.run import ClaimLost, Run
+from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
 from sync.vault import Place, Vault, create_key_file, read_key_file
 

@@ -1,4 +1,4 @@
-"""Mutations of credentials."""
+"""Mutations of credentials: a secret goes in, is sealed, and never comes out."""
 
 from __future__ import annotations
 

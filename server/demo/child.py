@@ -8,15 +8,9 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from sync.errors import RollcallError
+from sync.errors import DemoFailed
 
 STOP_S = 15.0
-
-
-class ChildFailed(RollcallError):
-    """A process of the demo ended too early."""
-
-    code = "CHILD_FAILED"
 
 
 class Child:
@@ -36,7 +30,7 @@ class Child:
         """Return the first line of its standard output that contains `wanted`.
 
         Raises:
-            ChildFailed: it ended or stayed silent; the message is the last line it wrote.
+            DemoFailed: it ended or stayed silent; the message is the last line it wrote.
         """
         assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
         try:
@@ -45,9 +39,9 @@ class Child:
                     if wanted in (text := line.decode().strip()):
                         return text
         except TimeoutError:
-            raise ChildFailed(f"A process of the demo did not start within {wait_s:.0f} s.") from None
+            raise DemoFailed(f"A process of the demo did not start within {wait_s:.0f} s.") from None
         await self._listening
-        raise ChildFailed(self._last_words or None)
+        raise DemoFailed(self._last_words or None)
 
     async def stop(self) -> None:
         """Ask it to stop, wait until it has, and end it if it does not."""

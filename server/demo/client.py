@@ -8,15 +8,9 @@ from typing import Any, Self
 
 import httpx
 
-from sync.errors import RollcallError
+from sync.errors import DemoFailed
 
 TIMEOUT_S = 30.0
-
-
-class Refused(RollcallError):
-    """The server refused a request of the demo."""
-
-    code = "REFUSED"
 
 
 class Client:
@@ -39,15 +33,15 @@ class Client:
         """Run a query or mutation and return its data.
 
         Raises:
-            Refused: the answer holds errors, at the top or in a payload.
+            DemoFailed: the answer holds errors, at the top or in a payload.
         """
         answer = (await self._http.post("/graphql", json={"query": document, "variables": variables})).json()
         for error in answer.get("errors") or ():
-            raise Refused(error["message"], hint=error.get("extensions", {}).get("hint"))
+            raise DemoFailed(error["message"], hint=error.get("extensions", {}).get("hint"))
         data: dict[str, Any] = answer["data"]
         for payload in data.values():
             for error in (payload or {}).get("errors") or () if isinstance(payload, dict) else ():
-                raise Refused(error["message"], hint=error.get("hint"))
+                raise DemoFailed(error["message"], hint=error.get("hint"))
         return data
 
     async def each(self, document: str, root: str, **variables: Any) -> AsyncIterator[dict[str, Any]]:

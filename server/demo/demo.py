@@ -17,7 +17,7 @@ from server.demo.progress import RunProgress
 from server.demo.proof import Proof, Truth, prove
 from server.demo.queries import QUERIES
 from sync.clock import Clock
-from sync.errors import RollcallError
+from sync.errors import DemoFailed
 
 START_S = 60.0
 POLL_S = 0.2
@@ -27,12 +27,6 @@ _RUN = """query($id: ID!) { taskRun(id: $id) {
   id status startedAt finishedAt progress { stage done total } requests { count retries }
   errors { code message hint resource }
 } }"""
-
-
-class DemoFailed(RollcallError):
-    """The demo did not get where it should."""
-
-    code = "DEMO_FAILED"
 
 
 @dataclass(frozen=True)

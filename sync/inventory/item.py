@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Boolean, Column, Integer
 
 from sync.clock import timestamp
-from sync.errors import BadResponse
+from sync.entra.diagnose import malformed
 from sync.inventory.kind import GROUP, Edge, Kind
 from sync.store.column import Json, Time, graph_columns
 
@@ -53,7 +53,8 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]]) -> list[Change]:
     for item in items:
         external_id = item["id"]
         change = folded.setdefault(external_id, Change(external_id))
-        if removal := item.get("@removed"):
+        if "@removed" in item:
+            removal = item["@removed"]
             reason = removal.get("reason") if isinstance(removal, Mapping) else None
             change.removed = "changed" if reason == "changed" else "deleted"
             change.item = None
@@ -71,7 +72,7 @@ def _checked(targets: Any) -> Iterable[Mapping[str, Any]]:
         isinstance(target, Mapping) and isinstance(target.get("id"), str) and target["id"] for target in targets
     ):
         return targets
-    raise BadResponse("Microsoft Graph sent a relation without the ids of its ends.")
+    raise malformed("a relation without the ids of its ends")
 
 
 def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]], *, single: bool) -> None:

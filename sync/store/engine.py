@@ -50,8 +50,8 @@ class Store:
     def at(cls, path: Path) -> Store:
         """Prepare the SQLite database in the file `path`; nothing is opened before the first transaction."""
         return cls(
-            _sqlite_engine(path, WRITER_PRAGMAS, "IMMEDIATE"),
-            _sqlite_engine(path, READER_PRAGMAS, "DEFERRED"),
+            _sqlite_engine(path, WRITER_PRAGMAS, "BEGIN IMMEDIATE"),
+            _sqlite_engine(path, READER_PRAGMAS, "BEGIN DEFERRED"),
         )
 
     @asynccontextmanager
@@ -138,7 +138,7 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:
-        connection.exec_driver_sql(f"BEGIN {begin}")
+        connection.exec_driver_sql(begin)
 
     return engine
 

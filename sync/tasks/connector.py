@@ -24,7 +24,7 @@ from sync.entra.count import count
 from sync.entra.probe import device_relations
 from sync.entra.stream import Complete, Page, Start, delta_url, pages, prefetched
 from sync.entra.token import MsalTokens, SignIn
-from sync.errors import CursorExpired, EntraError, NotFound, RollcallError
+from sync.errors import ClaimLost, CursorExpired, EntraError, Interrupted, NotFound, RollcallError
 from sync.inventory.apply import Applied, Round, apply_page
 from sync.inventory.asset import LinkOptions, link_devices
 from sync.inventory.directory import Cursor, Directory, chunks, load_cursor, open_directory, save_cursor
@@ -33,7 +33,7 @@ from sync.inventory.sweep import sweep
 from sync.store import AnyRow, Store
 from sync.store.tables import credentials, devices, directories, tasks
 from sync.tasks.log import Level
-from sync.tasks.run import ClaimLost, Run
+from sync.tasks.run import Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.vault import Vault
 
@@ -52,13 +52,6 @@ async def connect(sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
             yield client
     finally:
         tokens.close()
-
-
-class Interrupted(RollcallError):
-    """The process is stopping; the run goes on from its cursors at the next start."""
-
-    code = "INTERRUPTED"
-    retryable = True
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.entra.client import RequestStats
-from sync.errors import NotFound, RollcallError
+from sync.errors import ClaimLost, NotFound, RollcallError
 from sync.store import Store
 from sync.store.tables import runs
 from sync.tasks.log import Level, write_log
 from sync.tasks.state import RunPhase, RunStatus, check_move
 
 Counts = dict[str, Counter[str]]
-
-
-class ClaimLost(RollcallError):
-    """Another worker has taken this run up; nothing more may be written for it."""
-
-    code = "CLAIM_LOST"
 
 
 class Run:

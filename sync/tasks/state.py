@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from sync.errors import RollcallError
+from sync.errors import IllegalMove
 
 
 class RunStatus(enum.StrEnum):
@@ -64,12 +64,6 @@ MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.STOPPED: frozenset(),
 }
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
-
-
-class IllegalMove(RollcallError):
-    """A run cannot move between these states."""
-
-    code = "INTERNAL"
 
 
 def check_move(before: RunStatus, after: RunStatus) -> None:

@@ -1,12 +1,18 @@
-"""Asks the schema as one principal, access check included, and says what came back; never goes over HTTP."""
+"""Asks the schema as one principal and says what came back; never goes over HTTP.
+
+A document is parsed, validated and checked for access once, then run by the executor: as the server does it, and
+several times faster than validating it for each of the thousands of questions asked here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
+from inspect import isawaitable
 from typing import Any
 
-from graphql import GraphQLError, parse
+from graphql import DocumentNode, GraphQLError, execute, parse, validate
+from strawberry.execution import optimized_is_awaitable
 
 from schema import build_schema
 from schema.access import Principal, Role, check, required
@@ -57,13 +63,24 @@ class Caller:
 
     async def ask(self, document: str, **variables: Any) -> Answer:
         """Run a document, unless the role may not."""
+        prepared = _prepare(document)
+        if prepared.errors:
+            return Answer(None, tuple(map(_problem, prepared.errors)))
         try:
-            check(_needed(document), self.principal.role)
+            check(prepared.needed, self.principal.role)
         except Forbidden as forbidden:
             return Answer(None, (_ours(forbidden, ()),))
         async with Context(self.runtime, self.principal, "request-1") as context:
-            result = await build_schema().execute(document, variable_values=variables, context_value=context)
-        return Answer(result.data, tuple(map(_problem, result.errors or ())))
+            result = execute(
+                build_schema()._schema,
+                prepared.tree,
+                context_value=context,
+                variable_values=variables,
+                executor_class=build_schema().execution_context_class,
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
+            )
+            finished = await result if isawaitable(result) else result
+        return Answer(finished.data, tuple(map(_problem, finished.errors or ())))
 
     async def data(self, document: str, **variables: Any) -> Any:
         """Run a document that must succeed and return its data."""
@@ -74,9 +91,18 @@ class Caller:
         return replace(self, principal=replace(self.principal, role=role))
 
 
-@cache
-def _needed(document: str) -> dict[Role | None, str]:
-    return required(build_schema()._schema, parse(document))
+@dataclass(frozen=True)
+class _Prepared:
+    tree: DocumentNode
+    errors: tuple[GraphQLError, ...]
+    needed: dict[Role | None, str]
+
+
+@lru_cache(maxsize=2_000)
+def _prepare(document: str) -> _Prepared:
+    tree = parse(document)
+    errors = tuple(validate(build_schema()._schema, tree))
+    return _Prepared(tree, errors, {} if errors else required(build_schema()._schema, tree))
 
 
 def _problem(error: GraphQLError) -> Problem:

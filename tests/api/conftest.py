@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
+from server.simulator import Simulator
 from sync.runtime import Config, Runtime
 from tests.api.world import World, directory_of, open_world
-from server.simulator import Simulator
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +32,3 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
         await runtime.engine.idle()
     finally:
         await runtime.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quiet_executor() -> Iterator[None]:
-    """Keep Strawberry from logging a traceback for each refusal that is asked for here; the server never lets it."""
-    log = logging.getLogger("strawberry.execution")
-    before, log.disabled = log.disabled, True
-    yield
-    log.disabled = before

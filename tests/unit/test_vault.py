@@ -59,7 +59,12 @@ def test_sealed_secret_is_refused_when_it_is_cut_or_longer(vault: Vault) -> None
 
 @pytest.mark.parametrize(
     "place",
-    [Place(9, 2, "client_secret"), Place(1, 9, "client_secret"), Place(1, 2, "password"), Place(12, 2, "client_secret")],
+    [
+        Place(9, 2, "client_secret"),
+        Place(1, 9, "client_secret"),
+        Place(1, 2, "password"),
+        Place(12, 2, "client_secret"),
+    ],
     ids=["organization", "row", "field", "joined numbers"],
 )
 def test_sealed_secret_is_refused_when_it_was_moved(vault: Vault, place: Place) -> None:

@@ -1,0 +1,74 @@
+"""The root lists of the schema and, for each, the rows it must show: read past the schema, chosen in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import get_named_type
+from sqlalchemy import select
+
+from schema import build_schema
+from schema.access import Role
+from schema.fields import NOUNS, Field, Noun
+from tests.api.caller import Caller
+from tests.api.world import Row, World
+
+SCHEMA = build_schema()._schema
+# Noun → the root field that lists it.
+LISTS: dict[str, str] = {
+    get_named_type(field.type).name.removesuffix("Connection"): name
+    for name, field in SCHEMA.query_type.fields.items()  # type: ignore[union-attr]
+    if get_named_type(field.type).name.endswith("Connection")
+}
+FILTERABLE = [(noun, field.name) for noun in LISTS for field in NOUNS[noun].fields.values() if field.is_filterable]
+ORDERABLE = [(noun, field.name) for noun in LISTS for field in NOUNS[noun].fields.values() if field.is_orderable]
+
+
+def caller_for(world: World, noun: str, organization: int) -> Caller:
+    """Return who lists a noun in the tests: a superuser for organizations, because others see only one."""
+    return world.caller(Role.SUPERUSER if noun == "Organization" else Role.ADMINISTRATOR, organization)
+
+
+async def visible(world: World, noun: str, caller: Caller) -> list[Row]:
+    """Return the rows a caller must see in a noun's root list, by key."""
+    table = NOUNS[noun].table
+    rows = [row for row in await world.read(select(table).order_by(table.c.id)) if row.get("deleted_at") is None]
+    if noun == "Organization":
+        return rows
+    mine = caller.principal.organization_id
+    return [row for row in rows if row["organization_id"] == mine or row.get("is_global")]
+
+
+def id_of(noun: Noun | str, row: Row) -> str:
+    """Return the id of a row as callers see it."""
+    return f"{(NOUNS[noun] if isinstance(noun, str) else noun).prefix}_{row['id']}"
+
+
+def value_of(field: Field, row: Row) -> Any:
+    """Return the stored value of a field in a row."""
+    return row[field.column.name]
+
+
+def in_order(noun: str, rows: Sequence[Row], orders: Sequence[Mapping[str, str]]) -> list[str]:
+    """Sort rows as `orderBy` must, in plain Python, and return their ids.
+
+    Args:
+        orders: `field` is the field's attribute name; nulls count as the smallest value unless `nulls` says otherwise.
+    """
+    found = sorted(rows, key=lambda row: row["id"])
+    for order in reversed(orders):
+        field = NOUNS[noun].fields[order["field"]]
+        is_descending = order.get("direction") == "DESC"
+        nulls = order.get("nulls") or ("LAST" if is_descending else "FIRST")
+        missing = [row for row in found if value_of(field, row) is None]
+        present = [row for row in found if value_of(field, row) is not None]
+        # Sorting is stable also in reverse: rows that tie stay in the order of what was sorted by before.
+        present.sort(key=lambda row, field=field: value_of(field, row), reverse=is_descending)  # type: ignore[misc]
+        found = missing + present if nulls == "FIRST" else present + missing
+    return [id_of(noun, row) for row in found]
+
+
+def as_argument(orders: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Write orders as the variable of `orderBy`."""
+    return [{**order, "field": order["field"].upper()} for order in orders]

@@ -1,0 +1,129 @@
+"""The pure part of assets: names that tell machines apart, and fields that do not depend on the order of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.inventory.asset import asset_fields, name_key, name_keys
+from sync.inventory.source import AZUREAD, BITS, SCAN, names
+
+FIELDS = (
+    "display_name",
+    "operating_system",
+    "operating_system_version",
+    "profile_type",
+    "manufacturer",
+    "model",
+    "registration_date_time",
+    "created_date_time",
+    "approximate_last_sign_in_date_time",
+)
+TIMES = st.sampled_from([None, "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z", "2026-03-01T00:00:00.000Z"])
+TEXTS = st.sampled_from([None, "", "a", "B.corp.example", "pc-1", "Windows", "iOS", "Printer", "é"])
+
+
+def record(key: int = 1, **values: Any) -> dict[str, Any]:
+    """Return a device record; what is not said is null."""
+    return {"id": key, **dict.fromkeys(FIELDS)} | values
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Draw up to four records with distinct keys."""
+    return [
+        record(key, **{name: draw(TIMES if name.endswith("time") else TEXTS) for name in FIELDS})
+        for key in range(draw(st.integers(0, 4)))
+    ]
+
+
+@given(records().flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
+def test_fields_are_the_same_whatever_the_order_of_records(orders: tuple[list[Any], list[Any]]) -> None:
+    """Which record arrived first does not show in the asset."""
+    assert asset_fields(orders[0]) == asset_fields(orders[1])
+
+
+def test_latest_record_decides_where_it_says_something() -> None:
+    """Each field comes from the most recently seen record that has it."""
+    old = record(1, display_name="old", model="M1", operating_system="Windows", approximate_last_sign_in_date_time="1")
+    new = record(2, display_name="new", model=None, operating_system="Linux", approximate_last_sign_in_date_time="2")
+    fields = asset_fields([old, new])
+    assert (fields["name"], fields["names"], fields["model"], fields["os"]) == ("new", ["new", "old"], "M1", "Linux")
+    assert (fields["last_seen"], fields["source_mask"], fields["source_count"]) == ("2", BITS[AZUREAD], 1)
+
+
+def test_first_seen_is_the_earliest_of_registration_and_creation() -> None:
+    """The oldest time any record tells is when the machine was first seen."""
+    one = record(1, registration_date_time="3", created_date_time="2")
+    assert asset_fields([one, record(2, registration_date_time="4")])["first_seen"] == "2"
+    assert asset_fields([record()])["first_seen"] is None
+
+
+def test_domains_are_what_follows_the_host_name() -> None:
+    """Domains of all names, folded and sorted."""
+    named = [
+        record(key, display_name=name) for key, name in enumerate(["a.Corp.Example", "b", "c.corp.example", "d.x"])
+    ]
+    assert asset_fields(named)["domains"] == ["corp.example", "x"]
+
+
+@pytest.mark.parametrize(
+    ("os", "profile", "type_"),
+    [
+        ("iOS", None, "Mobile"),
+        ("IPad", None, "Mobile"),
+        ("AndroidForWork", None, "Mobile"),
+        ("Windows", "RegisteredDevice", None),
+        ("Windows", "Printer", "Printer"),
+        (None, "IoT", "IoT"),
+        ("Curios", None, None),
+        (None, None, None),
+    ],
+)
+def test_type_is_told_only_where_the_directory_tells_it(os: str | None, profile: str | None, type_: str | None) -> None:
+    """A phone is a phone; whether Windows runs on a server or a laptop is not guessed."""
+    assert asset_fields([record(operating_system=os, profile_type=profile)])["type"] == type_
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("PC-0042", "pc-0042"),
+        ("pc-0042.corp.example", "pc-0042"),
+        ("  Straße-9 ", "strasse-9"),
+        ("Annas MacBook Pro 16", "annas macbook pro 16"),
+        ("DESKTOP-7F3K2QX", "desktop-7f3k2qx"),
+        ("", None),
+        (None, None),
+        ("   ", None),
+        (".corp.example", None),
+        ("localhost", None),
+        ("localhost.localdomain", None),
+        ("DESKTOP", None),
+        ("Desktop-12", None),
+        ("iPhone", None),
+        ("iPhone 15", None),
+        ("iPad2", None),
+        ("MacBook Pro", None),
+        ("MACBOOK AIR", None),
+        ("Windows PC", None),
+        ("Laptop_3", None),
+        ("Unknown", None),
+    ],
+)
+def test_name_key_is_the_host_name_or_nothing_for_a_generic_one(name: str | None, key: str | None) -> None:
+    """Case and domain do not tell machines apart; names from the factory tell nothing."""
+    assert name_key(name) == key
+
+
+def test_name_keys_are_the_distinct_ones_that_tell_something() -> None:
+    """Several names of one machine give each compared form once."""
+    assert name_keys(["A", "a.corp", "localhost", "b"]) == {"a", "b"}
+
+
+def test_sources_of_a_mask_are_listed_in_a_fixed_order() -> None:
+    """A mask reads as names, the same way each time."""
+    assert [names(mask) for mask in range(4)] == [[], [AZUREAD], [SCAN], [AZUREAD, SCAN]]

@@ -1,0 +1,99 @@
+"""The sweep: exactly what a complete round did not see, objects and edges, and nothing without that proof."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
+from sync.inventory.sweep import sweep
+from sync.store import Store
+from tests.entra.clock import FakeClock
+from tests.unit.inventory.inventory import Inventory, ends, removed
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+async def test_sweep_removes_exactly_what_the_round_did_not_see(inventory: Inventory, kind: Kind) -> None:
+    """Seen, unchanged or not, stays; unseen becomes VANISHED; a second sweep finds nothing."""
+    await inventory.page(kind, *({"id": name} for name in ("same", "changed", "unseen")))
+    await inventory.page(kind, {"id": "same"}, {"id": "changed", "displayName": "new"}, {"id": "new"}, generation=2)
+    applied = await inventory.sweep(kind, 2)
+    assert applied.counts == {"removed": 1}
+    assert await inventory.rows(kind) == {"same": "LIVE", "changed": "LIVE", "new": "LIVE", "unseen": "VANISHED"}
+    before = await inventory.dump()
+    assert (await inventory.sweep(kind, 2)).counts == {}
+    assert await inventory.dump() == before
+
+
+async def test_sweep_leaves_other_kinds_alone(inventory: Inventory) -> None:
+    """The users' round says nothing about groups and devices."""
+    for kind in KINDS:
+        await inventory.page(kind, {"id": kind.name})
+    await inventory.page(GROUP, {"id": "group", "members@delta": ends("user")})
+    await inventory.page(USER, {"id": "other"}, generation=2)
+    await inventory.sweep(USER, 2)
+    assert await inventory.rows(USER) == {"user": "VANISHED", "other": "LIVE"}
+    assert await inventory.rows(GROUP) == {"group": "LIVE"}
+    assert await inventory.rows(DEVICE) == {"device": "LIVE"}
+    assert await inventory.edges() == {(Edge.MEMBER, "group", "user")}
+
+
+async def test_sweep_removes_edges_that_the_round_did_not_see(inventory: Inventory) -> None:
+    """An edge that a full round no longer reports is deleted; one it reports stays, new or old."""
+    await inventory.page(GROUP, {"id": "g", "members@delta": ends("a", "b"), "owners@delta": ends("a")})
+    await inventory.page(USER, {"id": "a", "manager@delta": ends("b")})
+    await inventory.page(GROUP, {"id": "g", "members@delta": ends("b", "c")}, generation=2)
+    applied = await inventory.sweep(GROUP, 2)
+    assert applied.edge_counts == {"memberships": {"removed": 1}, "groupOwners": {"removed": 1}}
+    assert await inventory.edges() == {
+        (Edge.MEMBER, "g", "b"),
+        (Edge.MEMBER, "g", "c"),
+        (Edge.MANAGER, "a", "b"),
+    }
+
+
+async def test_object_seen_in_a_round_of_changes_is_swept_when_the_next_full_round_misses_it(
+    inventory: Inventory,
+) -> None:
+    """What a delta round brought is no more sacred than what a full one brought."""
+    await inventory.page(USER, {"id": "old"})
+    await inventory.page(USER, {"id": "late"}, full=False)
+    await inventory.page(USER, {"id": "old"}, generation=2)
+    await inventory.sweep(USER, 2)
+    assert await inventory.rows(USER) == {"old": "LIVE", "late": "VANISHED"}
+
+
+async def test_object_is_swept_though_another_kinds_later_round_named_it(inventory: Inventory) -> None:
+    """Generations count per stream: being a member in the groups' round 9 is not being seen in the users' round 2."""
+    await inventory.page(GROUP, {"id": "g", "members@delta": ends("u")}, generation=9)
+    await inventory.page(USER, {"id": "u"}, {"id": "v"})
+    await inventory.page(USER, {"id": "v"}, generation=2)
+    await inventory.sweep(USER, 2)
+    assert await inventory.rows(USER) == {"u": "VANISHED", "v": "LIVE"}
+
+
+async def test_tombstone_keeps_how_it_went_when_a_sweep_misses_it_too(inventory: Inventory) -> None:
+    """A soft-deleted object stays SOFT: only live rows vanish."""
+    await inventory.page(USER, {"id": "u"}, {"id": "v"})
+    await inventory.page(USER, removed("u", "changed"))
+    await inventory.page(USER, {"id": "v"}, generation=2)
+    await inventory.sweep(USER, 2)
+    assert await inventory.rows(USER) == {"u": "SOFT", "v": "LIVE"}
+
+
+async def test_vanished_object_comes_back_when_it_is_shown_again(inventory: Inventory) -> None:
+    """An object that a full round missed and a later page shows is restored."""
+    await inventory.page(USER, {"id": "u"}, {"id": "v"})
+    await inventory.page(USER, {"id": "v"}, generation=2)
+    await inventory.sweep(USER, 2)
+    applied = await inventory.page(USER, {"id": "u"}, generation=2, full=False)
+    assert applied.counts == {"restored": 1}
+    assert await inventory.rows(USER) == {"u": "LIVE", "v": "LIVE"}
+
+
+async def test_sweep_cannot_be_called_without_proof_of_completeness(
+    store: Store, clock: FakeClock, inventory: Inventory
+) -> None:
+    """There is no default for `complete`: an enumeration that broke off has nothing to pass."""
+    async with store.write() as tx:
+        with pytest.raises(TypeError, match="complete"):
+            await sweep(tx, clock, inventory.directory, USER, 2)  # type: ignore[call-arg]
