@@ -22,6 +22,7 @@ from sync.errors import BadInput
 LIST_VALUES_MAX = 1_000
 # Conditions of one filter, with every `and`, `or` and `not`; SQLite gives up at an expression 1,000 deep.
 CONDITIONS_MAX = 200
+NESTING_MAX = 20
 TEXT_CHARS_MAX = 1_000
 # What no stored text holds: PostgreSQL refuses both, and SQLite's LIKE ends at a null character.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -123,12 +124,15 @@ def expression(noun: Noun, where: Any, path: str = "where") -> Expr:
     if where is UNSET:
         return EVERYTHING
     expr = _expression(noun, where, path)
-    if (size := _size(expr)) > CONDITIONS_MAX:
+    size = _size(expr)
+    if size > CONDITIONS_MAX:
         raise BadInput(f"{path} has {size} conditions; at most {CONDITIONS_MAX} are allowed.", path=path)
     return expr
 
 
-def _expression(noun: Noun, where: Any, path: str) -> Expr:
+def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
+    if depth > NESTING_MAX:
+        raise BadInput(f"{path} is nested too deep; at most {NESTING_MAX} levels are allowed.", path=path)
     parts: list[Expr] = []
     for attribute, value in _given(where, path):
         field = noun.fields.get(attribute)
@@ -138,9 +142,9 @@ def _expression(noun: Noun, where: Any, path: str) -> Expr:
         if field:
             parts.extend(_comparisons(noun, field, value, here))
         elif attribute == "not_":
-            parts.append(Not(_expression(noun, value, here)))
+            parts.append(Not(_expression(noun, value, here, depth + 1)))
         else:
-            inner = tuple(_expression(noun, part, f"{here}[{i}]") for i, part in enumerate(value))
+            inner = tuple(_expression(noun, part, f"{here}[{i}]", depth + 1) for i, part in enumerate(value))
             parts.append(And(inner) if attribute == "and_" else Or(inner))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 

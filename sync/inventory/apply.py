@@ -72,7 +72,7 @@ async def apply_page(
     removed = {change.external_id: change for change in folded if change.item is None}
     wanted: dict[str, str | None] = {end: name for change in shown.values() for end, name in change.ends()}
     wanted.update(dict.fromkeys(shown, kind.name))
-    keys = await identify(tx, directory, wanted, round_.generation)
+    keys = await identify(tx, directory, wanted)
     applied = Applied(seen=[keys[external_id] for external_id in shown])
     writer = _RowWriter(tx, timestamp(clock.now()), directory, kind)
     await writer.write(shown, keys, applied)

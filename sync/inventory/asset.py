@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +68,7 @@ async def link_devices(
     Idempotent: with the same devices and options a second call changes nothing.
 
     Returns:
-        Assets created, updated, removed, and devices merged, skippedUnknown, skippedInactive.
+        Assets created, updated, removed, restored, and devices merged, skippedUnknown, skippedInactive.
     """
     linker = _Linker(tx, timestamp(clock.now()), directory, options)
     for chunk in chunks(keys):
@@ -96,37 +96,56 @@ class _Linker:
 
     async def link(self, keys: Sequence[int]) -> None:
         rows = (await self.tx.execute(select(*_LINK).where(devices.c.id.in_(keys)).order_by(devices.c.id))).all()
-        dropped = [row for row in rows if self._is_dropped(row)]
-        wanted = [row for row in rows if not self._is_dropped(row)]
-        self.counts["skippedInactive"] += sum(row.deleted_at is None for row in dropped)
         affected = {row.asset_id for row in rows if row.asset_id is not None}
-        await self._unlink(dropped)
-        loose = [row for row in wanted if row.asset_id is None]
+        dropped = {row.id: INACTIVE if row.deleted_at is None else None for row in rows if self._is_dropped(row)}
+        self.counts["skippedInactive"] += sum(reason is not None for reason in dropped.values())
+        strays = dict.fromkeys(await self._strays(affected, rows, dropped), UNKNOWN)
+        await self._unlink([row for row in rows if row.id in dropped], dropped)
+        await self._unlink([row for row in rows if row.id in strays], strays)
+        loose = [row for row in rows if row.id not in dropped and (row.asset_id is None or row.id in strays)]
         if loose:
             affected |= await self._place(loose)
         if affected:
             await self._compute(affected)
+        await self._forget_matches([*dropped, *strays])
 
     def _is_dropped(self, row: AnyRow) -> bool:
         inactive = row.account_enabled is False and not self.options.include_inactive
         return row.deleted_at is not None or inactive
 
-    async def _unlink(self, rows: Iterable[AnyRow]) -> None:
-        changed = []
-        for row in rows:
-            reason = INACTIVE if row.deleted_at is None else None
-            if row.asset_id is not None or row.skipped != reason:
-                changed.append({"key": row.id, "reason": reason})
-        if not changed:
-            return
-        statement = update(devices).where(devices.c.id == bindparam("key"))
-        await self.tx.execute(statement.values(asset_id=None, skipped=bindparam("reason")), changed)
-        await self.tx.execute(delete(matches).where(matches.c.object_id.in_([row["key"] for row in changed])))
+    async def _strays(self, asset_ids: Iterable[int], rows: Iterable[AnyRow], dropped: Container[int]) -> list[int]:
+        """List devices whose asset no other source knows, when such devices are not wanted (any more)."""
+        if not self.options.exclude_unknown:
+            return []
+        known = assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0
+        statement = select(assets.c.id).where(assets.c.id.in_(asset_ids), known)
+        kept = {None, *(await self.tx.scalars(statement))}
+        return [row.id for row in rows if row.asset_id not in kept and row.id not in dropped]
+
+    async def _unlink(self, rows: Iterable[AnyRow], reasons: Mapping[int, str | None]) -> None:
+        changed = [
+            {"key": row.id, "reason": reasons[row.id]}
+            for row in rows
+            if row.asset_id is not None or row.skipped != reasons[row.id]
+        ]
+        if changed:
+            statement = update(devices).where(devices.c.id == bindparam("key"))
+            await self.tx.execute(statement.values(asset_id=None, skipped=bindparam("reason")), changed)
+
+    async def _forget_matches(self, keys: Sequence[int]) -> None:
+        """Forget why unlinked devices belonged to an asset, unless it went with them: then they may bring it back."""
+        if keys:
+            live = select(assets.c.id).where(assets.c.deleted_at.is_(None))
+            unlinked = select(devices.c.id).where(devices.c.id.in_(keys), devices.c.asset_id.is_(None))
+            await self.tx.execute(
+                delete(matches).where(matches.c.object_id.in_(unlinked), matches.c.asset_id.in_(live))
+            )
 
     async def _place(self, loose: Sequence[AnyRow]) -> set[int]:
         """Find or make the asset of each device that has none; returns the assets that gained one."""
         by_device_id = await self._assets_by_device_id(loose)
         by_name = await self._assets_by_name(loose)
+        former = await self._former_matches(loose)
         placed: list[tuple[int, Match]] = []
         skipped: list[int] = []
         made = 0
@@ -135,7 +154,12 @@ class _Linker:
             if match is None and self.options.exclude_unknown:
                 skipped.append(row.id)
                 continue
-            if match is None:
+            if match is None and row.id in former:
+                match = former[row.id]
+                self.counts["restored"] += 1
+                # The first one back takes the asset; others have to match it by what they say now.
+                former = {key: other for key, other in former.items() if other.asset_id != match.asset_id}
+            elif match is None:
                 # Its key is only known once it is written; until then a negative number stands for it.
                 made += 1
                 match = Match(-made, "new", None)
@@ -145,7 +169,7 @@ class _Linker:
             if row.device_id:
                 by_device_id[row.device_id] = match.asset_id
             if short := name_key(row.display_name):
-                by_name.setdefault(short, {})[match.asset_id] = False
+                by_name.setdefault(short, {}).setdefault(match.asset_id, False)
         keys = await self._create(made)
         placed = [(key, replace(match, asset_id=keys.get(match.asset_id, match.asset_id))) for key, match in placed]
         await self._write_links(placed)
@@ -177,6 +201,19 @@ class _Linker:
             devices.c.asset_id.is_not(None),
         )
         return {device_id: asset_id for device_id, asset_id in await self.tx.execute(statement)}
+
+    async def _former_matches(self, loose: Sequence[AnyRow]) -> dict[int, Match]:
+        """Return device → why it belonged to the asset that went with it: restored, it is that asset again."""
+        statement = (
+            select(matches.c.object_id, matches.c.asset_id, matches.c.key, matches.c.value)
+            .join_from(matches, assets, assets.c.id == matches.c.asset_id)
+            .where(
+                matches.c.object_id.in_([row.id for row in loose]),
+                assets.c.site_id == self.directory.site_id,
+                assets.c.deleted_at.is_not(None),
+            )
+        )
+        return {key: Match(asset_id, why, value) for key, asset_id, why, value in await self.tx.execute(statement)}
 
     async def _assets_by_name(self, loose: Sequence[AnyRow]) -> dict[str, dict[int, bool]]:
         """Return host name → {asset: whether another source knows it}."""
@@ -236,7 +273,9 @@ class _Linker:
             }
             for key, match in placed
         ]
-        await self.tx.execute(insert_or(self.tx, matches).on_conflict_do_nothing(), rows)
+        statement_ = insert_or(self.tx, matches)
+        fresh = {name: statement_.excluded[name] for name in ("asset_id", "source", "key", "value", "matched_at")}
+        await self.tx.execute(statement_.on_conflict_do_update(index_elements=["object_id"], set_=fresh), rows)
 
     async def _skip(self, keys: Sequence[int]) -> None:
         self.counts["skippedUnknown"] += len(keys)
@@ -258,12 +297,14 @@ class _Linker:
         rows: list[dict[str, Any]] = []
         for asset in present:
             fields = asset_fields(records.get(asset["id"], ()))
-            if fields["source_mask"] == 0:
-                # An emptied asset keeps its last fields, so that its tombstone can still be recognised.
-                fields = {name: asset[name] for name in fields} | {"deleted_at": self.now, "source_mask": 0}
-                fields["source_count"] = 0
+            mask = fields["source_mask"] | asset["source_mask"] & ~BITS[AZUREAD]
+            if not fields["source_mask"]:
+                # Without a device it keeps its last fields: another source may know it, and a tombstone too
+                # should be recognised.
+                fields = {name: asset[name] for name in fields} | {"deleted_at": None if mask else self.now}
+            fields |= {"source_mask": mask, "source_count": mask.bit_count()}
             if any(asset[name] != value for name, value in fields.items()):
-                if asset["version"]:
+                if asset["version"] and not asset["deleted_at"]:
                     self.counts["removed" if fields["deleted_at"] else "updated"] += 1
                 rows.append({"key": asset["id"], **fields})
         if rows:
@@ -292,7 +333,7 @@ class _Linker:
 
 def asset_fields(records: Sequence[RowMapping]) -> dict[str, Any]:
     """Compute an asset's fields from its device records, the most recently seen one first."""
-    ranked = sorted(records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["id"]))
+    ranked = sorted(records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["external_id"]))
     ranked.reverse()
 
     def first(name: str) -> Any:

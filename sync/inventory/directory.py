@@ -83,14 +83,14 @@ async def save_cursor(tx: AsyncConnection, clock: Clock, directory: Directory, s
     await tx.execute(statement.on_conflict_do_update(index_elements=["directory_id", "stream"], set_=values))
 
 
-async def identify(
-    tx: AsyncConnection, directory: Directory, wanted: Mapping[str, str | None], generation: int
-) -> dict[str, int]:
+async def identify(tx: AsyncConnection, directory: Directory, wanted: Mapping[str, str | None]) -> dict[str, int]:
     """Return the key of each object, making the missing ones.
+
+    A new object is one that no full round has seen (generation 0): generations count per stream, so being named by
+    another kind's edges must not save it from its own kind's sweep.
 
     Args:
         wanted: external id → kind, or None when it is not known yet.
-        generation: the round that new objects are stamped with.
     """
     keys: dict[str, int] = {}
     unnamed: list[str] = []
@@ -104,7 +104,7 @@ async def identify(
             if kind is None and wanted[external_id]:
                 unnamed.append(external_id)
     missing = [
-        {"directory_id": directory.id, "external_id": external_id, "kind": kind, "generation": generation}
+        {"directory_id": directory.id, "external_id": external_id, "kind": kind, "generation": 0}
         for external_id, kind in wanted.items()
         if external_id not in keys
     ]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from sync.store import Store
 from tests.entra.clock import FakeClock
-from tests.unit.inventory.inventory import Inventory
+from tests.unit.inventory.inventory import Inventories, Inventory
 
 
 @pytest.fixture
 async def inventory(store: Store, clock: FakeClock) -> Inventory:
     """Return an inventory without an object."""
     return await Inventory.of(store, clock)
+
+
+@pytest.fixture(scope="session")
+def inventories(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Inventories:
+    """Return a maker of inventories, for tests with many examples."""
+    return Inventories(Path(shutil.copy(empty_database, tmp_path_factory.mktemp("inventories") / "rollcall.db")))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -148,7 +150,8 @@ class Inventory:
             for kind in KINDS:
                 table = kind.table
                 columns = [table.c.deletion, table.c.content_hash, *(column for _, column in graph_columns(table))]
-                rows = await tx.execute(select(table.c.external_id, *columns))
+                mine = table.c.directory_id == self.directory.id
+                rows = await tx.execute(select(table.c.external_id, *columns).where(mine))
                 found[kind.plural] = {row[0]: tuple(map(repr, row[1:])) for row in rows}
         live = {name for kind in found.values() for name, row in kind.items() if row[0] == "None"}
         visible = {edge for edge in await self.edges() if edge[1] in live and edge[2] in live}
@@ -176,3 +179,23 @@ class Inventory:
         async with self.store.read() as tx:
             rows = await tx.execute(statement.join_from(matches, objects, objects.c.id == matches.c.object_id))
             return {external_id: (key, value) for external_id, key, value in rows}
+
+
+class Inventories:
+    """As many new inventories as Hypothesis wants, in one database file: an organization each."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._made = 0
+
+    def try_on_a_new_one(self, check: Callable[[Inventory], Awaitable[None]]) -> None:
+        """Run a check; in an event loop of its own, so that a failing example says why and shrinks."""
+        self._made += 1
+        asyncio.run(self._try(check, f"Organization {self._made}"))
+
+    async def _try(self, check: Callable[[Inventory], Awaitable[None]], name: str) -> None:
+        store = Store.at(self._database)
+        try:
+            await check(await Inventory.of(store, FakeClock(), name))
+        finally:
+            await store.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.inventory.apply import Applied
@@ -16,7 +16,7 @@ from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
 from sync.store import Store
 from sync.store.column import graph_columns
 from tests.entra.clock import FakeClock
-from tests.unit.inventory.inventory import Inventory, Item, ends, gone, removed
+from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed
 
 
 def counted(applied: Applied) -> dict[str, int]:
@@ -109,32 +109,47 @@ ITEMS = st.one_of(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pages=st.lists(st.lists(ITEMS, max_size=8), max_size=4))
-async def test_counts_sum_to_the_distinct_ids_of_the_page(inventory: Inventory, pages: list[list[Item]]) -> None:
+PageLists = list[list[Item]]
+PAGE_LISTS = st.lists(st.lists(ITEMS, max_size=8), min_size=1, max_size=4)
+
+
+@settings(max_examples=25)
+@given(pages=PAGE_LISTS)
+def test_counts_sum_to_the_distinct_ids_of_the_page(inventories: Inventories, pages: PageLists) -> None:
     """Whatever a page holds, each of its objects is counted exactly once."""
-    for items in pages:
-        applied = await inventory.page(GROUP, *items)
-        assert applied.counts.total() == len({item["id"] for item in items})
+
+    async def check(inventory: Inventory) -> None:
+        for items in pages:
+            applied = await inventory.page(GROUP, *items)
+            assert applied.counts.total() == len({item["id"] for item in items})
+
+    inventories.try_on_a_new_one(check)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pages=st.lists(st.lists(ITEMS, max_size=8), min_size=1, max_size=4))
-async def test_page_changes_nothing_when_it_is_applied_again(inventory: Inventory, pages: list[list[Item]]) -> None:
+@settings(max_examples=25)
+@given(pages=PAGE_LISTS)
+def test_page_changes_nothing_when_it_is_applied_again(inventories: Inventories, pages: PageLists) -> None:
     """After a crash the last page is read again: no column of any table differs afterwards."""
-    for items in pages:
-        await inventory.page(GROUP, *items)
-    before = await inventory.dump()
-    applied = await inventory.page(GROUP, *pages[-1])
-    assert await inventory.dump() == before
-    assert set(counted(applied)) <= {"unchanged", "unknown"}
+
+    async def check(inventory: Inventory) -> None:
+        for items in pages:
+            await inventory.page(GROUP, *items)
+        before = await inventory.dump()
+        applied = await inventory.page(GROUP, *pages[-1])
+        assert await inventory.dump() == before
+        assert set(counted(applied)) <= {"unchanged", "unknown"}
+
+    inventories.try_on_a_new_one(check)
 
 
 PAGES: list[tuple[Kind, list[Item]]] = [
     (USER, [{"id": "u1", "displayName": "U1", "manager@delta": ends("u2")}, {"id": "u2", "displayName": "U2"}]),
     (USER, [{"id": "u3"}, {"id": "u4"}]),
     (GROUP, [{"id": "g1", "members@delta": ends("u1", "u4")}, {"id": "g2", "members@delta": ends("g1", kind="group")}]),
-    (GROUP, [{"id": "g1", "members@delta": [*ends("u3"), *ends("d1", kind="device"), *ends("contact", kind="orgContact")]}]),
+    (
+        GROUP,
+        [{"id": "g1", "members@delta": [*ends("u3"), *ends("d1", kind="device"), *ends("contact", kind="orgContact")]}],
+    ),
     (DEVICE, [{"id": "d1", "registeredOwners@delta": ends("u1"), "registeredUsers@delta": ends("u1", "u2")}]),
 ]
 
@@ -144,7 +159,7 @@ async def test_final_state_is_the_same_in_any_order_of_pages(
 ) -> None:
     """Streams run side by side, so pages of several kinds arrive in any order and some arrive twice."""
     states = []
-    for number, order in enumerate(list(permutations(range(len(PAGES))))[::7]):
+    for number, order in enumerate(list(permutations(range(len(PAGES))))[::11]):
         path = Path(shutil.copy(empty_database, data_dir / f"{number}.db"))
         other = Store.at(path)
         inventory = await Inventory.of(other, clock)
@@ -156,23 +171,28 @@ async def test_final_state_is_the_same_in_any_order_of_pages(
     assert all(state == states[0] for state in states)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-async def test_last_word_counts_when_pages_of_one_kind_repeat_items(inventory: Inventory, data: st.DataObject) -> None:
-    """Cut into pages anywhere, a stream of items leaves what its items in a row say."""
-    items = data.draw(st.lists(ITEMS.filter(lambda item: "members@delta" not in item), min_size=1, max_size=8))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(items)), max_size=3)))
-    await inventory.page(GROUP, *(removed(name) for name in "abcdef"))
-    for start, end in zip([0, *cuts], [*cuts, len(items)], strict=True):
-        await inventory.page(GROUP, *items[start:end])
-    last = {item["id"]: item for item in items}
-    rows = await inventory.rows(GROUP)
-    for external_id, item in last.items():
-        if "@removed" not in item:
-            assert rows[external_id] == "LIVE"
-            assert await inventory.field(GROUP, external_id, "display_name") == item["displayName"]
-        elif external_id in rows:
-            assert rows[external_id] == ("SOFT" if item["@removed"]["reason"] == "changed" else "GONE")
+PLAIN_ITEMS = ITEMS.filter(lambda item: "members@delta" not in item)
+
+
+@settings(max_examples=25)
+@given(items=st.lists(PLAIN_ITEMS, min_size=1, max_size=8), cuts=st.lists(st.integers(0, 8), max_size=3))
+def test_last_word_counts_wherever_a_stream_is_cut_into_pages(
+    inventories: Inventories, items: list[Item], cuts: list[int]
+) -> None:
+    """Cut into pages anywhere, a stream of items leaves what the last item of each object says."""
+
+    async def check(inventory: Inventory) -> None:
+        cut = sorted(min(place, len(items)) for place in cuts)
+        for start, end in zip([0, *cut], [*cut, len(items)], strict=True):
+            await inventory.page(GROUP, *items[start:end])
+        rows = await inventory.rows(GROUP)
+        for external_id, item in {item["id"]: item for item in items}.items():
+            if "@removed" not in item:
+                assert rows[external_id] == "LIVE"
+            elif external_id in rows:
+                assert rows[external_id] == ("SOFT" if item["@removed"]["reason"] == "changed" else "GONE")
+
+    inventories.try_on_a_new_one(check)
 
 
 async def test_rows_of_another_directory_are_untouched(store: Store, clock: FakeClock, inventory: Inventory) -> None:

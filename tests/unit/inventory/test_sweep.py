@@ -64,8 +64,9 @@ async def test_object_seen_in_a_round_of_changes_is_swept_when_the_next_full_rou
 
 async def test_object_is_swept_though_another_kinds_later_round_named_it(inventory: Inventory) -> None:
     """Generations count per stream: being a member in the groups' round 9 is not being seen in the users' round 2."""
+    await inventory.page(USER, {"id": "v"})
     await inventory.page(GROUP, {"id": "g", "members@delta": ends("u")}, generation=9)
-    await inventory.page(USER, {"id": "u"}, {"id": "v"})
+    await inventory.page(USER, {"id": "u"}, full=False)
     await inventory.page(USER, {"id": "v"}, generation=2)
     await inventory.sweep(USER, 2)
     assert await inventory.rows(USER) == {"u": "VANISHED", "v": "LIVE"}

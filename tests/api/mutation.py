@@ -1,0 +1,71 @@
+"""Sends mutations and reads what they left behind: payloads, audit rows, and the whole of an answer as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from sync.store import tables
+from tests.api.caller import Caller
+from tests.api.world import World
+
+ERRORS = "errors { code message path hint }"
+# Mutation → what of its result is read back.
+FIELDS = {
+    "createOrganization": "organization { id name sites { totalCount } }",
+    "createSite": "site { id name description organization { id } }",
+    "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
+    "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
+    "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
+    "createTask": "task { id name description kind status excludeUnknown includeInactive createdBy site { id } "
+    "credential { id } }",
+    "triggerTask": "run { id status trigger triggeredBy attempt task { id } }",
+}
+
+
+def document(mutation: str) -> str:
+    """Write a mutation's document."""
+    name = mutation[0].upper() + mutation[1:]
+    return f"mutation($input: {name}Input!) {{ {mutation}(input: $input) {{ {FIELDS[mutation]} {ERRORS} }} }}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A payload, and the audit rows that were written meanwhile."""
+
+    payload: Mapping[str, Any]
+    audit: list[dict[str, Any]]
+
+    def refusal(self) -> tuple[str, list[str]]:
+        """Return code and path of the one error; nothing was done."""
+        (error,) = self.payload["errors"]
+        assert all(value is None for name, value in self.payload.items() if name != "errors")
+        assert error["message"]
+        return error["code"], error["path"]
+
+    def made(self) -> Any:
+        """Return what the mutation made."""
+        assert self.payload["errors"] == []
+        return next(value for name, value in self.payload.items() if name not in ("errors", "text"))
+
+
+async def perform(world: World, caller: Caller, mutation: str, **given: Any) -> Outcome:
+    """Run a mutation that must get as far as a payload."""
+    before = await _audit(world)
+    data = await caller.data(document(mutation), input=given)
+    return Outcome(data[mutation], (await _audit(world))[len(before) :])
+
+
+async def _audit(world: World) -> list[dict[str, Any]]:
+    return [dict(row) for row in await world.read(select(tables.audit_events).order_by(tables.audit_events.c.id))]
+
+
+def assert_audited(outcome: Outcome, caller: Caller, action: str, result: str, target: str | None = None) -> None:
+    """Assert that exactly one audit row says who did what to what, and how it ended."""
+    (row,) = outcome.audit
+    assert (row["action"], row["outcome"], row["target"]) == (action, result, target)
+    assert row["organization_id"] == caller.principal.organization_id
+    assert caller.principal.name in row["actor"] and row["request_id"] == "request-1" and row["at"]

@@ -1,0 +1,61 @@
+"""What a filter means, in plain Python: the oracle that answers are compared with; knows nothing of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schema.fields import Field, Kind, Noun
+from tests.api.lists import value_of
+from tests.api.world import Row
+
+Where = Mapping[str, Any]
+
+
+def matches(noun: Noun, where: Where, row: Row) -> bool:
+    """Tell whether a row is among those a `where` asks for."""
+    return all(_holds(noun, name, value, row) for name, value in where.items())
+
+
+def _holds(noun: Noun, name: str, value: Any, row: Row) -> bool:
+    if name == "and":
+        return all(matches(noun, part, row) for part in value)
+    if name == "or":
+        return any(matches(noun, part, row) for part in value)
+    if name == "not":
+        return not matches(noun, value, row)
+    field = next(field for field in noun.fields.values() if field.graphql_name == name)
+    found = value_of(field, row)
+    if field.kind is Kind.ID:
+        found = f"{noun.prefix}_{found}"
+    return all(compare(field, operator, found, wanted) for operator, wanted in value.items())
+
+
+def compare(field: Field, operator: str, found: Any, wanted: Any) -> bool:
+    """Tell whether one condition holds for a stored value."""
+    if field.kind is Kind.LIST:
+        return _LISTS[operator]([str(element).casefold() for element in found or []], wanted)
+    if operator == "isNull":
+        return (found is None) is bool(wanted)
+    if operator in ("ne", "notIn"):
+        return found is None or (found != wanted if operator == "ne" else found not in wanted)
+    return found is not None and _PLAIN[operator](found, wanted)
+
+
+_PLAIN: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda found, wanted: bool(found == wanted),
+    "in": lambda found, wanted: found in wanted,
+    "lt": lambda found, wanted: bool(found < wanted),
+    "lte": lambda found, wanted: bool(found <= wanted),
+    "gt": lambda found, wanted: bool(found > wanted),
+    "gte": lambda found, wanted: bool(found >= wanted),
+    "contains": lambda found, wanted: wanted.casefold() in found.casefold(),
+    "startsWith": lambda found, wanted: found.casefold().startswith(wanted.casefold()),
+    "endsWith": lambda found, wanted: found.casefold().endswith(wanted.casefold()),
+}
+_LISTS: dict[str, Callable[[list[str], Any], bool]] = {
+    "has": lambda found, wanted: wanted.casefold() in found,
+    "hasAny": lambda found, wanted: any(element.casefold() in found for element in wanted),
+    "hasAll": lambda found, wanted: all(element.casefold() in found for element in wanted),
+    "isEmpty": lambda found, wanted: (not found) is bool(wanted),
+}

@@ -1,0 +1,113 @@
+"""triggerTask: queues one run and wakes the engine, refuses a second while one is active, once per idempotency key."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select
+
+from sync.store import tables
+from tests.api.mutation import assert_audited, perform
+from tests.api.test_create_credential import SECRET_KIND
+from tests.api.world import CLIENT_SECRET, World
+
+
+async def new_task(office: World, name: str) -> str:
+    """Make a task whose credential fits the simulated tenant, and return its id."""
+    tenant = {"clientId": office.simulator.secret_app.client_id, "tenantId": office.simulator.tenant_id}
+    kind = {"azureClientSecret": {**SECRET_KIND["azureClientSecret"], **tenant, "clientSecret": CLIENT_SECRET}}
+    caller = office.caller()
+    made = await perform(office, caller, "createCredential", name=name, cloud="CUSTOM", kind=kind)
+    connector = {"azureAd": {"credential": made.made()["id"]}}
+    return str(
+        (await perform(office, caller, "createTask", name=name, site="site_1", connector=connector)).made()["id"]
+    )
+
+
+async def test_run_is_queued_and_carried_out_when_a_task_is_triggered(office: World) -> None:
+    """The answer is the queued run; the engine takes it up, and the task shows it as its last."""
+    caller, task = office.caller(), await new_task(office, "Run me")
+    outcome = await perform(office, caller, "triggerTask", task=task)
+    run = outcome.made()
+    assert run["status"] in ("QUEUED", "RUNNING") and run["trigger"] == "MANUAL" and run["attempt"] == 1
+    assert run["triggeredBy"] == caller.principal.name and run["task"] == {"id": task}
+    assert_audited(outcome, caller, "triggerTask", "OK", run["id"])
+    await office.runtime.engine.idle()
+    text = "query($id: ID!) { task(id: $id) { status lastRun { id status errors { code } } runs { totalCount } } }"
+    seen = (await caller.data(text, id=task))["task"]
+    assert seen["lastRun"] == {"id": run["id"], "status": "SUCCEEDED", "errors": []}
+    assert (seen["status"], seen["runs"]["totalCount"]) == ("IDLE", 1)
+
+
+async def test_task_is_refused_while_a_run_of_it_is_active(office: World) -> None:
+    """One run a task at a time: CONFLICT, audited, and no second run is queued."""
+    caller, task = office.caller(), await new_task(office, "Busy")
+    (await perform(office, caller, "triggerTask", task=task)).made()
+    outcome = await perform(office, caller, "triggerTask", task=task)
+    assert outcome.refusal() == ("CONFLICT", ["input", "task"])
+    assert_audited(outcome, caller, "triggerTask", "CONFLICT")
+    await office.runtime.engine.idle()
+    (await perform(office, caller, "triggerTask", task=task)).made()
+    await office.runtime.engine.idle()
+
+
+async def test_run_is_queued_once_when_the_key_is_sent_again(office: World) -> None:
+    """The same idempotency key gives the first run, active or ended; for another task it is CONFLICT."""
+    caller, task = office.caller(), await new_task(office, "Twice")
+    first = (await perform(office, caller, "triggerTask", task=task, idempotencyKey="k")).made()
+    while_active = (await perform(office, caller, "triggerTask", task=task, idempotencyKey="k")).made()
+    await office.runtime.engine.idle()
+    ended = (await perform(office, caller, "triggerTask", task=task, idempotencyKey="k")).made()
+    await office.runtime.engine.idle()
+    assert first["id"] == while_active["id"] == ended["id"]
+    assert ended["status"] == "SUCCEEDED"
+    other = await new_task(office, "Other")
+    refused = await perform(office, caller, "triggerTask", task=other, idempotencyKey="k")
+    assert refused.refusal() == ("CONFLICT", ["input", "idempotencyKey"])
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "place"),
+    [("task_9999", "NOT_FOUND", "task"), ("run_1", "INVALID", "task"), ("", "INVALID", "task")],
+)
+async def test_run_is_refused_when_there_is_no_such_task(office: World, task: str, code: str, place: str) -> None:
+    """A missing task is NOT_FOUND, an id of another kind INVALID; both are audited."""
+    caller = office.caller()
+    outcome = await perform(office, caller, "triggerTask", task=task)
+    assert outcome.refusal() == (code, ["input", place])
+    assert_audited(outcome, caller, "triggerTask", "NOT_FOUND" if code == "NOT_FOUND" else "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize(
+    ("paused", "next_run_at", "status", "expected"),
+    [
+        (False, None, None, "NEW"),
+        (False, None, "FAILED", "IDLE"),
+        (False, "2099-01-01T00:00:00.000Z", None, "SCHEDULED"),
+        (True, "2099-01-01T00:00:00.000Z", "SUCCEEDED", "PAUSED"),
+        (True, None, "RUNNING", "ACTIVE"),
+        (False, "2099-01-01T00:00:00.000Z", "QUEUED", "ACTIVE"),
+    ],
+)
+async def test_status_of_a_task_follows_its_schedule_and_latest_run(
+    office: World, paused: bool, next_run_at: str | None, status: str | None, expected: str
+) -> None:
+    """An active run comes first, then a pause, then the schedule, then whether it ever ran."""
+    task = await new_task(office, f"Status {paused} {next_run_at} {status}")
+    key = int(task.removeprefix("task_"))
+    async with office.runtime.store.write() as tx:
+        await tx.execute(
+            tables.tasks.update().where(tables.tasks.c.id == key).values(paused=paused, next_run_at=next_run_at)
+        )
+        for earlier in ("SUCCEEDED", status) if status else ():
+            await tx.execute(insert(tables.runs).values(_run(office.home, key, earlier)))
+    data = await office.caller().data("query($id: ID!) { task(id: $id) { status } }", id=task)
+    assert data == {"task": {"status": expected}}
+    runs = await office.read(select(tables.runs.c.id).where(tables.runs.c.task_id == key))
+    assert len(runs) == (2 if status else 0)
+
+
+def _run(organization: int, task: int, status: str) -> dict[str, object]:
+    now = "2026-11-23T04:05:06.123Z"
+    empty = {"progress": {}, "counts": {}, "requests": {}, "errors": []}
+    place = {"organization_id": organization, "task_id": task, "status": status, "trigger": "MANUAL", "attempt": 1}
+    return {**place, **empty, "created_at": now, "updated_at": now}

@@ -1,0 +1,77 @@
+"""`rollcall demo`: from an empty folder to an inventory that equals the tenant, and again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.demo.process import SIZES, run_demo, serving_demo
+
+KEYS = {"assets", "users", "groups", "memberships", "requests", "seconds", "equal", "graphqlSample"}
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_demo_prints_one_json_object_and_equality_when_run_once(tmp_path: Path, seed: int) -> None:
+    """Exit 0 means that every object, field and edge equals the tenant's; standard output is one JSON object."""
+    done = run_demo(tmp_path, "--once", "--json", "--seed", str(seed), *SIZES)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == KEYS
+    assert found["equal"] is True
+    assert found["users"] == 300
+    assert found["groups"] == 40
+    assert 150 < found["assets"] <= 200
+    assert found["memberships"] > 300
+    assert found["graphqlSample"]["assets"]["nodes"]
+
+
+def test_demo_writes_plain_lines_when_there_is_no_terminal(tmp_path: Path) -> None:
+    """Progress goes to standard error as plain lines, without any escape code."""
+    done = run_demo(tmp_path, "--once", *SIZES)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+    assert "users: 300 of 300" in done.stderr
+
+
+def test_demo_goes_on_with_its_folder_when_run_again(tmp_path: Path) -> None:
+    """A second run in the same folder works, says that it is one, and still equals the tenant."""
+    assert run_demo(tmp_path, "--once", "--json", *SIZES).returncode == 0
+    again = run_demo(tmp_path, "--once", "--json", *SIZES)
+    assert again.returncode == 0, again.stderr
+    assert "has been used before" in again.stderr
+    assert json.loads(again.stdout)["equal"] is True
+
+
+def test_demo_follows_the_tenant_when_its_size_changed(tmp_path: Path) -> None:
+    """A tenant that lost most of its objects since the last run is followed, not mixed with the old one."""
+    assert run_demo(tmp_path, "--once", "--json", *SIZES).returncode == 0
+    smaller = run_demo(tmp_path, "--once", "--json", "--users", "50", "--devices", "20", "--groups", "10")
+    assert smaller.returncode == 0, smaller.stderr
+    assert json.loads(smaller.stdout)["users"] == 50
+
+
+def test_demo_stops_with_its_processes_when_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C ends the demo with exit 0, and neither server nor tenant stays behind."""
+    with serving_demo(tmp_path) as demo:
+        children = _children(demo.process.pid)
+        assert len(children) == 2
+        assert demo.stop() == 0
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_demo_says_one_line_when_its_port_is_taken(tmp_path: Path) -> None:
+    """A port in use is one clear line and a non-zero exit, not a traceback."""
+    with serving_demo(tmp_path / "first") as demo:
+        port = demo.origin.rpartition(":")[2]
+        done = run_demo(tmp_path / "second", "--port", port, "--once", *SIZES)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"port {port}" in done.stderr.splitlines()[-1]
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in os.listdir(tasks) for child in (tasks / task / "children").read_text().split()]

@@ -1,0 +1,54 @@
+"""The documents' GraphQL runs: each block of README and docs is sent to a served demo and answers without errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from graphql import OperationDefinitionNode, parse
+
+from tests.demo.process import ServingDemo, serving_demo
+from tests.house.test_documents import fences
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingDemo]:
+    """Serve one demo for all documents."""
+    with serving_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+def _variables(demo: ServingDemo, document: str) -> dict[str, str]:
+    """Find a value for each variable that the examples use and the reader would fill in."""
+    found = demo.ask(
+        """{
+          sites { nodes { id } } credentials { nodes { id } } tasks { nodes { id } } taskRuns { nodes { id } }
+          users(first: 1) { nodes { userPrincipalName } }
+        }"""
+    )["data"]
+    assert isinstance(found, dict)
+    values = {
+        "site": found["sites"]["nodes"][0]["id"],
+        "credential": found["credentials"]["nodes"][0]["id"],
+        "task": found["tasks"]["nodes"][0]["id"],
+        "run": found["taskRuns"]["nodes"][0]["id"],
+        "name": found["users"]["nodes"][0]["userPrincipalName"],
+    }
+    (operation,) = parse(document).definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    wanted = {part.variable.name.value for part in operation.variable_definitions or ()}
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+@pytest.mark.parametrize("fence", list(fences("graphql")), ids=lambda fence: f"{fence.path}:{fence.line}")
+def test_example_of_the_documents_answers_when_sent(demo: ServingDemo, fence: object) -> None:
+    """A reader who copies an example gets data: no error at the top, none in a payload."""
+    document = fence.body  # type: ignore[attr-defined]
+    answer = demo.ask(document, **_variables(demo, document))
+    assert "errors" not in answer, answer
+    data = answer["data"]
+    assert isinstance(data, dict)
+    for part in data.values():
+        assert part, answer
+        if document.lstrip().startswith("mutation"):
+            assert not part["errors"], part

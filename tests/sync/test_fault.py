@@ -1,0 +1,180 @@
+"""Rounds with faults: nothing is lost, nothing is removed too early, and a run never claims more than it read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from sync.entra.client import GraphClient
+from sync.inventory.kind import KINDS
+from sync.runtime import Config, Runtime
+from tests.sync.fault import App, From, Once, stream_of
+from tests.sync.installation import Installation
+from tests.sync.truth import differences
+
+STREAMS = tuple(kind.plural for kind in KINDS)
+
+
+async def removed_rows(installation: Installation) -> int:
+    """Count the tombstones of users, groups and devices."""
+    async with installation.runtime.store.read() as tx:
+        counts = [
+            await tx.scalar(select(func.count()).select_from(kind.table).where(kind.table.c.deleted_at.is_not(None)))
+            for kind in KINDS
+        ]
+    return sum(filter(None, counts))
+
+
+def purge(installation: Installation, count: int = 5) -> None:
+    """Delete objects of each kind for good, and make the directory forget that it could have said so."""
+    directory = installation.simulator.directory
+    for kind in STREAMS:
+        for object_id in list(directory.ids(kind))[:count]:
+            directory.delete(kind, object_id, permanently=True)
+    installation.simulator.expire_delta()
+
+
+async def test_expired_position_leads_to_a_full_round_that_sweeps(installation: Installation) -> None:
+    """410 means: read everything again; what is not there any more is removed, the run still succeeds."""
+    await installation.run()
+    purge(installation)
+    run = await installation.run()
+    assert (run.status, run.errors) == ("SUCCEEDED", [])
+    assert await differences(installation) == []
+    assert {run.counts[kind]["removed"] for kind in STREAMS} == {5}
+    assert sum("Everything is read again" in line for line in await installation.log(run.id)) == 3
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+async def test_full_round_removes_nothing_when_it_breaks_off(installation: Installation, page: int) -> None:
+    """Whichever page of the enumeration fails, no row and no edge goes; the next complete round sweeps."""
+    await installation.run()
+    purge(installation)
+    before = await installation.dump("runs", "run_log", "cursors", "credentials", "objects", "edges")
+    edges = len((await installation.dump())["edges"])
+    installation.simulator.faults = From(page, *STREAMS)
+    run = await installation.run()
+    assert run.status == "FAILED"
+    assert await installation.dump("runs", "run_log", "cursors", "credentials", "objects", "edges") == before
+    assert len((await installation.dump())["edges"]) == edges
+    installation.simulator.faults = None
+    assert (await installation.run()).status == "SUCCEEDED"
+    assert await differences(installation) == []
+
+
+async def test_stream_without_permission_fails_alone_and_names_it(installation: Installation) -> None:
+    """403 on groups: the run is PARTIAL and says which permission is missing; users and devices are right."""
+    simulator = installation.simulator
+    simulator.registry.apps[simulator.secret_app.client_id].roles.discard("Group.Read.All")
+    run = await installation.run()
+    assert run.status == "PARTIAL"
+    (error,) = run.errors
+    assert (error["code"], error["resource"], error["retryable"]) == ("PERMISSION_DENIED", "groups", False)
+    assert "Group.Read.All" in error["message"] and "API permissions" in error["hint"]
+    assert any("Group.Read.All" in line for line in await installation.log(run.id))
+    problems = await differences(installation)
+    assert problems
+    assert all(problem.startswith(("groups:", "edge MEMBER", "edge GROUP_OWNER")) for problem in problems)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_run_succeeds_when_every_address_is_refused_once(installation: Installation, status: int) -> None:
+    """Passing faults of the service cost a wait each and nothing else."""
+    installation.simulator.faults = Once(status)
+    run = await installation.run()
+    assert (run.status, run.errors) == ("SUCCEEDED", [])
+    assert run.requests["retries"] >= 8
+    assert await differences(installation) == []
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+async def test_stream_keeps_its_place_when_it_breaks_off(installation: Installation, stream: str) -> None:
+    """A lasting fault ends one stream; the others are complete, and the next run goes on at the page that failed."""
+    installation.simulator.faults = From(2, stream)
+    run = await installation.run()
+    assert run.status == "PARTIAL"
+    assert [(error["code"], error["resource"], error["retryable"]) for error in run.errors] == [
+        ("UNAVAILABLE", stream, True)
+    ]
+    begun: list[str | None] = []
+
+    async def note(scope: Any, receive: Any, send: Any, app: App) -> None:
+        if b"select=" in scope["query_string"]:  # only the first request of a round selects
+            begun.append(stream_of(scope))
+        await app(scope, receive, send)
+
+    installation.simulator.faults = note
+    run = await installation.run()
+    assert (run.status, begun) == ("SUCCEEDED", [])
+    assert await differences(installation) == []
+
+
+async def test_run_fails_when_no_stream_can_be_read(installation: Installation) -> None:
+    """With nothing read a run is FAILED, not PARTIAL, and names each stream."""
+    installation.simulator.faults = From(1, *STREAMS)
+    run = await installation.run()
+    assert run.status == "FAILED"
+    assert sorted(error["resource"] for error in run.errors) == sorted(STREAMS)
+    assert run.finished_at is not None
+
+
+async def test_page_without_sense_ends_its_stream_only(installation: Installation) -> None:
+    """A relation whose ends have no ids is not skipped in silence: the stream fails, typed; the others succeed."""
+
+    async def garble(scope: Any, receive: Any, send: Any, app: App) -> None:
+        async def damaged(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = [(b"content-type", b"application/json")]
+                await send(message | {"status": 200, "headers": headers})
+            else:
+                link = installation.simulator.origin.encode() + b"/v1.0/groups/delta?$deltatoken=x"
+                page = b'{"value":[{"id":"g","members@delta":[{"nothing":1}]}],"@odata.deltaLink":"' + link + b'"}'
+                await send({"type": "http.response.body", "body": page})
+
+        await app(scope, receive, damaged if stream_of(scope) == "groups" else send)
+
+    installation.simulator.faults = garble
+    run = await installation.run()
+    assert run.status == "PARTIAL"
+    assert [(error["code"], error["resource"]) for error in run.errors] == [("BAD_RESPONSE", "groups")]
+
+
+async def test_run_ends_failed_when_something_unforeseen_happens(installation: Installation) -> None:
+    """A mistake in the program ends its run, says nothing of its inside, and the next run works."""
+
+    @asynccontextmanager
+    async def broken(*_: object) -> AsyncIterator[GraphClient]:
+        raise ZeroDivisionError("inner detail")
+        yield
+
+    await installation.close()
+    config = installation.config()
+    runtime = await Runtime.open(
+        Config(config.data_dir, custom=config.custom, connect=broken), clock=installation.clock
+    )
+    installation.runtime = runtime
+    run = await installation.run()
+    await runtime.close()
+    await installation.open()
+    assert run.status == "FAILED"
+    assert "inner detail" not in str(run.errors) + str(await installation.log(run.id))
+    assert (await installation.run()).status == "SUCCEEDED"
+
+
+async def test_run_recovers_by_itself_when_the_disk_was_full(installation: Installation) -> None:
+    """STORE_FULL ends the run with that code and leaves no torn page; with space again the next run is equal."""
+    async with installation.runtime.store.write() as tx:
+        pages = await tx.scalar(text("PRAGMA page_count"))
+    async with installation.runtime.store.write() as tx:
+        await tx.execute(text(f"PRAGMA max_page_count = {pages + 12}"))
+    run = await installation.run()
+    assert run.status == "FAILED"
+    assert "STORE_FULL" in {error["code"] for error in run.errors}
+    async with installation.runtime.store.write() as tx:
+        await tx.execute(text("PRAGMA max_page_count = 1073741823"))
+    assert (await installation.run()).status == "SUCCEEDED"
+    assert await differences(installation) == []
