@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.arguments import ORDER_BY, PAGING, WHERE, argument
 from schema.context import Context
 from schema.fields import NOUNS, Field, Noun, Relation
 from schema.filters import expression, where_input
@@ -144,12 +145,9 @@ def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None 
 
     resolve.__annotations__ = {
         "info": Info,
-        "first": Optional[int],  # noqa: UP045 - Strawberry reads these at run time
-        "last": Optional[int],  # noqa: UP045
-        "after": Optional[str],  # noqa: UP045
-        "before": Optional[str],  # noqa: UP045
-        "where": Optional[named(f"{target}Where")],  # noqa: UP045
-        "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
+        **PAGING,
+        "where": argument(Optional[named(f"{target}Where")], WHERE),  # noqa: UP045
+        "order_by": argument(Optional[list[named(f"{target}Order")]], ORDER_BY),  # type: ignore[misc]  # noqa: UP045
         "return": named(f"{target}Connection"),
     }
     relation = Relation("", target, pairs) if pairs else None

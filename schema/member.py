@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import strawberry
 from sqlalchemy import FromClause, RowMapping, Select, case, func, select
 from strawberry.types import Info
 
+from schema.arguments import PAGING
 from schema.connection import given, read_page
 from schema.context import Context
 from schema.generated import named
@@ -38,10 +39,7 @@ def members() -> Any:
 
     resolve.__annotations__ = {
         "info": Info,
-        "first": Optional[int],  # noqa: UP045 - Strawberry reads these at run time
-        "last": Optional[int],  # noqa: UP045
-        "after": Optional[str],  # noqa: UP045
-        "before": Optional[str],  # noqa: UP045
+        **PAGING,
         "return": named("MemberConnection"),
     }
     return strawberry.field(resolver=resolve, description="The direct members of every kind.")
