@@ -239,9 +239,11 @@ class _Connector:
 
     async def _write(self, plan: _Plan, page: Page) -> None:
         """Write one page with everything that belongs to it, together or not at all."""
-        before = self.run.counts, self.run.progress
+        before = None
         try:
             async with self.store.write() as tx:
+                # Not sooner: other streams count while this one waits for its turn.
+                before = self.run.counts, self.run.progress.get(plan.kind.plural, {})
                 applied = await apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
                 removed = await self._sweep(tx, plan, page)
                 linked = await self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
@@ -252,7 +254,9 @@ class _Connector:
                 if page.ends:
                     await self._log_end(tx, plan)
         except BaseException:
-            self.run.counts, self.run.progress = before
+            if before:
+                self.run.counts, mine = before
+                self.run.progress = {**self.run.progress, plan.kind.plural: mine}
             raise
 
     async def _sweep(self, tx: AsyncConnection, plan: _Plan, page: Page) -> Applied | None:
