@@ -27,8 +27,8 @@ INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
 NAME = "NAME"
 # Names that many machines share from the factory: two devices that carry one need not be the same machine.
 _GENERIC_NAME = re.compile(
-    r"(localhost|desktop|laptop|android|iphone|ipad|macbook( ?pro| ?air)?|windows( ?pc)?|pc|workstation|unknown|none)"
-    r"([ _-]?\d{1,3})?",
+    r"localhost|desktop|laptop|android|(iphone|ipad)( ?\d{1,2})?|macbook( ?pro| ?air)?|windows( ?pc)?|pc|workstation"
+    r"|unknown|none",
     re.IGNORECASE,
 )
 _MOBILE = re.compile(r"\b(ios|iphone|ipad|ipados|android\w*|windowsphone)\b", re.IGNORECASE)
