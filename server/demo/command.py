@@ -104,7 +104,7 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) ->
     out.print(Panel(table, title="Synced", expand=False))
     for number, query in enumerate(QUERIES, start=1):
         out.print(f"\n[bold]{number}. {query.question}[/bold]")
-        out.print(Syntax(query.document, "graphql", background_color="default"))
+        out.print(Syntax(query.document, "graphql", background_color="default", word_wrap=True))
         out.print(f"   → {query.tell(await place.client.ask(query.document))}", markup=False)
     out.print(
         Panel(
