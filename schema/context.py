@@ -35,6 +35,7 @@ class Context:
         self.runtime, self.principal, self.request_id = runtime, principal, request_id
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
+        self._is_over = False
         # Resolvers run side by side, but a connection takes one statement at a time.
         self._turn = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
@@ -43,6 +44,7 @@ class Context:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_over = True
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -63,6 +65,9 @@ class Context:
 
     async def _fetch(self, statement: AnySelect) -> Sequence[RowMapping]:
         async with self._turn:
+            if self._is_over:
+                # A resolver whose neighbour's failure ended the operation: a snapshot for it would never be given back.
+                raise asyncio.CancelledError
             if self._snapshot is None:
                 self._snapshot = await self._stack.enter_async_context(self.runtime.store.read())
             # The snapshot outlives this block, so it cannot name the driver's errors for us.
