@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import strawberry
 from sqlalchemy import RowMapping, Select
@@ -13,7 +13,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.fields import NOUNS, Field, Noun, Relation
+from schema.fields import NOUNS, Field, Noun, referring, related
 from schema.filters import expression, where_input
 from schema.generated import get, named, publish
 from schema.listing import Listing, count_rows, read_rows
@@ -23,6 +23,7 @@ from schema.where import clause
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
+SEARCH = strawberry.argument(description="Which rows, in the search language (docs/search.md); ANDed with `where`.")
 
 
 @strawberry.enum(description="Which way to sort.")
@@ -135,9 +136,10 @@ def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None 
         after: Any = UNSET,
         before: Any = UNSET,
         where: Any = UNSET,
+        search: Any = UNSET,
         order_by: Any = UNSET,
     ) -> Any:
-        listing = _listing(info, target, where, order_by)
+        listing = _listing(info, target, where, search, order_by)
         if pairs is not None:
             listing = _nested(listing, root.key, pairs, NOUNS[target])
         return await read_page(info.context, listing, *map(given, (first, last, after, before)))
@@ -149,11 +151,12 @@ def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None 
         "after": Optional[str],  # noqa: UP045
         "before": Optional[str],  # noqa: UP045
         "where": Optional[named(f"{target}Where")],  # noqa: UP045
+        "search": Annotated[Optional[str], SEARCH],  # noqa: UP045
         "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
         "return": named(f"{target}Connection"),
     }
-    relation = Relation("", target, pairs) if pairs else None
-    return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
+    metadata = related(target, pairs) if pairs else {}
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
 def given(value: Any) -> Any:
@@ -161,9 +164,9 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) -> Listing:
+def _listing(info: Info[Context, None], target: str, where: Any, search: Any, order_by: Any) -> Listing:
     context, noun = info.context, NOUNS[target]
-    expr = expression(noun, where)
+    expr = expression(noun, where, search)
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
@@ -171,7 +174,7 @@ def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) 
     return Listing(
         name=target,
         place=(info.path.typename, info.field_name, repr(expr)),
-        rows=rows_of(noun, context.principal).where(clause(noun, expr)),
+        rows=rows_of(noun, context.principal).where(clause(noun, expr, context.viewpoint)),
         columns=row_columns(noun),
         keys=sort_keys(noun, order_by),
         records=records,
@@ -243,4 +246,4 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
     type_ = named(target, "schema.types")
     resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata=referring(target, key))
