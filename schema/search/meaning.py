@@ -14,6 +14,7 @@ from schema.search.value import Reading, condition
 from sync.errors import BadSearch
 
 HAS = ("has", "attribute")
+MISTAKES_MAX = 20
 
 
 @lru_cache(maxsize=256)
@@ -44,7 +45,7 @@ def meaning(noun: Noun, text: str, syntax: Syntax) -> Expr:
 
 
 def mistakes(noun: Noun, text: str) -> tuple[Syntax | None, list[BadSearch]]:
-    """Parse a search text and list all that is wrong with it, in the order of the text."""
+    """Parse a search text and list what is wrong with it, in the order of the text."""
     try:
         syntax = parse(text)
     except BadSearch as error:
@@ -55,6 +56,8 @@ def mistakes(noun: Noun, text: str) -> tuple[Syntax | None, list[BadSearch]]:
             _term(noun, Reading(text, term))
         except BadSearch as error:
             found.append(error)
+        if len(found) == MISTAKES_MAX:
+            break
     return syntax, found
 
 

@@ -17,7 +17,6 @@ _KEYWORD = re.compile(r'([^\s():"\\]+):')
 _OPERATOR = re.compile("<=|>=|=|<|>")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _BARE = re.compile(r'(?:[^\s()"\\]|\\.)*', re.DOTALL)
-_EMPTY, _NAMELESS = "There is no word between the quotes", "There is no keyword before the colon"
 _MARKS = {"(", ")", "AND", "OR", "NOT"}
 
 
@@ -110,7 +109,7 @@ def _word(text: str, start: int) -> Token:
         hint = f"For a missing value write {keyword[:40]}:= instead."
         raise bad_search(text, place, "A value is missing behind the colon", hint=hint, expected=["a value"])
     if not keyword and not value:
-        raise bad_search(text, Place(start, start + 1), _EMPTY if quoted else _NAMELESS)
+        raise bad_search(text, place, "There is no word between the quotes")
     # An empty value between quotes says the same as none behind an equals sign.
     return Term(keyword, operator or ("=" if keyword and not value else ""), value, place)
 

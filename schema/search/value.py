@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from ipaddress import ip_network
 from typing import NoReturn
 
@@ -23,7 +24,8 @@ from sync.store.function import version_key
 _ORDER = {"<": Op.LT, "<=": Op.LTE, ">": Op.GT, ">=": Op.GTE}
 _YES, _NO = {"true", "t", "1", "yes", "y"}, {"false", "f", "0", "no", "n"}
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-_PIECE = re.compile(r"\\(.)|(.)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PIECES = re.compile(r"(\\.|[%_])", re.DOTALL)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -49,10 +51,24 @@ class Reading:
     text: str
     term: Term
 
-    @property
+    @cached_property
     def literal(self) -> str:
         """The value, in which a backslash only says that the next character means itself."""
-        return _PIECE.sub(lambda found: found[1] or found[2], self.term.value)
+        return _ESCAPED.sub(r"\1", self.term.value)
+
+    @cached_property
+    def pattern(self) -> str | None:
+        """The value as a pattern of LIKE; None if it has no wildcard."""
+        pieces = _PIECES.split(self.term.value)
+        if all(piece not in ("%", "_") for piece in pieces[1::2]):
+            return None
+        # Split at wildcards and escaped characters: every second piece is one of them.
+        parts = [
+            piece if at % 2 and len(piece) == 1 else escaped(piece[at % 2 :].casefold())
+            for at, piece in enumerate(pieces)
+        ]
+        # Runs of % would make the database try the same places again and again.
+        return re.sub(r"(?<!\\)%%+", "%", "".join(parts))
 
     @property
     def is_missing(self) -> bool:
@@ -107,17 +123,12 @@ def present(field: Field) -> Expr:
 def text(field: Field, reading: Reading) -> Expr:
     """Compare with part of a text, or after `=` with all of it, in any letter case; `%` and `_` are wildcards."""
     reading.refuse_order("Text", Kind.TEXT)
-    pattern, is_plain = "", True
-    for found in _PIECE.finditer(reading.term.value):
-        is_wild = found[2] in ("%", "_")
-        is_plain &= not is_wild
-        pattern += found[2] if is_wild else escaped((found[1] or found[2]).casefold())
+    pattern = reading.pattern
     if reading.term.operator == "=":
-        return Compare(field.name, Op.MATCHES, pattern)
-    if is_plain:
+        return Compare(field.name, Op.MATCHES, pattern or escaped(reading.literal.casefold()))
+    if pattern is None:
         return Compare(field.name, Op.CONTAINS, reading.literal)
-    # Runs of % would make the database try the same places again and again.
-    return Compare(field.name, Op.MATCHES, re.sub(r"(?<!\\)%%+", "%", f"%{pattern}%"))
+    return Compare(field.name, Op.MATCHES, f"%{pattern}%")
 
 
 def _id(field: Field, prefix: str, reading: Reading) -> Expr:
