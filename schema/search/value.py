@@ -63,12 +63,10 @@ class Reading:
         if all(piece not in ("%", "_") for piece in pieces[1::2]):
             return None
         # Split at wildcards and escaped characters: every second piece is one of them.
-        parts = [
+        return "".join(
             piece if at % 2 and len(piece) == 1 else escaped(piece[at % 2 :].casefold())
             for at, piece in enumerate(pieces)
-        ]
-        # Runs of % would make the database try the same places again and again.
-        return re.sub(r"(?<!\\)%%+", "%", "".join(parts))
+        )
 
     @property
     def is_missing(self) -> bool:
