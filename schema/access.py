@@ -68,6 +68,8 @@ TABLE: dict[str, Role] = {
     "Query.task": Role.VIEWER,
     "Query.taskRuns": Role.VIEWER,
     "Query.taskRun": Role.VIEWER,
+    "Query.searchKeywords": Role.VIEWER,
+    "Query.parseSearch": Role.VIEWER,
     "Query.credentials": Role.USER,
     "Query.credential": Role.USER,
     "Mutation.createOrganization": Role.SUPERUSER,
@@ -98,6 +100,9 @@ TABLE: dict[str, Role] = {
     "Server": Role.VIEWER,
     "Limit": Role.VIEWER,
     "PageInfo": Role.VIEWER,
+    "SearchKeyword": Role.VIEWER,
+    "SearchParse": Role.VIEWER,
+    "SearchMistake": Role.VIEWER,
 }
 
 

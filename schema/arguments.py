@@ -28,6 +28,7 @@ PAGING: dict[str, Any] = {
     "before": argument(Optional[str], "The cursor of the row that the page ends before; goes with `last`."),  # noqa: UP045
 }
 WHERE = "Which rows; all when it is left out."
+SEARCH = "Which rows, in the search language (docs/search.md); ANDed with `where`."
 ORDER_BY = "In which order; rows that tie, and all when it is left out, are sorted by id."
 ID = "The object's id, of the right kind."
 BY = "The one key to look it up by."

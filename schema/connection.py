@@ -12,9 +12,9 @@ from sqlalchemy import RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.arguments import ORDER_BY, PAGING, WHERE, argument
+from schema.arguments import ORDER_BY, PAGING, SEARCH, WHERE, argument
 from schema.context import Context
-from schema.fields import NOUNS, Field, Noun, Relation
+from schema.fields import NOUNS, Field, Noun, referring, related
 from schema.filters import expression, where_input
 from schema.generated import get, named, publish
 from schema.listing import Listing, count_rows, read_rows
@@ -136,9 +136,10 @@ def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None 
         after: Any = UNSET,
         before: Any = UNSET,
         where: Any = UNSET,
+        search: Any = UNSET,
         order_by: Any = UNSET,
     ) -> Any:
-        listing = _listing(info, target, where, order_by)
+        listing = _listing(info, target, where, search, order_by)
         if pairs is not None:
             listing = _nested(listing, root.key, pairs, NOUNS[target])
         return await read_page(info.context, listing, *map(given, (first, last, after, before)))
@@ -147,11 +148,12 @@ def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None 
         "info": Info,
         **PAGING,
         "where": argument(Optional[named(f"{target}Where")], WHERE),  # noqa: UP045
+        "search": argument(Optional[str], SEARCH),  # noqa: UP045
         "order_by": argument(Optional[list[named(f"{target}Order")]], ORDER_BY),  # type: ignore[misc]  # noqa: UP045
         "return": named(f"{target}Connection"),
     }
-    relation = Relation("", target, pairs) if pairs else None
-    return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
+    metadata = related(target, pairs) if pairs else {}
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
 def given(value: Any) -> Any:
@@ -159,9 +161,9 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) -> Listing:
+def _listing(info: Info[Context, None], target: str, where: Any, search: Any, order_by: Any) -> Listing:
     context, noun = info.context, NOUNS[target]
-    expr = expression(noun, where)
+    expr = expression(noun, where, search)
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
@@ -169,7 +171,7 @@ def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) 
     return Listing(
         name=target,
         place=(info.path.typename, info.field_name, repr(expr)),
-        rows=rows_of(noun, context.principal).where(clause(noun, expr)),
+        rows=rows_of(noun, context.principal).where(clause(noun, expr, context.viewpoint)),
         columns=row_columns(noun),
         keys=sort_keys(noun, order_by),
         records=records,
@@ -241,4 +243,4 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
     type_ = named(target, "schema.types")
     resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata=referring(target, key))

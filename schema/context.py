@@ -14,6 +14,7 @@ from strawberry.dataloader import DataLoader
 from schema.access import Principal
 from schema.fields import NOUNS
 from schema.select import row_columns, rows_of
+from schema.where import Viewpoint
 from sync.runtime import Runtime
 from sync.store.engine import translated
 
@@ -33,6 +34,8 @@ class Context:
 
     def __init__(self, runtime: Runtime, principal: Principal, request_id: str) -> None:
         self.runtime, self.principal, self.request_id = runtime, principal, request_id
+        # One moment is "now" for the whole operation.
+        self.viewpoint = Viewpoint(principal, runtime.clock.now())
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
         # Resolvers run side by side, but a connection takes one statement at a time.

@@ -13,9 +13,10 @@ from schema.arguments import BY, ID, argument
 from schema.connection import many
 from schema.context import Context
 from schema.fields import NOUNS, Field
-from schema.filters import check_text
 from schema.generated import named, publish
+from schema.given import check_text
 from schema.ids import decode_id
+from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.select import row_columns, rows_of
 from schema.types import Server, Viewer
 from sync.errors import BadInput
@@ -101,6 +102,16 @@ class Query:
     task = by_id("Task", "One task.")
     task_runs = many("TaskRun", "The runs of all tasks.")
     task_run = by_id("TaskRun", "One run.")
+
+    @strawberry.field(description="The keywords that a search of an inventory knows.")
+    def search_keywords(self, inventory: Inventory) -> list[SearchKeyword]:
+        """List keywords, for autocompletion and help."""
+        return search_keywords(inventory)
+
+    @strawberry.field(description="What a search text means, and what is wrong with it; searches nothing.")
+    def parse_search(self, inventory: Inventory, query: str) -> SearchParse:
+        """Parse a text that is being typed."""
+        return parse_search_text(inventory, query)
 
     @strawberry.field(description="The token behind this request.")
     def viewer(self, info: Info[Context, None]) -> Viewer:

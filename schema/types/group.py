@@ -39,15 +39,17 @@ class Group(Record):
 
     id: strawberry.ID = identifier()
     source: str = field(_g.source, "Where the record comes from: `azuread`.")
-    external_id: str = field(_g.external_id, "The object id in the directory. Graph property: `id`.")
-    display_name: str | None = field(_g.display_name, "The group's name.")
-    description: str | None = field(_g.description, "What the group is.")
-    email: str | None = field(_g.mail, "The group's e-mail address.")
+    external_id: str = field(
+        _g.external_id, "The object id in the directory. Graph property: `id`.", keyword="group_id"
+    )
+    display_name: str | None = field(_g.display_name, "The group's name.", aliases=("name",), text=True)
+    description: str | None = field(_g.description, "What the group is.", text=True)
+    email: str | None = field(_g.mail, "The group's e-mail address.", text=True)
     mail_nickname: str | None = field(_g.mail_nickname, "Mail alias.")
     mail_enabled: bool | None = field(_g.mail_enabled, "Whether it receives mail.")
     security_enabled: bool | None = field(_g.security_enabled, "Whether it can be granted access.")
     proxy_addresses: list[str] | None = field(_g.proxy_addresses, "Addresses with their protocol, `SMTP:` the primary.")
-    kind: GroupKind = field(_g.kind, "What the group is for, read from its types.", enum=GroupKind)
+    kind: GroupKind = field(_g.kind, "What the group is for, read from its types.", enum=GroupKind, aliases=("type",))
     dynamic: bool = field(_g.is_dynamic, "Whether a rule decides who is a member.")
     group_types: list[str] | None = field(_g.group_types, "`Unified`, `DynamicMembership`.")
     membership_rule: str | None = field(_g.membership_rule, "The rule of a dynamic group.")

@@ -5,8 +5,12 @@ from __future__ import annotations
 import strawberry
 
 from schema.connection import ORDER_KEYS_MAX, one
-from schema.filters import CONDITIONS_MAX, LIST_VALUES_MAX, TEXT_CHARS_MAX
+from schema.filters import CONDITIONS_MAX, NESTING_MAX
+from schema.given import TEXT_CHARS_MAX
+from schema.operators import LIST_VALUES_MAX
 from schema.paging import FIRST_MAX
+from schema.search import CHARS_MAX, TERMS_MAX
+from schema.search import NESTING_MAX as SEARCH_NESTING_MAX
 from schema.types.token import Role
 
 
@@ -41,6 +45,10 @@ class Server:
             Limit(name="first", value=FIRST_MAX),
             Limit(name="in", value=LIST_VALUES_MAX),
             Limit(name="where", value=CONDITIONS_MAX),
+            Limit(name="whereNesting", value=NESTING_MAX),
+            Limit(name="search", value=CHARS_MAX),
+            Limit(name="searchTerms", value=TERMS_MAX),
+            Limit(name="searchNesting", value=SEARCH_NESTING_MAX),
             Limit(name="text", value=TEXT_CHARS_MAX),
             Limit(name="orderBy", value=ORDER_KEYS_MAX),
         ]

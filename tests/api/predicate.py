@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from schema.fields import Field, Kind, Noun
+from sync.clock import SystemClock, timestamp
 from tests.api.lists import value_of
 from tests.api.world import Row
 
@@ -33,13 +37,46 @@ def _holds(noun: Noun, name: str, value: Any, row: Row) -> bool:
 
 def compare(field: Field, operator: str, found: Any, wanted: Any) -> bool:
     """Tell whether one condition holds for a stored value."""
-    if field.kind is Kind.LIST:
+    if operator == "inNetwork":
+        return any(inside(element, network) for element in found or [] for network in wanted)
+    if field.kind in (Kind.LIST, Kind.ADDRESSES):
         return _LISTS[operator]([str(element).casefold() for element in found or []], wanted)
     if operator == "isNull":
         return (found is None) is bool(wanted)
     if operator in ("ne", "notIn"):
         return found is None or (found != wanted if operator == "ne" else found not in wanted)
+    if found is not None and operator in ("olderThan", "newerThan"):
+        edge = timestamp(SystemClock().now() - DURATIONS[wanted])
+        return bool(found < edge if operator == "olderThan" else found > edge)
+    if field.kind is Kind.VERSION and operator in ("lt", "lte", "gt", "gte"):
+        found, wanted = version(found), version(wanted)
     return found is not None and _PLAIN[operator](found, wanted)
+
+
+def inside(element: str, network: str) -> bool:
+    """Tell whether a text is an address inside a network."""
+    try:
+        return ip_address(element) in ip_network(network)
+    except ValueError:
+        return False
+
+
+def version(text: str | None) -> list[int] | None:
+    """Return a version's numbers without zeros at its end; None if there are none."""
+    numbers = [int(number) for number in re.findall("[0-9]+", text or "")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return numbers if re.search("[0-9]", text or "") else None
+
+
+DURATIONS = {
+    "0s": timedelta(),
+    "12h": timedelta(hours=12),
+    "P30D": timedelta(days=30),
+    "1y": timedelta(days=365),
+    "300 days": timedelta(days=300),
+    "1000y": timedelta(days=365_000),
+}
 
 
 _PLAIN: dict[str, Callable[[Any, Any], bool]] = {
