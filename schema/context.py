@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -29,10 +29,14 @@ class Context:
         runtime: the open process.
         principal: who asks; every read stays inside its organization.
         request_id: for audit and errors.
+        limits: what was checked before the operation began, by name; for those who ask.
     """
 
-    def __init__(self, runtime: Runtime, principal: Principal, request_id: str) -> None:
+    def __init__(
+        self, runtime: Runtime, principal: Principal, request_id: str, limits: Mapping[str, int] | None = None
+    ) -> None:
         self.runtime, self.principal, self.request_id = runtime, principal, request_id
+        self.limits = limits or {}
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
         # Resolvers run side by side, but a connection takes one statement at a time.
