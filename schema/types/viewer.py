@@ -8,12 +8,14 @@ from strawberry.types import Info
 from schema.connection import ORDER_KEYS_MAX, one
 from schema.context import Context
 from schema.filters import CONDITIONS_MAX, LIST_VALUES_MAX, TEXT_CHARS_MAX
+from schema.node import IDS_MAX
 from schema.paging import FIRST_MAX
 from schema.types.token import Role
 
 # What arguments are held against while the operation runs.
 ARGUMENT_LIMITS = {
     "first": FIRST_MAX,
+    "ids": IDS_MAX,
     "in": LIST_VALUES_MAX,
     "where": CONDITIONS_MAX,
     "text": TEXT_CHARS_MAX,
