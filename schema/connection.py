@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import strawberry
 from sqlalchemy import RowMapping, Select
@@ -15,6 +15,7 @@ from strawberry.types import Info
 from schema.context import Context
 from schema.fields import NOUNS, Field, Noun, Relation
 from schema.filters import expression, where_input
+from schema.form import accept
 from schema.generated import get, named, publish
 from schema.listing import Listing, count_rows, read_rows
 from schema.paging import SortKey, window
@@ -119,39 +120,40 @@ def _screaming(name: str) -> str:
     return name.upper()
 
 
-def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None = None) -> Any:
+PAGING: dict[str, Any] = {"first": int | None, "last": int | None, "after": str | None, "before": str | None}
+TRANSITIVE = strawberry.argument(description="Also through nested groups, at any depth.")
+
+
+def many(
+    target: str,
+    description: str,
+    pairs: Callable[[], Select[Any]] | None = None,
+    *,
+    transitive: Callable[[], Select[Any]] | None = None,
+) -> Any:
     """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
 
     Args:
         target: the noun's name.
+        description: a sentence for the reader of the schema.
         pairs: selects (parent, target) keys of the relation.
+        transitive: selects them through other objects too; gives the field an argument that asks for it.
     """
 
-    async def resolve(
-        root: Any,
-        info: Any,
-        first: Any = UNSET,
-        last: Any = UNSET,
-        after: Any = UNSET,
-        before: Any = UNSET,
-        where: Any = UNSET,
-        order_by: Any = UNSET,
-    ) -> Any:
-        listing = _listing(info, target, where, order_by)
+    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+        listing = _listing(info, target, arguments)
         if pairs is not None:
-            listing = _nested(listing, root.key, pairs, NOUNS[target])
-        return await read_page(info.context, listing, *map(given, (first, last, after, before)))
+            chosen = transitive if transitive is not None and arguments.get("transitive") else pairs
+            listing = _nested(listing, root.key, chosen, NOUNS[target])
+        return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
-    resolve.__annotations__ = {
-        "info": Info,
-        "first": Optional[int],  # noqa: UP045 - Strawberry reads these at run time
-        "last": Optional[int],  # noqa: UP045
-        "after": Optional[str],  # noqa: UP045
-        "before": Optional[str],  # noqa: UP045
-        "where": Optional[named(f"{target}Where")],  # noqa: UP045
+    arguments = PAGING | {
+        "where": Optional[named(f"{target}Where")],  # noqa: UP045 - `|` does not take forward references
         "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
-        "return": named(f"{target}Connection"),
     }
+    if transitive is not None:
+        arguments["transitive"] = Annotated[bool, TRANSITIVE]
+    accept(resolve, named(f"{target}Connection"), arguments, {"transitive": False})
     relation = Relation("", target, pairs) if pairs else None
     return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
 
@@ -161,19 +163,19 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) -> Listing:
+def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any]) -> Listing:
     context, noun = info.context, NOUNS[target]
-    expr = expression(noun, where)
+    expr = expression(noun, arguments.get("where", UNSET))
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
 
     return Listing(
         name=target,
-        place=(info.path.typename, info.field_name, repr(expr)),
+        place=(info.path.typename, info.field_name, bool(arguments.get("transitive")), repr(expr)),
         rows=rows_of(noun, context.principal).where(clause(noun, expr)),
         columns=row_columns(noun),
-        keys=sort_keys(noun, order_by),
+        keys=sort_keys(noun, arguments.get("order_by", UNSET)),
         records=records,
     )
 
