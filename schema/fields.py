@@ -146,19 +146,6 @@ class Noun:
 NOUNS: dict[str, Noun] = {}
 
 
-class Record:
-    """The base of every noun's class: one row, with its key."""
-
-    key: strawberry.Private[int]
-
-    @classmethod
-    def of(cls, row: RowMapping) -> Self:
-        """Make the record of a row whose columns are labelled with the class's attribute names."""
-        record = object.__new__(cls)
-        record.__dict__.update(row)
-        return record
-
-
 def identifier() -> Any:
     """Declare the `id` field: opaque, stable across syncs and restarts."""
 
@@ -166,6 +153,21 @@ def identifier() -> Any:
         return strawberry.ID(encode_id(NOUNS[type(root).__name__].prefix, root.key))
 
     return strawberry.field(resolver=resolve, description="Opaque and stable across syncs and restarts.")
+
+
+@strawberry.interface(name="Node", description="Anything that has an id.")
+class Record:
+    """The base of every noun's class: one row, with its key; callers know it as `Node`."""
+
+    key: strawberry.Private[int]
+    id: strawberry.ID = identifier()
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """Make the record of a row whose columns are labelled with the class's attribute names."""
+        record = object.__new__(cls)
+        record.__dict__.update(row)
+        return record
 
 
 def field(

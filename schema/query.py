@@ -16,6 +16,7 @@ from schema.fields import NOUNS, Field
 from schema.generated import named, publish
 from schema.given import check_text
 from schema.ids import decode_id
+from schema.node import node, nodes
 from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.select import row_columns, rows_of
 from schema.types import Server, Viewer
@@ -82,6 +83,8 @@ async def _find(context: Context, target: str, name: str, value: str) -> Any:
 class Query:
     """The root of queries."""
 
+    node = node()
+    nodes = nodes()
     assets = many("Asset", "The assets of the organization.")
     asset = by_key("Asset", {"name": "The asset's name.", "serial": "The serial number."}, "One asset.")
     users = many("User", "The directory users of the organization.")

@@ -16,6 +16,7 @@ from schema.fields import NOUNS, Kind, Record, condition, field, identifier, nou
 from schema.relations import from_assets, into_assets
 from schema.scalars import JSON, DateTime
 from schema.select import row_columns, rows_of
+from schema.transitive import groups_of_assets
 from schema.types.device import AzureAdDevice
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
@@ -94,7 +95,9 @@ class Asset(Record):
     organization = one("Organization", "organization_id", "The organization it belongs to.", is_required=True)
     owners = many("User", "The users that own its device.", lambda: from_assets(Edge.DEVICE_OWNER))
     registered_users = many("User", "The users its device is registered to.", lambda: from_assets(Edge.DEVICE_USER))
-    groups = many("Group", "The groups its device is a direct member of.", lambda: into_assets(Edge.MEMBER))
+    groups = many(
+        "Group", "The groups its device is a member of.", lambda: into_assets(Edge.MEMBER), transitive=groups_of_assets
+    )
 
     @strawberry.field(description="The sources that have a record of it: `azuread`, `scan`.")
     def sources(self) -> list[str]:

@@ -15,6 +15,7 @@ from schema.member import members
 from schema.raw import raw_of
 from schema.relations import against, along, to_assets
 from schema.scalars import JSON, DateTime
+from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
 from sync.inventory.kind import Edge
 from sync.store.tables import edges, groups, users
 
@@ -85,10 +86,19 @@ class Group(Record):
     updated_at: DateTime = field(_g.updated_at, "When this server last saw the group change.")
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     members = members()
-    users = many("User", "The users that are direct members.", lambda: along(Edge.MEMBER))
-    assets = many("Asset", "The assets whose device is a direct member.", lambda: to_assets(Edge.MEMBER))
-    groups = many("Group", "The groups that are direct members (nested groups).", lambda: along(Edge.MEMBER))
-    member_of = many("Group", "The groups that this one is a direct member of.", lambda: against(Edge.MEMBER))
+    users = many("User", "The users that are members.", lambda: along(Edge.MEMBER), transitive=members_of_groups)
+    assets = many(
+        "Asset", "The assets whose device is a member.", lambda: to_assets(Edge.MEMBER), transitive=assets_of_groups
+    )
+    groups = many(
+        "Group",
+        "The groups that are members (nested groups).",
+        lambda: along(Edge.MEMBER),
+        transitive=members_of_groups,
+    )
+    member_of = many(
+        "Group", "The groups that this one is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects
+    )
     owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
 
     @strawberry.field(description="How many users are direct members.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import strawberry
 from sqlalchemy import select
 from strawberry.types import Info
@@ -9,9 +11,11 @@ from strawberry.types import Info
 from schema.connection import many, one
 from schema.context import Context
 from schema.fields import Record, field, identifier, noun, related
+from schema.listing import keys_of
 from schema.raw import raw_of
 from schema.relations import against, along, assets_pointed_from
 from schema.scalars import JSON, DateTime
+from schema.transitive import groups_of_objects, managers_of_users
 from sync.inventory.kind import Edge
 from sync.store.tables import edges, users
 
@@ -78,7 +82,9 @@ class User(Record):
     updated_at: DateTime = field(_u.updated_at, "When this server last saw the user change.")
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     direct_reports = many("User", "The users whose manager this is.", lambda: against(Edge.MANAGER))
-    groups = many("Group", "The groups the user is a direct member of.", lambda: against(Edge.MEMBER))
+    groups = many(
+        "Group", "The groups the user is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects
+    )
     owned_groups = many("Group", "The groups the user owns.", lambda: against(Edge.GROUP_OWNER))
     owned_assets = many(
         "Asset", "The assets whose device the user owns.", lambda: assets_pointed_from(Edge.DEVICE_OWNER)
@@ -102,6 +108,23 @@ class User(Record):
 
         manager: User | None = await context.load("User", await context.loader("User.manager", managers).load(self.key))
         return manager
+
+    @strawberry.field(description="The user's manager, that one's manager, and so on; ends before a circle closes.")
+    async def manager_chain(self, info: Info[Context, None]) -> list[User]:
+        """Walk up the manager edges as far as they lead to users that are there."""
+        context = info.context
+
+        async def lines(keys: list[int]) -> list[list[int]]:
+            found: dict[int, list[int]] = {key: [] for key in keys}
+            for row in await context.fetch(managers_of_users(), keys_of(keys)):
+                line = found[row["root"]]
+                if row["key"] not in (row["root"], *line):
+                    line.append(row["key"])
+            return [found[key] for key in keys]
+
+        line = await context.loader("User.managerChain", lines).load(self.key)
+        chain = await asyncio.gather(*(context.load("User", key) for key in line))
+        return [user for user in chain if user is not None]
 
     @strawberry.field(description="The object as it was received from Graph.")
     async def raw(self, info: Info[Context, None]) -> JSON | None:
