@@ -57,5 +57,6 @@ SEARCH = "Which rows, in the search language (docs/search.md); ANDed with `where
 ORDER_BY = "In which order; rows that tie, and all when it is left out, are sorted by id."
 TRANSITIVE = "Also through nested groups, at any depth."
 ID = "The object's id, of the right kind."
+IDS = "The objects' ids, of any kind."
 BY = "The one key to look it up by."
 INPUT = "What it is done with."

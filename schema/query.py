@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import strawberry
 from strawberry import UNSET
@@ -21,6 +21,9 @@ from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search
 from schema.select import row_columns, rows_of
 from schema.types import Server, Viewer
 from sync.errors import BadInput
+
+INVENTORY = strawberry.argument(description="Which inventory the search is for.")
+SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
 
 
 def by_id(target: str, description: str) -> Any:
@@ -107,12 +110,14 @@ class Query:
     task_run = by_id("TaskRun", "One run.")
 
     @strawberry.field(description="The keywords that a search of an inventory knows.")
-    def search_keywords(self, inventory: Inventory) -> list[SearchKeyword]:
+    def search_keywords(self, inventory: Annotated[Inventory, INVENTORY]) -> list[SearchKeyword]:
         """List keywords, for autocompletion and help."""
         return search_keywords(inventory)
 
     @strawberry.field(description="What a search text means, and what is wrong with it; searches nothing.")
-    def parse_search(self, inventory: Inventory, query: str) -> SearchParse:
+    def parse_search(
+        self, inventory: Annotated[Inventory, INVENTORY], query: Annotated[str, SEARCH_TEXT]
+    ) -> SearchParse:
         """Parse a text that is being typed."""
         return parse_search_text(inventory, query)
 

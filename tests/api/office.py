@@ -13,7 +13,7 @@ from sync.clock import SystemClock, timestamp
 from sync.inventory.kind import Edge
 from sync.store import tables
 
-_EMPTY_LISTS = {name: [] for name in ("names", "domains", "addresses", "macs", "tags")}
+_EMPTY_LISTS: dict[str, list[str]] = {name: [] for name in ("names", "domains", "addresses", "macs", "tags")}
 
 
 def ago(days: float) -> str:

@@ -42,6 +42,10 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.taskRun": (Role.VIEWER, '{ taskRun(id: "run_1") { id } }'),
     "Query.credentials": (Role.USER, "{ credentials { totalCount } }"),
     "Query.credential": (Role.USER, '{ credential(id: "cred_1") { id } }'),
+    "Query.node": (Role.VIEWER, '{ node(id: "asset_1") { id } }'),
+    "Query.nodes": (Role.VIEWER, '{ nodes(ids: ["asset_1"]) { id } }'),
+    "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
+    "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
     # Inputs that are refused as data, so that nothing is made by whoever gets through.
     "Mutation.createOrganization": (
         Role.SUPERUSER, 'mutation { createOrganization(input: {name: ""}) { errors { code } } }',

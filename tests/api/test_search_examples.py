@@ -25,7 +25,7 @@ async def office_of_names(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     runtime = await Runtime.open(Config(tmp_path_factory.mktemp("names") / "data"), run_tasks=False)
     try:
         async with runtime.store.write() as tx:
-            site = int(await tx.scalar(select(tables.sites.c.id)))
+            site = int(await tx.scalar(select(tables.sites.c.id)) or 0)
             await furnish_office(tx, 1, site)
         yield Caller(runtime, Principal(1, 1, Role.ADMINISTRATOR, "administrator"))
     finally:
