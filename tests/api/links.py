@@ -59,7 +59,15 @@ class Links:
     """
 
     def __init__(self, rows: Mapping[str, Mapping[int, Row]], edges: list[Row], asset_of: Mapping[int, int]) -> None:
-        self.rows, self.edges, self.asset_of = rows, edges, asset_of
+        self.rows, self.asset_of = rows, asset_of
+        # (kind, which end, object) → the objects at the other end.
+        self.far: dict[tuple[int, str, int], list[int]] = {}
+        for edge in edges:
+            self.far.setdefault((edge["kind"], "from", edge["from_id"]), []).append(edge["to_id"])
+            self.far.setdefault((edge["kind"], "to", edge["to_id"]), []).append(edge["from_id"])
+        self.devices: dict[int, list[int]] = {}
+        for device, asset in asset_of.items():
+            self.devices.setdefault(asset, []).append(device)
 
     @classmethod
     async def read(cls, world: World, organization: int) -> Links:
@@ -83,7 +91,7 @@ class Links:
 
     def _keys(self, noun: str, relation: str, row: Row) -> tuple[str, Iterable[Any]]:
         if relation == "azure_ad":
-            return "AzureAdDevice", [key for key, asset in self.asset_of.items() if asset == row["id"]]
+            return "AzureAdDevice", self.devices.get(row["id"], [])
         if relation == "last_run":
             return "TaskRun", sorted(r["id"] for r in self.rows["TaskRun"].values() if r["task_id"] == row["id"])[-1:]
         if relation in KEYS.get(noun, {}):
@@ -93,9 +101,8 @@ class Links:
             target, key = BACKWARDS[noun][relation]
             return target, [other["id"] for other in self.rows[target].values() if other[key] == row["id"]]
         kind, end, target = EDGES[noun][relation]
-        here, there = ("from_id", "to_id") if end == "from" else ("to_id", "from_id")
-        mine = {row["id"]} if noun != "Asset" else {key for key, asset in self.asset_of.items() if asset == row["id"]}
-        far = [edge[there] for edge in self.edges if edge["kind"] == kind and edge[here] in mine]
+        mine = [row["id"]] if noun != "Asset" else self.devices.get(row["id"], [])
+        far = [other for key in mine for other in self.far.get((kind, end, key), ())]
         return target, far if target != "Asset" else [self.asset_of.get(key) for key in far]
 
     def matches(self, noun: Noun, where: Where, row: Row) -> bool:
