@@ -113,6 +113,8 @@ EXAMPLES = [
     ("assets", "first_seen:>2000-01-01T10:00:00Z has:last_seen", "web-01 web-02 fin-7-laptop"),
     ("credentials", "secret_expires:<30days AND secret_expires:>now", "Directory Unused"),
     ("credentials", "secret_expires:<now", "Old"),
+    ("credentials", "secret_expires:<15days", "Directory Old"),
+    ("credentials", "secret_expires:>15days", "Unused"),
     ("credentials", "verified:t", "Old"),
     ("credentials", "kind:azure-username-password", "Old"),
     # Addresses, lists per element, sources.
