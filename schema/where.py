@@ -74,22 +74,27 @@ def _related(
 def _led_to(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
     """Compile "the relation leads to a row that satisfies the part"; never null."""
     if relation.column is None:
-        return noun.key.in_(_targets(noun, relation, part, viewpoint))
+        return noun.key.in_(_set_of(_parents(noun, relation, part, viewpoint)))
     target = NOUNS[relation.target]
     rows = select(target.key).where(*_visible(noun, relation, part, viewpoint))
-    # The target may be the table that is filtered: it is another row of it then.
-    return func.coalesce(relation.column.in_(rows.correlate(None)), false())
+    return func.coalesce(relation.column.in_(_set_of(rows)), false())
 
 
-def _targets(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> Select[Any]:
+def _set_of(rows: Select[Any]) -> Select[Any]:
+    """Put a set of keys beside the statement, not inside it: SQLite's parser takes no deep nesting.
+
+    There the table that is filtered may stand again, as other rows of it.
+    """
+    found = rows.correlate(None).cte()
+    return select(*found.columns)
+
+
+def _parents(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> Select[Any]:
     """Select the parents' keys, one row for each pair whose target satisfies the part."""
     target, pairs = NOUNS[relation.target], relation.pairs().subquery()
     parent_key, target_key = pairs.columns
-    rows = select(parent_key.label("parent"), target_key.label("target")).join_from(
-        pairs, target.table, target.key == target_key
-    )
-    found = rows.where(parent_key.is_not(None), *_visible(noun, relation, part, viewpoint)).correlate(None)
-    return found.with_only_columns(found.selected_columns.parent, maintain_column_froms=True)
+    rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
+    return rows.where(parent_key.is_not(None), *_visible(noun, relation, part, viewpoint))
 
 
 def _visible(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> list[ColumnElement[bool]]:
@@ -107,7 +112,7 @@ def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[boo
     # A row without any related one is in no group: when none is right, the others are left out instead.
     zero_holds = bool(NUMBERS[expr.op](0, expr.number))
     groups = select(pairs.c.parent).group_by(pairs.c.parent).having(not_(holds) if zero_holds else holds)
-    chosen = noun.key.in_(groups.correlate(None))
+    chosen = noun.key.in_(_set_of(groups))
     return not_(chosen) if zero_holds else chosen
 
 
@@ -116,4 +121,4 @@ def _pairs(noun: Noun, relation: Relation, viewpoint: Viewpoint) -> Select[Any]:
     target, pairs = NOUNS[relation.target], relation.pairs().distinct().subquery()
     parent_key, target_key = pairs.columns
     rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
-    return rows.where(parent_key.is_not(None), *_visible(noun, relation, And(()), viewpoint)).correlate(None)
+    return rows.where(parent_key.is_not(None), *_visible(noun, relation, And(()), viewpoint))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NoReturn
 
 from schema.expr import EVERYTHING, And, Expr, Not, Or
 from schema.fields import NOUNS, Noun
 from schema.search.parser import Joined, Negated, Syntax, parse
-from schema.search.table import find, nearest
+from schema.search.table import known
 from schema.search.token import Term
 from schema.search.value import Reading, condition
 from sync.errors import BadSearch
 
-HAS = ("has", "attribute")
 MISTAKES_MAX = 20
 
 
@@ -77,12 +75,7 @@ def _term(noun: Noun, reading: Reading) -> Expr:
     name = reading.term.keyword
     if not name:
         return _word(noun, reading)
-    if name.casefold() in HAS:
-        return _has(noun, reading)
-    keyword = find(noun, name)
-    if keyword is None:
-        _refuse_unknown(noun, reading, name)
-    return keyword.read(reading)
+    return known(noun, reading, name).read(reading)
 
 
 def _word(noun: Noun, reading: Reading) -> Expr:
@@ -91,21 +84,3 @@ def _word(noun: Noun, reading: Reading) -> Expr:
     if not found:
         reading.refuse("This inventory has no text to look for words in", ["keyword:value"])
     return Or(tuple(found))
-
-
-def _has(noun: Noun, reading: Reading) -> Expr:
-    if reading.term.operator not in ("", "="):
-        reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
-    keyword = find(noun, reading.literal)
-    if keyword is None:
-        _refuse_unknown(noun, reading, reading.literal)
-    return keyword.present
-
-
-def _refuse_unknown(noun: Noun, reading: Reading, name: str) -> NoReturn:
-    shown = name if len(name) <= 40 else f"{name[:40]}…"
-    near = nearest(noun, name)
-    hint = "Text with a colon in it is looked for when it stands in quotes."
-    if near:
-        hint = f"Did you mean {' or '.join(near)}? {hint}"
-    reading.refuse(f"{noun.name} has no keyword {shown}", hint=hint, suggestions=near)

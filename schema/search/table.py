@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
 from schema.attribute import attribute, attributes
-from schema.fields import NOUNS, Noun
+from schema.expr import EVERYTHING, Expr
+from schema.fields import NOUNS, Kind, Noun
 from schema.search.derived import derived
 from schema.search.keyword import Keyword, across, of_field, plain
+from schema.search.value import Reading
 
 T = TypeVar("T")
 PREFIXES_MAX = 4
 SUGGESTIONS_MAX = 3
 _ALIKE_LEAST = 0.4
-_NAME_CHARS_MAX = 80
+_NAME_CHARS_MAX, _SHOWN_CHARS_MAX = 80, 40
 
 
 @cache
 def keywords(noun: str) -> dict[str, Keyword]:
     """Return an inventory's keywords by every plain name; a derived one takes the place of a field's."""
     entry = NOUNS[noun]
-    all_ = [*derived(noun), *(of_field(entry, field) for field in entry.filterable().values())]
+    all_ = [_has(entry), *derived(noun), *(of_field(entry, field) for field in entry.filterable().values())]
     found: dict[str, Keyword] = {}
     for keyword in all_:
         found.setdefault(plain(keyword.name), keyword)
@@ -33,8 +36,45 @@ def keywords(noun: str) -> dict[str, Keyword]:
 
 
 def listed(noun: str) -> list[Keyword]:
-    """List an inventory's keywords, each once, by name."""
-    return sorted({keyword.name: keyword for keyword in keywords(noun).values()}.values(), key=lambda k: k.name)
+    """List an inventory's keywords, each once, by name, with the aliases that are worth knowing."""
+    found = {keyword.name: keyword for keyword in keywords(noun).values()}
+    return [replace(found[name], aliases=tuple(_aliases(noun, found[name]))) for name in sorted(found)]
+
+
+def _aliases(noun: str, keyword: Keyword) -> Iterable[str]:
+    """Leave out aliases that another keyword has taken, and those that are the name in the plural."""
+    for alias in keyword.aliases:
+        is_own = keywords(noun)[plain(alias)].name == keyword.name
+        if is_own and _lookup({plain(keyword.name): keyword}, alias) is None:
+            yield alias
+
+
+def _has(noun: Noun) -> Keyword:
+    """Make the keyword that asks whether another one has a value."""
+
+    def read(reading: Reading) -> Expr:
+        if reading.term.operator not in ("", "=") or reading.is_missing:
+            reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
+        return known(noun, reading, reading.literal).present
+
+    description = "Whether another keyword, or an attribute of a source, has a value: its name."
+    return Keyword("has", ("attribute",), Kind.TEXT, description, read, EVERYTHING)
+
+
+def known(noun: Noun, reading: Reading, name: str) -> Keyword:
+    """Find what a name in a term stands for.
+
+    Raises:
+        BadSearch: it stands for nothing; names the nearest keywords.
+    """
+    if found := find(noun, name):
+        return found
+    shown = name if len(name) <= _SHOWN_CHARS_MAX else f"{name[:_SHOWN_CHARS_MAX]}…"
+    near = nearest(noun, name)
+    hint = "Text with a colon in it is looked for when it stands in quotes."
+    if near:
+        hint = f"Did you mean {' or '.join(near)}? {hint}"
+    reading.refuse(f"{noun.name} has no keyword {shown}", hint=hint, suggestions=near)
 
 
 def find(noun: Noun, name: str, prefixes: int = 0) -> Keyword | None:

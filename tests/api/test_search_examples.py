@@ -113,6 +113,8 @@ EXAMPLES = [
     ("assets", "first_seen:>2000-01-01T10:00:00Z has:last_seen", "web-01 web-02 fin-7-laptop"),
     ("credentials", "secret_expires:<30days AND secret_expires:>now", "Directory Unused"),
     ("credentials", "secret_expires:<now", "Old"),
+    ("credentials", "secret_expires:<15days", "Directory Old"),
+    ("credentials", "secret_expires:>15days", "Unused"),
     ("credentials", "verified:t", "Old"),
     ("credentials", "kind:azure-username-password", "Old"),
     # Addresses, lists per element, sources.
@@ -272,3 +274,28 @@ async def test_filter_reaches_no_credential_when_the_role_may_not_read_them(offi
     for search in ("credential:directory", "credential.client_id:c", "has:credential"):
         text = "query($s: String) { tasks(search: $s) { totalCount } }"
         assert (await viewer.ask(text, s=search)).code == "FORBIDDEN"
+
+
+async def test_cursor_stays_valid_while_time_passes_when_a_search_is_relative(office_of_names: Caller) -> None:
+    """`<5000days` is the same filter a moment later: the second page belongs to the first."""
+    text = """query($s: String!, $after: String) {
+      assets(search: $s, first: 4, after: $after) { nodes { name } pageInfo { endCursor hasNextPage } }
+    }"""
+    search, seen, after = "created_at:<5000days", [], None
+    for _ in range(2):
+        page = (await office_of_names.data(text, s=search, after=after))["assets"]
+        seen += [node["name"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+    assert " ".join(seen) == ALL_ASSETS
+    other = await office_of_names.ask(text, s="created_at:<5001days", after=after)
+    assert other.code == "BAD_CURSOR"
+
+
+async def test_search_that_is_wrong_is_refused_with_its_place(office_of_names: Caller) -> None:
+    """A list whose search has a mistake says BAD_SEARCH and where; null is BAD_USER_INPUT."""
+    text = "query($s: String) { assets(search: $s) { totalCount } }"
+    answer = await office_of_names.ask(text, s="os:linux\nnope:1")
+    assert answer.code == "BAD_SEARCH"
+    facts = answer.problems[0].facts
+    assert (facts["line"], facts["column"], facts["offset"], facts["length"]) == (2, 1, 9, 6)
+    assert (await office_of_names.ask(text, s=None)).code == "BAD_USER_INPUT"
