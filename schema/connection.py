@@ -13,7 +13,8 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.fields import NOUNS, Field, Noun, Relation
+from schema.expr import Expr
+from schema.fields import NOUNS, Field, Noun, Relation, referring
 from schema.filters import expression, where_input
 from schema.form import accept
 from schema.generated import get, named, publish
@@ -147,8 +148,8 @@ def many(
             listing = _nested(listing, root.key, chosen, NOUNS[target])
         return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
-    arguments = PAGING | {
-        "where": Optional[named(f"{target}Where")],  # noqa: UP045 - `|` does not take forward references
+    arguments = PAGING | narrowing(target)
+    arguments |= {
         "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
     }
     if transitive is not None:
@@ -158,6 +159,21 @@ def many(
     return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
 
 
+def narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which rows of a noun are meant."""
+    return {"where": Optional[named(f"{target}Where")]}  # noqa: UP045 - `|` does not take forward references
+
+
+def narrowed(context: Context, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:
+    """Select the rows that a caller may see and means, and say which condition chose them.
+
+    Raises:
+        BadInput: the condition cannot be used.
+    """
+    expr = expression(noun, arguments.get("where", UNSET))
+    return rows_of(noun, context.principal).where(clause(noun, expr)), expr
+
+
 def given(value: Any) -> Any:
     """Return an argument's value, None when it was left out."""
     return None if value is UNSET else value
@@ -165,7 +181,7 @@ def given(value: Any) -> Any:
 
 def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any]) -> Listing:
     context, noun = info.context, NOUNS[target]
-    expr = expression(noun, arguments.get("where", UNSET))
+    rows, expr = narrowed(context, noun, arguments)
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
@@ -173,7 +189,7 @@ def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any
     return Listing(
         name=target,
         place=(info.path.typename, info.field_name, bool(arguments.get("transitive")), repr(expr)),
-        rows=rows_of(noun, context.principal).where(clause(noun, expr)),
+        rows=rows,
         columns=row_columns(noun),
         keys=sort_keys(noun, arguments.get("order_by", UNSET)),
         records=records,
@@ -245,4 +261,4 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
     type_ = named(target, "schema.types")
     resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata=referring(target, key))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any, Self, TypeVar, dataclass_transform
 
 import strawberry
-from sqlalchemy import Boolean, Column, ColumnElement, Integer, RowMapping, Select, Table, true
+from sqlalchemy import Boolean, Column, ColumnElement, Integer, RowMapping, Select, Table, select, true
 from sqlalchemy.types import TypeEngine
 from strawberry.utils.str_converters import to_camel_case
 
@@ -23,6 +23,7 @@ from sync.store.column import Json, Time
 
 T = TypeVar("T")
 _KEY = "rollcall"
+_RELATION = "relation"
 
 
 class Kind(enum.Enum):
@@ -61,7 +62,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation to many rows: `pairs` selects (parent, target) keys; the target is named, being declared later."""
+    """A relation to rows of a noun, which is named, being declared later: `pairs` selects (parent, target) keys."""
 
     name: str
     target: str
@@ -81,6 +82,7 @@ class Noun:
     # The rows that a caller may see: those of its organization.
     scope: Callable[[Principal], ColumnElement[bool]]
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
+    relations: dict[str, Relation] = dataclass_field(default_factory=dict)
 
     @property
     def key(self) -> Column[int]:
@@ -127,6 +129,11 @@ def field(column: Column[Any], description: str, *, enum: type[enum.Enum] | None
     if prop := column.info.get("graph"):
         description = f"{description} Graph property: `{prop}`."
     return strawberry.field(description=description, metadata={_KEY: (column, enum, where)})
+
+
+def referring(target: str, key: str) -> dict[str, Any]:
+    """Return the metadata of a relation to the one row whose key lies in the parent's column `key`."""
+    return {_RELATION: (target, key)}
 
 
 def kind_of(column: Column[Any], enum_type: type[enum.Enum] | None) -> Kind:
@@ -177,7 +184,16 @@ def noun(
                 column, enum_type, where = declared.metadata[_KEY]
                 name, kind = declared.python_name, kind_of(column, enum_type)
                 entry.fields[name] = Field(name, column, kind, enum_type, declared.description or "", where)
+            if found := declared.metadata.get(_RELATION):
+                entry.relations[declared.python_name] = replace(_relation(table, found), name=declared.python_name)
         NOUNS[cls.__name__] = entry
         return made
 
     return register
+
+
+def _relation(table: Table, declared: Relation | tuple[str, str]) -> Relation:
+    if isinstance(declared, Relation):
+        return declared
+    target, key = declared
+    return Relation("", target, lambda: select(table.c.id, table.c[key]))
