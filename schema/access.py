@@ -101,8 +101,6 @@ TABLE: dict[str, Role] = {
     "RequestCounts": Role.VIEWER,
     "RunError": Role.VIEWER,
     "Credential": Role.USER,
-    "CredentialCheck": Role.USER,
-    "CredentialVerification": Role.USER,
     "ApiToken": Role.ADMINISTRATOR,
     "Viewer": Role.VIEWER,
     "Server": Role.VIEWER,

@@ -19,6 +19,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
+from schema.arguments import GROUP_BY, argument
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import NOUNS, Field, Kind, Noun, Relation
@@ -32,6 +33,7 @@ from sync.inventory.source import AZUREAD
 from sync.store.tables import devices, raw
 
 KEYS_MAX = 3
+FIRST = f"How many groups at most, the largest first: 1 to {FIRST_MAX:,}, {FIRST_DEFAULT} unless given."
 # Nouns that have aggregates → where the JSON lies that their source gave: (key of the row, key of the received object).
 RECEIVED: dict[str, Callable[[], Select[Any]]] = {
     "Asset": lambda: select(devices.c.asset_id, devices.c.id).where(devices.c.deleted_at.is_(None)),
@@ -128,12 +130,12 @@ def aggregate(target: str, description: str) -> Any:
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
         rows, _ = narrowed(context, noun, arguments)
-        chosen = _keys(context, noun, given(arguments["group_by"]) or [])
-        return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments["first"])))
+        chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
+        return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
 
     arguments = narrowing(target) | {
-        "group_by": Optional[list[named(f"{target}GroupBy")]],  # type: ignore[misc]  # noqa: UP045
-        "first": int | None,
+        "group_by": argument(Optional[list[named(f"{target}GroupBy")]], GROUP_BY),  # type: ignore[misc]  # noqa: UP045
+        "first": argument(int | None, FIRST),
     }
     accept(resolve, Aggregate, arguments)
     return strawberry.field(resolver=resolve, description=description)

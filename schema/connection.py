@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Optional
+from typing import Any, Optional
 
 import strawberry
 from sqlalchemy import RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.arguments import ORDER_BY, PAGING, TRANSITIVE, WHERE, argument
 from schema.context import Context
 from schema.expr import Expr
 from schema.fields import NOUNS, Field, Noun, Relation, referring
@@ -121,10 +122,6 @@ def _screaming(name: str) -> str:
     return name.upper()
 
 
-PAGING: dict[str, Any] = {"first": int | None, "last": int | None, "after": str | None, "before": str | None}
-TRANSITIVE = strawberry.argument(description="Also through nested groups, at any depth.")
-
-
 def many(
     target: str,
     description: str,
@@ -148,12 +145,10 @@ def many(
             listing = _nested(listing, root.key, chosen, NOUNS[target])
         return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
-    arguments = PAGING | narrowing(target)
-    arguments |= {
-        "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
-    }
+    order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
+    arguments = PAGING | narrowing(target) | {"order_by": argument(order_by, ORDER_BY)}
     if transitive is not None:
-        arguments["transitive"] = Annotated[bool, TRANSITIVE]
+        arguments["transitive"] = argument(bool, TRANSITIVE)
     accept(resolve, named(f"{target}Connection"), arguments, {"transitive": False})
     relation = Relation("", target, pairs) if pairs else None
     return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
@@ -161,7 +156,8 @@ def many(
 
 def narrowing(target: str) -> dict[str, Any]:
     """Return the arguments that say which rows of a noun are meant."""
-    return {"where": Optional[named(f"{target}Where")]}  # noqa: UP045 - `|` does not take forward references
+    where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
+    return {"where": argument(where, WHERE)}
 
 
 def narrowed(context: Context, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 from sqlalchemy import FromClause, RowMapping, Select, case, func, select
 
-from schema.connection import PAGING, TRANSITIVE, given, read_page
+from schema.arguments import PAGING, TRANSITIVE, argument
+from schema.connection import given, read_page
 from schema.context import Context
 from schema.form import accept
 from schema.generated import named
@@ -27,10 +28,10 @@ def members() -> Any:
     """Declare `Group.members`: the members that are there, in the order the directory objects came."""
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
-        listing = _listing(info.context, root.key, is_transitive=arguments["transitive"])
+        listing = _listing(info.context, root.key, is_transitive=bool(arguments.get("transitive")))
         return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
-    arguments = PAGING | {"transitive": Annotated[bool, TRANSITIVE]}
+    arguments = PAGING | {"transitive": argument(bool, TRANSITIVE)}
     accept(resolve, named("MemberConnection"), arguments, {"transitive": False})
     return strawberry.field(resolver=resolve, description="The members of every kind.")
 

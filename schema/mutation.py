@@ -6,11 +6,13 @@ from typing import Any
 
 import strawberry
 
+from schema.arguments import INPUT, argument
 from schema.mutations import credential, organization, task
 
 
 def _mutation(resolve: Any, payload: Any, description: str) -> Any:
-    resolve.__annotations__["return"] = payload
+    given = resolve.__globals__[resolve.__annotations__["input"]]
+    resolve.__annotations__ |= {"input": argument(given, INPUT), "return": payload}
     return strawberry.mutation(resolver=resolve, description=description)
 
 

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types import Info
 
 from schema.access import least_role
+from schema.arguments import IDS, argument
 from schema.context import Context
 from schema.fields import NOUNS, Noun, Record
 from schema.ids import decode_id, prefix_of
@@ -23,7 +24,11 @@ def node() -> Any:
     async def resolve(root: Any, info: Any, id: Any) -> Any:
         return await _load(info.context, *_decoded(id, "id"))
 
-    resolve.__annotations__ = {"info": Info, "id": strawberry.ID, "return": Optional[Record]}  # noqa: UP045
+    resolve.__annotations__ = {
+        "info": Info,
+        "id": argument(strawberry.ID, "The id, of any kind."),
+        "return": Optional[Record],  # noqa: UP045
+    }
     return strawberry.field(
         resolver=resolve, description="Anything, by its id; null if it is not there for this caller."
     )
@@ -41,7 +46,7 @@ def nodes() -> Any:
 
     resolve.__annotations__ = {
         "info": Info,
-        "ids": list[strawberry.ID],
+        "ids": argument(list[strawberry.ID], IDS),
         "return": list[Optional[Record]],  # noqa: UP045 - Strawberry reads these at run time
     }
     text = f"Several things by their ids, at most {IDS_MAX:,}, in the same order; null for one that is not there."

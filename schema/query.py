@@ -10,6 +10,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.aggregate import aggregate
+from schema.arguments import BY, ID, argument
 from schema.connection import many
 from schema.context import Context
 from schema.fields import NOUNS, Field
@@ -28,7 +29,11 @@ def by_id(target: str, description: str) -> Any:
     async def resolve(root: Any, info: Any, id: Any) -> Any:
         return await info.context.load(target, decode_id(id, NOUNS[target].prefix, target))
 
-    resolve.__annotations__ = {"info": Info, "id": strawberry.ID, "return": Optional[NOUNS[target].type]}  # noqa: UP045
+    resolve.__annotations__ = {
+        "info": Info,
+        "id": argument(strawberry.ID, ID),
+        "return": Optional[NOUNS[target].type],  # noqa: UP045
+    }
     return strawberry.field(resolver=resolve, description=description)
 
 
@@ -52,7 +57,7 @@ def by_key(target: str, keys: dict[str, str], description: str) -> Any:
 
     resolve.__annotations__ = {
         "info": Info,
-        "by": named(input_name),
+        "by": argument(named(input_name), BY),
         "return": Optional[NOUNS[target].type],  # noqa: UP045
     }
     return strawberry.field(resolver=resolve, description=description)

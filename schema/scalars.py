@@ -16,7 +16,6 @@ JSON = NewType("JSON", object)
 BigInt = NewType("BigInt", int)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIME_CHARS = len("2026-11-23T04:05:06.123Z")
 
 
 def parse_time(value: Any) -> str:
@@ -33,8 +32,7 @@ def parse_time(value: Any) -> str:
     if moment is None or (moment.tzinfo is None and not _DATE.fullmatch(text)):
         raise BadInput("A DateTime is RFC 3339 text with a time zone, such as 2026-11-23T04:05:06Z, or a date.")
     try:
-        # strftime writes years before 1000 with fewer digits; they would sort behind all others.
-        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).zfill(_TIME_CHARS)
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except OverflowError:
         raise BadInput("A DateTime lies between the years 1 and 9999 in UTC.") from None
 

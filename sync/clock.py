@@ -50,4 +50,4 @@ class SystemClock:
 
 def timestamp(moment: datetime) -> str:
     """Write an aware time in the stored form: UTC, milliseconds, `Z`; 24 characters."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

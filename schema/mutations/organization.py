@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import strawberry
@@ -11,8 +12,10 @@ from strawberry.types import Info
 
 from schema.access import Role as Rank
 from schema.context import Context
+from schema.fields import NOUNS
 from schema.ids import decode_id
 from schema.mutations.payload import mutate, payload
+from schema.select import row_columns, rows_of
 from schema.types import ApiToken, Organization, Site
 from schema.types.token import Role
 from sync.errors import Forbidden, NotFound
@@ -93,13 +96,13 @@ async def create_site_(info: Info[Context, None], input: CreateSiteInput) -> Any
 async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> Any:
     """Create a token; nobody can hand out more than they have."""
     context, text = info.context, ""
+    organization_id = context.principal.organization_id
 
     async def work(tx: AsyncConnection) -> tuple[str, int]:
-        nonlocal text
+        nonlocal text, organization_id
         principal, role = context.principal, Rank(input.role.value)  # type: ignore[attr-defined]
         if not principal.role.reaches(role):
             raise Forbidden(f"The role {principal.role.name} cannot create a token of role {role.name}.", path="role")
-        organization_id = principal.organization_id
         if input.organization:
             organization_id = decode_id(input.organization, "org", "Organization", "organization")
             if await context.load("Organization", organization_id) is None:
@@ -117,6 +120,9 @@ async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> A
         return "ApiToken", new.id
 
     async def after(key: int) -> dict[str, Any]:
-        return {"token": await context.load("ApiToken", key), "text": text}
+        # A token that a superuser made for another organization is not among the rows the superuser reads.
+        noun, owner = NOUNS["ApiToken"], replace(context.principal, organization_id=organization_id)
+        rows = await context.fetch(rows_of(noun, owner).with_only_columns(*row_columns(noun)).where(noun.key == key))
+        return {"token": ApiToken.of(rows[0]), "text": text}
 
     return await mutate(info, _token, CreateTokenPayload, work, after)

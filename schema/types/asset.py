@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import select
@@ -107,7 +107,12 @@ class Asset(Record):
 
     @strawberry.field(description="Everything its sources say of it, as they named it.")
     async def attributes(
-        self, info: Info[Context, None], source: str | None = UNSET, prefix: str | None = UNSET
+        self,
+        info: Info[Context, None],
+        source: Annotated[str | None, strawberry.argument(description="Only of this source.")] = UNSET,
+        prefix: Annotated[
+            str | None, strawberry.argument(description="Only those whose name begins so, in this letter case.")
+        ] = UNSET,
     ) -> list[Attribute]:
         """Flatten the received JSON of every record."""
         if source and source != sources.AZUREAD:

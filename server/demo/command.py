@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 
-from server.demo.demo import Options, Outcome, Stage, act, stage
+from server.demo.demo import Options, Outcome, Stage, Synced, compare, stage, sync
 from server.demo.queries import QUERIES
 from server.settings import outer_environment
 from sync.clock import SystemClock
@@ -47,26 +47,31 @@ async def _run(options: Options, *, once: bool, as_json: bool) -> bool:
     console, out = Console(stderr=True, highlight=False), Console(highlight=False)
     stopped = _stop_signal()
     async with stage(options, outer_environment(), console) as place:
-        acting = asyncio.create_task(act(place, SystemClock(), console, place.tenant["caFile"]))
+        acting = asyncio.create_task(_act(place, console))
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait((acting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not acting.done():
             acting.cancel()
             console.print("Stopping.")
             return True
-        outcome = acting.result()
+        synced, outcome = acting.result()
         for difference in outcome.proof.differences:
             console.print(f"Differs from the tenant: {difference}", style="red")
         if as_json:
-            click.echo(orjson.dumps(_json(outcome)))
+            click.echo(orjson.dumps(_json(synced, outcome)))
         else:
-            await _tell(out, place, outcome)
+            await _tell(out, place, synced, outcome)
         if not once:
             out.print("Serving until Ctrl-C ...")
             await stopping
             console.print("Stopping.")
         stopping.cancel()
     return not outcome.proof.differences
+
+
+async def _act(place: Stage, console: Console) -> tuple[Synced, Outcome]:
+    synced = await sync(place, SystemClock(), console)
+    return synced, await compare(place, console)
 
 
 def _stop_signal() -> asyncio.Event:
@@ -76,30 +81,30 @@ def _stop_signal() -> asyncio.Event:
     return stopped
 
 
-def _json(outcome: Outcome) -> dict[str, Any]:
+def _json(synced: Synced, outcome: Outcome) -> dict[str, Any]:
     return {
         **outcome.totals,
         "memberships": outcome.proof.memberships,
-        "requests": outcome.run["requests"]["count"],
-        "seconds": round(outcome.seconds, 3),
+        "requests": synced.run["requests"]["count"],
+        "seconds": round(synced.seconds, 3),
         "equal": not outcome.proof.differences,
         "graphqlSample": outcome.sample,
     }
 
 
-async def _tell(out: Console, place: Stage, outcome: Outcome) -> None:
+async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) -> None:
     proof, totals = outcome.proof, outcome.totals
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, number in (*totals.items(), ("memberships", proof.memberships)):
         table.add_row(name, f"{number:,}")
-    table.add_row("requests to Graph", f"{outcome.run['requests']['count']:,}")
-    table.add_row("seconds", f"{outcome.seconds:.1f}")
+    table.add_row("requests to Graph", f"{synced.run['requests']['count']:,}")
+    table.add_row("seconds", f"{synced.seconds:.1f}")
     verdict = "differs from" if proof.differences else "equals"
     table.add_row("the inventory", f"{verdict} the tenant: {proof.objects:,} objects, {proof.edges:,} edges compared")
     out.print(Panel(table, title="Synced", expand=False))
     for number, query in enumerate(QUERIES, start=1):
         out.print(f"\n[bold]{number}. {query.question}[/bold]")
-        out.print(Syntax(query.document, "graphql", background_color="default"))
+        out.print(Syntax(query.document, "graphql", background_color="default", word_wrap=True))
         out.print(f"   → {query.tell(await place.client.ask(query.document))}", markup=False)
     out.print(
         Panel(

@@ -58,7 +58,10 @@ QUERIES = (
     orderBy: [{ field: LAST_SEEN }]
   ) {
     totalCount
-    nodes { name osVersion lastSeen owners { nodes { displayName department } } }
+    nodes {
+      name osVersion lastSeen
+      owners { nodes { displayName department } }
+    }
   }
 }""",
         _stale,
@@ -66,7 +69,10 @@ QUERIES = (
     Query(
         "Which guests have an account that is enabled?",
         """{
-  users(first: 3, where: { userType: { eq: "Guest" }, accountEnabled: { eq: true } }) {
+  users(
+    first: 3
+    where: { userType: { eq: "Guest" }, accountEnabled: { eq: true } }
+  ) {
     totalCount
     nodes { displayName email companyName groups { nodes { displayName } } }
   }
@@ -98,7 +104,10 @@ QUERIES = (
         "Whom does somebody report to, all the way up?",
         """{
   users(last: 1, where: { accountEnabled: { eq: true } }) {
-    nodes { displayName manager { displayName manager { displayName manager { displayName } } } }
+    nodes {
+      displayName
+      manager { displayName manager { displayName manager { displayName } } }
+    }
   }
 }""",
         _chain,

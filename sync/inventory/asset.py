@@ -27,8 +27,8 @@ INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
 NAME = "NAME"
 # Names that many machines share from the factory: two devices that carry one need not be the same machine.
 _GENERIC_NAME = re.compile(
-    r"(localhost|desktop|laptop|android|iphone|ipad|macbook( ?pro| ?air)?|windows( ?pc)?|pc|workstation|unknown|none)"
-    r"([ _-]?\d{1,3})?",
+    r"localhost|desktop|laptop|android|(iphone|ipad)( ?\d{1,2})?|macbook( ?pro| ?air)?|windows( ?pc)?|pc|workstation"
+    r"|unknown|none",
     re.IGNORECASE,
 )
 _MOBILE = re.compile(r"\b(ios|iphone|ipad|ipados|android\w*|windowsphone)\b", re.IGNORECASE)
@@ -333,7 +333,9 @@ class _Linker:
 
 def asset_fields(records: Sequence[RowMapping]) -> dict[str, Any]:
     """Compute an asset's fields from its device records, the most recently seen one first."""
-    ranked = sorted(records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["external_id"]))
+    ranked = sorted(
+        records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["external_id"])
+    )
     ranked.reverse()
 
     def first(name: str) -> Any:

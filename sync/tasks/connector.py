@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +38,7 @@ from sync.tasks.run import Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.vault import Vault
 
+T = TypeVar("T")
 RESTARTS_MAX = 5
 
 Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
@@ -156,9 +158,6 @@ class _Connector:
         """Read one stream to its end; an error of the directory is kept on the run and ends only this stream."""
         try:
             plan = await self._plan(kind)
-            # An idle round is one request a stream; only a round that reads everything is worth counting for.
-            total = await count(self.client, kind.plural) if plan.round_.full else None
-            self.run.progress = {**self.run.progress, kind.plural: {"done": 0, "total": total}}
             for _ in range(RESTARTS_MAX):
                 try:
                     await self._follow(plan)
@@ -181,7 +180,7 @@ class _Connector:
             number = 1 if cursor.complete else cursor.page_number + 1
             return _Plan(kind, cursor.link, round_, number, cursor.query_hash)
         # Which relations a device delta carries is not documented: ask before the first round.
-        plain = kind is DEVICE and not await device_relations(self.client)
+        plain = kind is DEVICE and not await self._unless_stopping(device_relations(self.client))
         if plain:
             await self._warn("devices: this tenant reports no owners or users of devices in delta rounds.")
         generation = cursor.generation + 1 if cursor else 1
@@ -207,18 +206,44 @@ class _Connector:
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
     async def _follow(self, plan: _Plan) -> None:
+        await self._announce(plan)
         stream = pages(self.client, plan.start, first_number=plan.page_number)
         async with prefetched(stream) as ahead:
-            async for page in ahead:
+            while page := await self._unless_stopping(anext(ahead, None)):
                 await self._write(plan, page)
                 if self.stopping.is_set() and not page.ends:
                     raise Interrupted
 
+    async def _announce(self, plan: _Plan) -> None:
+        """Tell how far the stream is; only a round that reads everything from the start begins at nothing."""
+        begins = plan.round_.full and plan.page_number == 1
+        before = {} if begins else self.run.progress.get(plan.kind.plural, {})
+        total = before.get("total")
+        if plan.round_.full:  # An idle round is one request a stream: it is not worth counting for.
+            total = await self._unless_stopping(count(self.client, plan.kind.plural))
+        mine = {"done": before.get("done") or 0, "total": total}
+        self.run.progress = {**self.run.progress, plan.kind.plural: mine}
+
+    async def _unless_stopping(self, answer: Awaitable[T]) -> T:
+        """Wait for Graph, but not when the process is stopping: an answer, or a Retry-After, may take minutes."""
+        asked, stopped = asyncio.ensure_future(answer), asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+            raise Interrupted
+        finally:
+            stopped.cancel()
+            asked.cancel()
+            await asyncio.wait({asked, stopped})
+
     async def _write(self, plan: _Plan, page: Page) -> None:
         """Write one page with everything that belongs to it, together or not at all."""
-        before = self.run.counts, self.run.progress
+        before = None
         try:
             async with self.store.write() as tx:
+                # Not sooner: other streams count while this one waits for its turn.
+                before = self.run.counts, self.run.progress.get(plan.kind.plural, {})
                 applied = await apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
                 removed = await self._sweep(tx, plan, page)
                 linked = await self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
@@ -229,7 +254,9 @@ class _Connector:
                 if page.ends:
                     await self._log_end(tx, plan)
         except BaseException:
-            self.run.counts, self.run.progress = before
+            if before:
+                self.run.counts, mine = before
+                self.run.progress = {**self.run.progress, plan.kind.plural: mine}
             raise
 
     async def _sweep(self, tx: AsyncConnection, plan: _Plan, page: Page) -> Applied | None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlalchemy import select
 
 from sync.store import Store
-from sync.store.tables import runs, tasks
+from sync.store.tables import credentials, runs, tasks
 from sync.tasks.state import ACTIVE
 
 Execute = Callable[[int], Awaitable[None]]
@@ -72,7 +72,11 @@ class EmbeddedEngine:
 
     async def _lane(self, run_id: int) -> object:
         """Name what two runs must not do at once: write the same directory."""
-        statement = select(tasks.c.site_id, tasks.c.credential_id).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
+        statement = (
+            select(tasks.c.site_id, credentials.c.cloud, credentials.c.tenant_id)
+            .join_from(runs, tasks, tasks.c.id == runs.c.task_id)
+            .outerjoin(credentials, credentials.c.id == tasks.c.credential_id)
+        )
         async with self._store.read() as tx:
             row = (await tx.execute(statement.where(runs.c.id == run_id))).first()
         return tuple(row) if row else run_id

@@ -77,7 +77,8 @@ class Rows:
         if column.type is Json:
             return self.texts()
         if isinstance(column.type, LargeBinary):
-            return self.chance.randbytes(16)
+            # Digests are unique on the whole server.
+            return self.organization_id.to_bytes(4) + self.chance.randbytes(16)
         return self.pick(NUMBERS) if isinstance(column.type, Integer) else self.pick(TEXTS)
 
 

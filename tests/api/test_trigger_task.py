@@ -108,6 +108,6 @@ async def test_status_of_a_task_follows_its_schedule_and_latest_run(
 
 def _run(organization: int, task: int, status: str) -> dict[str, object]:
     now = "2026-11-23T04:05:06.123Z"
-    empty = {"progress": {}, "counts": {}, "requests": {}, "errors": []}
+    empty: dict[str, object] = {"progress": {}, "counts": {}, "requests": {}, "errors": []}
     place = {"organization_id": organization, "task_id": task, "status": status, "trigger": "MANUAL", "attempt": 1}
     return {**place, **empty, "created_at": now, "updated_at": now}

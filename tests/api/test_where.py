@@ -27,7 +27,7 @@ def operators(noun: str, field: Field) -> list[str]:
     """Return the operators that the schema offers for a field."""
     where = SCHEMA.type_map[f"{noun}Where"]
     assert isinstance(where, GraphQLInputObjectType)
-    return list(get_named_type(where.fields[field.graphql_name].type).fields)  # type: ignore[union-attr]
+    return list(get_named_type(where.fields[field.graphql_name].type).fields)
 
 
 def candidates(noun: str, field: Field, rows: Sequence[Row]) -> list[Any]:
@@ -60,11 +60,10 @@ def variants(value: Any, seed: int) -> Any:
 
 async def assert_filters(world: World, noun: str, where: Where, rows: Sequence[Row], organization: int) -> None:
     """Ask for a filter's rows and compare with the predicate."""
-    text = "query($where: %sWhere) { %s(first: 1000, where: $where) { totalCount nodes { id } } }"
+    text = "query($where: %sWhere) { %s(first: 1000, where: $where) { nodes { id } } }"
     got = await caller_for(world, noun, organization).data(text % (noun, LISTS[noun]), where=where)
     expected = [id_of(noun, row) for row in rows if matches(NOUNS[noun], where, row)]
     assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected, where
-    assert got[LISTS[noun]]["totalCount"] == len(expected)
 
 
 @pytest.mark.parametrize(("noun", "name"), FILTERABLE)

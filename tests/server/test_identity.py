@@ -89,7 +89,7 @@ async def test_first_token_is_an_administrator_s(house: House) -> None:
     """The token that the first start shows works and reaches everything of its organization."""
     assert (await house.ask(f"Bearer {house.token}")).json() == {"data": {"__typename": "Query"}}
     principal = await identify(house.runtime, request(f"Bearer {house.token}"))
-    assert (principal.role, principal.name) == (Role.ADMINISTRATOR, "first administrator")
+    assert (principal.role, principal.name) == (Role.SUPERUSER, "first administrator")
 
 
 async def test_every_bad_token_gets_the_same_answer(house: House) -> None:

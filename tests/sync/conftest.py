@@ -14,7 +14,7 @@ from tests.sync.installation import Installation
 @pytest.fixture
 def simulator() -> Simulator:
     """Return a tenant of two pages of users, two of devices and two of groups."""
-    return Simulator(users=230, devices=210, groups=205, seed=7)
+    return Simulator(users=230, devices=210, groups=30, seed=7)
 
 
 @pytest.fixture

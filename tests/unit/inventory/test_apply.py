@@ -198,14 +198,14 @@ def test_last_word_counts_wherever_a_stream_is_cut_into_pages(
 async def test_rows_of_another_directory_are_untouched(store: Store, clock: FakeClock, inventory: Inventory) -> None:
     """The same object ids in another organization's directory are other objects."""
     other = await Inventory.of(store, clock, "Fabrikam")
-    await inventory.page(USER, {"id": "u", "displayName": "ours"})
+    await inventory.page(USER, {"id": "u", "displayName": "ours", "manager@delta": ends("v")})
     await inventory.page(GROUP, {"id": "g", "members@delta": ends("u")})
     version = await inventory.version()
     await other.page(USER, {"id": "u", "displayName": "theirs", "manager@delta": ends("u2")}, {"id": "u2"})
     await other.page(USER, removed("u"))
     await other.sweep(USER, 2)
     assert await inventory.rows(USER) == {"u": "LIVE"}
-    assert await inventory.edges() == {(Edge.MEMBER, "g", "u")}
+    assert await inventory.edges() == {(Edge.MEMBER, "g", "u"), (Edge.MANAGER, "u", "v")}
     assert await inventory.version() == version
 
 

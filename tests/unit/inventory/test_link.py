@@ -121,10 +121,18 @@ async def test_asset_goes_when_its_last_device_is_removed_and_comes_back_with_it
     async with inventory.store.read() as tx:
         tombstone = (await tx.execute(select(assets))).one()
     assert (tombstone.name, tombstone.source_count, bool(tombstone.deleted_at)) == ("NB-1", 0, True)
-    await linked(inventory, device("d", "NB-1"))
+    assert await linked(inventory, device("d", "NB-1")) == {"restored": 1}
     async with inventory.store.read() as tx:
         row = (await tx.execute(select(assets).where(assets.c.deleted_at.is_(None)))).one()
     assert (row.id, row.comment, row.source_mask) == (before, "The CFO's", HERE)
+
+
+async def test_restored_device_shares_its_former_asset_only_by_what_it_says_now(inventory: Inventory) -> None:
+    """Of two devices that went together, the first one back takes the asset; the other needs a match of today."""
+    await linked(inventory, device("d", "nb-1"), device("e", "NB-1"))
+    await linked(inventory, removed("d", "changed"), removed("e", "changed"))
+    await linked(inventory, device("d", "nb-1"), device("e", "nb-2"))
+    assert {members for *_, members in await inventory.assets()} == {("d",), ("e",)}
 
 
 async def test_asset_stays_when_one_of_its_devices_is_removed(inventory: Inventory) -> None:

@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from sync.tasks.state import ACTIVE, IllegalMove, RunStatus, check_move
+from sync.errors import IllegalMove
+from sync.tasks.state import ACTIVE, RunStatus, check_move
 
 ENDED = {RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.STOPPED}
 ALLOWED = {

@@ -49,7 +49,8 @@ class Office:
 
     async def task(self, *, key: str | None = None, **more: Any) -> int:
         """Create a task in the home organization."""
-        new = NewConnector(**{"name": "Sync", "site_id": self.home_site, "credential_id": self.mine} | more)
+        values: dict[str, Any] = {"name": "Sync", "site_id": self.home_site, "credential_id": self.mine}
+        new = NewConnector(**(values | more))
         async with self.store.write() as tx:
             return await create_connector(
                 tx, self.clock, organization_id=self.home, new=new, created_by="test", idempotency_key=key
