@@ -60,6 +60,9 @@ TABLE: dict[str, Role] = {
     "Query.nodes": Role.VIEWER,
     "Query.assets": Role.VIEWER,
     "Query.asset": Role.VIEWER,
+    "Query.assetsAggregate": Role.VIEWER,
+    "Query.usersAggregate": Role.VIEWER,
+    "Query.groupsAggregate": Role.VIEWER,
     "Query.users": Role.VIEWER,
     "Query.user": Role.VIEWER,
     "Query.groups": Role.VIEWER,
@@ -108,6 +111,9 @@ TABLE: dict[str, Role] = {
     "SearchKeyword": Role.VIEWER,
     "SearchParse": Role.VIEWER,
     "SearchMistake": Role.VIEWER,
+    "Aggregate": Role.VIEWER,
+    "AggregateGroup": Role.VIEWER,
+    "AggregateKey": Role.VIEWER,
 }
 
 

@@ -14,6 +14,7 @@ from strawberry.types import Info
 
 from schema.arguments import ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
 from schema.context import Context
+from schema.expr import Expr
 from schema.fields import NOUNS, Field, Noun, referring, related
 from schema.filters import expression, where_input
 from schema.generated import get, named, publish
@@ -143,16 +144,29 @@ def many(
             listing = _nested(listing, root.key, chosen, NOUNS[target])
         return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
-    arguments = PAGING | {
-        "where": argument(Optional[named(f"{target}Where")], WHERE),  # noqa: UP045 - `|` does not take forward references
-        "search": argument(Optional[str], SEARCH),  # noqa: UP045
-        "order_by": argument(Optional[list[named(f"{target}Order")]], ORDER_BY),  # type: ignore[misc]  # noqa: UP045
-    }
+    order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
+    arguments = PAGING | narrowing(target) | {"order_by": argument(order_by, ORDER_BY)}
     if transitive is not None:
         arguments["transitive"] = argument(bool, TRANSITIVE)
     accept(resolve, named(f"{target}Connection"), arguments, {"transitive": False})
     metadata = related(target, pairs) if pairs else {}
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which rows of a noun are meant."""
+    where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
+    return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
+
+
+def narrowed(context: Context, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:
+    """Select the rows that a caller may see and means, and say which condition chose them.
+
+    Raises:
+        BadInput: the condition cannot be used.
+    """
+    expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
+    return rows_of(noun, context.principal).where(clause(noun, expr, context.viewpoint)), expr
 
 
 def given(value: Any) -> Any:
@@ -162,7 +176,7 @@ def given(value: Any) -> Any:
 
 def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any]) -> Listing:
     context, noun = info.context, NOUNS[target]
-    expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
+    rows, expr = narrowed(context, noun, arguments)
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
@@ -170,7 +184,7 @@ def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any
     return Listing(
         name=target,
         place=(info.path.typename, info.field_name, bool(arguments.get("transitive")), repr(expr)),
-        rows=rows_of(noun, context.principal).where(clause(noun, expr, context.viewpoint)),
+        rows=rows,
         columns=row_columns(noun),
         keys=sort_keys(noun, arguments.get("order_by", UNSET)),
         records=records,

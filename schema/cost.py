@@ -36,7 +36,7 @@ from schema.paging import FIRST_DEFAULT
 # Arguments that say how long a list may be.
 SIZES = ("first", "last", "ids")
 # What a list tells without reading its rows.
-COUNTS = frozenset({"totalCount", "count", "__typename"})
+COUNTS = frozenset({"totalCount", "count", "groupCount", "__typename"})
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def members() -> Any:
     """Declare `Group.members`: the members that are there, in the order the directory objects came."""
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
-        listing = _listing(info.context, root.key, is_transitive=arguments["transitive"])
+        listing = _listing(info.context, root.key, is_transitive=bool(arguments.get("transitive")))
         return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
     arguments = PAGING | {"transitive": argument(bool, TRANSITIVE)}

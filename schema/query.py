@@ -9,6 +9,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.aggregate import aggregate
 from schema.arguments import BY, ID, argument
 from schema.connection import many
 from schema.context import Context
@@ -89,14 +90,17 @@ class Query:
     node = node()
     nodes = nodes()
     assets = many("Asset", "The assets of the organization.")
+    assets_aggregate = aggregate("Asset", "Counts of assets.")
     asset = by_key("Asset", {"name": "The asset's name.", "serial": "The serial number."}, "One asset.")
     users = many("User", "The directory users of the organization.")
+    users_aggregate = aggregate("User", "Counts of users.")
     user = by_key(
         "User",
         {"external_id": "The object id in the directory.", "user_principal_name": "The sign-in name, exactly."},
         "One directory user.",
     )
     groups = many("Group", "The directory groups of the organization.")
+    groups_aggregate = aggregate("Group", "Counts of groups.")
     group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
     sites = many("Site", "The sites of the organization.")
     site = by_id("Site", "One site.")

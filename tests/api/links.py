@@ -115,7 +115,7 @@ class Links:
         relation = next((r for r in noun.relations.values() if r.graphql_name == name), None)
         if relation is None:
             field = next(field for field in noun.fields.values() if field.graphql_name == name)
-            found = f"{noun.prefix}_{row['id']}" if name == "id" else row[field.column.name]  # type: ignore[attr-defined]
+            found = f"{noun.prefix}_{row['id']}" if name == "id" else row[field.column.name]
             return all(compare(field, operator, found, wanted) for operator, wanted in value.items())
         target, others = NOUNS[relation.target], self.related(noun.name, relation.name, row)
         if not relation.is_many:

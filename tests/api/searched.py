@@ -74,7 +74,7 @@ class Terms:
         return name if field.kind is not Kind.ID else "id"
 
     def _value(self, field: Field, row: Row) -> Any:
-        return id_of(self.noun, row) if field.kind is Kind.ID else row[field.column.name]  # type: ignore[attr-defined]
+        return id_of(self.noun, row) if field.kind is Kind.ID else row[field.column.name]
 
     def _about(self, field: Field) -> tuple[str, Callable[[Any], bool]]:
         if field.kind is Kind.ID:
