@@ -22,7 +22,7 @@ from strawberry.utils.str_converters import to_camel_case
 from schema.arguments import GROUP_BY, accept, argument
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
-from schema.fields import NOUNS, Field, Kind, Noun, Relation
+from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
 from schema.generated import named, publish
 from schema.paging import FIRST_DEFAULT, FIRST_MAX
 from schema.scalars import JSON
@@ -196,7 +196,7 @@ def _keys(context: Context, noun: Noun, asked: list[Any]) -> list[Key]:
 
 
 def _own(field: Field, place: int) -> Key:
-    if field.kind is not Kind.LIST:
+    if field.kind not in LISTS:
         return Key(field.graphql_name, field.column)
     elements = func.json_each(field.column).table_valued("value", name=f"e{place}")
     return Key(field.graphql_name, elements.c.value, lambda rows: rows.outerjoin(elements, true()), is_many=True)
@@ -210,7 +210,7 @@ def _related(context: Context, noun: Noun, relation: Relation, name: str, place:
     parent, child = pairs.columns
     value: ColumnElement[Any] = field.column
     source: FromClause = target.table
-    if field.kind is Kind.LIST:
+    if field.kind in LISTS:
         elements = func.json_each(field.column).table_valued("value", name=f"e{place}")
         source, value = source.outerjoin(elements, true()), elements.c.value
     seen = rows_of(target, context.principal).with_only_columns(target.key.label("key"), value.label("value"))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from schema.aggregate import RECEIVED, is_groupable
-from schema.fields import NOUNS, Kind
+from schema.fields import LISTS, NOUNS
 from sync.store.tables import devices, raw
 from tests.api.lists import value_of, visible
 from tests.api.world import Row, World
@@ -47,7 +47,7 @@ def values_of(noun: str, name: str, row: Row) -> list[Any]:
     """Return the values of a field in a row: the elements of a list."""
     field = NOUNS[noun].fields[name]
     value = value_of(field, row)
-    return list(value or ()) if field.kind is Kind.LIST else [value]
+    return list(value or ()) if field.kind in LISTS else [value]
 
 
 @pytest.mark.parametrize("place", ["home", "beta"])
