@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, and_, cast, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, String, Text, and_, cast, false, func, not_, or_, select, true
 
 from schema.expr import Op
 from schema.fields import Field, Kind
 from sync.clock import timestamp
 from sync.inventory.source import BITS
-from sync.store.function import sortable, version_key
+from sync.store.function import version_key
 
 _ESCAPE = "\\"
 NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
@@ -96,10 +95,9 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     if op in _PATTERNS:
         return elements.select().where(like(element, op, value)).exists()
     if op is Op.IN_NETWORK:
-        return elements.select().where(_inside(element, value)).exists()
+        return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:
-        key = func.address_key(element)
-        return elements.select().where(key.is_not(None), not_(_inside(element, value))).exists()
+        return elements.select().where(func.in_networks(element, " ".join(value)) == false()).exists()
     wanted = {text.casefold() for text in ([value] if op is Op.HAS else value)}
     folded = func.fold(element)
     if op is Op.HAS_ALL:
@@ -107,15 +105,6 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
         number = select(func.count(folded.distinct())).select_from(elements).where(folded.in_(wanted))
         return number.scalar_subquery() == len(wanted)
     return elements.select().where(folded.in_(wanted)).exists()
-
-
-def _inside(element: ColumnElement[Any], networks: Iterable[str]) -> ColumnElement[bool]:
-    parts = []
-    for text in networks:
-        network = ip_network(text)
-        bounds = sortable(network[0]), sortable(network[-1])
-        parts.append(func.address_key(element).between(*bounds))
-    return or_(false(), *parts)
 
 
 def _compare_mask(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:

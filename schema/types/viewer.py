@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from schema.connection import ORDER_KEYS_MAX, one
-from schema.filters import CONDITIONS_MAX, NESTING_MAX
+from schema.filters import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
 from schema.given import TEXT_CHARS_MAX
 from schema.operators import LIST_VALUES_MAX
 from schema.paging import FIRST_MAX
@@ -46,6 +46,7 @@ class Server:
             Limit(name="in", value=LIST_VALUES_MAX),
             Limit(name="where", value=CONDITIONS_MAX),
             Limit(name="whereNesting", value=NESTING_MAX),
+            Limit(name="whereRelations", value=RELATIONS_MAX),
             Limit(name="search", value=CHARS_MAX),
             Limit(name="searchTerms", value=TERMS_MAX),
             Limit(name="searchNesting", value=SEARCH_NESTING_MAX),
