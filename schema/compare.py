@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from ipaddress import ip_network
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Text, and_, cast, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, String, TableValuedAlias, Text, and_, cast, false, func, not_, or_, select, true
 
 from schema.expr import Op
 from schema.fields import Field, Kind
 from sync.clock import timestamp
 from sync.inventory.source import BITS
-from sync.store.function import sortable, version_key
+from sync.store.function import version_key
 
 _ESCAPE = "\\"
 NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
@@ -44,7 +44,7 @@ def compare(field: Field, op: Op, value: Any, now: datetime) -> ColumnElement[bo
     if field.kind in (Kind.LIST, Kind.ADDRESSES):
         return _compare_list(field, op, value)
     if op in _PATTERNS:
-        return like(column, op, value)
+        return _like(_folded(field), op, value)
     if op in _RELATIVE:
         return _RELATIVE[op](column, now, timedelta(seconds=value))
     if field.kind is Kind.VERSION and op in _ORDERED:
@@ -79,10 +79,25 @@ def escaped(text: str) -> str:
     return text.replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
 
 
-def like(column: ColumnElement[Any], op: Op, value: str) -> ColumnElement[bool]:
+# Made once a field: a search of many words compares the same ones again and again.
+@cache
+def _folded(field: Field) -> ColumnElement[Any]:
+    return func.fold(field.column)
+
+
+@cache
+def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
+    """Return a list's elements as rows, the text that is compared in each, and that text folded."""
+    elements = func.json_each(field.column).table_valued("value", name=None)
+    inner = elements.c.value if field.element is None else func.json_extract(elements.c.value, f"$.{field.element}")
+    element = cast(inner, Text)
+    return elements, element, func.fold(element)
+
+
+def _like(folded: ColumnElement[Any], op: Op, value: str) -> ColumnElement[bool]:
     """Compile a comparison with part of a text, in any letter case."""
     text = value if op is Op.MATCHES else escaped(value.casefold())
-    return func.fold(column).like(_PATTERNS[op].format(text), escape=_ESCAPE)
+    return folded.like(_PATTERNS[op].format(text), escape=_ESCAPE)
 
 
 def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
@@ -90,32 +105,19 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         return empty if value else not_(empty)
-    elements = func.json_each(column).table_valued("value", name=None)
-    inner = elements.c.value if field.element is None else func.json_extract(elements.c.value, f"$.{field.element}")
-    element = cast(inner, Text)
+    elements, element, folded = _elements(field)
     if op in _PATTERNS:
-        return elements.select().where(like(element, op, value)).exists()
+        return elements.select().where(_like(folded, op, value)).exists()
     if op is Op.IN_NETWORK:
-        return elements.select().where(_inside(element, value)).exists()
+        return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:
-        key = func.address_key(element)
-        return elements.select().where(key.is_not(None), not_(_inside(element, value))).exists()
+        return elements.select().where(func.in_networks(element, " ".join(value)) == false()).exists()
     wanted = {text.casefold() for text in ([value] if op is Op.HAS else value)}
-    folded = func.fold(element)
     if op is Op.HAS_ALL:
         # Counted in one pass: a condition for each value would be deeper than the database allows.
         number = select(func.count(folded.distinct())).select_from(elements).where(folded.in_(wanted))
         return number.scalar_subquery() == len(wanted)
     return elements.select().where(folded.in_(wanted)).exists()
-
-
-def _inside(element: ColumnElement[Any], networks: Iterable[str]) -> ColumnElement[bool]:
-    parts = []
-    for text in networks:
-        network = ip_network(text)
-        bounds = sortable(network[0]), sortable(network[-1])
-        parts.append(func.address_key(element).between(*bounds))
-    return or_(false(), *parts)
 
 
 def _compare_mask(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:

@@ -26,6 +26,8 @@ from sync.store.function import version_key
 # Conditions of one filter, with every `and`, `or`, `not` and relation; SQLite gives up at an expression 1,000 deep.
 CONDITIONS_MAX = 200
 NESTING_MAX = 10
+# Relations that one filter crosses, typed and searched; each is a set of keys that the database has to compute.
+RELATIONS_MAX = 20
 _VERSIONS_ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
 
 
@@ -80,7 +82,28 @@ def expression(noun: Noun, where: Any, search: Any = UNSET, path: str = "where")
         raise BadInput("search is null.", hint="Leave it out to search for nothing in particular.", path="search")
     if search is not UNSET:
         parts.append(parse_search(noun.name, search))
-    return parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else EVERYTHING
+    found = parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else EVERYTHING
+    if (relations := _relations(found)) > RELATIONS_MAX:
+        place = path if search is UNSET else "search"
+        raise BadInput(
+            f"{place} crosses {relations} relations; at most {RELATIONS_MAX} are allowed.",
+            hint="A keyword may cross several: has:user looks for owners and for registered users.",
+            path=place,
+        )
+    return found
+
+
+def _relations(expr: Expr) -> int:
+    match expr:
+        case And(parts) | Or(parts):
+            return sum(map(_relations, parts))
+        case Not(part):
+            return _relations(part)
+        case Related(_, _, part):
+            return 1 + _relations(part)
+        case Count(relations):
+            return len(relations)
+    return 0
 
 
 def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:

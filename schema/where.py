@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select, true, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, not_, or_, select, true, union_all
 
 from schema.access import Principal, least_role
 from schema.compare import NUMBERS, compare
@@ -89,9 +90,20 @@ def _set_of(rows: Select[Any]) -> Select[Any]:
     return select(*found.columns)
 
 
+@cache
+def _leading(relation: Relation, *, once: bool = False) -> Subquery:
+    """Return a relation's pairs as something to join; made once, because a filter may cross a relation often.
+
+    Args:
+        relation: which.
+        once: whether two ways to the same row make one pair.
+    """
+    return (relation.pairs().distinct() if once else relation.pairs()).subquery()
+
+
 def _parents(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> Select[Any]:
     """Select the parents' keys, one row for each pair whose target satisfies the part."""
-    target, pairs = NOUNS[relation.target], relation.pairs().subquery()
+    target, pairs = NOUNS[relation.target], _leading(relation)
     parent_key, target_key = pairs.columns
     rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
     return rows.where(parent_key.is_not(None), *_visible(noun, relation, part, viewpoint))
@@ -118,7 +130,7 @@ def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[boo
 
 def _pairs(noun: Noun, relation: Relation, viewpoint: Viewpoint) -> Select[Any]:
     """Select (parent, target), each pair once."""
-    target, pairs = NOUNS[relation.target], relation.pairs().distinct().subquery()
+    target, pairs = NOUNS[relation.target], _leading(relation, once=True)
     parent_key, target_key = pairs.columns
     rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
     return rows.where(parent_key.is_not(None), *_visible(noun, relation, And(()), viewpoint))

@@ -7,7 +7,7 @@ from strawberry.types import Info
 
 from schema.connection import ORDER_KEYS_MAX, one
 from schema.context import Context
-from schema.filters import CONDITIONS_MAX, NESTING_MAX
+from schema.filters import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
 from schema.given import TEXT_CHARS_MAX
 from schema.node import IDS_MAX
 from schema.operators import LIST_VALUES_MAX
@@ -23,6 +23,7 @@ ARGUMENT_LIMITS = {
     "in": LIST_VALUES_MAX,
     "where": CONDITIONS_MAX,
     "whereNesting": NESTING_MAX,
+    "whereRelations": RELATIONS_MAX,
     "search": CHARS_MAX,
     "searchTerms": TERMS_MAX,
     "searchNesting": SEARCH_NESTING_MAX,

@@ -1,14 +1,14 @@
 """The functions of our own that SQL calls, registered on every connection; each returns NULL for what it cannot read.
 
-Letter case is ignored in all scripts (SQLite's own LOWER and LIKE know only ASCII), versions are compared component by
-component, addresses by number: the last two become texts that sort as they should.
+Letter case is ignored in all scripts (SQLite's own LOWER and LIKE know only ASCII); versions become texts that sort
+component by component.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -17,8 +17,12 @@ _DIGITS_MAX = 99
 
 def register(connection: Any) -> None:
     """Make the functions known to a new SQLite connection."""
-    for name, function in (("fold", fold), ("version_key", version_key), ("address_key", address_key)):
-        connection.create_function(name, 1, function, deterministic=True)
+    for name, function, arguments in (
+        ("fold", fold, 1),
+        ("version_key", version_key, 1),
+        ("in_networks", in_networks, 2),
+    ):
+        connection.create_function(name, arguments, function, deterministic=True)
 
 
 def fold(text: object) -> object:
@@ -43,16 +47,20 @@ def version_key(version: object) -> str | None:
 
 
 @lru_cache(maxsize=50_000)
-def address_key(address: object) -> str | None:
-    """Return a text that sorts as IP addresses do, IPv4 before IPv6; None for what is no address."""
+def in_networks(address: object, networks: str) -> bool | None:
+    """Tell whether an IP address lies in one of some networks, separated by blanks; None for what is no address.
+
+    An IPv4 address inside IPv6 counts as IPv4.
+    """
     try:
-        return sortable(ip_address(address)) if isinstance(address, str) else None
+        found = ip_address(address) if isinstance(address, str) else None
     except ValueError:
         return None
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return None if found is None else any(found in network for network in _parsed(networks))
 
 
-def sortable(address: IPv4Address | IPv6Address) -> str:
-    """Return the text that `address_key` makes of an address; an IPv4 address inside IPv6 counts as IPv4."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return f"6{int(address):032x}"
-    return f"4{int(address.ipv4_mapped or 0) if isinstance(address, IPv6Address) else int(address):08x}"
+@lru_cache(maxsize=1_000)
+def _parsed(networks: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(network) for network in networks.split()]

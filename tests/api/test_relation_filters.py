@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.fields import NOUNS, Relation
-from schema.filters import NESTING_MAX
+from schema.filters import NESTING_MAX, RELATIONS_MAX
 from tests.api.links import LOADED, Links
 from tests.api.lists import LISTS, caller_for, id_of
 from tests.api.test_where import Choice, grown
@@ -99,6 +99,15 @@ async def test_filter_across_relations_is_answered_at_its_depth(
     got = await caller_for(world, noun, world.beta).data(text % (noun, LISTS[noun]), where=where)
     expected = [id_of(noun, row) for row in here.rows[noun].values() if here.matches(NOUNS[noun], where, row)]
     assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected
+
+
+async def test_filter_is_answered_and_refused_at_the_limit_of_relations(world: World) -> None:
+    """So many relations may be crossed, typed and searched together, and one more may not."""
+    text = "query($w: GroupWhere, $s: String) { groups(where: $w, search: $s) { totalCount } }"
+    where = {"and": [{"owners": {"exists": True}}] * (RELATIONS_MAX - 3)}
+    assert (await world.caller().ask(text, w=where, s="has:owner has:user group:x")).code is None
+    answer = await world.caller().ask(text, w=where, s="has:owner has:user member_of.owner:x")
+    assert answer.code == "BAD_USER_INPUT"
 
 
 REFUSED: list[tuple[str, Any, str]] = [

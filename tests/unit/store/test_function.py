@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.store.function import address_key, version_key
+from sync.store.function import in_networks, version_key
 
 
 @given(
@@ -35,15 +33,23 @@ def test_version_key_is_null_when_there_is_no_number(version: object) -> None:
     assert version_key(version) is None
 
 
-def test_address_key_sorts_as_the_addresses_do() -> None:
-    """By number, IPv4 before IPv6; an IPv4 address inside IPv6 is itself."""
-    ordered = ["0.0.0.1", "9.255.255.255", "10.0.0.1", "192.168.1.7", "::1", "fd00::1", "fe80::1"]
-    keys = [address_key(address) or "" for address in ordered]
-    assert all(one < other for one, other in pairwise(keys))
-    assert address_key("::ffff:10.0.0.1") == address_key("10.0.0.1")
+@pytest.mark.parametrize(
+    ("address", "networks", "is_inside"),
+    [
+        ("10.1.2.3", "192.168.0.0/16 10.0.0.0/8", True),
+        ("11.1.2.3", "192.168.0.0/16 10.0.0.0/8", False),
+        ("::ffff:10.0.0.1", "10.0.0.0/8", True),
+        ("fe80::1", "10.0.0.0/8", False),
+        ("fe80::1", "fe80::/10", True),
+        ("10.0.0.1", "", False),
+    ],
+)
+def test_address_is_in_a_network_when_it_lies_in_one_of_them(address: str, networks: str, is_inside: bool) -> None:
+    """By number, each version for itself; an IPv4 address inside IPv6 is itself."""
+    assert in_networks(address, networks) is is_inside
 
 
 @pytest.mark.parametrize("address", [None, 5, "", "10.0.0", "10.0.0.0/8", "host"])
-def test_address_key_is_null_when_it_is_no_address(address: object) -> None:
-    """What is no address lies in no network."""
-    assert address_key(address) is None
+def test_address_is_in_no_network_and_outside_of_none_when_it_is_no_address(address: object) -> None:
+    """What is no address is null, neither inside nor outside."""
+    assert in_networks(address, "0.0.0.0/0 ::/0") is None
