@@ -115,7 +115,7 @@ class _Inventory:
         await self._read_groups()
 
     async def _read_users(self) -> None:
-        document = _document("users", f"externalId {_selection('User')} manager{{externalId}}")
+        document = _document("users", 1_000, f"externalId {_selection('User')} manager{{externalId}}")
         async for node in self._client.each(document, "users"):
             user, manager = node.pop("externalId"), node.pop("manager")
             self.objects["users"][user] = node
@@ -124,8 +124,8 @@ class _Inventory:
 
     async def _read_devices(self) -> None:
         related = {"registeredOwners": "deviceOwners", "registeredUsers": "deviceUsers", "groups": "members"}
-        relations = " ".join(f"{name}(first:1000){{nodes{{externalId}}}}" for name in related)
-        document = _document("assets", f"azureAd{{externalId {_selection('AzureAdDevice')} {relations}}}")
+        relations = " ".join(f"{name}(first:60){{nodes{{externalId}}}}" for name in related)
+        document = _document("assets", 100, f"azureAd{{externalId {_selection('AzureAdDevice')} {relations}}}")
         async for node in self._client.each(document, "assets"):
             for device in node["azureAd"]:
                 key = device.pop("externalId")
@@ -136,9 +136,10 @@ class _Inventory:
                 self.objects["devices"][key] = device
 
     async def _read_groups(self) -> None:
-        first = " ".join(f"{members}(first:1000){{{_PAGE} nodes{{externalId}}}}" for members in _MEMBERS)
-        owners = "owners(first:1000){nodes{externalId}}"
-        document = _document("groups", f"id externalId {_selection('Group')} {owners} {first}")
+        first = " ".join(f"{members}(first:400){{{_PAGE} nodes{{externalId}}}}" for members in _MEMBERS)
+        # A directory allows a group a hundred owners.
+        owners = "owners(first:100){nodes{externalId}}"
+        document = _document("groups", 20, f"id externalId {_selection('Group')} {owners} {first}")
         async for node in self._client.each(document, "groups"):
             key, group = node.pop("id"), node.pop("externalId")
             self.edges["groupOwners"] |= {(group, owner["externalId"]) for owner in node.pop("owners")["nodes"]}
@@ -158,8 +159,9 @@ class _Inventory:
             page = (await self._client.ask(document, id=key, after=page["pageInfo"]["endCursor"]))["group"][members]
 
 
-def _document(root: str, selection: str) -> str:
-    return f"query($after:String){{{root}(first:1000 after:$after){{{_PAGE} nodes{{{selection}}}}}}}"
+def _document(root: str, first: int, selection: str) -> str:
+    """Write the query of a page; `first` keeps it, with the lists below it, within what one request may cost."""
+    return f"query($after:String){{{root}(first:{first} after:$after){{{_PAGE} nodes{{{selection}}}}}}}"
 
 
 def _fields(noun: str) -> dict[str, Field]:
