@@ -90,6 +90,8 @@ TABLE: dict[str, Role] = {
     "Attribute": Role.VIEWER,
     "AzureAdDevice": Role.VIEWER,
     "Match": Role.VIEWER,
+    "ScanRecord": Role.VIEWER,
+    "Service": Role.VIEWER,
     "User": Role.VIEWER,
     "Group": Role.VIEWER,
     "Site": Role.VIEWER,

@@ -18,9 +18,10 @@ from schema.scalars import JSON, DateTime
 from schema.select import row_columns, rows_of
 from schema.transitive import groups_of_assets
 from schema.types.device import AzureAdDevice
+from schema.types.scan import ScanRecord
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
-from sync.store.tables import assets, devices, matches, raw
+from sync.store.tables import assets, devices, matches, raw, scan_records
 
 _a = assets.c
 
@@ -121,6 +122,22 @@ class Asset(Record):
 
         devices_: list[AzureAdDevice] = await context.loader("Asset.azureAd", records).load(self.key)
         return devices_
+
+    @strawberry.field(description="What scans found out about it: several if it was found in several ways.")
+    async def scan(self, info: Info[Context, None]) -> list[ScanRecord]:
+        """Read the scan records of this asset."""
+        context, entry = info.context, NOUNS["ScanRecord"]
+
+        async def records(keys: list[int]) -> list[list[ScanRecord]]:
+            statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
+            chosen = statement.where(scan_records.c.asset_id.in_(keys)).order_by(scan_records.c.id)
+            found: dict[int, list[ScanRecord]] = {key: [] for key in keys}
+            for row in await context.fetch(chosen):
+                found[row["asset_id"]].append(ScanRecord.of(row))
+            return [found[key] for key in keys]
+
+        records_: list[ScanRecord] = await context.loader("Asset.scan", records).load(self.key)
+        return records_
 
     @strawberry.field(description="Why its records were taken to be one machine.")
     async def matches(self, info: Info[Context, None]) -> list[Match]:
