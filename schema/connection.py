@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import strawberry
-from sqlalchemy import RowMapping, Select
+from sqlalchemy import ColumnElement, RowMapping
 from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.access import Principal
 from schema.context import Context
 from schema.fields import NOUNS, Field, Noun, Relation
 from schema.filters import expression, where_input
+from schema.form import FORM, Every, Linked, Many, One, Pairs, accept
 from schema.generated import get, named, publish
-from schema.listing import Listing, count_rows, read_rows
-from schema.paging import SortKey, window
+from schema.listing import Listed, Listing, count_rows, nested, read_rows
+from schema.paging import SortKey, Window, window
 from schema.select import row_columns, rows_of
 from schema.where import clause
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
+PAGING: dict[str, Any] = {"first": int | None, "last": int | None, "after": str | None, "before": str | None}
 
 
 @strawberry.enum(description="Which way to sort.")
@@ -75,14 +77,14 @@ def _edge_type(name: str, node: Any) -> Any:
 
 def _connection_type(name: str, node: Any) -> Any:
     async def total_count(root: Any, info: Info[Context, None]) -> int:
-        return await count_rows(info.context, root.listing)
+        return await count_rows(info.context, root.listed)
 
     body = {
         "__annotations__": {
             "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
             "nodes": list[node],
             "page_info": PageInfo,
-            "listing": strawberry.Private[Listing],
+            "listed": strawberry.Private[Listed],
         },
         "edges": strawberry.field(description="The rows with their cursors."),
         "nodes": strawberry.field(description="The rows."),
@@ -119,41 +121,33 @@ def _screaming(name: str) -> str:
     return name.upper()
 
 
-def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None = None) -> Any:
+def many(target: str, description: str, pairs: Pairs | None = None) -> Any:
     """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
 
     Args:
         target: the noun's name.
+        description: a sentence for the reader of the schema.
         pairs: selects (parent, target) keys of the relation.
     """
 
-    async def resolve(
-        root: Any,
-        info: Any,
-        first: Any = UNSET,
-        last: Any = UNSET,
-        after: Any = UNSET,
-        before: Any = UNSET,
-        where: Any = UNSET,
-        order_by: Any = UNSET,
-    ) -> Any:
-        listing = _listing(info, target, where, order_by)
-        if pairs is not None:
-            listing = _nested(listing, root.key, pairs, NOUNS[target])
-        return await read_page(info.context, listing, *map(given, (first, last, after, before)))
+    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+        context, noun = info.context, NOUNS[target]
+        place = (info.path.typename, info.field_name)
+        listing = listing_of(noun, context.principal, row_columns(noun), place, pairs, arguments)
 
-    resolve.__annotations__ = {
-        "info": Info,
-        "first": Optional[int],  # noqa: UP045 - Strawberry reads these at run time
-        "last": Optional[int],  # noqa: UP045
-        "after": Optional[str],  # noqa: UP045
-        "before": Optional[str],  # noqa: UP045
-        "where": Optional[named(f"{target}Where")],  # noqa: UP045
+        async def records(page: Sequence[RowMapping]) -> list[Any]:
+            return [noun.type.of(row) for row in page]
+
+        listed = Listed(listing, context.principal, None if pairs is None else root.key, records)
+        return await read_page(context, listed, arguments)
+
+    arguments = PAGING | {
+        "where": Optional[named(f"{target}Where")],  # noqa: UP045 - `|` does not take forward references
         "order_by": Optional[list[named(f"{target}Order")]],  # type: ignore[misc]  # noqa: UP045
-        "return": named(f"{target}Connection"),
     }
-    relation = Relation("", target, pairs) if pairs else None
-    return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
+    accept(resolve, named(f"{target}Connection"), arguments)
+    metadata = {FORM: Many(target, pairs), "relation": Relation("", target, pairs) if pairs else None}
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
 def given(value: Any) -> Any:
@@ -161,29 +155,38 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) -> Listing:
-    context, noun = info.context, NOUNS[target]
-    expr = expression(noun, where)
+def window_of(arguments: Mapping[str, Any]) -> Window:
+    """Read the paging arguments.
 
-    async def records(page: Sequence[RowMapping]) -> list[Any]:
-        return [noun.type.of(row) for row in page]
+    Raises:
+        BadInput: they do not fit together.
+    """
+    return window(*(given(arguments.get(name)) for name in ("first", "last", "after", "before")))
 
-    return Listing(
-        name=target,
-        place=(info.path.typename, info.field_name, repr(expr)),
-        rows=rows_of(noun, context.principal).where(clause(noun, expr)),
-        columns=row_columns(noun),
-        keys=sort_keys(noun, order_by),
-        records=records,
+
+def listing_of(
+    noun: Noun,
+    principal: Principal,
+    columns: Sequence[ColumnElement[Any]],
+    place: Sequence[object],
+    pairs: Pairs | None,
+    arguments: Mapping[str, Any],
+) -> Listing:
+    """Make the list that a connection's arguments ask for; its paging arguments aside.
+
+    Raises:
+        BadInput: `where` or `orderBy` cannot be used.
+    """
+    expr = expression(noun, arguments.get("where", UNSET))
+    listing = Listing(
+        name=noun.name,
+        place=(*place, repr(expr)),
+        rows=rows_of(noun, principal).where(clause(noun, expr)),
+        key=noun.key,
+        columns=columns,
+        keys=sort_keys(noun, arguments.get("order_by", UNSET)),
     )
-
-
-def _nested(listing: Listing, parent: int, pairs: Callable[[], Select[Any]], noun: Noun) -> Listing:
-    """Narrow a list to what a relation leads to; two ways to the same row count once."""
-    related = pairs().distinct().subquery()
-    parent_column, target_column = related.columns
-    rows = listing.rows.join_from(noun.table, related, target_column == noun.key)
-    return replace(listing, rows=rows, parent=parent, parent_column=parent_column)
+    return listing if pairs is None else nested(listing, pairs, noun)
 
 
 def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
@@ -209,20 +212,18 @@ def _sort_key(field: Field, order: Any) -> SortKey:
     return SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
 
 
-async def read_page(
-    context: Context, listing: Listing, first: int | None, last: int | None, after: str | None, before: str | None
-) -> Any:
+async def read_page(context: Context, listed: Listed, arguments: Mapping[str, Any]) -> Any:
     """Read one page of a list and make its connection.
 
     Raises:
         BadInput, BadCursor: the paging arguments do not fit.
     """
-    codec = listing.codec(context)
-    page = await read_rows(context, listing, window(first, last, after, before), codec)
-    cursors = [codec.encode([row[key.field] for key in listing.keys]) for row in page.rows]
-    nodes = await listing.records(page.rows)
-    edge = get(f"{listing.name}Edge")
-    return get(f"{listing.name}Connection")(
+    name, codec = listed.listing.name, listed.codec(context)
+    page = await read_rows(context, listed, window_of(arguments), codec)
+    cursors = [codec.encode([row[key.field] for key in listed.listing.keys]) for row in page.rows]
+    nodes = await listed.records(page.rows)
+    edge = get(f"{name}Edge")
+    return get(f"{name}Connection")(
         edges=[edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
         nodes=nodes,
         page_info=PageInfo(
@@ -231,7 +232,7 @@ async def read_page(
             start_cursor=cursors[0] if cursors else None,
             end_cursor=cursors[-1] if cursors else None,
         ),
-        listing=listing,
+        listed=listed,
     )
 
 
@@ -243,4 +244,26 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
     type_ = named(target, "schema.types")
     resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: One(target, key)})
+
+
+def linked(target: str, description: str, pairs: Pairs) -> Any:
+    """Declare a field that is the one row of a noun that `pairs` leads to, if it is there."""
+    form = Linked(target, pairs)
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return next(reversed(await info.context.follow(form, root.key)), None)
+
+    resolve.__annotations__ = {"info": Info, "return": Optional[named(target, "schema.types")]}  # noqa: UP045
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: form})
+
+
+def every(target: str, description: str, pairs: Pairs) -> Any:
+    """Declare a field that is a plain list of the rows of a noun that `pairs` leads to, by key."""
+    form = Every(target, pairs)
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return await info.context.follow(form, root.key)
+
+    resolve.__annotations__ = {"info": Info, "return": list[named(target, "schema.types")]}  # type: ignore[misc]
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: form})

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import strawberry
-from sqlalchemy import FromClause, RowMapping, Select, case, func, select
-from strawberry.types import Info
+from sqlalchemy import FromClause, RowMapping, case, func, select
 
-from schema.connection import given, read_page
+from schema.access import Principal
+from schema.connection import PAGING, read_page
 from schema.context import Context
+from schema.form import FORM, Members, accept
 from schema.generated import named
-from schema.listing import Listing
+from schema.listing import Listed, Listing, parents
 from schema.paging import SortKey
 from sync.inventory.kind import Edge
 from sync.store.tables import devices, edges, groups, users
@@ -24,55 +25,45 @@ KIND = {"User": users, "Group": groups, "Asset": devices}
 def members() -> Any:
     """Declare `Group.members`: the direct members that are there, in the order the directory objects came."""
 
-    async def resolve(
-        root: Any,
-        info: Any,
-        first: Any = strawberry.UNSET,
-        last: Any = strawberry.UNSET,
-        after: Any = strawberry.UNSET,
-        before: Any = strawberry.UNSET,
-    ) -> Any:
-        return await read_page(
-            info.context, _listing(info.context, root.key), *map(given, (first, last, after, before))
-        )
+    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+        context: Context = info.context
 
-    resolve.__annotations__ = {
-        "info": Info,
-        "first": Optional[int],  # noqa: UP045 - Strawberry reads these at run time
-        "last": Optional[int],  # noqa: UP045
-        "after": Optional[str],  # noqa: UP045
-        "before": Optional[str],  # noqa: UP045
-        "return": named("MemberConnection"),
-    }
-    return strawberry.field(resolver=resolve, description="The direct members of every kind.")
+        async def records(page: Sequence[RowMapping]) -> list[Any]:
+            return await asyncio.gather(*(context.load(row["kind"], row["record"]) for row in page))
+
+        listed = Listed(member_listing(context.principal), context.principal, root.key, records)
+        return await read_page(context, listed, arguments)
+
+    accept(resolve, named("MemberConnection"), PAGING)
+    description = "The direct members of every kind."
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Members()})
 
 
-def _rows(organization_id: int) -> Select[Any]:
-    """Select each member's own key, its kind, and the key of the record that shows it."""
-    kind = case(*((table.c.id.is_not(None), name) for name, table in KIND.items()))
-    record = func.coalesce(users.c.id, groups.c.id, devices.c.asset_id)
-    joined: FromClause = edges
+def _with_records(start: FromClause, organization_id: int) -> FromClause:
+    """Join to members what may be their rows; only those that are there and the caller's."""
     for table in KIND.values():
         is_there = (table.c.id == edges.c.to_id) & table.c.deleted_at.is_(None)
         if table is devices:
             is_there &= devices.c.asset_id.is_not(None)
-        joined = joined.outerjoin(table, is_there & (table.c.organization_id == organization_id))
-    columns = (edges.c.to_id.label("key"), kind.label("kind"), record.label("record"))
-    return select(*columns).select_from(joined).where(edges.c.kind == Edge.MEMBER, record.is_not(None))
+        start = start.outerjoin(table, is_there & (table.c.organization_id == organization_id))
+    return start
 
 
-def _listing(context: Context, group: int) -> Listing:
-    async def records(page: Sequence[RowMapping]) -> list[Any]:
-        return await asyncio.gather(*(context.load(row["kind"], row["record"]) for row in page))
-
-    rows = _rows(context.principal.organization_id)
+def member_listing(principal: Principal) -> Listing:
+    """Make the list of members of each parent: each member's own key, its noun, and the key of the record of it."""
+    kind = case(*((table.c.id.is_not(None), name) for name, table in KIND.items()))
+    record = func.coalesce(users.c.id, groups.c.id, devices.c.asset_id)
+    organization_id, near = principal.organization_id, parents()
+    tie = (edges.c.kind == Edge.MEMBER) & (edges.c.from_id == near.c.value)
     return Listing(
         name="Member",
         place=("Group", "members"),
-        rows=rows,
-        columns=list(rows.selected_columns),
+        rows=select(edges.c.to_id)
+        .select_from(_with_records(edges, organization_id))
+        .where(tie, record.is_not(None)),
+        key=edges.c.to_id,
+        columns=[edges.c.to_id.label("key"), kind.label("kind"), record.label("record")],
         keys=(SortKey("key", edges.c.to_id, False, True),),
-        records=records,
-        parent=group,
-        parent_column=edges.c.from_id,
+        near=near,
+        attach=lambda start, on: _with_records(start.outerjoin(edges, tie & on), organization_id),
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Select, select
+from sqlalchemy import ColumnElement, Integer, LargeBinary, Select, Text, bindparam, column, func, select
 
 from schema.access import Principal
 from schema.fields import NOUNS, Noun
+from schema.form import Pairs
 
 
 @cache
@@ -29,3 +31,17 @@ def row_columns(noun: Noun) -> list[ColumnElement[Any]]:
 def rows_of(noun: Noun, principal: Principal) -> Select[Any]:
     """Select the rows of a noun that a caller may see."""
     return select(noun.key).where(noun.visible, noun.scope(principal))
+
+
+def among(key: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Compile "one of the keys in the parameter `keys`", a JSON array: one statement fits any number of them."""
+    keys = func.json_each(bindparam("keys", type_=Text())).table_valued(column("value", Integer), name="keys")
+    return key.in_(select(keys.c.value))
+
+
+def tied(noun: Noun, principal: Principal, pairs: Pairs, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """Select the rows that a relation leads to from the parents in `keys`, by key, with the parent's key in `parent`."""
+    parent, target = (related := pairs().subquery()).columns
+    rows = rows_of(noun, principal).join_from(noun.table, related, target == noun.key)
+    chosen = rows.with_only_columns(parent.label("parent"), *columns, maintain_column_froms=True)
+    return chosen.where(among(parent)).order_by(noun.key)

@@ -72,8 +72,9 @@ class Runtime:
             KeyUnusable: the key is missing, malformed or not the one the database was sealed with.
         """
         lock = _take_lock(config.data_dir)
-        store = Store.at(config.data_dir / DATABASE_FILE)
-        runtime = cls(config, clock or SystemClock(), lock, store)
+        clock = clock or SystemClock()
+        store = Store.at(config.data_dir / DATABASE_FILE, clock)
+        runtime = cls(config, clock, lock, store)
         try:
             runtime.first_start = await migrate(store)
             runtime.vault = await _open_vault(config, store, first_start=runtime.first_start)
@@ -108,6 +109,7 @@ class Runtime:
             return
         try:
             await run_connector(place, run)
+            await self.store.analyze()
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)
         except Exception:  # the boundary of a run

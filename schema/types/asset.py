@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import strawberry
-from sqlalchemy import select
 from strawberry import UNSET
-from strawberry.types import Info
 
-from schema.connection import many, one
-from schema.context import Context
-from schema.fields import NOUNS, Record, field, identifier, noun
-from schema.relations import from_assets, into_assets
+from schema.connection import every, many, one
+from schema.fields import Record, field, identifier, noun
+from schema.form import Rows, computed, gathered
+from schema.relations import devices_of_asset, from_assets, into_assets, matches_of_asset, received_of_asset
 from schema.scalars import JSON, DateTime
-from schema.select import row_columns, rows_of
-from schema.types.device import AzureAdDevice
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
-from sync.store.tables import assets, devices, matches, raw
+from sync.store.tables import assets
 
 _a = assets.c
 
@@ -75,49 +71,28 @@ class Asset(Record):
     registered_users = many("User", "The users its device is registered to.", lambda: from_assets(Edge.DEVICE_USER))
     groups = many("Group", "The groups its device is a direct member of.", lambda: into_assets(Edge.MEMBER))
 
-    @strawberry.field(description="The sources that have a record of it: `azuread`, `scan`.")
-    def sources(self) -> list[str]:
+    azure_ad = every(
+        "AzureAdDevice", "Its records in Azure AD: several if they were recognised as one machine.", devices_of_asset
+    )
+
+    @computed("source_mask", description="The sources that have a record of it: `azuread`, `scan`.")
+    def sources(mask: int) -> list[str]:
         """Spell out the stored mask."""
-        return sources.names(self.source_mask)  # type: ignore[attr-defined]
+        return sources.names(mask)
 
-    @strawberry.field(description="Its records in Azure AD: several if they were recognised as one machine.")
-    async def azure_ad(self, info: Info[Context, None]) -> list[AzureAdDevice]:
-        """Read the devices linked to this asset."""
-        context, entry = info.context, NOUNS["AzureAdDevice"]
-
-        async def records(keys: list[int]) -> list[list[AzureAdDevice]]:
-            statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
-            found: dict[int, list[AzureAdDevice]] = {key: [] for key in keys}
-            for row in await context.fetch(statement.where(devices.c.asset_id.in_(keys)).order_by(devices.c.id)):
-                found[row["asset_id"]].append(AzureAdDevice.of(row))
-            return [found[key] for key in keys]
-
-        devices_: list[AzureAdDevice] = await context.loader("Asset.azureAd", records).load(self.key)
-        return devices_
-
-    @strawberry.field(description="Why its records were taken to be one machine.")
-    async def matches(self, info: Info[Context, None]) -> list[Match]:
+    @gathered(matches_of_asset, description="Why its records were taken to be one machine.")
+    def matches(rows: Rows) -> list[Match]:
         """Read the stored matches."""
-        columns = (matches.c.source, matches.c.key, matches.c.value, matches.c.matched_at)
-        statement = select(*columns).where(matches.c.asset_id == self.key).order_by(matches.c.id)
-        return [Match(**row) for row in await info.context.fetch(statement)]
+        return [Match(**{name: row[name] for name in ("source", "key", "value", "matched_at")}) for row in rows]
 
-    @strawberry.field(description="Everything its sources say of it, as they named it.")
-    async def attributes(
-        self, info: Info[Context, None], source: str | None = UNSET, prefix: str | None = UNSET
-    ) -> list[Attribute]:
+    @gathered(received_of_asset, description="Everything its sources say of it, as they named it.")
+    def attributes(rows: Rows, *, source: str | None = UNSET, prefix: str | None = UNSET) -> list[Attribute]:
         """Flatten the received JSON of every record."""
         if source and source != sources.AZUREAD:
             return []
-        statement = (
-            select(raw.c.item)
-            .join_from(devices, raw, raw.c.object_id == devices.c.id)
-            .where(devices.c.asset_id == self.key, devices.c.deleted_at.is_(None))
-            .order_by(devices.c.id)
-        )
         return [
             Attribute(source=sources.AZUREAD, name=name, value=JSON(value))
-            for row in await info.context.fetch(statement)
+            for row in rows
             for name, value in _flat(row["item"])
             if name.startswith(prefix or "")
         ]

@@ -1,0 +1,8 @@
+"""Compiled plans: a document becomes one SQL statement a level and generated code that makes dicts of rows.
+
+The executor stays the definition of what is right: a plan answers exactly as it would, or does not answer at all.
+"""
+
+from schema.plan.plans import Plans
+
+__all__ = ["Plans"]

@@ -1,0 +1,173 @@
+"""Answers queries by plans: one for each document, operation, set of flags and kind of caller; the rarest are dropped.
+
+Never logs a document, a variable or an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import orjson
+import strawberry
+from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode
+from graphql.execution.values import VariableValues
+
+from schema.access import Principal, Role
+from schema.listing import CURSOR_PURPOSE
+from schema.plan.collect import Collector, flag_names
+from schema.plan.level import Run
+from schema.plan.page import Bound
+from schema.plan.program import Program, ProgramCompiler
+from schema.plan.refusal import Gave, Refused
+from schema.plan.statement import anyone
+from sync.clock import timestamp
+from sync.errors import BadInput, StoreSlow
+from sync.runtime import Runtime
+from sync.store.engine import QUICK_S, STATEMENT_S
+
+PLANS_MAX = 256
+# Sets of variables whose arguments are kept, and the longest that are.
+BINDINGS_MAX = 1_024
+VARIABLES_BYTES_MAX = 4_096
+
+T = TypeVar("T")
+_log = logging.getLogger("rollcall.plan")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A valid query and its variables.
+
+    Args:
+        digest: tells the document from every other.
+        tree: the document.
+        operation: the one that is asked for.
+        variables: coerced.
+        given: the variables as they were sent, in one form, so that equal ones are known.
+    """
+
+    digest: bytes
+    tree: DocumentNode
+    operation: OperationDefinitionNode
+    variables: VariableValues
+    given: bytes
+
+
+class Recent(Generic[T]):
+    """A mapping of bounded size that drops what was not asked for the longest."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[Hashable, T] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is kept under a key, made now if it is not."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        made = self._entries[key] = make()
+        if len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+        return made
+
+
+@dataclass
+class Binding:
+    """A program with its arguments read.
+
+    Args:
+        is_slow: it has taken longer than the quick lane allows.
+    """
+
+    program: Program
+    bounds: tuple[Bound, ...]
+    is_slow: bool = False
+
+
+class Plans:
+    """Compiles and runs plans.
+
+    Args:
+        schema: what documents are valid against.
+        runtime: the open process.
+        plans_max: how many plans are kept.
+    """
+
+    def __init__(self, schema: strawberry.Schema, runtime: Runtime, *, plans_max: int = PLANS_MAX) -> None:
+        self._schema, self._runtime = schema, runtime
+        self._cursor_key = runtime.vault.derive(CURSOR_PURPOSE)
+        self._flags: Recent[tuple[str, ...]] = Recent(plans_max)
+        # None is remembered too: a document that was refused once is not compiled again.
+        self.programs: Recent[Program | None] = Recent(plans_max)
+        self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
+
+    async def answer(self, asked: Asked, principal: Principal) -> bytes | None:
+        """Answer a query with the bytes of the response; None leaves it to the executor.
+
+        Raises:
+            StoreSlow: it took too long, and would take the executor longer.
+        """
+        try:
+            binding = self._binding(asked, principal)
+            return None if binding is None else await self._run(binding, principal)
+        except StoreSlow:
+            raise
+        except (BadInput, Gave):
+            # The executor finds the same, and knows its path and place.
+            return None
+        except Exception:  # a boundary: whatever a plan stumbles over, the executor answers
+            _log.warning("a plan failed; the executor answers instead", exc_info=True)
+            return None
+
+    def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
+        program = self._program(asked, principal)
+        if program is None:
+            return None
+
+        def bind() -> Binding:
+            return Binding(program, program.bind(asked.variables))
+
+        if len(asked.given) > VARIABLES_BYTES_MAX:
+            return bind()
+        return self._bindings.get((id(program), asked.given), bind)
+
+    def _program(self, asked: Asked, principal: Principal) -> Program | None:
+        names = self._flags.get(asked.digest, lambda: flag_names(asked.tree))
+        values = asked.variables.coerced
+        flags = {name: values[name] for name in names if name in values}
+        role = Role.SUPERUSER if principal.role is Role.SUPERUSER else Role.VIEWER
+        name = asked.operation.name.value if asked.operation.name else None
+        key = (asked.digest, name, role, tuple(flags.items()))
+        return self.programs.get(key, lambda: self._compile(asked, flags, role))
+
+    def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Program | None:
+        fragments = {
+            node.name.value: node for node in asked.tree.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        collector = Collector(self._schema._schema, fragments, flags)
+        try:
+            return ProgramCompiler(self._schema, collector, anyone(role)).compile(asked.operation)
+        except Refused:
+            return None
+
+    async def _run(self, binding: Binding, principal: Principal) -> bytes:
+        now, store = timestamp(self._runtime.clock.now()), self._runtime.store
+
+        def work(connection: sqlite3.Connection) -> bytes:
+            run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now)
+            return orjson.dumps({"data": binding.program.run(run)})
+
+        if not binding.is_slow:
+            try:
+                return await store.quick.run(work, time_s=QUICK_S)
+            except StoreSlow:
+                binding.is_slow = True
+        return await store.slow.run(work, time_s=STATEMENT_S)
