@@ -19,9 +19,10 @@ from starlette.types import ASGIApp
 
 from schema.access import Principal, Role, check, required
 from schema.context import Context
+from schema.plan import Asked, Plans
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
-from server.graphql.execution import Execution
+from server.graphql.execution import Execution, Prepared
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
 from server.identity import identify
@@ -62,6 +63,18 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id)
 
+    plans = Plans(schema, runtime)
+
+    async def plan(prepared: Prepared, context: Context) -> bytes | None:
+        asked = Asked(
+            prepared.document.digest,
+            prepared.document.tree,
+            prepared.operation,
+            prepared.variables,
+            orjson.dumps(prepared.request.variables, option=orjson.OPT_SORT_KEYS),
+        )
+        return await plans.answer(asked, context.principal)
+
     def admit(needed: dict[Role | None, str], context: Context) -> None:
         check(needed, context.principal.role)
 
@@ -72,6 +85,7 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             introspection=settings.introspection,
             measure=partial(required, schema._schema),
             admit=admit,
+            plan=plan,
         ),
         identify=partial(identify, runtime),
         make_context=make_context,

@@ -21,6 +21,7 @@ from sync.tasks.connector import Connect, Workplace, connect, run_connector
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
+from sync.tokens import KnownTokens
 from sync.vault import Place, Vault, create_key_file, read_key_file
 
 DATABASE_FILE = "rollcall.db"
@@ -56,6 +57,7 @@ class Runtime:
     def __init__(self, config: Config, clock: Clock, lock: FileLock, store: Store) -> None:
         self.config, self.clock, self.store = config, clock, store
         self.custom = config.custom
+        self.tokens = KnownTokens(store, clock)
         self.first_start = False
         self.vault: Vault
         self._lock = lock

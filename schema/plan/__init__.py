@@ -3,6 +3,6 @@
 The executor stays the definition of what is right: a plan answers exactly as it would, or does not answer at all.
 """
 
-from schema.plan.plans import Plans
+from schema.plan.plans import Asked, Plans
 
-__all__ = ["Plans"]
+__all__ = ["Asked", "Plans"]

@@ -15,7 +15,7 @@ import orjson
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
@@ -29,7 +29,7 @@ from server.graphql.errors import (
     write_errors,
 )
 from server.graphql.request import GraphQLRequest
-from sync.errors import Forbidden
+from sync.errors import Forbidden, StoreSlow
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
@@ -45,6 +45,7 @@ class Prepared:
     document: Document
     operation: OperationDefinitionNode
     request: GraphQLRequest
+    variables: VariableValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,9 @@ class Execution:
         except Forbidden as forbidden:
             error = GraphQLError(forbidden.message, original_error=forbidden)
             return _answer(None, write_errors([error], request_id), "forbidden", trace)
+        except StoreSlow as slow:
+            error = GraphQLError(slow.message, original_error=slow)
+            return _answer(None, write_errors([error], request_id), "timeout", trace)
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
@@ -143,7 +147,7 @@ class Execution:
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
-        return Prepared(document, operation, request)
+        return Prepared(document, operation, request, values)
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
         if self._plan is not None and is_query(prepared.operation):
