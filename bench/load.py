@@ -75,7 +75,9 @@ async def load(port: int, request: bytes, seconds: float, connections: int = CON
     """Send a request over and over for some seconds."""
     loop, latencies_s, started = asyncio.get_running_loop(), list[float](), time.perf_counter()
     made = [
-        (await loop.create_connection(lambda: _Connection(request, started + seconds, latencies_s), "127.0.0.1", port))[1]
+        (await loop.create_connection(lambda: _Connection(request, started + seconds, latencies_s), "127.0.0.1", port))[
+            1
+        ]
         for _ in range(connections)
     ]
     sizes = await asyncio.gather(*(connection.done for connection in made))
@@ -84,6 +86,11 @@ async def load(port: int, request: bytes, seconds: float, connections: int = CON
 
 def post(path: str, body: bytes, **headers: str) -> bytes:
     """Write a POST request."""
-    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     lines += [f"{name.title()}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -27,7 +27,10 @@ from sync.runtime import DATABASE_FILE
 ROUNDS = 5
 SECONDS = 1.0
 START_S = 30
-HEADER = "| query | server | requests/s | p50 ms | p99 ms | × stock | × SQL | × constant |\n|---|---|---|---|---|---|---|---|"
+HEADER = (
+    "| query | server | requests/s | p50 ms | p99 ms | of stock | of SQL | of constant |\n"
+    "|---|---|---|---|---|---|---|---|"
+)
 
 
 @dataclass
@@ -112,7 +115,11 @@ async def running(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a Python program that listens on a port while the block runs; what it logs is thrown away."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        *arguments,
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(START_S):

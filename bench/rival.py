@@ -119,7 +119,9 @@ class Query:
         """List assets."""
         condition = " AND os = ?" if os else ""
         given = [os] if os else []
-        rows = await info.context["fetch"](f"{ASSETS}{condition} ORDER BY {'name, ' if os else ''}id LIMIT ?", [*given, first])
+        rows = await info.context["fetch"](
+            f"{ASSETS}{condition} ORDER BY {'name, ' if os else ''}id LIMIT ?", [*given, first]
+        )
         total = None
         if os:
             number = "SELECT count(*) FROM assets WHERE organization_id = 1 AND deleted_at IS NULL AND os = ?"

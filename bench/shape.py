@@ -56,25 +56,25 @@ class Shape:
 
 SHAPES = {
     "page": Shape(
-        "50 assets × 15 fields",
+        "50 assets x 15 fields",
         f"{{ assets(first: 50) {{ nodes {{ {ASSET} }} }} }}",
         f"{{ assets(first: 50) {{ nodes {{ {ASSET} }} }} }}",
         _assets(50),
     ),
     "thousand": Shape(
-        "1000 assets × 15 fields",
+        "1000 assets x 15 fields",
         f"{{ assets(first: 1000) {{ nodes {{ {ASSET} }} }} }}",
         f"{{ assets(first: 1000) {{ nodes {{ {ASSET} }} }} }}",
         _assets(1000),
     ),
     "groups": Shape(
-        "100 groups × 20 users × 5 fields",
+        "100 groups x 20 users x 5 fields",
         f"{{ groups(first: 100) {{ nodes {{ id displayName users(first: 20) {{ nodes {{ {USER} }} }} }} }} }}",
         f"{{ groups(first: 100) {{ nodes {{ id displayName users(first: 20) {{ nodes {{ {USER} }} }} }} }} }}",
         _GROUPS,
     ),
     "filter": Shape(
-        "filter, order, count, 50 assets × 15",
+        "filter, order, count, 50 assets x 15",
         '{ assets(first: 50, where: {os: {eq: "Windows"}}, orderBy: [{field: NAME}]) '
         f"{{ totalCount nodes {{ {ASSET} }} }} }}",
         f'{{ assets(first: 50, os: "Windows") {{ totalCount nodes {{ {ASSET} }} }} }}',

@@ -58,9 +58,7 @@ def member_listing(principal: Principal) -> Listing:
     return Listing(
         name="Member",
         place=("Group", "members"),
-        rows=select(edges.c.to_id)
-        .select_from(_with_records(edges, organization_id))
-        .where(tie, record.is_not(None)),
+        rows=select(edges.c.to_id).select_from(_with_records(edges, organization_id)).where(tie, record.is_not(None)),
         key=edges.c.to_id,
         columns=[edges.c.to_id.label("key"), kind.label("kind"), record.label("record")],
         keys=(SortKey("key", edges.c.to_id, False, True),),

@@ -40,7 +40,7 @@ def among(key: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def tied(noun: Noun, principal: Principal, pairs: Pairs, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """Select the rows that a relation leads to from the parents in `keys`, by key, with the parent's key in `parent`."""
+    """Select the rows that a relation leads to from the parents in `keys`, by key; first the parent's, as `parent`."""
     parent, target = (related := pairs().subquery()).columns
     rows = rows_of(noun, principal).join_from(noun.table, related, target == noun.key)
     chosen = rows.with_only_columns(parent.label("parent"), *columns, maintain_column_froms=True)

@@ -88,7 +88,7 @@ class Collector:
     def _allows(self, directive: DirectiveNode) -> bool:
         if directive.name.value not in ("skip", "include"):
             raise Refused
-        value = directive.arguments[0].value
+        value = (directive.arguments or ())[0].value
         flag = self.flags[value.name.value] if isinstance(value, VariableNode) else _literal(value)
         return flag == (directive.name.value == "include")
 
@@ -114,5 +114,7 @@ class _Flags(Visitor):
     def enter_directive(self, node: DirectiveNode, *_: object) -> None:
         if node.name.value in ("skip", "include"):
             self.names.update(
-                argument.value.name.value for argument in node.arguments if isinstance(argument.value, VariableNode)
+                argument.value.name.value
+                for argument in node.arguments or ()
+                if isinstance(argument.value, VariableNode)
             )

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import orjson
@@ -21,6 +21,7 @@ from schema.access import Principal, Role
 from schema.listing import CURSOR_PURPOSE
 from schema.plan.collect import Collector, flag_names
 from schema.plan.level import Run
+from schema.plan.pace import Pace
 from schema.plan.page import Bound
 from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, Refused
@@ -28,7 +29,6 @@ from schema.plan.statement import anyone
 from sync.clock import timestamp
 from sync.errors import BadInput, StoreSlow
 from sync.runtime import Runtime
-from sync.store.engine import QUICK_S, STATEMENT_S
 
 PLANS_MAX = 256
 # Sets of variables whose arguments are kept, and the longest that are.
@@ -81,15 +81,11 @@ class Recent(Generic[T]):
 
 @dataclass
 class Binding:
-    """A program with its arguments read.
-
-    Args:
-        is_slow: it has taken longer than the quick lane allows.
-    """
+    """A program with its arguments read, and how long that takes to run."""
 
     program: Program
     bounds: tuple[Bound, ...]
-    is_slow: bool = False
+    pace: Pace = field(default_factory=Pace)
 
 
 class Plans:
@@ -165,9 +161,4 @@ class Plans:
             run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now)
             return orjson.dumps({"data": binding.program.run(run)})
 
-        if not binding.is_slow:
-            try:
-                return await store.quick.run(work, time_s=QUICK_S)
-            except StoreSlow:
-                binding.is_slow = True
-        return await store.slow.run(work, time_s=STATEMENT_S)
+        return await binding.pace.run(store, work)

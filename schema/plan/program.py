@@ -146,7 +146,7 @@ class ProgramCompiler:
         return connection
 
     def _constant(self, type_: GraphQLObjectType, node: FieldNode) -> dict[str, Any]:
-        if any(_reads_variables(argument) for argument in node.arguments):
+        if any(_reads_variables(argument) for argument in node.arguments or ()):
             raise Refused
         return self._arguments(type_, node, VariableValues({}, {}))
 

@@ -12,7 +12,7 @@ from schema.form import Rows, gathered
 from schema.member import members
 from schema.raw import received_item
 from schema.relations import against, along, number_of_users, to_assets
-from schema.scalars import JSON, DateTime
+from schema.scalars import DateTime
 from sync.inventory.kind import Edge
 from sync.store.tables import groups
 

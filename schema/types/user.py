@@ -8,7 +8,7 @@ from schema.connection import linked, many, one
 from schema.fields import Record, field, identifier, noun
 from schema.raw import received_item
 from schema.relations import against, along, assets_pointed_from
-from schema.scalars import JSON, DateTime
+from schema.scalars import DateTime
 from sync.inventory.kind import Edge
 from sync.store.tables import users
 

@@ -333,7 +333,9 @@ class _Linker:
 
 def asset_fields(records: Sequence[RowMapping]) -> dict[str, Any]:
     """Compute an asset's fields from its device records, the most recently seen one first."""
-    ranked = sorted(records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["external_id"]))
+    ranked = sorted(
+        records, key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["external_id"])
+    )
     ranked.reverse()
 
     def first(name: str) -> Any:

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
-from sync.store.lane import Lane
+from sync.store.lane import Lane, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,6 @@ WRITER_PRAGMAS = (
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
 )
-# A page that an index leads to is read in far less; what takes longer moves to the other lane.
-QUICK_S = 0.1
 STATEMENT_S = 5.0
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
 
@@ -47,14 +45,15 @@ READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA te
 class Store:
     """The open database: `write()` for one transaction at a time, `read()` for a consistent snapshot.
 
-    `quick` and `slow` are lanes for jobs on the driver's own connection: a slow one never holds up quick ones.
+    Jobs on the driver's own connection run `here`, in the thread that asks, or in a lane: a slow one never holds up
+    quick ones.
     """
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, quick: Lane, slow: Lane) -> None:
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, here: Reader, quick: Lane, slow: Lane) -> None:
         self._writer = writer
         self._reader = reader
         self._turn = asyncio.Lock()
-        self.quick, self.slow = quick, slow
+        self.here, self.quick, self.slow = here, quick, slow
         # Grows with each write transaction: what was read at a number is still so while the number is the same.
         self.commits = 0
 
@@ -65,8 +64,9 @@ class Store:
         return cls(
             _sqlite_engine(path, WRITER_PRAGMAS, "BEGIN IMMEDIATE"),
             _sqlite_engine(path, READER_PRAGMAS, "BEGIN DEFERRED"),
-            Lane(connect, clock, "store-quick"),
-            Lane(connect, clock, "store-slow"),
+            Reader(partial(_connect, path, timeout_s=0), clock),
+            Lane(Reader(connect, clock), clock, "store-quick"),
+            Lane(Reader(connect, clock), clock, "store-slow"),
         )
 
     @asynccontextmanager
@@ -99,6 +99,7 @@ class Store:
 
     async def close(self) -> None:
         """Close the readers first, so that the writer is the one that checkpoints."""
+        self.here.close()
         await self.quick.close()
         await self.slow.close()
         await self._reader.dispose()
@@ -140,9 +141,8 @@ def store_error(error: BaseException | None) -> RollcallError:
     return StoreError(f"The database refused an operation ({name or type(error).__name__}).")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open a lane's connection; used by its one thread, closed by whichever closes the store."""
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, cached_statements=512)
+def _connect(path: Path, timeout_s: float = BUSY_TIMEOUT_MS / 1000) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=timeout_s, isolation_level=None, cached_statements=512)
     _prepare(connection, READER_PRAGMAS)
     return connection
 

@@ -1,4 +1,4 @@
-"""Readers beside SQLAlchemy's: a thread with one connection that can never write, given whole jobs, each with a deadline.
+"""Readers beside SQLAlchemy's: connections that can never write, given whole jobs, each with a deadline.
 
 Few and not many: the driver takes the interpreter's lock for every row, so two threads that read are slower than one.
 """
@@ -21,7 +21,7 @@ STEPS = 20_000
 
 
 @dataclass(eq=False)
-class _Watch:
+class Watch:
     """What the connection looks at while it works: is anybody still waiting, and how long may it take."""
 
     clock: Clock
@@ -30,47 +30,36 @@ class _Watch:
     is_abandoned: bool = False
 
     def start(self) -> None:
+        """Begin to count."""
         self.deadline_s = self.clock.monotonic() + self.time_s
 
     def is_over(self) -> bool:
+        """Tell whether the job must end."""
         return self.is_abandoned or self.clock.monotonic() > self.deadline_s
 
 
-class Lane:
-    """One reading thread; its jobs run one after another, each inside one read transaction.
+class Reader:
+    """A connection for jobs, used by one thread; opened at the first job.
 
     Args:
-        connect: opens the connection; called in the thread, at the first job.
+        connect: opens the connection.
         clock: measures deadlines.
-        name: of the thread.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], clock: Clock, name: str) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], clock: Clock) -> None:
         self._connect, self._clock = connect, clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
-        """Run a job that sees one snapshot and return what it returns.
-
-        Cancelling gives the lane back: what the job is doing is broken off.
+    def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
+        """Run a job that sees one snapshot, in the thread that asks: for what is over before a thread would start.
 
         Raises:
-            StoreSlow: the job took longer than `time_s`, the wait for the lane aside.
+            StoreSlow: the job took longer than `time_s`.
         """
-        watch = _Watch(self._clock, time_s)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._perform, work, watch)
-        finally:
-            watch.is_abandoned = True
+        return self.perform(work, Watch(self._clock, time_s))
 
-    async def close(self) -> None:
-        """Finish the jobs that wait, and close the connection."""
-        if self._connection is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
-        self._thread.shutdown()
-
-    def _perform(self, work: Callable[[sqlite3.Connection], T], watch: _Watch) -> T:
+    def perform(self, work: Callable[[sqlite3.Connection], T], watch: Watch) -> T:
+        """Run a job under a watch."""
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
@@ -86,3 +75,41 @@ class Lane:
         finally:
             connection.set_progress_handler(None, 0)
             connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+class Lane:
+    """A thread with a reader; its jobs run one after another.
+
+    Args:
+        reader: used by the lane's thread alone.
+        clock: measures deadlines.
+        name: of the thread.
+    """
+
+    def __init__(self, reader: Reader, clock: Clock, name: str) -> None:
+        self._reader, self._clock = reader, clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
+        """Run a job that sees one snapshot and return what it returns.
+
+        Cancelling gives the lane back: what the job is doing is broken off.
+
+        Raises:
+            StoreSlow: the job took longer than `time_s`, the wait for the lane aside.
+        """
+        watch = Watch(self._clock, time_s)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.perform, work, watch)
+        finally:
+            watch.is_abandoned = True
+
+    async def close(self) -> None:
+        """Finish the jobs that wait, and close the connection."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.close)
+        self._thread.shutdown()
