@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from schema.access import Principal, Role, check, required
 from schema.context import Context
 from schema.plan import Asked, Plans
+from schema.plan import Response as PlannedResponse
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution, Prepared
@@ -34,6 +35,7 @@ from sync.runtime import Runtime
 log = structlog.stdlib.get_logger("rollcall.server")
 
 JSON = "application/json; charset=utf-8"
+MIB = 1024 * 1024
 
 
 def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Starlette:
@@ -63,9 +65,9 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id)
 
-    plans = Plans(schema, runtime)
+    plans = Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB)
 
-    async def plan(prepared: Prepared, context: Context) -> bytes | None:
+    async def plan(prepared: Prepared, context: Context) -> PlannedResponse | None:
         asked = Asked(
             prepared.document.digest,
             prepared.document.tree,

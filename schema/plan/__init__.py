@@ -4,5 +4,6 @@ The executor stays the definition of what is right: a plan answers exactly as it
 """
 
 from schema.plan.plans import Asked, Plans
+from schema.plan.response import Response
 
-__all__ = ["Asked", "Plans"]
+__all__ = ["Asked", "Plans", "Response"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from schema.plan.page import Bound
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
     """One run of a plan: everything that differs from the next.
 
@@ -26,6 +26,7 @@ class Run:
         bounds: what the arguments of each list and look-up mean, by slot.
         cursor_key: signs cursors.
         now: the time that relative times count from.
+        is_timed: some statement has asked for it.
     """
 
     connection: sqlite3.Connection
@@ -33,11 +34,13 @@ class Run:
     bounds: Sequence[Bound]
     cursor_key: bytes
     now: str
+    is_timed: bool = False
 
     def rows(self, statement: Statement, **given: Any) -> list[Row]:
         """Run a statement as the caller."""
         given["organization"] = self.organization
-        given["now"] = self.now
+        if "now" in statement.names:
+            given["now"], self.is_timed = self.now, True
         return statement.rows(self.connection, given)
 
 

@@ -6,12 +6,13 @@ import enum
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sync.errors import StoreSlow
 from sync.store import Store
 from sync.store.engine import STATEMENT_S
 
-Work = Callable[[sqlite3.Connection], bytes]
+T = TypeVar("T")
 
 
 class Where(enum.IntEnum):
@@ -33,7 +34,7 @@ class Pace:
 
     where: Where = Where.HERE
 
-    async def run(self, store: Store, work: Work) -> bytes:
+    async def run(self, store: Store, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a plan's work where it holds up nobody.
 
         Raises:

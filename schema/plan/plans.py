@@ -25,6 +25,7 @@ from schema.plan.pace import Pace
 from schema.plan.page import Bound
 from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, Refused
+from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
 from sync.clock import timestamp
 from sync.errors import BadInput, StoreSlow
@@ -56,6 +57,16 @@ class Asked:
     operation: OperationDefinitionNode
     variables: VariableValues
     given: bytes
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name."""
+        return self.operation.name.value if self.operation.name else None
+
+    def key(self, principal: Principal) -> bytes:
+        """Return what tells the answer for this caller from any other."""
+        scope = [principal.organization_id, principal.role is Role.SUPERUSER, self.name]
+        return self.digest + orjson.dumps(scope) + self.given
 
 
 class Recent(Generic[T]):
@@ -95,25 +106,41 @@ class Plans:
         schema: what documents are valid against.
         runtime: the open process.
         plans_max: how many plans are kept.
+        responses_bytes_max: how much memory responses may take; 0 keeps none.
     """
 
-    def __init__(self, schema: strawberry.Schema, runtime: Runtime, *, plans_max: int = PLANS_MAX) -> None:
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        runtime: Runtime,
+        *,
+        plans_max: int = PLANS_MAX,
+        responses_bytes_max: int = 0,
+    ) -> None:
         self._schema, self._runtime = schema, runtime
         self._cursor_key = runtime.vault.derive(CURSOR_PURPOSE)
         self._flags: Recent[tuple[str, ...]] = Recent(plans_max)
         # None is remembered too: a document that was refused once is not compiled again.
         self.programs: Recent[Program | None] = Recent(plans_max)
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
+        self._responses = Responses(responses_bytes_max)
 
-    async def answer(self, asked: Asked, principal: Principal) -> bytes | None:
-        """Answer a query with the bytes of the response; None leaves it to the executor.
+    async def answer(self, asked: Asked, principal: Principal) -> Response | None:
+        """Answer a query; None leaves it to the executor.
 
         Raises:
             StoreSlow: it took too long, and would take the executor longer.
         """
+        store, key = self._runtime.store, asked.key(principal)
+        commits = store.commits
+        kept = self._responses.get(key, commits)
+        if kept is not None:
+            return kept
         try:
             binding = self._binding(asked, principal)
-            return None if binding is None else await self._run(binding, principal)
+            if binding is None:
+                return None
+            body, is_timed = await self._run(binding, principal)
         except StoreSlow:
             raise
         except (BadInput, Gave):
@@ -122,6 +149,11 @@ class Plans:
         except Exception:  # a boundary: whatever a plan stumbles over, the executor answers
             _log.warning("a plan failed; the executor answers instead", exc_info=True)
             return None
+        response = Response(body, self._responses.tag(key, commits))
+        if is_timed or commits != store.commits:
+            return Response(body, "")
+        self._responses.keep(key, commits, response)
+        return response
 
     def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
         program = self._program(asked, principal)
@@ -140,8 +172,7 @@ class Plans:
         values = asked.variables.coerced
         flags = {name: values[name] for name in names if name in values}
         role = Role.SUPERUSER if principal.role is Role.SUPERUSER else Role.VIEWER
-        name = asked.operation.name.value if asked.operation.name else None
-        key = (asked.digest, name, role, tuple(flags.items()))
+        key = (asked.digest, asked.name, role, tuple(flags.items()))
         return self.programs.get(key, lambda: self._compile(asked, flags, role))
 
     def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Program | None:
@@ -154,11 +185,12 @@ class Plans:
         except Refused:
             return None
 
-    async def _run(self, binding: Binding, principal: Principal) -> bytes:
-        now, store = timestamp(self._runtime.clock.now()), self._runtime.store
+    async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool]:
+        """Return the response, and whether it depends on the time."""
+        now = timestamp(self._runtime.clock.now())
 
-        def work(connection: sqlite3.Connection) -> bytes:
+        def work(connection: sqlite3.Connection) -> tuple[bytes, bool]:
             run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now)
-            return orjson.dumps({"data": binding.program.run(run)})
+            return orjson.dumps({"data": binding.program.run(run)}), run.is_timed
 
-        return await binding.pace.run(store, work)
+        return await binding.pace.run(self._runtime.store, work)

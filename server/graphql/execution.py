@@ -18,6 +18,7 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
+from schema.plan import Response
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -50,10 +51,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response body and how far the operation came; the handler turns that into a status."""
+    """A response body and how far the operation came; the handler turns that into a status.
+
+    `planned` is the same body with its tag and its gzipped form, when a plan has answered.
+    """
 
     body: bytes
     outcome: Outcome
+    planned: Response | None = None
 
 
 @dataclass
@@ -65,7 +70,7 @@ class Trace:
     errors: list[str] = field(default_factory=list)
 
 
-Plan = Callable[[Prepared, Any], Awaitable[bytes | None]]
+Plan = Callable[[Prepared, Any], Awaitable[Response | None]]
 Admit = Callable[[Any, Any], None]
 
 
@@ -79,7 +84,7 @@ class Execution:
         check: extra limits on a parsed document, run before validation.
         measure: finds once a document what `admit` asks for.
         admit: called with that and the context before anything runs; raises Forbidden.
-        plan: answers what it can with response bytes, and None for what the executor must answer.
+        plan: answers what it can, and None for what the executor must answer.
     """
 
     def __init__(
@@ -151,9 +156,9 @@ class Execution:
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
         if self._plan is not None and is_query(prepared.operation):
-            body = await self._plan(prepared, context)
-            if body is not None:
-                return Answer(body, "executed")
+            planned = await self._plan(prepared, context)
+            if planned is not None:
+                return Answer(planned.body, "executed", planned)
         name = prepared.operation.name
         result = execute(
             self._schema._schema,

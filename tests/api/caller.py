@@ -101,10 +101,10 @@ class Caller:
             return
         given = repr(variables).encode("utf-8", "surrogatepass")
         asked = Asked(prepared.digest, prepared.tree, prepared.query, coerced, given)
-        body = await plans_of(self.runtime).answer(asked, self.principal)
-        if body is not None:
+        planned = await plans_of(self.runtime).answer(asked, self.principal)
+        if planned is not None:
             assert answer.problems == ()
-            assert orjson.loads(body)["data"] == answer.data
+            assert orjson.loads(planned.body)["data"] == answer.data
 
     async def data(self, document: str, **variables: Any) -> Any:
         """Run a document that must succeed and return its data."""
