@@ -80,6 +80,7 @@ class Reader:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
 
 class Lane:
@@ -94,6 +95,7 @@ class Lane:
     def __init__(self, reader: Reader, clock: Clock, name: str) -> None:
         self._reader, self._clock = reader, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._is_closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
         """Run a job that sees one snapshot and return what it returns.
@@ -110,6 +112,9 @@ class Lane:
             watch.is_abandoned = True
 
     async def close(self) -> None:
-        """Finish the jobs that wait, and close the connection."""
+        """Finish the jobs that wait, and close the connection; closing twice does nothing more."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.close)
         self._thread.shutdown()
