@@ -135,7 +135,8 @@ class Query:
     @strawberry.field
     async def groups(self, info: Info[Any, None], first: int) -> Groups:
         """List groups."""
-        return Groups(nodes=[Group(*row) for row in await info.context["fetch"](GROUPS, [first])])
+        rows = await info.context["fetch"](GROUPS, [first])
+        return Groups(nodes=[Group(id=row[0], display_name=row[1]) for row in rows])
 
 
 class Stock(GraphQL[Any, None]):
@@ -157,7 +158,7 @@ class Stock(GraphQL[Any, None]):
     async def _members(self, first: int, keys: list[int]) -> list[list[User]]:
         found: dict[int, list[User]] = {key: [] for key in keys}
         for row in await self.fetch(MEMBERS, [orjson.dumps(keys).decode(), first]):
-            found[row[0]].append(User(*row[1:5], account_enabled=row[5] == 1))
+            found[row[0]].append(User(**dict(zip(USER, row[1:], strict=False)) | {"account_enabled": row[5] == 1}))
         return [found[key] for key in keys]
 
 

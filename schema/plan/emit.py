@@ -17,16 +17,10 @@ from schema.fields import Field, Kind
 from schema.plan.refusal import Gave
 from sync.store.column import Json
 
-INT_MAX = 2**31 - 1
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
 
 def _missing() -> Any:
-    raise Gave
-
-
-def _checked_int(value: int) -> int:
-    if -INT_MAX - 1 <= value <= INT_MAX:
-        return value
     raise Gave
 
 
@@ -34,9 +28,7 @@ def _checked_int(value: int) -> int:
 class Source:
     """The expressions of one function, and the objects they name."""
 
-    names: dict[str, Any] = field(
-        default_factory=lambda: {"Fragment": orjson.Fragment, "missing": _missing, "checked": _checked_int}
-    )
+    names: dict[str, Any] = field(default_factory=lambda: {"Fragment": orjson.Fragment, "missing": _missing})
 
     def bind(self, value: Any) -> str:
         """Make an object known to the source and return its name there."""
@@ -80,7 +72,7 @@ class Source:
             return f"{cell} == 1"
         if column.type is Json:
             return f"Fragment({cell})"
-        return f"checked({cell})" if named is GraphQLInt else cell
+        return f"({cell} if {INT_MIN} <= {cell} <= {INT_MAX} else missing())" if named is GraphQLInt else cell
 
     def argument(self, column: Column[Any], cell: str) -> str:
         """Write a column's value as a record has it, for a function that computes with it."""

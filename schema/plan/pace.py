@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sync.clock import Clock
 from sync.errors import StoreSlow
 from sync.store import Store
 from sync.store.engine import STATEMENT_S
@@ -25,13 +26,16 @@ class Where(enum.IntEnum):
 
 
 # How long a plan may run in a place before it is broken off and moves to the next.
-TIME_S = {Where.HERE: 0.02, Where.QUICK: 0.2, Where.SLOW: STATEMENT_S}
+TIME_S = {Where.HERE: 0.05, Where.QUICK: 0.5, Where.SLOW: STATEMENT_S}
+# What ends sooner than this in a lane moves back: it was the machine that was slow, or another argument.
+BACK_S = 0.005
 
 
 @dataclass(slots=True)
 class Pace:
-    """How fast a plan has been."""
+    """How fast a plan has been, by a clock."""
 
+    clock: Clock
     where: Where = Where.HERE
 
     async def run(self, store: Store, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -41,13 +45,22 @@ class Pace:
             StoreSlow: it took longer than any read may.
         """
         while True:
+            where = self.where
             try:
-                time_s = TIME_S[self.where]
-                if self.where is Where.HERE:
-                    return store.here.run(work, time_s=time_s)
-                lane = store.quick if self.where is Where.QUICK else store.slow
-                return await lane.run(work, time_s=time_s)
+                if where is Where.HERE:
+                    return store.here.run(work, time_s=TIME_S[where])
+                lane = store.quick if where is Where.QUICK else store.slow
+                answer, took_s = await lane.run(lambda connection: self._timed(work, connection), time_s=TIME_S[where])
             except StoreSlow:
-                if self.where is Where.SLOW:
+                if where is Where.SLOW:
                     raise
-                self.where = Where(self.where + 1)
+                self.where = max(self.where, Where(where + 1))
+            else:
+                if took_s < BACK_S:
+                    self.where = Where.HERE
+                return answer
+
+    def _timed(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> tuple[T, float]:
+        started = self.clock.monotonic()
+        answer = work(connection)
+        return answer, self.clock.monotonic() - started

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import orjson
@@ -92,11 +92,19 @@ class Recent(Generic[T]):
 
 @dataclass
 class Binding:
-    """A program with its arguments read, and how long that takes to run."""
+    """A program with its arguments read."""
 
     program: Program
     bounds: tuple[Bound, ...]
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A program and how fast it has been, whatever its arguments were."""
+
+    program: Program
+    pace: Pace
 
 
 class Plans:
@@ -121,7 +129,7 @@ class Plans:
         self._cursor_key = runtime.vault.derive(CURSOR_PURPOSE)
         self._flags: Recent[tuple[str, ...]] = Recent(plans_max)
         # None is remembered too: a document that was refused once is not compiled again.
-        self.programs: Recent[Program | None] = Recent(plans_max)
+        self.kept: Recent[Plan | None] = Recent(plans_max)
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
 
@@ -156,34 +164,35 @@ class Plans:
         return response
 
     def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
-        program = self._program(asked, principal)
-        if program is None:
+        plan = self._plan(asked, principal)
+        if plan is None:
             return None
 
         def bind() -> Binding:
-            return Binding(program, program.bind(asked.variables))
+            return Binding(plan.program, plan.program.bind(asked.variables), plan.pace)
 
         if len(asked.given) > VARIABLES_BYTES_MAX:
             return bind()
-        return self._bindings.get((id(program), asked.given), bind)
+        return self._bindings.get((id(plan.program), asked.given), bind)
 
-    def _program(self, asked: Asked, principal: Principal) -> Program | None:
+    def _plan(self, asked: Asked, principal: Principal) -> Plan | None:
         names = self._flags.get(asked.digest, lambda: flag_names(asked.tree))
         values = asked.variables.coerced
         flags = {name: values[name] for name in names if name in values}
         role = Role.SUPERUSER if principal.role is Role.SUPERUSER else Role.VIEWER
         key = (asked.digest, asked.name, role, tuple(flags.items()))
-        return self.programs.get(key, lambda: self._compile(asked, flags, role))
+        return self.kept.get(key, lambda: self._compile(asked, flags, role))
 
-    def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Program | None:
+    def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Plan | None:
         fragments = {
             node.name.value: node for node in asked.tree.definitions if isinstance(node, FragmentDefinitionNode)
         }
         collector = Collector(self._schema._schema, fragments, flags)
         try:
-            return ProgramCompiler(self._schema, collector, anyone(role)).compile(asked.operation)
+            program = ProgramCompiler(self._schema, collector, anyone(role)).compile(asked.operation)
         except Refused:
             return None
+        return Plan(program, Pace(self._runtime.clock))
 
     async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool]:
         """Return the response, and whether it depends on the time."""
