@@ -39,6 +39,7 @@ class Context:
         self.limits = limits or {}
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
+        self._is_over = False
         # Resolvers run side by side, but a connection takes one statement at a time.
         self._turn = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
@@ -47,6 +48,7 @@ class Context:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_over = True
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -67,6 +69,9 @@ class Context:
 
     async def _fetch(self, statement: AnySelect, given: Mapping[str, Any] | None) -> Sequence[RowMapping]:
         async with self._turn:
+            if self._is_over:
+                # A resolver whose neighbour's failure ended the operation: a snapshot for it would never be given back.
+                raise asyncio.CancelledError
             if self._snapshot is None:
                 self._snapshot = await self._stack.enter_async_context(self.runtime.store.read())
             # The snapshot outlives this block, so it cannot name the driver's errors for us.

@@ -23,6 +23,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.limits import Limits, exceeded
 from server.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
@@ -91,7 +92,9 @@ class DocumentCache:
         documents_max: int = DOCUMENTS_MAX,
     ) -> None:
         self._schema = schema._schema  # Strawberry has no public name for graphql-core's schema
-        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        # Strawberry's own rule for `Maybe` is left out: the schema has none.
+        self._rules = (*rules, OneOfInputValidationRule)
         self._limits = limits or Limits()
         self._check = check
         self._measure = measure
