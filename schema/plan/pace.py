@@ -28,7 +28,7 @@ class Where(enum.IntEnum):
 # How long a plan may run in a place before it is broken off and moves to the next.
 TIME_S = {Where.HERE: 0.05, Where.QUICK: 0.5, Where.SLOW: STATEMENT_S}
 # What ends sooner than this in a lane moves back: it was the machine that was slow, or another argument.
-BACK_S = 0.005
+BACK_S = 0.025
 
 
 @dataclass(slots=True)
