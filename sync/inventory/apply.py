@@ -1,6 +1,6 @@
 """Writes what one page says: objects, tombstones and edges; the caller's transaction adds the cursor and counters.
 
-Applying a page twice changes nothing the second time. See shared rules in docs/sync.md.
+Applying a page twice changes nothing the second time. The rules are in docs/sync.md.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from sync.store import insert as insert_or
 from sync.store.tables import objects, raw
 
 SOFT, GONE, VANISHED = "SOFT", "GONE", "VANISHED"
-# inventory → what happened to its rows → how many
-Counts = dict[str, Counter[str]]
 
 
 @dataclass
