@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.aggregate import generate_group_by
 from schema.connection import generate, generate_connection
 from schema.fields import NOUNS
 from schema.scalars import SCALARS
@@ -20,6 +21,7 @@ def build() -> strawberry.Schema:
     for noun in NOUNS.values():
         generate(noun)
     generate_connection("Member", Member)
+    generate_group_by()
     from schema.mutation import Mutation
     from schema.query import Query
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -12,9 +12,10 @@ from sqlalchemy import RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.arguments import ORDER_BY, PAGING, WHERE, argument
+from schema.arguments import ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
 from schema.context import Context
-from schema.fields import NOUNS, Field, Noun, Relation
+from schema.expr import Expr
+from schema.fields import NOUNS, Field, Noun, referring, related
 from schema.filters import expression, where_input
 from schema.generated import get, named, publish
 from schema.listing import Listing, count_rows, read_rows
@@ -120,38 +121,52 @@ def _screaming(name: str) -> str:
     return name.upper()
 
 
-def many(target: str, description: str, pairs: Callable[[], Select[Any]] | None = None) -> Any:
+def many(
+    target: str,
+    description: str,
+    pairs: Callable[[], Select[Any]] | None = None,
+    *,
+    transitive: Callable[[], Select[Any]] | None = None,
+) -> Any:
     """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
 
     Args:
         target: the noun's name.
+        description: a sentence for the reader of the schema.
         pairs: selects (parent, target) keys of the relation.
+        transitive: selects them through other objects too; gives the field an argument that asks for it.
     """
 
-    async def resolve(
-        root: Any,
-        info: Any,
-        first: Any = UNSET,
-        last: Any = UNSET,
-        after: Any = UNSET,
-        before: Any = UNSET,
-        where: Any = UNSET,
-        order_by: Any = UNSET,
-    ) -> Any:
-        listing = _listing(info, target, where, order_by)
+    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+        listing = _listing(info, target, arguments)
         if pairs is not None:
-            listing = _nested(listing, root.key, pairs, NOUNS[target])
-        return await read_page(info.context, listing, *map(given, (first, last, after, before)))
+            chosen = transitive if transitive is not None and arguments.get("transitive") else pairs
+            listing = _nested(listing, root.key, chosen, NOUNS[target])
+        return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
 
-    resolve.__annotations__ = {
-        "info": Info,
-        **PAGING,
-        "where": argument(Optional[named(f"{target}Where")], WHERE),  # noqa: UP045
-        "order_by": argument(Optional[list[named(f"{target}Order")]], ORDER_BY),  # type: ignore[misc]  # noqa: UP045
-        "return": named(f"{target}Connection"),
-    }
-    relation = Relation("", target, pairs) if pairs else None
-    return strawberry.field(resolver=resolve, description=description, metadata={"relation": relation})
+    order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
+    arguments = PAGING | narrowing(target) | {"order_by": argument(order_by, ORDER_BY)}
+    if transitive is not None:
+        arguments["transitive"] = argument(bool, TRANSITIVE)
+    accept(resolve, named(f"{target}Connection"), arguments, {"transitive": False})
+    metadata = related(target, pairs) if pairs else {}
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which rows of a noun are meant."""
+    where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
+    return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
+
+
+def narrowed(context: Context, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:
+    """Select the rows that a caller may see and means, and say which condition chose them.
+
+    Raises:
+        BadInput: the condition cannot be used.
+    """
+    expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
+    return rows_of(noun, context.principal).where(clause(noun, expr, context.viewpoint)), expr
 
 
 def given(value: Any) -> Any:
@@ -159,19 +174,19 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(info: Info[Context, None], target: str, where: Any, order_by: Any) -> Listing:
+def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any]) -> Listing:
     context, noun = info.context, NOUNS[target]
-    expr = expression(noun, where)
+    rows, expr = narrowed(context, noun, arguments)
 
     async def records(page: Sequence[RowMapping]) -> list[Any]:
         return [noun.type.of(row) for row in page]
 
     return Listing(
         name=target,
-        place=(info.path.typename, info.field_name, repr(expr)),
-        rows=rows_of(noun, context.principal).where(clause(noun, expr)),
+        place=(info.path.typename, info.field_name, bool(arguments.get("transitive")), repr(expr)),
+        rows=rows,
         columns=row_columns(noun),
-        keys=sort_keys(noun, order_by),
+        keys=sort_keys(noun, arguments.get("order_by", UNSET)),
         records=records,
     )
 
@@ -241,4 +256,4 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
     type_ = named(target, "schema.types")
     resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata=referring(target, key))

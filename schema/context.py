@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from strawberry.dataloader import DataLoader
 from schema.access import Principal
 from schema.fields import NOUNS
 from schema.select import row_columns, rows_of
+from schema.where import Viewpoint
 from sync.runtime import Runtime
 from sync.store.engine import translated
 
@@ -29,10 +30,16 @@ class Context:
         runtime: the open process.
         principal: who asks; every read stays inside its organization.
         request_id: for audit and errors.
+        limits: what was checked before the operation began, by name; for those who ask.
     """
 
-    def __init__(self, runtime: Runtime, principal: Principal, request_id: str) -> None:
+    def __init__(
+        self, runtime: Runtime, principal: Principal, request_id: str, limits: Mapping[str, int] | None = None
+    ) -> None:
         self.runtime, self.principal, self.request_id = runtime, principal, request_id
+        # One moment is "now" for the whole operation.
+        self.viewpoint = Viewpoint(principal, runtime.clock.now())
+        self.limits = limits or {}
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
         self._is_over = False
@@ -54,16 +61,16 @@ class Context:
             self._loaders.clear()
             await self._stack.aclose()
 
-    async def fetch(self, statement: AnySelect) -> Sequence[RowMapping]:
-        """Run a read in the operation's snapshot.
+    async def fetch(self, statement: AnySelect, given: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
+        """Run a read in the operation's snapshot; `given` are the values of its own parameters.
 
         A resolver may be cancelled because its neighbour failed; the statement is finished all the same, because
         one that is broken off would take the connection with it.
         """
-        rows: Sequence[RowMapping] = await asyncio.shield(asyncio.ensure_future(self._fetch(statement)))
+        rows: Sequence[RowMapping] = await asyncio.shield(asyncio.ensure_future(self._fetch(statement, given)))
         return rows
 
-    async def _fetch(self, statement: AnySelect) -> Sequence[RowMapping]:
+    async def _fetch(self, statement: AnySelect, given: Mapping[str, Any] | None) -> Sequence[RowMapping]:
         async with self._turn:
             if self._is_over:
                 # A resolver whose neighbour's failure ended the operation: a snapshot for it would never be given back.
@@ -72,7 +79,7 @@ class Context:
                 self._snapshot = await self._stack.enter_async_context(self.runtime.store.read())
             # The snapshot outlives this block, so it cannot name the driver's errors for us.
             with translated():
-                result: Sequence[RowMapping] = (await self._snapshot.execute(statement)).mappings().all()
+                result: Sequence[RowMapping] = (await self._snapshot.execute(statement, given)).mappings().all()
             return result
 
     def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:

@@ -1,19 +1,20 @@
 """One declaration a field: what stands in a noun's class feeds its GraphQL field, its filters and its order.
 
 A noun is an ordinary Strawberry class, decorated with `noun(...)`, whose attributes are made here: `field(column)`,
-`one(...)` for a relation to one row, `many(...)` for a relation to a connection. The registry collects them.
+and in schema/connection.py: `one(...)` for a relation to one row, `many(...)` for one to a connection. The registry
+collects them; types, `where` inputs, `orderBy` enums, search keywords and their documentation are generated from it.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any, Self, TypeVar, dataclass_transform
 
 import strawberry
-from sqlalchemy import Boolean, Column, ColumnElement, Integer, RowMapping, Select, Table, true
+from sqlalchemy import Boolean, Column, ColumnElement, Integer, RowMapping, Select, Table, select, true
 from sqlalchemy.types import TypeEngine
 from strawberry.utils.str_converters import to_camel_case
 
@@ -22,7 +23,7 @@ from schema.ids import encode_id
 from sync.store.column import Json, Time
 
 T = TypeVar("T")
-_KEY = "rollcall"
+_FIELD, _RELATION = "field", "relation"
 
 
 class Kind(enum.Enum):
@@ -30,23 +31,47 @@ class Kind(enum.Enum):
 
     ID = "id"
     TEXT = "text"
+    VERSION = "version"
     BOOL = "bool"
     INT = "int"
     TIME = "time"
     ENUM = "enum"
     LIST = "list"
+    ADDRESSES = "addresses"
+    # The sources in a bit mask.
+    SOURCES = "sources"
+
+
+LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.SOURCES}
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field that is a column: it can be selected, filtered and, unless it is a list, ordered by."""
+    """A field that is a column: it can be selected, filtered and, unless it is a list, ordered by.
+
+    Args:
+        name: the attribute's.
+        column: of the noun's own table.
+        kind: settles the operators.
+        enum: the type of the values, if it is closed.
+        description: a sentence.
+        is_filterable: False keeps it out of filters, orders and searches.
+        keyword: its name in search texts.
+        aliases: other names of it there.
+        is_text: whether a word without a keyword is looked for here.
+        element: of a list of objects: the member that is compared.
+    """
 
     name: str
-    column: Column[Any]
+    column: ColumnElement[Any]
     kind: Kind
     enum: type[enum.Enum] | None
     description: str
     is_filterable: bool = True
+    keyword: str = ""
+    aliases: tuple[str, ...] = ()
+    is_text: bool = False
+    element: str | None = None
 
     @property
     def graphql_name(self) -> str:
@@ -56,16 +81,35 @@ class Field:
     @property
     def is_orderable(self) -> bool:
         """Whether rows can be put in order by it."""
-        return self.is_filterable and self.kind is not Kind.LIST
+        return self.is_filterable and self.kind not in LISTS
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation to many rows: `pairs` selects (parent, target) keys; the target is named, being declared later."""
+    """A relation to rows of another noun, which is named, being declared later.
+
+    Args:
+        name: the attribute's.
+        target: the noun's name.
+        pairs: selects (parent, target) keys.
+        description: a sentence.
+        is_many: False if a parent has one at most.
+        column: of the parent, holding the target's key; only if the relation is no more than that.
+        source: the source whose record of the parent the target is, and what that source calls it.
+    """
 
     name: str
     target: str
     pairs: Callable[[], Select[Any]]
+    description: str = ""
+    is_many: bool = True
+    column: Column[Any] | None = None
+    source: tuple[str, str] | None = None
+
+    @property
+    def graphql_name(self) -> str:
+        """The name callers use."""
+        return to_camel_case(self.name)
 
 
 @dataclass
@@ -81,6 +125,17 @@ class Noun:
     # The rows that a caller may see: those of its organization.
     scope: Callable[[Principal], ColumnElement[bool]]
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
+    # What can be filtered by although it cannot be selected like this.
+    conditions: dict[str, Field] = dataclass_field(default_factory=dict)
+    relations: dict[str, Relation] = dataclass_field(default_factory=dict)
+
+    def filterable(self) -> dict[str, Field]:
+        """Return everything that filters can compare."""
+        return {name: field for name, field in (self.fields | self.conditions).items() if field.is_filterable}
+
+    def condition(self, name: str) -> Field:
+        """Return what a filter compares under this name."""
+        return self.fields.get(name) or self.conditions[name]
 
     @property
     def key(self) -> Column[int]:
@@ -89,19 +144,6 @@ class Noun:
 
 
 NOUNS: dict[str, Noun] = {}
-
-
-class Record:
-    """The base of every noun's class: one row, with its key."""
-
-    key: strawberry.Private[int]
-
-    @classmethod
-    def of(cls, row: RowMapping) -> Self:
-        """Make the record of a row whose columns are labelled with the class's attribute names."""
-        record = object.__new__(cls)
-        record.__dict__.update(row)
-        return record
 
 
 def identifier() -> Any:
@@ -113,18 +155,66 @@ def identifier() -> Any:
     return strawberry.field(resolver=resolve, description="Opaque and stable across syncs and restarts.")
 
 
-def field(column: Column[Any], description: str, *, enum: type[enum.Enum] | None = None, where: bool = True) -> Any:
+@strawberry.interface(name="Node", description="Anything that has an id.")
+class Record:
+    """The base of every noun's class: one row, with its key; callers know it as `Node`."""
+
+    key: strawberry.Private[int]
+    id: strawberry.ID = identifier()
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """Make the record of a row whose columns are labelled with the class's attribute names."""
+        record = object.__new__(cls)
+        record.__dict__.update(row)
+        return record
+
+
+def field(
+    column: Column[Any],
+    description: str,
+    *,
+    enum: type[enum.Enum] | None = None,
+    kind: Kind | None = None,
+    where: bool = True,
+    keyword: str = "",
+    aliases: tuple[str, ...] = (),
+    text: bool = False,
+) -> Any:
     """Declare a field that is a column.
 
     Args:
         column: of the noun's own table; a Graph property behind it is named in the description.
         description: a sentence for the reader of the schema.
         enum: the type of the values, if it is closed.
-        where: False keeps it out of filters and orders.
+        kind: of the values, where the column's type does not tell.
+        where: False keeps it out of filters, orders and searches.
+        keyword: its name in search texts; by default the attribute's.
+        aliases: other names of it there; the Graph property's is always one.
+        text: whether a word without a keyword is looked for here.
     """
     if prop := column.info.get("graph"):
         description = f"{description} Graph property: `{prop}`."
-    return strawberry.field(description=description, metadata={_KEY: (column, enum, where)})
+        aliases = (*aliases, prop)
+    made = Field("", column, kind or kind_of(column, enum), enum, description, where, keyword, aliases, text)
+    return strawberry.field(description=description, metadata={_FIELD: made})
+
+
+def condition(
+    column: ColumnElement[Any], kind: Kind, description: str, *, keyword: str = "", element: str | None = None
+) -> Field:
+    """Declare what can be filtered by although no field shows it like this; see `noun`."""
+    return Field("", column, kind, None, description, keyword=keyword, element=element)
+
+
+def related(target: str, pairs: Callable[[], Select[Any]], **more: Any) -> dict[str, Any]:
+    """Return the metadata that makes a field a relation, so that filters and searches can cross it."""
+    return {_RELATION: Relation("", target, pairs, **more)}
+
+
+def referring(target: str, key: str) -> dict[str, Any]:
+    """Return the metadata of a relation to the one row whose key lies in the parent's column `key`."""
+    return {_RELATION: (target, key)}
 
 
 def kind_of(column: Column[Any], enum_type: type[enum.Enum] | None) -> Kind:
@@ -148,6 +238,7 @@ def noun(
     *,
     scope: Callable[[Principal], ColumnElement[bool]] | None = None,
     visible: ColumnElement[bool] | None = None,
+    conditions: Mapping[str, Field] | None = None,
     description: str,
 ) -> Callable[[type[T]], type[T]]:
     """Make a class the GraphQL type of a table's rows and enter it in the registry.
@@ -157,6 +248,7 @@ def noun(
         prefix: what ids of this noun begin with.
         scope: the rows a caller may see; by default those that carry the id of its organization.
         visible: the rows callers may see at all; by default those without `deleted_at`.
+        conditions: what can be filtered by besides the fields, by name.
     """
 
     def register(cls: type[T]) -> type[T]:
@@ -169,13 +261,28 @@ def noun(
             visible if visible is not None else (table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()),
             scope or (lambda principal: table.c.organization_id == principal.organization_id),
         )
-        entry.fields["id"] = Field("id", table.c.id, Kind.ID, None, "The object's id.")
+        entry.fields["id"] = Field("id", table.c.id, Kind.ID, None, "The object's id.", keyword="id")
         for declared in made.__strawberry_definition__.fields:  # type: ignore[attr-defined]
-            if _KEY in declared.metadata:
-                column, enum_type, where = declared.metadata[_KEY]
-                name, kind = declared.python_name, kind_of(column, enum_type)
-                entry.fields[name] = Field(name, column, kind, enum_type, declared.description or "", where)
+            name = declared.python_name
+            if found := declared.metadata.get(_FIELD):
+                entry.fields[name] = _named(name, found)
+            if found := declared.metadata.get(_RELATION):
+                relation = _relation(table, found)
+                entry.relations[name] = replace(relation, name=name, description=declared.description or "")
+        entry.conditions = {name: _named(name, found) for name, found in (conditions or {}).items()}
         NOUNS[cls.__name__] = entry
         return made
 
     return register
+
+
+def _named(name: str, field: Field) -> Field:
+    return replace(field, name=name, keyword=field.keyword or name)
+
+
+def _relation(table: Table, declared: Relation | tuple[str, str]) -> Relation:
+    if isinstance(declared, Relation):
+        return declared
+    target, key = declared
+    column = table.c[key]
+    return Relation("", target, lambda: select(table.c.id, column), is_many=False, column=column)

@@ -6,102 +6,33 @@ Explicit null and an empty object are refused, because in other APIs they silent
 from __future__ import annotations
 
 import enum
-import re
-from typing import Any, Optional
+from ipaddress import ip_network
+from typing import Any
 
-import strawberry
 from strawberry import UNSET
 
-from schema.expr import EVERYTHING, And, Compare, Expr, Not, Op, Or
-from schema.fields import Field, Kind, Noun
-from schema.generated import named, publish
+from schema.attribute import ALIASES
+from schema.expr import EVERYTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
+from schema.fields import NOUNS, Field, Kind, Noun, Relation
+from schema.generated import named
+from schema.given import check_text, given, null
 from schema.ids import decode_id
-from schema.scalars import DateTime
+from schema.operators import COUNT, LIST_VALUES_MAX, MANY, filter_type, make_input
+from schema.search import parse_search
+from schema.sourced import ATTRIBUTE, sourced
 from sync.errors import BadInput
+from sync.store.function import version_key
 
-LIST_VALUES_MAX = 1_000
-# Conditions of one filter, with every `and`, `or` and `not`; SQLite gives up at an expression 1,000 deep.
+# Conditions of one filter, with every `and`, `or`, `not` and relation; SQLite gives up at an expression 1,000 deep.
 CONDITIONS_MAX = 200
-NESTING_MAX = 20
-TEXT_CHARS_MAX = 1_000
-# What no stored text holds: PostgreSQL refuses both, and SQLite's LIKE ends at a null character.
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-
-_ANY = {
-    Op.EQ: "Equal.",
-    Op.NE: "Not equal; a missing value is not equal to any.",
-    Op.IN: f"One of these, at most {LIST_VALUES_MAX:,}.",
-    Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; a missing value is none of them.",
-    Op.IS_NULL: "Whether the value is missing.",
-}
-_ORDERED = {Op.LT: "Less.", Op.LTE: "Less or equal.", Op.GT: "Greater.", Op.GTE: "Greater or equal."}
-_TEXT = {
-    Op.CONTAINS: "Contains, in any letter case; `%` and `_` mean themselves.",
-    Op.STARTS_WITH: "Begins with, in any letter case.",
-    Op.ENDS_WITH: "Ends with, in any letter case.",
-}
-_LIST = {
-    Op.HAS: "An element equals this, in any letter case.",
-    Op.HAS_ANY: "An element equals one of these.",
-    Op.HAS_ALL: "Each of these equals an element.",
-    Op.IS_EMPTY: "Whether there is no element.",
-}
-_OPERATORS: dict[Kind, dict[Op, str]] = {
-    Kind.ID: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN)},
-    Kind.TEXT: _ANY | _ORDERED | _TEXT,
-    Kind.BOOL: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IS_NULL)},
-    Kind.INT: _ANY | _ORDERED,
-    Kind.TIME: _ANY | {Op.LT: "Before.", Op.LTE: "Before or at.", Op.GT: "After.", Op.GTE: "After or at."},
-    Kind.ENUM: _ANY,
-    Kind.LIST: _LIST,
-}
-_MANY = {Op.IN, Op.NOT_IN, Op.HAS_ANY, Op.HAS_ALL}
-_FLAGS = {Op.IS_NULL, Op.IS_EMPTY}
-
-
-def _input(name: str, description: str, fields: dict[str, tuple[Any, str, str]]) -> Any:
-    """Make an input type; `fields` maps attribute → (annotation, GraphQL name, description), all optional."""
-    body: dict[str, Any] = {
-        "__annotations__": {},
-    }
-    for attribute, (annotation, graphql_name, text) in fields.items():
-        body["__annotations__"][attribute] = Optional[annotation]  # noqa: UP045 - `|` does not take forward references
-        body[attribute] = strawberry.field(name=graphql_name, description=text, default=UNSET)
-    return publish(name, strawberry.input(type(name, (), body), description=description))
-
-
-def _operators(name: str, kind: Kind, value: Any, description: str) -> Any:
-    fields = {}
-    for op, text in _OPERATORS[kind].items():
-        annotation = bool if op in _FLAGS else list[value] if op in _MANY else value
-        fields[f"op_{op.name}"] = (annotation, op.value, text)
-    return _input(name, description, fields)
-
-
-_SHARED = {
-    Kind.ID: _operators("IDFilter", Kind.ID, strawberry.ID, "Conditions on an id; several are ANDed."),
-    Kind.TEXT: _operators("StringFilter", Kind.TEXT, str, "Conditions on text; several are ANDed."),
-    Kind.BOOL: _operators("BooleanFilter", Kind.BOOL, bool, "Conditions on a yes or no; several are ANDed."),
-    Kind.INT: _operators("IntFilter", Kind.INT, int, "Conditions on a number; several are ANDed."),
-    Kind.TIME: _operators("DateTimeFilter", Kind.TIME, DateTime, "Conditions on a time; several are ANDed."),
-    Kind.LIST: _operators("StringListFilter", Kind.LIST, str, "Conditions on a list of texts; several are ANDed."),
-}
-_ENUM_FILTERS: dict[type[enum.Enum], Any] = {}
-
-
-def _filter_type(field: Field) -> Any:
-    if field.enum is None:
-        return _SHARED[field.kind]
-    if field.enum not in _ENUM_FILTERS:
-        name = f"{field.enum.__name__}Filter"
-        _ENUM_FILTERS[field.enum] = _operators(
-            name, Kind.ENUM, field.enum, "Conditions on the value; several are ANDed."
-        )
-    return _ENUM_FILTERS[field.enum]
+NESTING_MAX = 10
+# Relations that one filter crosses, typed and searched; each is a set of keys that the database has to compute.
+RELATIONS_MAX = 20
+_VERSIONS_ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
 
 
 def where_input(noun: Noun) -> Any:
-    """Generate a noun's `where` input."""
+    """Generate a noun's `where` input, and the input of conditions on a relation to it."""
     name = f"{noun.name}Where"
     itself = named(name)
     fields: dict[str, tuple[Any, str, str]] = {
@@ -109,101 +40,159 @@ def where_input(noun: Noun) -> Any:
         "or_": (list[itself], "or", "Any of these; an empty list is nothing."),  # type: ignore[valid-type]
         "not_": (itself, "not", "Not this."),
     }
-    for field in noun.fields.values():
-        if field.is_filterable:
-            fields[field.name] = (_filter_type(field), field.graphql_name, field.description)
-    return _input(name, f"Which rows of {noun.name} to return; several conditions are ANDed.", fields)
+    for field in noun.filterable().values():
+        fields[field.name] = (filter_type(field), field.graphql_name, field.description)
+    for relation in noun.relations.values():
+        type_ = named(f"{relation.target}{'RelationFilter' if relation.is_many else 'Where'}")
+        fields[relation.name] = (type_, relation.graphql_name, relation.description)
+    if any(relation.source for relation in noun.relations.values()):
+        text = "Attributes as the sources name them; several are ANDed."
+        fields["attributes"] = (list[ATTRIBUTE], "attributes", text)
+    _relation_input(noun)
+    return make_input(name, f"Which rows of {noun.name} to return; several conditions are ANDed.", fields)
 
 
-def expression(noun: Noun, where: Any, path: str = "where") -> Expr:
-    """Turn a given `where` into an expression.
+def _relation_input(noun: Noun) -> None:
+    where = named(f"{noun.name}Where")
+    fields = {
+        "some": (where, "some", "At least one of them is such."),
+        "none": (where, "none", "None of them is such; also true if there are none at all."),
+        "every": (where, "every", "All of them are such; also true if there are none at all."),
+        "exists": (bool, "exists", "Whether there are any."),
+        "count": (COUNT, "count", "How many there are."),
+    }
+    text = f"Conditions on the related rows of {noun.name}; several are ANDed."
+    make_input(f"{noun.name}RelationFilter", text, fields)
+
+
+def expression(noun: Noun, where: Any, search: Any = UNSET, path: str = "where") -> Expr:
+    """Turn a given `where` and a given search text into one expression: both must hold.
 
     Raises:
         BadInput: an explicit null, an empty object, too much of something, or an id of another kind; says where.
+        BadSearch: the search text cannot be understood; says where in it.
     """
-    if where is UNSET:
-        return EVERYTHING
-    expr = _expression(noun, where, path)
-    size = _size(expr)
-    if size > CONDITIONS_MAX:
-        raise BadInput(f"{path} has {size} conditions; at most {CONDITIONS_MAX} are allowed.", path=path)
-    return expr
+    parts = []
+    if where is not UNSET:
+        parts.append(_expression(noun, where, path))
+        size = _size(parts[0])
+        if size > CONDITIONS_MAX:
+            raise BadInput(f"{path} has {size} conditions; at most {CONDITIONS_MAX} are allowed.", path=path)
+    if search is None:
+        raise BadInput("search is null.", hint="Leave it out to search for nothing in particular.", path="search")
+    if search is not UNSET:
+        parts.append(parse_search(noun.name, search))
+    found = parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else EVERYTHING
+    if (relations := _relations(found)) > RELATIONS_MAX:
+        place = path if search is UNSET else "search"
+        raise BadInput(
+            f"{place} crosses {relations} relations; at most {RELATIONS_MAX} are allowed.",
+            hint="A keyword may cross several: has:user looks for owners and for registered users.",
+            path=place,
+        )
+    return found
+
+
+def _relations(expr: Expr) -> int:
+    match expr:
+        case And(parts) | Or(parts):
+            return sum(map(_relations, parts))
+        case Not(part):
+            return _relations(part)
+        case Related(_, _, part):
+            return 1 + _relations(part)
+        case Count(relations):
+            return len(relations)
+    return 0
 
 
 def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
     if depth > NESTING_MAX:
         raise BadInput(f"{path} is nested too deep; at most {NESTING_MAX} levels are allowed.", path=path)
     parts: list[Expr] = []
-    for attribute, value in _given(where, path):
-        field = noun.fields.get(attribute)
-        here = f"{path}.{field.graphql_name if field else attribute.rstrip('_')}"
+    for name, value in given(where, path):
+        field, relation = noun.filterable().get(name), noun.relations.get(name)
+        known = field or relation
+        here = f"{path}.{known.graphql_name if known else name.rstrip('_')}"
         if value is None:
-            raise _null(here)
+            raise null(here)
         if field:
             parts.extend(_comparisons(noun, field, value, here))
-        elif attribute == "not_":
+        elif relation:
+            parts.extend(_relation(relation, value, here, depth + 1))
+        elif name == "attributes":
+            parts.extend(sourced(noun, inner, f"{here}[{i}]") for i, inner in enumerate(value))
+        elif name == "not_":
             parts.append(Not(_expression(noun, value, here, depth + 1)))
         else:
             inner = tuple(_expression(noun, part, f"{here}[{i}]", depth + 1) for i, part in enumerate(value))
-            parts.append(And(inner) if attribute == "and_" else Or(inner))
+            parts.append(And(inner) if name == "and_" else Or(inner))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _relation(relation: Relation, value: Any, path: str, depth: int) -> list[Expr]:
+    target = NOUNS[relation.target]
+    if not relation.is_many:
+        return [Related(relation.name, Quantifier.SOME, _expression(target, value, path, depth))]
+    parts: list[Expr] = []
+    for name, inner in given(value, path):
+        here = f"{path}.{name}"
+        if inner is None:
+            raise null(here)
+        if name == "exists":
+            parts.append(exists(relation.name) if inner else Not(exists(relation.name)))
+        elif name == "count":
+            for attribute, number in given(inner, here):
+                op = Op[attribute.removeprefix("op_")]
+                if number is None:
+                    raise null(f"{here}.{op.value}")
+                parts.append(Count((relation.name,), op, number))
+        else:
+            parts.append(Related(relation.name, Quantifier(name), _expression(target, inner, here, depth)))
+    return parts
 
 
 def _size(expr: Expr) -> int:
     match expr:
         case And(parts) | Or(parts):
             return 1 + sum(map(_size, parts))
-        case Not(part):
+        case Not(part) | Related(_, _, part):
             return 1 + _size(part)
     return 1
 
 
-def _given(value: Any, path: str) -> list[tuple[str, Any]]:
-    if value is None:
-        raise _null(path)
-    given = [(name, inner) for name, inner in vars(value).items() if inner is not UNSET]
-    if not given:
-        raise BadInput(f"{path} is empty.", hint="Leave it out, or give it a condition.", path=path)
-    return given
-
-
-def _null(path: str) -> BadInput:
-    return BadInput(f"{path} is null.", hint="Leave it out, or use isNull to ask for missing values.", path=path)
-
-
 def _comparisons(noun: Noun, field: Field, operators: Any, path: str) -> list[Expr]:
     made: list[Expr] = []
-    for attribute, value in _given(operators, path):
+    for attribute, value in given(operators, path):
         op = Op[attribute.removeprefix("op_")]
         here = f"{path}.{op.value}"
-        if value is None or (op in _MANY and None in value):
-            raise _null(here)
-        if op in _MANY:
+        if value is None or (op in MANY and None in value):
+            raise null(here)
+        if op in MANY:
             if len(value) > LIST_VALUES_MAX:
                 raise BadInput(f"{here} has {len(value)} values; at most {LIST_VALUES_MAX} are allowed.", path=here)
-            made.append(Compare(field.name, op, tuple(_stored(noun, field, element, here) for element in value)))
+            made.append(Compare(field.name, op, tuple(_stored(noun, field, op, element, here) for element in value)))
         else:
-            made.append(Compare(field.name, op, _stored(noun, field, value, here)))
+            made.append(Compare(field.name, op, _stored(noun, field, op, value, here)))
     return made
 
 
-def _stored(noun: Noun, field: Field, value: Any, path: str) -> Any:
+def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
     """Bring a value into the form it is stored in."""
     if field.kind is Kind.ID:
         return decode_id(value, noun.prefix, noun.name, path)
-    if isinstance(value, str):
-        return check_text(value, path)
-    return value.value if isinstance(value, enum.Enum) else value
-
-
-def check_text(text: str, path: str) -> str:
-    """Return a text to compare stored ones with.
-
-    Raises:
-        BadInput: it is too long, or holds characters that no stored text has.
-    """
-    if len(text) > TEXT_CHARS_MAX:
-        raise BadInput(f"{path} has {len(text)} characters; at most {TEXT_CHARS_MAX} are allowed.", path=path)
-    if _UNSTORABLE.search(text):
-        raise BadInput(f"{path} holds a null character or half of a surrogate pair.", path=path)
+    if not isinstance(value, str):
+        return value.value if isinstance(value, enum.Enum) else value
+    text = check_text(value, path)
+    if op is Op.IN_NETWORK:
+        try:
+            return str(ip_network(text, strict=False))
+        except ValueError:
+            raise BadInput(f"{path} holds no network such as 10.0.0.0/8.", path=path) from None
+    if field.kind is Kind.SOURCES:
+        if text not in ALIASES:
+            raise BadInput(f"{path} names no source.", hint=f"Sources: {', '.join(ALIASES)}.", path=path)
+        return ALIASES[text]
+    if field.kind is Kind.VERSION and op in _VERSIONS_ORDERED and version_key(text) is None:
+        raise BadInput(f"{path} holds no version such as 10.0.19045.", path=path)
     return text

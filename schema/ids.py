@@ -14,6 +14,12 @@ def encode_id(prefix: str, key: int) -> str:
     return f"{prefix}_{key}"
 
 
+def prefix_of(text: str) -> str | None:
+    """Return what an id begins with; None if it is not an id of any kind."""
+    match = _ID.fullmatch(text)
+    return match[1] if match else None
+
+
 def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
     """Read the key out of an id.
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, func, select
 
 from schema.context import Context
 from schema.paging import CursorCodec, SortKey, Window, behind
+from schema.transitive import KEYS
 
 CURSOR_PURPOSE = "cursor"
 
@@ -116,9 +117,14 @@ async def _read_nested(
         ranked = chosen.add_columns(rank).subquery()
         statement = select(ranked).where(ranked.c.rank <= size).order_by(ranked.c.parent, ranked.c.rank)
     found: dict[int, list[RowMapping]] = {parent: [] for parent in parents}
-    for row in await context.fetch(statement):
+    for row in await context.fetch(statement, keys_of(parents)):
         found[row["parent"]].append(row)
     return [found[parent] for parent in parents]
+
+
+def keys_of(parents: Sequence[int]) -> dict[str, Any]:
+    """Make the parameter of relations that are walked from their parents (schema/transitive.py)."""
+    return {KEYS: orjson.dumps(parents).decode()}
 
 
 async def count_rows(context: Context, listing: Listing) -> int:
@@ -132,7 +138,7 @@ async def count_rows(context: Context, listing: Listing) -> int:
     async def count_many(parents: list[int]) -> list[int]:
         counted = listing.rows.with_only_columns(column.label("parent"), number, maintain_column_froms=True)
         statement = counted.where(column.in_(parents)).group_by(column)
-        found = {row["parent"]: row["number"] for row in await context.fetch(statement)}
+        found = {row["parent"]: row["number"] for row in await context.fetch(statement, keys_of(parents))}
         return [found.get(parent, 0) for parent in parents]
 
     return int(await context.loader((listing.identity, "count"), count_many).load(listing.parent or 0))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.aggregate import aggregate
 from schema.arguments import BY, ID, argument
 from schema.connection import many
 from schema.context import Context
 from schema.fields import NOUNS, Field
-from schema.filters import check_text
 from schema.generated import named, publish
+from schema.given import check_text
 from schema.ids import decode_id
+from schema.node import node, nodes
+from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.select import row_columns, rows_of
 from schema.types import Server, Viewer
 from sync.errors import BadInput
+
+INVENTORY = strawberry.argument(description="Which inventory the search is for.")
+SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
 
 
 def by_id(target: str, description: str) -> Any:
@@ -81,15 +87,20 @@ async def _find(context: Context, target: str, name: str, value: str) -> Any:
 class Query:
     """The root of queries."""
 
+    node = node()
+    nodes = nodes()
     assets = many("Asset", "The assets of the organization.")
+    assets_aggregate = aggregate("Asset", "Counts of assets.")
     asset = by_key("Asset", {"name": "The asset's name.", "serial": "The serial number."}, "One asset.")
     users = many("User", "The directory users of the organization.")
+    users_aggregate = aggregate("User", "Counts of users.")
     user = by_key(
         "User",
         {"external_id": "The object id in the directory.", "user_principal_name": "The sign-in name, exactly."},
         "One directory user.",
     )
     groups = many("Group", "The directory groups of the organization.")
+    groups_aggregate = aggregate("Group", "Counts of groups.")
     group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
     sites = many("Site", "The sites of the organization.")
     site = by_id("Site", "One site.")
@@ -101,6 +112,18 @@ class Query:
     task = by_id("Task", "One task.")
     task_runs = many("TaskRun", "The runs of all tasks.")
     task_run = by_id("TaskRun", "One run.")
+
+    @strawberry.field(description="The keywords that a search of an inventory knows.")
+    def search_keywords(self, inventory: Annotated[Inventory, INVENTORY]) -> list[SearchKeyword]:
+        """List keywords, for autocompletion and help."""
+        return search_keywords(inventory)
+
+    @strawberry.field(description="What a search text means, and what is wrong with it; searches nothing.")
+    def parse_search(
+        self, inventory: Annotated[Inventory, INVENTORY], query: Annotated[str, SEARCH_TEXT]
+    ) -> SearchParse:
+        """Parse a text that is being typed."""
+        return parse_search_text(inventory, query)
 
     @strawberry.field(description="The token behind this request.")
     def viewer(self, info: Info[Context, None]) -> Viewer:

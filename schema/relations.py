@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from sync.inventory.kind import Edge
-from sync.store.tables import devices, edges, run_log, runs, sites, tasks
+from sync.store.tables import assets, devices, edges, run_log, runs, sites, tasks
 
 
 def along(kind: Edge) -> Select[Any]:
@@ -66,6 +66,16 @@ def assets_pointed_from(kind: Edge) -> Select[Any]:
 def runs_of_task() -> Select[Any]:
     """Select (task, run)."""
     return select(runs.c.task_id, runs.c.id)
+
+
+def last_runs() -> Select[Any]:
+    """Select (task, its latest run)."""
+    return select(runs.c.task_id, func.max(runs.c.id)).group_by(runs.c.task_id)
+
+
+def assets_of_site() -> Select[Any]:
+    """Select (site, asset)."""
+    return select(assets.c.site_id, assets.c.id)
 
 
 def tasks_of_site() -> Select[Any]:

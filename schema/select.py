@@ -15,6 +15,7 @@ from schema.fields import NOUNS, Noun
 def _columns(name: str) -> list[ColumnElement[Any]]:
     noun = NOUNS[name]
     # Sealed secrets and digests are binary: they are never read here.
+    labels: dict[str, ColumnElement[Any]]
     labels = {column.name: column for column in noun.table.columns if not isinstance(column.type, LargeBinary)}
     labels |= {entry.name: entry.column for entry in noun.fields.values()}
     labels.pop("id")

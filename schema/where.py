@@ -1,69 +1,136 @@
-"""An expression's meaning in SQL: two-valued, nulls included, the same on SQLite and PostgreSQL."""
+"""An expression's meaning in SQL: two-valued, nulls included, the same on SQLite and PostgreSQL.
+
+A condition on related rows becomes a set of parent keys that the database computes once; the related rows are those
+the caller may see, and a filter reaches no field that the caller's role does not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, not_, or_, select, true, union_all
 
-from schema.expr import And, Compare, Expr, Not, Op, Or
-from schema.fields import Field, Kind, Noun
+from schema.access import Principal, least_role
+from schema.compare import NUMBERS, compare
+from schema.expr import And, Compare, Count, Expr, Not, Or, Quantifier, Related
+from schema.fields import NOUNS, Noun, Relation
+from sync.errors import Forbidden
 
-_ESCAPE = "\\"
+
+@dataclass(frozen=True)
+class Viewpoint:
+    """What a filter means depends on who asks and when."""
+
+    principal: Principal
+    now: datetime
 
 
-def clause(noun: Noun, expr: Expr) -> ColumnElement[bool]:
-    """Compile an expression over a noun's fields."""
+def clause(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
+    """Compile an expression over a noun's fields and relations.
+
+    Raises:
+        Forbidden: it compares what the caller may not read.
+    """
     match expr:
         case And(parts):
-            return and_(true(), *(clause(noun, part) for part in parts))
+            return and_(true(), *(clause(noun, part, viewpoint) for part in parts))
         case Or(parts):
-            return or_(false(), *(clause(noun, part) for part in parts))
+            return or_(false(), *(clause(noun, part, viewpoint) for part in parts))
         case Not(part):
             # A comparison with null is unknown in SQL; here it is false, and its negation true.
-            return not_(func.coalesce(clause(noun, part), false()))
+            return not_(func.coalesce(clause(noun, part, viewpoint), false()))
         case Compare(name, op, value):
-            return _compare(noun.fields[name], op, value)
+            field = noun.condition(name)
+            _check_reach(noun, field.graphql_name, viewpoint)
+            return compare(field, op, value, viewpoint.now)
+        case Related(name, quantifier, part):
+            return _related(noun, noun.relations[name], quantifier, part, viewpoint)
+        case Count():
+            return _counted(noun, expr, viewpoint)
 
 
-def _compare(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
-    column = field.column
-    if field.kind is Kind.LIST:
-        return _compare_list(column, op, value)
-    if op in (Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH):
-        return _like(column, op, value)
-    return _PLAIN[op](column, value)
+def _check_reach(noun: Noun, name: str, viewpoint: Viewpoint) -> None:
+    """Refuse what would answer by yes and no a question that the role may not ask outright."""
+    least, role = least_role(f"{noun.name}.{name}"), viewpoint.principal.role
+    if least is None or not role.reaches(least):
+        raise Forbidden(
+            f"The role {role.name} may not filter by {noun.name}.{name}.",
+            hint="Leave the condition out, or ask an administrator for another token.",
+            coordinate=f"{noun.name}.{name}",
+        )
 
 
-_PLAIN: dict[Op, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
-    Op.EQ: lambda column, value: column == value,
-    Op.NE: lambda column, value: or_(column != value, column.is_(None)),
-    Op.IN: lambda column, value: column.in_(value),
-    Op.NOT_IN: lambda column, value: or_(column.not_in(value), column.is_(None)),
-    Op.LT: lambda column, value: column < value,
-    Op.LTE: lambda column, value: column <= value,
-    Op.GT: lambda column, value: column > value,
-    Op.GTE: lambda column, value: column >= value,
-    Op.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
-}
+def _related(
+    noun: Noun, relation: Relation, quantifier: Quantifier, part: Expr, viewpoint: Viewpoint
+) -> ColumnElement[bool]:
+    if quantifier is Quantifier.EVERY:
+        return not_(_led_to(noun, relation, Not(part), viewpoint))
+    found = _led_to(noun, relation, part, viewpoint)
+    return not_(found) if quantifier is Quantifier.NONE else found
 
 
-def _like(column: ColumnElement[Any], op: Op, value: str) -> ColumnElement[bool]:
-    text = value.replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
-    pattern = {Op.CONTAINS: f"%{text}%", Op.STARTS_WITH: f"{text}%", Op.ENDS_WITH: f"%{text}"}[op]
-    return func.fold(column).like(pattern.casefold(), escape=_ESCAPE)
+def _led_to(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
+    """Compile "the relation leads to a row that satisfies the part"; never null."""
+    if relation.column is None:
+        return noun.key.in_(_set_of(_parents(noun, relation, part, viewpoint)))
+    target = NOUNS[relation.target]
+    rows = select(target.key).where(*_visible(noun, relation, part, viewpoint))
+    return func.coalesce(relation.column.in_(_set_of(rows)), false())
 
 
-def _compare_list(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
-    if op is Op.IS_EMPTY:
-        empty = or_(column.is_(None), func.json_array_length(column) == 0)
-        return empty if value else not_(empty)
-    wanted = {element.casefold() for element in ([value] if op is Op.HAS else value)}
-    elements = func.json_each(column).table_valued("value", name=None)
-    element = func.fold(cast(elements.c.value, Text))
-    if op is Op.HAS_ALL:
-        # Counted in one pass: a condition for each value would be deeper than the database allows.
-        number = select(func.count(element.distinct())).select_from(elements).where(element.in_(wanted))
-        return number.scalar_subquery() == len(wanted)
-    return elements.select().where(element.in_(wanted)).exists()
+def _set_of(rows: Select[Any]) -> Select[Any]:
+    """Put a set of keys beside the statement, not inside it: SQLite's parser takes no deep nesting.
+
+    There the table that is filtered may stand again, as other rows of it.
+    """
+    found = rows.correlate(None).cte()
+    return select(*found.columns)
+
+
+@cache
+def _leading(relation: Relation, *, once: bool = False) -> Subquery:
+    """Return a relation's pairs as something to join; made once, because a filter may cross a relation often.
+
+    Args:
+        relation: which.
+        once: whether two ways to the same row make one pair.
+    """
+    return (relation.pairs().distinct() if once else relation.pairs()).subquery()
+
+
+def _parents(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> Select[Any]:
+    """Select the parents' keys, one row for each pair whose target satisfies the part."""
+    target, pairs = NOUNS[relation.target], _leading(relation)
+    parent_key, target_key = pairs.columns
+    rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
+    return rows.where(parent_key.is_not(None), *_visible(noun, relation, part, viewpoint))
+
+
+def _visible(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> list[ColumnElement[bool]]:
+    _check_reach(noun, relation.graphql_name, viewpoint)
+    target = NOUNS[relation.target]
+    return [target.visible, target.scope(viewpoint.principal), clause(target, part, viewpoint)]
+
+
+def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[bool]:
+    """Compile a comparison of the number of related rows, each counted once for every relation that leads to it."""
+    relations = [noun.relations[name] for name in expr.relations]
+    pairs = union_all(*(_pairs(noun, relation, viewpoint) for relation in relations)).subquery()
+    number = func.count()
+    holds = NUMBERS[expr.op](number, expr.number)
+    # A row without any related one is in no group: when none is right, the others are left out instead.
+    zero_holds = bool(NUMBERS[expr.op](0, expr.number))
+    groups = select(pairs.c.parent).group_by(pairs.c.parent).having(not_(holds) if zero_holds else holds)
+    chosen = noun.key.in_(_set_of(groups))
+    return not_(chosen) if zero_holds else chosen
+
+
+def _pairs(noun: Noun, relation: Relation, viewpoint: Viewpoint) -> Select[Any]:
+    """Select (parent, target), each pair once."""
+    target, pairs = NOUNS[relation.target], _leading(relation, once=True)
+    parent_key, target_key = pairs.columns
+    rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
+    return rows.where(parent_key.is_not(None), *_visible(noun, relation, And(()), viewpoint))

@@ -17,13 +17,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from schema.access import Principal, Role, check, required
+from schema.access import Principal
 from schema.context import Context
+from schema.extent import check_extent
+from schema.limits import bounds
+from server.admission import admit, measure
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
+from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.identity import identify
 from server.observe import RequestLog
 from server.settings import Settings
@@ -59,19 +63,25 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
 
 
 def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> ASGIApp:
-    def make_context(principal: Principal, request_id: str) -> Context:
-        return Context(runtime, principal, request_id)
+    limits = {
+        "bodyBytes": settings.body_bytes_max,
+        "variablesDepth": VARIABLES_DEPTH_MAX,
+        "variablesValues": VARIABLES_VALUES_MAX,
+        **{bound.name: bound.value for bound in bounds(settings.limits)},
+    }
 
-    def admit(needed: dict[Role | None, str], context: Context) -> None:
-        check(needed, context.principal.role)
+    def make_context(principal: Principal, request_id: str) -> Context:
+        return Context(runtime, principal, request_id, limits)
 
     return GraphQLEndpoint(
         Execution(
             schema,
             request_timeout_s=settings.request_timeout_s,
             introspection=settings.introspection,
-            measure=partial(required, schema._schema),
-            admit=admit,
+            limits=settings.limits,
+            check=partial(check_extent, settings.limits),
+            measure=partial(measure, schema._schema),
+            admit=partial(admit, settings.limits),
         ),
         identify=partial(identify, runtime),
         make_context=make_context,

@@ -129,6 +129,16 @@ def schema_command() -> None:
     click.echo(build_schema().as_str())
 
 
+@main.command("keywords")
+def keywords_command() -> None:
+    """Print the keywords of the search language (Markdown)."""
+    from schema import build_schema
+    from schema.search.document import keyword_document
+
+    build_schema()
+    click.echo(keyword_document(), nl=False)
+
+
 @main.group()
 def token() -> None:
     """Make, list and revoke API tokens, whether or not the server runs."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from schema.limits import Bound, Limits, bounds
 from sync.entra.cloud import parse_origin
 from sync.errors import BadInput, BadSettings
 
@@ -83,10 +84,13 @@ def _number(value: str, *, least: float, most: float) -> float:
     return number
 
 
-def _body_bytes(value: str) -> int:
-    if not value.isascii() or not value.isdigit():
-        raise Unfit
-    return int(_number(value, least=1024, most=BODY_BYTES_CEILING))
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit():
+            raise Unfit
+        return int(_number(value, least=least, most=most))
+
+    return parse
 
 
 def _timeout_s(value: str) -> float:
@@ -135,6 +139,19 @@ def _web_origin(value: str) -> str:
         raise Unfit
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
+
+def _limit(bound: Bound) -> Setting:
+    """Make the setting of a limit that schema/limits.py declares."""
+    return Setting(
+        f"QUERY_{bound.attribute.upper()}_MAX",
+        _whole(1, bound.ceiling),
+        bound.value,
+        bound.description,
+        f"a whole number from 1 to {bound.ceiling}",
+    )
+
+
+LIMITS: dict[str, str] = {f"query_{bound.attribute}_max": bound.attribute for bound in bounds(Limits())}
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -205,7 +222,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "BODY_BYTES_MAX",
-        _body_bytes,
+        _whole(1024, BODY_BYTES_CEILING),
         BODY_BYTES_CEILING,
         "Largest request body, in bytes.",
         f"a whole number from 1024 to {BODY_BYTES_CEILING}",
@@ -226,12 +243,13 @@ SETTINGS: tuple[Setting, ...] = (
         "http(s)://host[:port][,…]; never *",
         default_text="none",
     ),
+    *map(_limit, bounds(Limits())),
 )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decided; the fields mirror `SETTINGS`."""
+    """What the operator decided; the fields mirror `SETTINGS`, those of `limits` the ones that begin with QUERY."""
 
     data_dir: Path = Path("rollcall-data")
     host: str = "127.0.0.1"
@@ -247,6 +265,7 @@ class Settings:
     body_bytes_max: int = BODY_BYTES_CEILING
     request_timeout_s: float = 10.0
     cors_origins: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -274,7 +293,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         problems.extend(_contradictions(values))
     if problems:
         raise BadSettings("The settings cannot be used: " + "; ".join(problems), keys=tuple(problems))
-    return Settings(**values)
+    limits = Limits(**{attribute: values.pop(name) for name, attribute in LIMITS.items()})
+    return Settings(**values, limits=limits)
 
 
 def outer_environment() -> dict[str, str]:

@@ -2,7 +2,8 @@
 
     RollcallError
     ├── BadInput                  a value the caller sent cannot be used
-    │   └── BadCursor             a paging cursor of another list
+    │   ├── BadCursor             a paging cursor of another list
+    │   └── BadSearch             a search text that cannot be understood
     ├── NotFound                  no such object in the caller's organization
     ├── Conflict                  the request contradicts what is stored
     ├── Unauthenticated           no valid token
@@ -65,6 +66,12 @@ class BadCursor(BadInput):
     """The cursor does not belong to this list."""
 
     code = "BAD_CURSOR"
+
+
+class BadSearch(BadInput):
+    """The search text cannot be understood."""
+
+    code = "BAD_SEARCH"
 
 
 class NotFound(RollcallError):

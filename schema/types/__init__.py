@@ -6,6 +6,7 @@ from schema.types.device import AzureAdDevice
 from schema.types.group import Group
 from schema.types.organization import Organization
 from schema.types.run import TaskRun, TaskRunLogEntry
+from schema.types.scan import ScanRecord
 from schema.types.site import Site
 from schema.types.task import Task
 from schema.types.token import ApiToken
@@ -19,6 +20,7 @@ __all__ = [
     "Credential",
     "Group",
     "Organization",
+    "ScanRecord",
     "Server",
     "Site",
     "Task",

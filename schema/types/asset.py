@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.connection import many, one
 from schema.context import Context
-from schema.fields import NOUNS, Record, field, identifier, noun
+from schema.fields import NOUNS, Kind, Record, condition, field, identifier, noun, related
 from schema.relations import from_assets, into_assets
 from schema.scalars import JSON, DateTime
 from schema.select import row_columns, rows_of
+from schema.transitive import groups_of_assets
 from schema.types.device import AzureAdDevice
+from schema.types.scan import ScanRecord
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
-from sync.store.tables import assets, devices, matches, raw
+from sync.store.tables import assets, devices, matches, raw, scan_records
 
 _a = assets.c
 
@@ -43,28 +45,49 @@ class Attribute:
     value: JSON = strawberry.field(description="The value as the source gave it.")
 
 
-@noun(assets, "asset", description="A machine, seen through the records that one or more sources have of it.")
+def _records() -> Select[Any]:
+    """Select (asset, device)."""
+    return select(devices.c.asset_id, devices.c.id).where(devices.c.asset_id.is_not(None))
+
+
+_RECORDS = related("AzureAdDevice", _records, source=(sources.AZUREAD, "dev"))
+
+
+@noun(
+    assets,
+    "asset",
+    conditions={
+        "sources": condition(
+            _a.source_mask, Kind.SOURCES, "The sources that have a record of it: `azuread`, `scan`.", keyword="source"
+        )
+    },
+    description="A machine, seen through the records that one or more sources have of it.",
+)
 class Asset(Record):
     """An asset."""
 
     id: strawberry.ID = identifier()
-    name: str | None = field(_a.name, "The name of the most recently seen record.")
-    names: list[str] = field(_a.names, "All names it is known by.")
-    domains: list[str] = field(_a.domains, "The domains of its names.")
-    addresses: list[str] = field(_a.addresses, "Its IP addresses.")
-    macs: list[str] = field(_a.macs, "Its MAC addresses.")
+    name: str | None = field(_a.name, "The name of the most recently seen record.", keyword="latest_name")
+    names: list[str] = field(_a.names, "All names it is known by.", keyword="name", aliases=("hostname",), text=True)
+    domains: list[str] = field(_a.domains, "The domains of its names.", keyword="domain")
+    addresses: list[str] = field(
+        _a.addresses, "Its IP addresses.", kind=Kind.ADDRESSES, keyword="address", aliases=("ip",), text=True
+    )
+    macs: list[str] = field(_a.macs, "Its MAC addresses.", keyword="mac", text=True)
     type: str | None = field(_a.type, "The type of machine, such as Server or Mobile, if a source tells.")
-    os: str | None = field(_a.os, "The operating system.")
-    os_version: str | None = field(_a.os_version, "The version of the operating system.")
-    manufacturer: str | None = field(_a.manufacturer, "The manufacturer.")
+    os: str | None = field(_a.os, "The operating system.", text=True)
+    os_version: str | None = field(_a.os_version, "The version of the operating system.", kind=Kind.VERSION)
+    manufacturer: str | None = field(_a.manufacturer, "The manufacturer.", aliases=("vendor",))
     model: str | None = field(_a.model, "The model.")
     serial: str | None = field(_a.serial, "The serial number.")
-    alive: bool | None = field(_a.alive, "Whether it answered the last scan; null if it was never scanned.")
+    alive: bool | None = field(
+        _a.alive, "Whether it answered the last scan; null if it was never scanned.", aliases=("online",)
+    )
     scanned: bool = field(_a.scanned, "Whether a scan has seen it.")
     source_count: int = field(_a.source_count, "How many sources have a record of it.")
     comment: str | None = field(_a.comment, "A person's comment.")
     criticality: str | None = field(_a.criticality, "How much it matters, as a person judged it.")
-    tags: list[str] = field(_a.tags, "Tags that people gave it.")
+    tags: list[str] = field(_a.tags, "Tags that people gave it.", keyword="tag")
     first_seen: DateTime | None = field(_a.first_seen, "When a source first knew it.")
     last_seen: DateTime | None = field(_a.last_seen, "When a source last saw it active.")
     created_at: DateTime = field(_a.created_at, "When this server made the asset.")
@@ -73,14 +96,19 @@ class Asset(Record):
     organization = one("Organization", "organization_id", "The organization it belongs to.", is_required=True)
     owners = many("User", "The users that own its device.", lambda: from_assets(Edge.DEVICE_OWNER))
     registered_users = many("User", "The users its device is registered to.", lambda: from_assets(Edge.DEVICE_USER))
-    groups = many("Group", "The groups its device is a direct member of.", lambda: into_assets(Edge.MEMBER))
+    groups = many(
+        "Group", "The groups its device is a member of.", lambda: into_assets(Edge.MEMBER), transitive=groups_of_assets
+    )
 
     @strawberry.field(description="The sources that have a record of it: `azuread`, `scan`.")
     def sources(self) -> list[str]:
         """Spell out the stored mask."""
         return sources.names(self.source_mask)  # type: ignore[attr-defined]
 
-    @strawberry.field(description="Its records in Azure AD: several if they were recognised as one machine.")
+    @strawberry.field(
+        description="Its records in Azure AD: several if they were recognised as one machine.",
+        metadata=_RECORDS,
+    )
     async def azure_ad(self, info: Info[Context, None]) -> list[AzureAdDevice]:
         """Read the devices linked to this asset."""
         context, entry = info.context, NOUNS["AzureAdDevice"]
@@ -94,6 +122,22 @@ class Asset(Record):
 
         devices_: list[AzureAdDevice] = await context.loader("Asset.azureAd", records).load(self.key)
         return devices_
+
+    @strawberry.field(description="What scans found out about it: several if it was found in several ways.")
+    async def scan(self, info: Info[Context, None]) -> list[ScanRecord]:
+        """Read the scan records of this asset."""
+        context, entry = info.context, NOUNS["ScanRecord"]
+
+        async def records(keys: list[int]) -> list[list[ScanRecord]]:
+            statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
+            chosen = statement.where(scan_records.c.asset_id.in_(keys)).order_by(scan_records.c.id)
+            found: dict[int, list[ScanRecord]] = {key: [] for key in keys}
+            for row in await context.fetch(chosen):
+                found[row["asset_id"]].append(ScanRecord.of(row))
+            return [found[key] for key in keys]
+
+        records_: list[ScanRecord] = await context.loader("Asset.scan", records).load(self.key)
+        return records_
 
     @strawberry.field(description="Why its records were taken to be one machine.")
     async def matches(self, info: Info[Context, None]) -> list[Match]:

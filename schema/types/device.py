@@ -7,7 +7,7 @@ from strawberry.types import Info
 
 from schema.connection import many, one
 from schema.context import Context
-from schema.fields import Record, field, identifier, noun
+from schema.fields import Field, Kind, Record, condition, field, identifier, noun
 from schema.raw import raw_of
 from schema.relations import against, along
 from schema.scalars import JSON, DateTime
@@ -17,21 +17,34 @@ from sync.store.tables import devices
 _d = devices.c
 
 
-@noun(devices, "dev", description="Azure AD's record of a device, every property of Microsoft Graph v1.0.")
+def _extension(number: int) -> tuple[str, Field]:
+    """Make one of the fifteen extension attributes something to filter by; they lie in one JSON column."""
+    column = _d.extension_attributes[f"extensionAttribute{number}"].as_string()
+    return f"extension_attribute{number}", condition(column, Kind.TEXT, f"Extension attribute {number}.")
+
+
+@noun(
+    devices,
+    "dev",
+    conditions=dict(map(_extension, range(1, 16))),
+    description="Azure AD's record of a device, every property of Microsoft Graph v1.0.",
+)
 class AzureAdDevice(Record):
     """A device as Azure AD knows it."""
 
     id: strawberry.ID = identifier()
-    external_id: str = field(_d.external_id, "The object id in the directory. Graph property: `id`.")
+    external_id: str = field(
+        _d.external_id, "The object id in the directory. Graph property: `id`.", keyword="device_object_id"
+    )
     device_id: str | None = field(_d.device_id, "The id the device itself knows; Intune calls it azureADDeviceId.")
-    display_name: str | None = field(_d.display_name, "The device's name.")
+    display_name: str | None = field(_d.display_name, "The device's name.", aliases=("name",), text=True)
     account_enabled: bool | None = field(_d.account_enabled, "Whether the device may sign in.")
     trust_type: str | None = field(
         _d.trust_type, "How it is joined: `Workplace` (registered), `AzureAd` (joined), `ServerAd` (hybrid)."
     )
     profile_type: str | None = field(_d.profile_type, "`RegisteredDevice`, `SecureVM`, `Printer`, `Shared` or `IoT`.")
     operating_system: str | None = field(_d.operating_system, "The operating system.")
-    operating_system_version: str | None = field(_d.operating_system_version, "Its version.")
+    operating_system_version: str | None = field(_d.operating_system_version, "Its version.", kind=Kind.VERSION)
     manufacturer: str | None = field(_d.manufacturer, "The manufacturer.")
     model: str | None = field(_d.model, "The model.")
     approximate_last_sign_in_date_time: DateTime | None = field(

@@ -15,6 +15,7 @@ from schema.member import members
 from schema.raw import raw_of
 from schema.relations import against, along, to_assets
 from schema.scalars import JSON, DateTime
+from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
 from sync.inventory.kind import Edge
 from sync.store.tables import edges, groups, users
 
@@ -39,15 +40,17 @@ class Group(Record):
 
     id: strawberry.ID = identifier()
     source: str = field(_g.source, "Where the record comes from: `azuread`.")
-    external_id: str = field(_g.external_id, "The object id in the directory. Graph property: `id`.")
-    display_name: str | None = field(_g.display_name, "The group's name.")
-    description: str | None = field(_g.description, "What the group is.")
-    email: str | None = field(_g.mail, "The group's e-mail address.")
+    external_id: str = field(
+        _g.external_id, "The object id in the directory. Graph property: `id`.", keyword="group_id"
+    )
+    display_name: str | None = field(_g.display_name, "The group's name.", aliases=("name",), text=True)
+    description: str | None = field(_g.description, "What the group is.", text=True)
+    email: str | None = field(_g.mail, "The group's e-mail address.", text=True)
     mail_nickname: str | None = field(_g.mail_nickname, "Mail alias.")
     mail_enabled: bool | None = field(_g.mail_enabled, "Whether it receives mail.")
     security_enabled: bool | None = field(_g.security_enabled, "Whether it can be granted access.")
     proxy_addresses: list[str] | None = field(_g.proxy_addresses, "Addresses with their protocol, `SMTP:` the primary.")
-    kind: GroupKind = field(_g.kind, "What the group is for, read from its types.", enum=GroupKind)
+    kind: GroupKind = field(_g.kind, "What the group is for, read from its types.", enum=GroupKind, aliases=("type",))
     dynamic: bool = field(_g.is_dynamic, "Whether a rule decides who is a member.")
     group_types: list[str] | None = field(_g.group_types, "`Unified`, `DynamicMembership`.")
     membership_rule: str | None = field(_g.membership_rule, "The rule of a dynamic group.")
@@ -83,10 +86,19 @@ class Group(Record):
     updated_at: DateTime = field(_g.updated_at, "When this server last saw the group change.")
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     members = members()
-    users = many("User", "The users that are direct members.", lambda: along(Edge.MEMBER))
-    assets = many("Asset", "The assets whose device is a direct member.", lambda: to_assets(Edge.MEMBER))
-    groups = many("Group", "The groups that are direct members (nested groups).", lambda: along(Edge.MEMBER))
-    member_of = many("Group", "The groups that this one is a direct member of.", lambda: against(Edge.MEMBER))
+    users = many("User", "The users that are members.", lambda: along(Edge.MEMBER), transitive=members_of_groups)
+    assets = many(
+        "Asset", "The assets whose device is a member.", lambda: to_assets(Edge.MEMBER), transitive=assets_of_groups
+    )
+    groups = many(
+        "Group",
+        "The groups that are members (nested groups).",
+        lambda: along(Edge.MEMBER),
+        transitive=members_of_groups,
+    )
+    member_of = many(
+        "Group", "The groups that this one is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects
+    )
     owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
 
     @strawberry.field(description="How many users are direct members.")

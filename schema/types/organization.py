@@ -30,7 +30,7 @@ class Organization(Record):
     """An organization."""
 
     id: strawberry.ID = identifier()
-    name: str = field(organizations.c.name, "The name, unique on this server.")
+    name: str = field(organizations.c.name, "The name, unique on this server.", text=True)
     version: BigInt = field(
         organizations.c.version, "Grows with each change of the inventory; equal versions mean equal data.", where=False
     )

@@ -9,7 +9,7 @@ from sqlalchemy import true
 
 from schema.connection import many, one
 from schema.enums import described
-from schema.fields import Record, field, identifier, noun
+from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.relations import entries_of_run
 from schema.scalars import JSON, BigInt, DateTime
 from sync.store.tables import run_log, runs
@@ -115,11 +115,16 @@ class TaskRunLogEntry(Record):
     at: DateTime = field(run_log.c.at, "When it happened.")
     level: LogLevel = field(run_log.c.level, "How much it matters.", enum=LogLevel)  # type: ignore[valid-type]
     code: str | None = field(run_log.c.code, "What kind of event, for programs.")
-    message: str = field(run_log.c.message, "What happened.")
+    message: str = field(run_log.c.message, "What happened.", text=True)
     facts: JSON | None = field(run_log.c.facts, "More about it.", where=False)
 
 
-@noun(runs, "run", description="One execution of a task.")
+@noun(
+    runs,
+    "run",
+    conditions={"error": condition(_r.errors, Kind.LIST, "What went wrong, as text.", element="message")},
+    description="One execution of a task.",
+)
 class TaskRun(Record):
     """A run."""
 
@@ -127,7 +132,7 @@ class TaskRun(Record):
     status: RunStatus = field(_r.status, "Where it stands.", enum=RunStatus)  # type: ignore[valid-type]
     phase: RunPhase | None = field(_r.phase, "What it is doing while it runs.", enum=RunPhase)  # type: ignore[valid-type]
     trigger: RunTrigger = field(_r.trigger, "What started it.", enum=RunTrigger)  # type: ignore[valid-type]
-    triggered_by: str | None = field(_r.triggered_by, "The token that triggered it.")
+    triggered_by: str | None = field(_r.triggered_by, "The token that triggered it.", text=True)
     attempt: int = field(_r.attempt, "How often it was taken up; more than 1 after a restart of the server.")
     created_at: DateTime = field(_r.created_at, "When it was queued.")
     started_at: DateTime | None = field(_r.started_at, "When it began.")

@@ -6,7 +6,7 @@ import strawberry
 
 from schema.connection import many, one
 from schema.fields import Record, field, identifier, noun
-from schema.relations import tasks_of_site
+from schema.relations import assets_of_site, tasks_of_site
 from schema.scalars import DateTime
 from sync.store.tables import sites
 
@@ -16,9 +16,10 @@ class Site(Record):
     """A site."""
 
     id: strawberry.ID = identifier()
-    name: str = field(sites.c.name, "The name, unique in the organization.")
-    description: str | None = field(sites.c.description, "What the site is.")
+    name: str = field(sites.c.name, "The name, unique in the organization.", text=True)
+    description: str | None = field(sites.c.description, "What the site is.", text=True)
     created_at: DateTime = field(sites.c.created_at, "When the site was created.")
     updated_at: DateTime = field(sites.c.updated_at, "When the site was last changed.")
     organization = one("Organization", "organization_id", "The organization the site belongs to.", is_required=True)
+    assets = many("Asset", "The assets that live in the site.", assets_of_site)
     tasks = many("Task", "The tasks that fill the site.", tasks_of_site)

@@ -10,8 +10,8 @@ from strawberry.types import Info
 from schema.connection import many, one
 from schema.context import Context
 from schema.enums import described
-from schema.fields import NOUNS, Record, field, identifier, noun
-from schema.relations import runs_of_task
+from schema.fields import NOUNS, Kind, Record, condition, field, identifier, noun, related
+from schema.relations import last_runs, runs_of_task
 from schema.scalars import DateTime
 from schema.select import row_columns, rows_of
 from schema.types.run import TaskRun
@@ -40,21 +40,28 @@ class TaskStatus(enum.Enum):
     IDLE = strawberry.enum_value("IDLE", description="It has run and is not scheduled.")
 
 
-@noun(tasks, "task", description="Something to do: what, where, with which credential.")
+@noun(
+    tasks,
+    "task",
+    conditions={
+        "recurring": condition(_t.schedule.is_not(None), Kind.BOOL, "Whether it has a schedule.", keyword="recur")
+    },
+    description="Something to do: what, where, with which credential.",
+)
 class Task(Record):
     """A task."""
 
     id: strawberry.ID = identifier()
-    name: str = field(_t.name, "The name; need not be unique.")
-    description: str | None = field(_t.description, "What the task is for.")
-    kind: TaskKind = field(_t.kind, "What it does.", enum=TaskKind)  # type: ignore[valid-type]
+    name: str = field(_t.name, "The name; need not be unique.", text=True)
+    description: str | None = field(_t.description, "What the task is for.", text=True)
+    kind: TaskKind = field(_t.kind, "What it does.", enum=TaskKind, keyword="type")  # type: ignore[valid-type]
     exclude_unknown: bool = field(
         _t.exclude_unknown, "Whether devices are left out that no asset known from another source matches."
     )
     include_inactive: bool = field(_t.include_inactive, "Whether disabled devices become assets too.")
     paused: bool = field(_t.paused, "Whether its schedule is suspended.")
     hidden: bool = field(_t.hidden, "Whether it was hidden from everyday lists.")
-    next_run_at: DateTime | None = field(_t.next_run_at, "When it will run next.")
+    next_run_at: DateTime | None = field(_t.next_run_at, "When it will run next.", keyword="next_run")
     created_by: str | None = field(_t.created_by, "The token that created it.")
     created_at: DateTime = field(_t.created_at, "When it was created.")
     updated_at: DateTime = field(_t.updated_at, "When it was last changed.")
@@ -74,7 +81,7 @@ class Task(Record):
             return TaskStatus.SCHEDULED
         return TaskStatus.NEW if last is None else TaskStatus.IDLE
 
-    @strawberry.field(description="Its latest run.")
+    @strawberry.field(description="Its latest run.", metadata=related("TaskRun", last_runs, is_many=False))
     async def last_run(self, info: Info[Context, None]) -> TaskRun | None:
         """Read the run with the greatest id."""
         return await _last_run(self, info.context)

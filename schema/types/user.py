@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import strawberry
 from sqlalchemy import select
 from strawberry.types import Info
 
 from schema.connection import many, one
 from schema.context import Context
-from schema.fields import Record, field, identifier, noun
+from schema.fields import Record, field, identifier, noun, related
+from schema.listing import keys_of
 from schema.raw import raw_of
-from schema.relations import against, assets_pointed_from
+from schema.relations import against, along, assets_pointed_from
 from schema.scalars import JSON, DateTime
+from schema.transitive import groups_of_objects, managers_of_users
 from sync.inventory.kind import Edge
 from sync.store.tables import edges, users
 
@@ -24,18 +28,18 @@ class User(Record):
 
     id: strawberry.ID = identifier()
     source: str = field(_u.source, "Where the record comes from: `azuread`.")
-    external_id: str = field(_u.external_id, "The object id in the directory. Graph property: `id`.")
-    user_principal_name: str | None = field(_u.user_principal_name, "The sign-in name.")
-    display_name: str | None = field(_u.display_name, "The name shown in address books.")
-    email: str | None = field(_u.mail, "The primary e-mail address.")
-    given_name: str | None = field(_u.given_name, "First name.")
-    surname: str | None = field(_u.surname, "Last name.")
-    job_title: str | None = field(_u.job_title, "Job title.")
+    external_id: str = field(_u.external_id, "The object id in the directory. Graph property: `id`.", keyword="user_id")
+    user_principal_name: str | None = field(_u.user_principal_name, "The sign-in name.", keyword="upn", text=True)
+    display_name: str | None = field(_u.display_name, "The name shown in address books.", aliases=("name",), text=True)
+    email: str | None = field(_u.mail, "The primary e-mail address.", text=True)
+    given_name: str | None = field(_u.given_name, "First name.", keyword="first_name")
+    surname: str | None = field(_u.surname, "Last name.", keyword="last_name")
+    job_title: str | None = field(_u.job_title, "Job title.", keyword="title", text=True)
     department: str | None = field(_u.department, "Department.")
-    company_name: str | None = field(_u.company_name, "Company, mostly of guests.")
+    company_name: str | None = field(_u.company_name, "Company, mostly of guests.", keyword="company")
     employee_id: str | None = field(_u.employee_id, "Employee number given by the organization.")
     employee_type: str | None = field(_u.employee_type, "Such as Employee, Contractor, Vendor.")
-    office_location: str | None = field(_u.office_location, "Office.")
+    office_location: str | None = field(_u.office_location, "Office.", keyword="location")
     street_address: str | None = field(_u.street_address, "Street.")
     city: str | None = field(_u.city, "City.")
     state: str | None = field(_u.state, "State or province.")
@@ -49,7 +53,7 @@ class User(Record):
     mail_nickname: str | None = field(_u.mail_nickname, "Mail alias.")
     other_mails: list[str] | None = field(_u.other_mails, "Other e-mail addresses.")
     proxy_addresses: list[str] | None = field(_u.proxy_addresses, "Addresses with their protocol, `SMTP:` the primary.")
-    account_enabled: bool | None = field(_u.account_enabled, "Whether the account may sign in.")
+    account_enabled: bool | None = field(_u.account_enabled, "Whether the account may sign in.", aliases=("enabled",))
     user_type: str | None = field(_u.user_type, "`Member` or `Guest`.")
     creation_type: str | None = field(_u.creation_type, "How the account was made, such as `Invitation`.")
     external_user_state: str | None = field(_u.external_user_state, "For invited guests: the state of the invitation.")
@@ -78,7 +82,9 @@ class User(Record):
     updated_at: DateTime = field(_u.updated_at, "When this server last saw the user change.")
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     direct_reports = many("User", "The users whose manager this is.", lambda: against(Edge.MANAGER))
-    groups = many("Group", "The groups the user is a direct member of.", lambda: against(Edge.MEMBER))
+    groups = many(
+        "Group", "The groups the user is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects
+    )
     owned_groups = many("Group", "The groups the user owns.", lambda: against(Edge.GROUP_OWNER))
     owned_assets = many(
         "Asset", "The assets whose device the user owns.", lambda: assets_pointed_from(Edge.DEVICE_OWNER)
@@ -87,7 +93,9 @@ class User(Record):
         "Asset", "The assets whose device is registered to the user.", lambda: assets_pointed_from(Edge.DEVICE_USER)
     )
 
-    @strawberry.field(description="The user's manager.")
+    @strawberry.field(
+        description="The user's manager.", metadata=related("User", lambda: along(Edge.MANAGER), is_many=False)
+    )
     async def manager(self, info: Info[Context, None]) -> User | None:
         """Follow the manager edge, if its far end is a user that is there."""
         context = info.context
@@ -100,6 +108,23 @@ class User(Record):
 
         manager: User | None = await context.load("User", await context.loader("User.manager", managers).load(self.key))
         return manager
+
+    @strawberry.field(description="The user's manager, that one's manager, and so on; ends before a circle closes.")
+    async def manager_chain(self, info: Info[Context, None]) -> list[User]:
+        """Walk up the manager edges as far as they lead to users that are there."""
+        context = info.context
+
+        async def lines(keys: list[int]) -> list[list[int]]:
+            found: dict[int, list[int]] = {key: [] for key in keys}
+            for row in await context.fetch(managers_of_users(), keys_of(keys)):
+                line = found[row["root"]]
+                if row["key"] not in (row["root"], *line):
+                    line.append(row["key"])
+            return [found[key] for key in keys]
+
+        line = await context.loader("User.managerChain", lines).load(self.key)
+        chain = await asyncio.gather(*(context.load("User", key) for key in line))
+        return [user for user in chain if user is not None]
 
     @strawberry.field(description="The object as it was received from Graph.")
     async def raw(self, info: Info[Context, None]) -> JSON | None:

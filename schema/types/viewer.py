@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import strawberry
+from strawberry.types import Info
 
 from schema.connection import ORDER_KEYS_MAX, one
-from schema.filters import CONDITIONS_MAX, LIST_VALUES_MAX, TEXT_CHARS_MAX
+from schema.context import Context
+from schema.filters import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
+from schema.given import TEXT_CHARS_MAX
+from schema.node import IDS_MAX
+from schema.operators import LIST_VALUES_MAX
 from schema.paging import FIRST_MAX
+from schema.search import CHARS_MAX, TERMS_MAX
+from schema.search import NESTING_MAX as SEARCH_NESTING_MAX
 from schema.types.token import Role
+
+# What arguments are held against while the operation runs.
+ARGUMENT_LIMITS = {
+    "first": FIRST_MAX,
+    "ids": IDS_MAX,
+    "in": LIST_VALUES_MAX,
+    "where": CONDITIONS_MAX,
+    "whereNesting": NESTING_MAX,
+    "whereRelations": RELATIONS_MAX,
+    "search": CHARS_MAX,
+    "searchTerms": TERMS_MAX,
+    "searchNesting": SEARCH_NESTING_MAX,
+    "text": TEXT_CHARS_MAX,
+    "orderBy": ORDER_KEYS_MAX,
+}
 
 
 @strawberry.type(description="Who is asking.")
@@ -34,13 +56,9 @@ class Server:
 
     version: str = strawberry.field(description="The version of Rollcall.")
 
-    @strawberry.field(description="The limits of a request.")
-    def limits(self) -> list[Limit]:
-        """List the limits that hold here."""
-        return [
-            Limit(name="first", value=FIRST_MAX),
-            Limit(name="in", value=LIST_VALUES_MAX),
-            Limit(name="where", value=CONDITIONS_MAX),
-            Limit(name="text", value=TEXT_CHARS_MAX),
-            Limit(name="orderBy", value=ORDER_KEYS_MAX),
-        ]
+    @strawberry.field(
+        description="The limits of a request; beyond one it is refused with LIMIT_EXCEEDED or as bad input."
+    )
+    def limits(self, info: Info[Context, None]) -> list[Limit]:
+        """List the limits that hold here: those of the document first, then those of arguments."""
+        return [Limit(name=name, value=value) for name, value in {**info.context.limits, **ARGUMENT_LIMITS}.items()]

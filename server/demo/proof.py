@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ EDGES = {
 }
 _DIFFERENCES_MAX = 10
 _PAGE = "pageInfo{hasNextPage endCursor}"
-_MEMBERS = ("users", "groups")
+_NESTED = 30
 
 
 @dataclass
@@ -115,7 +115,7 @@ class _Inventory:
         await self._read_groups()
 
     async def _read_users(self) -> None:
-        document = _document("users", f"externalId {_selection('User')} manager{{externalId}}")
+        document = _document("users", 1000, f"externalId {_selection('User')} manager{{externalId}}")
         async for node in self._client.each(document, "users"):
             user, manager = node.pop("externalId"), node.pop("manager")
             self.objects["users"][user] = node
@@ -124,42 +124,48 @@ class _Inventory:
 
     async def _read_devices(self) -> None:
         related = {"registeredOwners": "deviceOwners", "registeredUsers": "deviceUsers", "groups": "members"}
-        relations = " ".join(f"{name}(first:1000){{nodes{{externalId}}}}" for name in related)
-        document = _document("assets", f"azureAd{{externalId {_selection('AzureAdDevice')} {relations}}}")
+        document = _document("assets", 200, f"azureAd{{id externalId {_selection('AzureAdDevice')} {_lists(related)}}}")
         async for node in self._client.each(document, "assets"):
             for device in node["azureAd"]:
-                key = device.pop("externalId")
+                key, external_id = device.pop("id"), device.pop("externalId")
                 for name, edge in related.items():
-                    others = [other["externalId"] for other in device.pop(name)["nodes"]]
-                    # A membership leads from the group to the device.
-                    self.edges[edge] |= {(other, key) if edge == "members" else (key, other) for other in others}
-                self.objects["devices"][key] = device
+                    async for other in self._all(key, "AzureAdDevice", name, device.pop(name)):
+                        # A membership leads from the group to the device.
+                        self.edges[edge].add((other, external_id) if edge == "members" else (external_id, other))
+                self.objects["devices"][external_id] = device
 
     async def _read_groups(self) -> None:
-        first = " ".join(f"{members}(first:1000){{{_PAGE} nodes{{externalId}}}}" for members in _MEMBERS)
-        owners = "owners(first:1000){nodes{externalId}}"
-        document = _document("groups", f"id externalId {_selection('Group')} {owners} {first}")
+        related = {"owners": "groupOwners", "users": "members", "groups": "members"}
+        document = _document("groups", 200, f"id externalId {_selection('Group')} {_lists(related)}")
         async for node in self._client.each(document, "groups"):
             key, group = node.pop("id"), node.pop("externalId")
-            self.edges["groupOwners"] |= {(group, owner["externalId"]) for owner in node.pop("owners")["nodes"]}
-            for members in _MEMBERS:
-                await self._read_members(key, group, members, node.pop(members))
+            for name, edge in related.items():
+                self.edges[edge] |= {(group, other) async for other in self._all(key, "Group", name, node.pop(name))}
             self.objects["groups"][group] = node
 
-    async def _read_members(self, key: str, group: str, members: str, page: dict[str, Any]) -> None:
+    async def _all(self, key: str, noun: str, name: str, page: dict[str, Any]) -> AsyncIterator[str]:
+        """Yield the ids of a nested list: of the page that came with its parent, and of those that follow."""
         document = f"""
             query($id: ID!, $after: String) {{
-              group(by: {{id: $id}}) {{ {members}(first: 1000, after: $after) {{ {_PAGE} nodes {{ externalId }} }} }}
+              node(id: $id) {{
+                ... on {noun} {{ {name}(first: 1000, after: $after) {{ {_PAGE} nodes {{ externalId }} }} }}
+              }}
             }}"""
         while True:
-            self.edges["members"] |= {(group, member["externalId"]) for member in page["nodes"]}
+            for other in page["nodes"]:
+                yield other["externalId"]
             if not page["pageInfo"]["hasNextPage"]:
                 return
-            page = (await self._client.ask(document, id=key, after=page["pageInfo"]["endCursor"]))["group"][members]
+            page = (await self._client.ask(document, id=key, after=page["pageInfo"]["endCursor"]))["node"][name]
 
 
-def _document(root: str, selection: str) -> str:
-    return f"query($after:String){{{root}(first:1000 after:$after){{{_PAGE} nodes{{{selection}}}}}}}"
+def _document(root: str, first: int, selection: str) -> str:
+    return f"query($after:String){{{root}(first:{first} after:$after){{{_PAGE} nodes{{{selection}}}}}}}"
+
+
+def _lists(names: Iterable[str]) -> str:
+    """Select the beginnings of nested lists, short enough for the limit on the cost of a document."""
+    return " ".join(f"{name}(first:{_NESTED}){{{_PAGE} nodes{{externalId}}}}" for name in names)
 
 
 def _fields(noun: str) -> dict[str, Field]:

@@ -21,14 +21,18 @@ from graphql import (
     OperationType,
     parse,
     specified_rules,
+    validate,
 )
-from strawberry.schema.schema import validate_document
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from schema.limits import Limits, exceeded
 from server.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
 
 DOCUMENTS_MAX = 256
-TOKENS_MAX = 2_000
-COMMENTS_MAX = 2_000
+# Enough for a person to go on with; each may quote a long part of the document.
+VALIDATION_ERRORS_MAX = 3
+# A suggestion compares a name with all that would fit: done for a person who types, not for a long document.
+SUGGESTION_CHARS_MAX = 4_000
 
 DocumentCheck = Callable[[DocumentNode], Sequence[GraphQLError]]
 Measure = Callable[[DocumentNode], Any]
@@ -82,12 +86,16 @@ class DocumentCache:
         schema: strawberry.Schema,
         *,
         introspection: bool = True,
+        limits: Limits | None = None,
         check: DocumentCheck | None = None,
         measure: Measure | None = None,
         documents_max: int = DOCUMENTS_MAX,
     ) -> None:
         self._schema = schema._schema  # Strawberry has no public name for graphql-core's schema
-        self._rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+        # Strawberry's own rule for `Maybe` is left out: the schema has none.
+        self._rules = (*rules, OneOfInputValidationRule)
+        self._limits = limits or Limits()
         self._check = check
         self._measure = measure
         self._documents: OrderedDict[bytes, Document] = OrderedDict()
@@ -116,11 +124,11 @@ class DocumentCache:
         return document
 
     def _prepare(self, text: str, digest: bytes) -> Document:
-        tree = _parse(text)
+        tree = _parse(text, self._limits)
         # Limits before validation: validation of a hostile document is what the limits guard against.
         if self._check is not None and (errors := self._check(tree)):
             raise DocumentRejected(VALIDATION_FAILED, errors)
-        if errors := validate_document(self._schema, tree, tuple(self._rules)):
+        if errors := self._invalid(tree, is_long=len(text) > SUGGESTION_CHARS_MAX):
             raise DocumentRejected(VALIDATION_FAILED, errors)
         operations = {
             node.name.value if node.name else None: node
@@ -132,15 +140,19 @@ class DocumentCache:
         needs = self._measure(tree) if self._measure is not None else None
         return Document(tree, digest, operations, needs)
 
+    def _invalid(self, tree: DocumentNode, *, is_long: bool) -> list[GraphQLError]:
+        return validate(self._schema, tree, self._rules, max_errors=VALIDATION_ERRORS_MAX, hide_suggestions=is_long)
 
-def _parse(text: str) -> DocumentNode:
+
+def _parse(text: str, limits: Limits) -> DocumentNode:
+    if len(text) > limits.chars:
+        raise DocumentRejected(PARSE_FAILED, [exceeded("chars", limits, len(text))])
     try:
-        return parse(text, max_lexical_tokens=TOKENS_MAX, max_comments=COMMENTS_MAX)
+        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
     except GraphQLSyntaxError as error:
         if error.message.startswith("Syntax Error: Document contains more than"):
-            facts = {"code": "LIMIT_EXCEEDED", "which": "tokens", "limit": TOKENS_MAX}
-            long = GraphQLError("The document has too many tokens.", extensions=facts)
-            raise DocumentRejected(PARSE_FAILED, [long]) from None
+            # The parser stops at the first one too many.
+            raise DocumentRejected(PARSE_FAILED, [exceeded("tokens", limits, limits.tokens + 1)]) from None
         raise DocumentRejected(PARSE_FAILED, [error]) from None
     except GraphQLError as error:
         raise DocumentRejected(PARSE_FAILED, [error]) from None

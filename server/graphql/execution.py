@@ -18,6 +18,7 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
+from schema.limits import Limits
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -28,6 +29,7 @@ from server.graphql.errors import (
     Refused,
     write_errors,
 )
+from server.graphql.introspection import IntrospectionCache
 from server.graphql.request import GraphQLRequest
 from sync.errors import Forbidden
 
@@ -65,7 +67,7 @@ class Trace:
 
 
 Plan = Callable[[Prepared, Any], Awaitable[bytes | None]]
-Admit = Callable[[Any, Any], None]
+Admit = Callable[[Prepared, Any], None]
 
 
 class Execution:
@@ -75,9 +77,11 @@ class Execution:
         schema: must have no schema extensions; they would be bypassed, so they are refused.
         request_timeout_s: the longest an operation may run.
         introspection: False refuses `__schema` and `__type`.
-        check: extra limits on a parsed document, run before validation.
+        limits: of the text of a document.
+        check: the other limits on a parsed document, run before validation.
         measure: finds once a document what `admit` asks for.
-        admit: called with that and the context before anything runs; raises Forbidden.
+        admit: called with the prepared operation and the context before anything runs; raises Forbidden or
+            DocumentRejected.
         plan: answers what it can with response bytes, and None for what the executor must answer.
     """
 
@@ -87,6 +91,7 @@ class Execution:
         *,
         request_timeout_s: float,
         introspection: bool = True,
+        limits: Limits | None = None,
         check: DocumentCheck | None = None,
         measure: Measure | None = None,
         admit: Admit | None = None,
@@ -98,7 +103,8 @@ class Execution:
         self._timeout_s = request_timeout_s
         self._admit = admit
         self._plan = plan
-        self.documents = DocumentCache(schema, introspection=introspection, check=check, measure=measure)
+        self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
+        self._introspection = IntrospectionCache()
 
     async def execute(
         self, request: GraphQLRequest, context: Any, *, request_id: str, read_only: bool, trace: Trace
@@ -119,7 +125,7 @@ class Execution:
             prepared = self._prepare(request, trace)
             _check_kind(prepared.operation, read_only=read_only)
             if self._admit is not None:
-                self._admit(prepared.document.needs, context)
+                self._admit(prepared, context)
             async with asyncio.timeout(self._timeout_s):
                 return await self._run(prepared, context, request_id, trace)
         except DocumentRejected as rejected:
@@ -146,6 +152,9 @@ class Execution:
         return Prepared(document, operation, request)
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
+        known = self._introspection.answer(prepared)
+        if known is not None:
+            return Answer(known, "executed")
         if self._plan is not None and is_query(prepared.operation):
             body = await self._plan(prepared, context)
             if body is not None:
@@ -162,7 +171,10 @@ class Execution:
             operation_extensions=None,
         )
         finished = await result if isawaitable(result) else result
-        return self._written(finished, request_id, trace)
+        answer = self._written(finished, request_id, trace)
+        if not finished.errors:
+            self._introspection.keep(prepared, answer.body)
+        return answer
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:

@@ -155,7 +155,7 @@ def _too_large(bytes_max: int) -> Refused:
         "LIMIT_EXCEEDED",
         f"The request body is larger than {bytes_max} bytes.",
         hint="Send a shorter document, or fewer variables.",
-        facts={"which": "body bytes", "limit": bytes_max},
+        facts={"which": "bodyBytes", "limit": bytes_max},
         headers={"Connection": "close"},
     )
 

@@ -133,11 +133,11 @@ def _measure(variables: Mapping[str, Any]) -> None:
         depth += 1
         containers = [value for value in level if isinstance(value, dict | list)]
         if containers and depth > VARIABLES_DEPTH_MAX:
-            raise _too_much("variables depth", VARIABLES_DEPTH_MAX, depth)
+            raise _too_much("variablesDepth", VARIABLES_DEPTH_MAX, depth)
         level = [child for container in containers for child in _children(container)]
         count += len(level)
         if count > VARIABLES_VALUES_MAX:
-            raise _too_much("variables values", VARIABLES_VALUES_MAX, count)
+            raise _too_much("variablesValues", VARIABLES_VALUES_MAX, count)
 
 
 def _children(container: dict[str, Any] | list[Any]) -> Iterable[Any]:

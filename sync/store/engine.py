@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
+from sync.store.function import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +130,7 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
     def prepare(connection: Any, _record: Any) -> None:
         # The driver's own transaction handling would commit before DDL; ours does not (SQLAlchemy: pysqlite recipe).
         connection.isolation_level = None
-        # Letter case is ignored in all scripts; SQLite's own LOWER and LIKE know only ASCII.
-        connection.create_function("fold", 1, _fold, deterministic=True)
+        register(connection)
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)
@@ -141,10 +141,6 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-def _fold(text: object) -> object:
-    return text.casefold() if isinstance(text, str) else text
 
 
 def _json_text(value: object) -> str:

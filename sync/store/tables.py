@@ -8,8 +8,6 @@ an object that was not read yet, or is never read (contacts, service principals)
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     Boolean,
     Column,
@@ -17,7 +15,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -26,27 +23,9 @@ from sqlalchemy import (
     text,
 )
 
-from sync.store.column import Json, Key, Time, graph, key, refers
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def entity(name: str, *columns: Any, **options: Any) -> Table:
-    """Declare a table whose ids go out to callers and are therefore never reused."""
-    return Table(name, metadata, key(), *columns, sqlite_autoincrement=True, **options)
-
-
-def stamps() -> tuple[Column[Any], Column[Any]]:
-    """When the row was made and last changed, by our own clock."""
-    return Column("created_at", Time, nullable=False), Column("updated_at", Time, nullable=False)
-
+from sync.store.column import Json, Key, Time, graph, refers
+from sync.store.declare import entity, stamps, synced
+from sync.store.declare import metadata as metadata
 
 # --- who ---------------------------------------------------------------------------------------------------------
 
@@ -255,31 +234,6 @@ raw = Table(
 )
 
 
-def synced(name: str, *columns: Any) -> Table:
-    """Declare the table of one kind of directory object; its key is the object's.
-
-    A deleted row stays, with `deleted_at` and how it went (`deletion`: SOFT, GONE, VANISHED), as its own tombstone:
-    a restored object gets its row and its edges back, and those who pull changes learn of the removal.
-    """
-    return Table(
-        name,
-        metadata,
-        Column("id", Key, ForeignKey("objects.id"), primary_key=True, autoincrement=False),
-        refers("organization_id", "organizations"),
-        refers("site_id", "sites"),
-        refers("directory_id", "directories"),
-        Column("source", Text, nullable=False),
-        Column("external_id", Text, nullable=False),
-        *columns,
-        Column("content_hash", LargeBinary, nullable=False),
-        Column("version", Key, nullable=False),
-        Column("deleted_at", Time),
-        Column("deletion", Text),
-        *stamps(),
-        Index(None, "organization_id", "version"),
-    )
-
-
 devices = synced(
     "devices",
     refers("asset_id", "assets", nullable=True),
@@ -454,7 +408,7 @@ assets = entity(
     Index(None, "organization_id", "name"),
 )
 
-# What an asset can be recognised by, inside its site: kind (NAME, MAC), value in the form it is compared in.
+# What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
 asset_keys = Table(
     "asset_keys",
     metadata,
@@ -476,5 +430,31 @@ matches = entity(
     Column("key", Text, nullable=False),
     Column("value", Text),
     Column("matched_at", Time, nullable=False),
+    Index(None, "asset_id"),
+)
+
+# What scans found out about a host; several records of one asset are several ways it was found.
+scan_records = entity(
+    "scan_records",
+    refers("organization_id", "organizations"),
+    refers("site_id", "sites"),
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    Column("names", Json, nullable=False),
+    Column("addresses", Json, nullable=False),
+    Column("macs", Json, nullable=False),
+    Column("type", Text),
+    Column("os", Text),
+    Column("os_version", Text),
+    Column("manufacturer", Text),
+    Column("model", Text),
+    Column("serial", Text),
+    Column("alive", Boolean, nullable=False),
+    # How it was found, such as TCP or ARP.
+    Column("detected_by", Text),
+    # Open ports: port, protocol, product.
+    Column("services", Json, nullable=False),
+    Column("first_seen", Time, nullable=False),
+    Column("last_seen", Time, nullable=False),
+    *stamps(),
     Index(None, "asset_id"),
 )

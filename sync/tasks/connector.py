@@ -27,9 +27,9 @@ from sync.entra.stream import Complete, Page, Start, delta_url, pages, prefetche
 from sync.entra.token import MsalTokens, SignIn
 from sync.errors import ClaimLost, CursorExpired, EntraError, Interrupted, NotFound, RollcallError
 from sync.inventory.apply import Applied, Round, apply_page
-from sync.inventory.asset import LinkOptions, link_devices
 from sync.inventory.directory import Cursor, Directory, chunks, load_cursor, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, KINDS, Kind
+from sync.inventory.link import LinkOptions, link_devices
 from sync.inventory.sweep import sweep
 from sync.store import AnyRow, Store
 from sync.store.tables import credentials, devices, directories, tasks

@@ -153,6 +153,9 @@ async def _inventory(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         ]
         await tx.execute(insert(table), made)
         await tx.execute(insert(tables.raw), [{"object_id": key, "item": {"id": key}} for key in keys[kind]])
+    await _insert(
+        tx, tables.scan_records, [_scanned(rows, sites[0], key) for _, key in _live(assets)[::2] for _ in range(2)]
+    )
     await _insert(tx, tables.matches, [_match(rows, key, assets[n]) for n, key in _live(keys["device"])])
     await tx.execute(insert(tables.edges), _edges(rows, keys))
 
@@ -160,6 +163,11 @@ async def _inventory(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
 def _asset(rows: Rows, number: int, sites: list[int]) -> dict[str, Any]:
     fate = {"deleted_at": TIMES[2], "source_mask": 0} if _is_gone(number) else {"deleted_at": None, "source_mask": 1}
     return rows.row(tables.assets, site_id=rows.pick(sites), **fate)
+
+
+def _scanned(rows: Rows, site: int, asset: int) -> dict[str, Any]:
+    services = rows.pick([[], [{"port": 443, "protocol": "tcp", "product": None}]])
+    return rows.row(tables.scan_records, asset_id=asset, site_id=site, services=services)
 
 
 def _is_gone(number: int) -> bool:

@@ -26,6 +26,11 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.__type": (Role.VIEWER, '{ __type(name: "User") { name } }'),
     "Query.viewer": (Role.VIEWER, "{ viewer { name } }"),
     "Query.server": (Role.VIEWER, "{ server { version } }"),
+    "Query.node": (Role.VIEWER, '{ node(id: "asset_1") { id } }'),
+    "Query.nodes": (Role.VIEWER, '{ nodes(ids: ["asset_1"]) { id } }'),
+    "Query.assetsAggregate": (Role.VIEWER, "{ assetsAggregate { count } }"),
+    "Query.usersAggregate": (Role.VIEWER, "{ usersAggregate { groups { count keys { value } } } }"),
+    "Query.groupsAggregate": (Role.VIEWER, "{ groupsAggregate { groupCount } }"),
     "Query.assets": (Role.VIEWER, "{ assets { totalCount } }"),
     "Query.asset": (Role.VIEWER, '{ asset(by: {id: "asset_1"}) { id } }'),
     "Query.users": (Role.VIEWER, "{ users { totalCount } }"),
@@ -42,6 +47,8 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.taskRun": (Role.VIEWER, '{ taskRun(id: "run_1") { id } }'),
     "Query.credentials": (Role.USER, "{ credentials { totalCount } }"),
     "Query.credential": (Role.USER, '{ credential(id: "cred_1") { id } }'),
+    "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
+    "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
     # Inputs that are refused as data, so that nothing is made by whoever gets through.
     "Mutation.createOrganization": (
         Role.SUPERUSER, 'mutation { createOrganization(input: {name: ""}) { errors { code } } }',

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.fields import NOUNS, Field, Kind
-from schema.filters import CONDITIONS_MAX, LIST_VALUES_MAX, NESTING_MAX, TEXT_CHARS_MAX
+from schema.filters import CONDITIONS_MAX, NESTING_MAX
+from schema.given import TEXT_CHARS_MAX
+from schema.operators import LIST_VALUES_MAX
 from tests.api.lists import FILTERABLE, LISTS, SCHEMA, caller_for, id_of, value_of, visible
 from tests.api.predicate import Where, matches
 from tests.api.rows import NUMBERS, TEXTS, TIMES
@@ -19,8 +21,15 @@ from tests.api.world import Row, World
 
 # Parts of words, wildcards of LIKE, its escape, letters that fold to others or to several, and what no row holds.
 PROBES = (*TEXTS, "a", "%%", "__", "_b", "\\b", "SS", "ß", "ﬁ", "ÄPFEL", "i̇", "İ", "k", "Σ", "ς", "nothing", "'", ";--")
-MANY = {"in", "notIn", "hasAny", "hasAll"}
+MANY = {"in", "notIn", "hasAny", "hasAll", "inNetwork"}
 FLAGS = {"isNull", "isEmpty"}
+DURATIONS = ("0s", "12h", "P30D", "1y", "300 days", "1000y")
+NETWORKS = ("10.0.0.0/8", "192.168.0.0/16", "10.1.2.3", "::/0", "2001:db8::/32", "0.0.0.0/0")
+
+
+SPANS = {"olderThan", "newerThan"}
+VERSIONS = {"lt", "lte", "gt", "gte"}
+LISTS_OF_TEXT = {Kind.LIST, Kind.ADDRESSES}
 
 
 def operators(noun: str, field: Field) -> list[str]:
@@ -44,7 +53,9 @@ def candidates(noun: str, field: Field, rows: Sequence[Row]) -> list[Any]:
         return [*NUMBERS, -1, 2**31 - 1]
     if field.kind is Kind.TIME:
         return [*stored[:20], *TIMES, "2026-01-01T00:00:00.000Z"]
-    texts = [text for value in stored for text in (value if field.kind is Kind.LIST else [value])]
+    texts = [text for value in stored for text in (value if field.kind in LISTS_OF_TEXT else [value])]
+    if field.kind is Kind.VERSION:
+        texts += ["10", "10.0.19045", "2.53", "10.00"]
     return [*PROBES, *(texts[n] for n in range(0, len(texts), 1 + len(texts) // 20))]
 
 
@@ -78,6 +89,12 @@ async def test_filter_returns_what_the_predicate_returns_for_every_operator(worl
             values = [pool[(number + n) % len(pool)] for n in range(2)]
         if operator in FLAGS:
             values = [True, False]
+        elif operator in SPANS:
+            values = list(DURATIONS)
+        elif operator in VERSIONS and field.kind is Kind.VERSION:
+            values = ["10", "9.0", "1", "0"]
+        elif operator == "inNetwork":
+            values = [list(NETWORKS[:2]), list(NETWORKS[2:3]), list(NETWORKS[3:4]), []]
         elif operator in MANY:
             values = [values, []]
         for value in values:
@@ -117,7 +134,13 @@ def _value(noun: str, field: Field, operator: str, rows: Sequence[Row], number: 
     pool = candidates(noun, field, rows)
     if operator in FLAGS:
         return bool(number % 2)
-    free = field.kind in (Kind.TEXT, Kind.LIST)
+    if operator in SPANS:
+        return DURATIONS[number % len(DURATIONS)]
+    if operator == "inNetwork":
+        return [NETWORKS[(number + n) % len(NETWORKS)] for n in range(seed % 3)]
+    if operator in VERSIONS and field.kind is Kind.VERSION:
+        return ("10", "9.0", "1", "10.0.19045")[number % 4]
+    free = field.kind in (Kind.TEXT, Kind.VERSION, Kind.LIST, Kind.ADDRESSES)
     chosen = [pool[(number + 31 * n) % len(pool)] for n in range(1 + seed % 4)]
     chosen = [variants(value, seed) if free else value for value in chosen]
     return chosen if operator in MANY else chosen[0]

@@ -9,6 +9,7 @@ import pytest
 from graphql import DocumentNode, GraphQLError
 
 from server.graphql.document import DOCUMENTS_MAX
+from server.graphql.execution import Prepared
 from sync.errors import Forbidden
 from tests.server.conftest import CANARY, TOKEN, OpenProbe, Probe, touched
 
@@ -329,8 +330,8 @@ async def test_document_is_refused_when_the_caller_may_not_use_it(open_probe: Op
         measured.append(tree)
         return "needs"
 
-    def admit(needs: str, context: dict[str, str]) -> None:
-        raise Forbidden(f"{context['principal']} {needs} more.", hint="Ask.")
+    def admit(prepared: Prepared, context: dict[str, str]) -> None:
+        raise Forbidden(f"{context['principal']} {prepared.document.needs} more.", hint="Ask.")
 
     async with open_probe(measure=measure, admit=admit) as probe:
         for _ in range(2):

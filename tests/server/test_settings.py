@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schema.limits import Limits, bounds
 from server.settings import SETTINGS, Settings, read_settings, settings_table
 from sync.errors import BadSettings
 
@@ -22,7 +23,8 @@ def test_settings_have_their_defaults_when_nothing_is_set() -> None:
 
 def test_settings_mirror_their_declarations() -> None:
     """Each declaration has its field with the same default, and the other way round."""
-    fields = {field.name: field.default for field in dataclasses.fields(Settings)}
+    fields = {field.name: field.default for field in dataclasses.fields(Settings) if field.name != "limits"}
+    fields |= {f"query_{name}_max": value for name, value in dataclasses.asdict(Settings().limits).items()}
     assert fields == {setting.attribute: setting.default for setting in SETTINGS}
 
 
@@ -49,6 +51,16 @@ GOOD = [
     ("CORS_ORIGINS", "https://a.example, http://B.example:8080", ("https://a.example", "http://b.example:8080")),
     ("KEYS", " a:b ", "a:b"),
 ]
+
+
+def test_limit_is_read_into_the_limits_up_to_its_ceiling() -> None:
+    """A limit of schema/limits.py has a setting of its own, which no value raises beyond the ceiling."""
+    for bound in bounds(Limits()):
+        key = f"ROLLCALL_QUERY_{bound.attribute.upper()}_MAX"
+        assert getattr(read_settings({key: "1"}).limits, bound.attribute) == 1
+        assert getattr(read_settings({key: str(bound.ceiling)}).limits, bound.attribute) == bound.ceiling
+        with pytest.raises(BadSettings, match=f"{key}: expected a whole number from 1 to {bound.ceiling}"):
+            read_settings({key: str(bound.ceiling + 1)})
 
 
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)

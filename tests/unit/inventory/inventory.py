@@ -12,15 +12,25 @@ from sqlalchemy import func, insert, select
 from sync.clock import timestamp
 from sync.entra.stream import Complete
 from sync.inventory.apply import Applied, Round, apply_page
-from sync.inventory.asset import LinkOptions, link_devices
 from sync.inventory.directory import Directory, open_directory
 from sync.inventory.kind import KINDS, Edge, Kind
+from sync.inventory.link import LinkOptions, link_devices
 from sync.inventory.source import BITS, SCAN
 from sync.inventory.sweep import sweep
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.column import graph_columns
-from sync.store.tables import asset_keys, assets, devices, edges, matches, metadata, objects, organizations
+from sync.store.tables import (
+    asset_keys,
+    assets,
+    devices,
+    edges,
+    matches,
+    metadata,
+    objects,
+    organizations,
+    scan_records,
+)
 from tests.entra.clock import FakeClock
 
 Item = dict[str, Any]
@@ -97,6 +107,17 @@ class Inventory:
             for name in names:
                 values = {**place, **empty, **times, **known, "name": name, "names": [name]}
                 key = int((await tx.execute(insert(assets).values(values).returning(assets.c.id))).scalar_one())
+                lists: dict[str, Any] = {"names": [name], "addresses": [], "macs": [], "services": []}
+                record = {
+                    **place,
+                    **lists,
+                    **times,
+                    "asset_id": key,
+                    "alive": True,
+                    "first_seen": now,
+                    "last_seen": now,
+                }
+                await tx.execute(insert(scan_records).values(record))
                 row = {"site_id": self.directory.site_id, "kind": "NAME", "value": name.casefold(), "asset_id": key}
                 await tx.execute(insert(asset_keys).values(row))
                 keys.append(key)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from sync.inventory.asset import LinkOptions
 from sync.inventory.kind import DEVICE
+from sync.inventory.link import LinkOptions
 from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.store import Store
 from sync.store.tables import assets
@@ -73,7 +73,7 @@ async def test_scanned_asset_is_recognised_and_keeps_its_source(inventory: Inven
     """A device joins the asset a scan has found; the asset then has both sources."""
     await inventory.scanned("nb-1")
     assert (await linked(inventory, device("d", "NB-1.corp.example")))["merged"] == 1
-    assert await inventory.assets() == {("NB-1.corp.example", ("NB-1.corp.example",), HERE | SCANNED, ("d",))}
+    assert await inventory.assets() == {("nb-1", ("nb-1", "NB-1.corp.example"), HERE | SCANNED, ("d",))}
 
 
 async def test_scanned_asset_stays_when_its_device_leaves(inventory: Inventory) -> None:

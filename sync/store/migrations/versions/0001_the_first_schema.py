@@ -489,4 +489,34 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_users_organization_id_version'), ['organization_id', 'version'], unique=False)
         batch_op.create_index('ix_users_user_principal_name', ['organization_id', 'user_principal_name'], unique=False)
 
+    op.create_table('scan_records',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('organization_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('site_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('asset_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('names', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('addresses', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('macs', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('type', sa.Text(), nullable=True),
+    sa.Column('os', sa.Text(), nullable=True),
+    sa.Column('os_version', sa.Text(), nullable=True),
+    sa.Column('manufacturer', sa.Text(), nullable=True),
+    sa.Column('model', sa.Text(), nullable=True),
+    sa.Column('serial', sa.Text(), nullable=True),
+    sa.Column('alive', sa.Boolean(), nullable=False),
+    sa.Column('detected_by', sa.Text(), nullable=True),
+    sa.Column('services', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('first_seen', sa.Text(), nullable=False),
+    sa.Column('last_seen', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Text(), nullable=False),
+    sa.Column('updated_at', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['asset_id'], ['assets.id'], name=op.f('fk_scan_records_asset_id_assets'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_scan_records_organization_id_organizations')),
+    sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('fk_scan_records_site_id_sites')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_scan_records')),
+    sqlite_autoincrement=True
+    )
+    with op.batch_alter_table('scan_records', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_scan_records_asset_id'), ['asset_id'], unique=False)
+
     # ### end Alembic commands ###

@@ -1,0 +1,64 @@
+"""The attributes that a source gives, found by the source's own names: `@azuread.dev.trustType`."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import Column
+
+from schema.fields import NOUNS, Field, Kind, Noun, Relation
+from sync.inventory.source import AZUREAD, SCAN
+
+ALIASES = {
+    "azuread": AZUREAD,
+    "azure_ad": AZUREAD,
+    "azure ad": AZUREAD,
+    "entra": AZUREAD,
+    "scan": SCAN,
+    "runzero": SCAN,
+    "rumble": SCAN,
+}
+
+
+def attribute(noun: Noun, source: str, kind: str | None, name: str) -> tuple[Relation | None, Field] | None:
+    """Find an attribute of a noun.
+
+    Args:
+        noun: whose attribute it is.
+        source: the source's name or an alias, in any letter case.
+        kind: what the source calls the record, such as `dev`; None for whichever has the attribute.
+        name: the source's name of the attribute, in any letter case; of times also with TS at its end.
+
+    Returns:
+        The relation that leads to the source's record, None if the noun is itself one, and the field there.
+    """
+    wanted = ALIASES.get(source.casefold())
+    for relation in noun.relations.values():
+        if relation.source is not None and relation.source[0] == wanted and kind in (None, relation.source[1]):
+            if field := attributes(NOUNS[relation.target].name).get(_plain(name)):
+                return relation, field
+    if wanted == AZUREAD and "external_id" in noun.fields and kind in (None, noun.prefix):
+        if field := attributes(noun.name).get(_plain(name)):
+            return None, field
+    return None
+
+
+@cache
+def attributes(noun: str) -> dict[str, Field]:
+    """Return what can be asked of a source's record, by the source's names without letter case."""
+    found: dict[str, Field] = {}
+    for field in NOUNS[noun].filterable().values():
+        column = field.column
+        name = column.info.get("graph") if isinstance(column, Column) else None
+        for spelling in (name, field.graphql_name):
+            if spelling and field.name not in ("id", "external_id"):
+                found[spelling.casefold()] = field
+                if field.kind is Kind.TIME:
+                    found[f"{spelling.casefold()}ts"] = field
+    if external := NOUNS[noun].fields.get("external_id"):
+        found["id"] = external
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.casefold().removeprefix("extensionattributes.")

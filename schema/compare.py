@@ -1,0 +1,132 @@
+"""One field compared with a value, in SQL; what stands here is the meaning of every operator."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, TableValuedAlias, Text, and_, cast, false, func, not_, or_, select, true
+
+from schema.expr import Op
+from schema.fields import Field, Kind
+from sync.clock import timestamp
+from sync.inventory.source import BITS
+from sync.store.function import version_key
+
+_ESCAPE = "\\"
+NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+    Op.LT: operator.lt,
+    Op.LTE: operator.le,
+    Op.GT: operator.gt,
+    Op.GTE: operator.ge,
+}
+_PATTERNS = {Op.CONTAINS: "%{}%", Op.STARTS_WITH: "{}%", Op.ENDS_WITH: "%{}", Op.MATCHES: "{}"}
+_ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
+
+
+def compare(field: Field, op: Op, value: Any, now: datetime) -> ColumnElement[bool]:
+    """Compile one comparison.
+
+    Args:
+        field: what is compared.
+        op: one of the operators its kind offers.
+        value: in stored form; of relative times: seconds.
+        now: what relative times are relative to.
+    """
+    column = field.column
+    if field.kind is Kind.SOURCES:
+        return _compare_mask(column, op, value)
+    if field.kind in (Kind.LIST, Kind.ADDRESSES):
+        return _compare_list(field, op, value)
+    if op in _PATTERNS:
+        return _like(_folded(field), op, value)
+    if op in _RELATIVE:
+        return _RELATIVE[op](column, now, timedelta(seconds=value))
+    if field.kind is Kind.VERSION and op in _ORDERED:
+        return _PLAIN[op](func.version_key(column), version_key(value))
+    if op is Op.IS_EMPTY:
+        empty = or_(column.is_(None), column == "") if isinstance(column.type, String) else column.is_(None)
+        return empty if value else not_(empty)
+    return _PLAIN[op](column, value)
+
+
+_PLAIN: dict[Op, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
+    Op.EQ: lambda column, value: column == value,
+    Op.NE: lambda column, value: or_(column != value, column.is_(None)),
+    Op.IN: lambda column, value: column.in_(value),
+    Op.NOT_IN: lambda column, value: or_(column.not_in(value), column.is_(None)),
+    Op.LT: lambda column, value: column < value,
+    Op.LTE: lambda column, value: column <= value,
+    Op.GT: lambda column, value: column > value,
+    Op.GTE: lambda column, value: column >= value,
+    Op.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
+}
+_RELATIVE: dict[Op, Callable[[ColumnElement[Any], datetime, timedelta], ColumnElement[bool]]] = {
+    Op.OLDER_THAN: lambda column, now, age: column < timestamp(now - age),
+    Op.NEWER_THAN: lambda column, now, age: column > timestamp(now - age),
+    Op.WITHIN: lambda column, now, span: and_(column > timestamp(now - span), column < timestamp(now + span)),
+    Op.BEYOND: lambda column, now, span: or_(column <= timestamp(now - span), column >= timestamp(now + span)),
+}
+
+
+def escaped(text: str) -> str:
+    """Return a text in the form that a pattern of LIKE takes for itself."""
+    return text.replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
+
+
+# Made once a field: a search of many words compares the same ones again and again.
+@cache
+def _folded(field: Field) -> ColumnElement[Any]:
+    return func.fold(field.column)
+
+
+@cache
+def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
+    """Return a list's elements as rows, the text that is compared in each, and that text folded."""
+    elements = func.json_each(field.column).table_valued("value", name=None)
+    inner = elements.c.value if field.element is None else func.json_extract(elements.c.value, f"$.{field.element}")
+    element = cast(inner, Text)
+    return elements, element, func.fold(element)
+
+
+def _like(folded: ColumnElement[Any], op: Op, value: str) -> ColumnElement[bool]:
+    """Compile a comparison with part of a text, in any letter case."""
+    text = value if op is Op.MATCHES else escaped(value.casefold())
+    return folded.like(_PATTERNS[op].format(text), escape=_ESCAPE)
+
+
+def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
+    column = field.column
+    if op is Op.IS_EMPTY:
+        empty = or_(column.is_(None), func.json_array_length(column) == 0)
+        return empty if value else not_(empty)
+    elements, element, folded = _elements(field)
+    if op in _PATTERNS:
+        return elements.select().where(_like(folded, op, value)).exists()
+    if op is Op.IN_NETWORK:
+        return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
+    if op is Op.OUTSIDE:
+        return elements.select().where(func.in_networks(element, " ".join(value)) == false()).exists()
+    wanted = {text.casefold() for text in ([value] if op is Op.HAS else value)}
+    if op is Op.HAS_ALL:
+        # Counted in one pass: a condition for each value would be deeper than the database allows.
+        number = select(func.count(folded.distinct())).select_from(elements).where(folded.in_(wanted))
+        return number.scalar_subquery() == len(wanted)
+    return elements.select().where(folded.in_(wanted)).exists()
+
+
+def _compare_mask(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
+    """Compare a bit mask of sources; a name that is no source is in none of them."""
+    if op is Op.IS_EMPTY:
+        return column == 0 if value else column != 0
+    wanted = [value] if op is Op.HAS else list(value)
+    mask = sum({BITS.get(name, 0) for name in wanted})
+    found = column.op("&")(mask)
+    if op is Op.HAS_ALL:
+        return found == mask if all(name in BITS for name in wanted) else false()
+    return found != 0

@@ -1,0 +1,256 @@
+"""The keywords that are no field: over relations, counts, addresses and the state of tasks, each an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from schema.compare import escaped
+from schema.expr import (
+    EVERYTHING,
+    NOTHING,
+    And,
+    Compare,
+    Count,
+    Expr,
+    Not,
+    Op,
+    Or,
+    Quantifier,
+    Related,
+    exists,
+)
+from schema.fields import NOUNS, Kind
+from schema.ids import decode_id
+from schema.search.keyword import Keyword
+from schema.search.value import Reading, choose, condition, never, number, source, time, yes
+from sync.errors import BadInput
+
+_PRIVATE = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8",
+    "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/127",
+)  # fmt: skip
+# What a related row is known by.
+_NAMES = {
+    "User": ("display_name", "user_principal_name", "email"),
+    "Group": ("display_name", "email"),
+    "Asset": ("names",),
+    "Task": ("name",),
+    "Site": ("name",),
+    "Organization": ("name",),
+    "Credential": ("name",),
+}
+
+
+def _related(name: str, target: str, description: str, *ways: str, aliases: tuple[str, ...] = ()) -> Keyword:
+    """Make the keyword of related rows by name or id; `ways` are the relations, joined by dots, that lead there."""
+
+    def read(reading: Reading) -> Expr:
+        if reading.is_missing:
+            return Not(there)
+        noun = NOUNS[target]
+        parts: list[Expr] = [condition(noun.fields[field], noun.prefix, reading) for field in _NAMES[target]]
+        if (key := _key(noun.prefix, reading)) is not None:
+            parts.append(Compare("id", Op.EQ, key))
+        return _any(_along(way, Or(tuple(parts))) for way in ways)
+
+    there = _any(_along(way, EVERYTHING) for way in ways)
+    return Keyword(name, aliases, Kind.TEXT, description, read, there)
+
+
+def _related_id(name: str, target: str, description: str, way: str) -> Keyword:
+    """Make the keyword of related rows by id, ours or the directory's."""
+
+    def read(reading: Reading) -> Expr:
+        reading.refuse_order("An id", Kind.ID)
+        if reading.is_missing:
+            return Not(exists(way))
+        external = Compare("external_id", Op.MATCHES, escaped(reading.literal.casefold()))
+        key = _key(NOUNS[target].prefix, reading)
+        return _along(way, external if key is None else Or((external, Compare("id", Op.EQ, key))))
+
+    return Keyword(name, (), Kind.ID, description, read, exists(way))
+
+
+def _key(prefix: str, reading: Reading) -> int | None:
+    try:
+        return decode_id(reading.literal, prefix, "")
+    except BadInput:
+        return None
+
+
+def _along(way: str, part: Expr) -> Expr:
+    for relation in reversed(way.split(".")):
+        part = Related(relation, Quantifier.SOME, part)
+    return part
+
+
+def _any(parts: Iterable[Expr]) -> Expr:
+    found = tuple(parts)
+    return found[0] if len(found) == 1 else Or(found)
+
+
+def _count(name: str, description: str, *relations: str) -> Keyword:
+    def read(reading: Reading) -> Expr:
+        return Count(relations, *number(reading))
+
+    return Keyword(name, (), Kind.INT, description, read, Count(relations, Op.GT, 0))
+
+
+def _flag(name: str, description: str, meaning: Expr) -> Keyword:
+    """Make a keyword that is true or false, never missing."""
+
+    def read(reading: Reading) -> Expr:
+        if reading.is_missing:
+            return NOTHING
+        return meaning if yes(reading) else Not(meaning)
+
+    return Keyword(name, (), Kind.BOOL, description, read, EVERYTHING)
+
+
+def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str], description: str) -> Keyword:
+    """Make the keyword of several fields, of which any may satisfy; it is missing when all are."""
+
+    def read(reading: Reading) -> Expr:
+        parts = tuple(condition(NOUNS[noun].fields[field], "", reading) for field in fields)
+        return And(parts) if reading.is_missing else Or(parts)
+
+    there = Or(tuple(Compare(field, Op.IS_EMPTY, False) for field in fields))
+    return Keyword(name, aliases, Kind.TEXT, description, read, there)
+
+
+def _networks() -> Keyword:
+    def read(reading: Reading) -> Expr:
+        found = condition(NOUNS["Asset"].fields["addresses"], "", reading)
+        if isinstance(found, Compare) and found.op not in (Op.IN_NETWORK, Op.IS_EMPTY):
+            reading.refuse("This is not a network", ["10.0.0.0/8", "fd00::/8", "10.0.0.5"])
+        return found
+
+    description = "A network that one of the IP addresses lies in."
+    return Keyword("net", ("network",), Kind.ADDRESSES, description, read, Compare("addresses", Op.IS_EMPTY, False))
+
+
+def _source() -> Keyword:
+    """Make the keyword of the one source of a user or group, which has aliases."""
+
+    def read(reading: Reading) -> Expr:
+        return NOTHING if reading.is_missing else Compare("source", Op.EQ, source(reading))
+
+    return Keyword("source", (), Kind.SOURCES, "Where the record comes from.", read, EVERYTHING)
+
+
+def _last_logon() -> Keyword:
+    description = (
+        "When the user last signed in. The directory tells it only with a permission that is not asked for: never."
+    )
+    return Keyword("last_logon_at", ("last_logon", "last_sign_in"), Kind.TIME, description, never, NOTHING)
+
+
+def _last_run_at() -> Keyword:
+    there = exists("last_run")
+
+    def read(reading: Reading) -> Expr:
+        asked = NOTHING if reading.is_missing else time("created_at", reading)
+        is_never = reading.is_missing or (isinstance(asked, Compare) and asked.op is Op.IS_NULL)
+        return Not(there) if is_never else Related("last_run", Quantifier.SOME, asked)
+
+    return Keyword("last_run", (), Kind.TIME, "When its latest run was queued; 0 if it never ran.", read, there)
+
+
+_RAN = {
+    "queued": "QUEUED", "running": "RUNNING", "succeeded": "SUCCEEDED", "processed": "SUCCEEDED", "partial": "PARTIAL",
+    "failed": "FAILED", "error": "FAILED", "stopped": "STOPPED", "needs_confirmation": "NEEDS_CONFIRMATION",
+}  # fmt: skip
+
+
+def _task_status() -> Keyword:
+    """Make the keyword of a task's own status or that of its latest run."""
+    ran, paused = exists("last_run"), Compare("paused", Op.EQ, True)
+    active = Related("last_run", Quantifier.SOME, Compare("status", Op.IN, ("QUEUED", "RUNNING")))
+    due, free = Compare("next_run_at", Op.IS_NULL, False), And((Not(active), Not(paused)))
+    meanings: dict[str, Expr] = {
+        "active": active,
+        "paused": And((paused, Not(active))),
+        "scheduled": And((free, due)),
+        "new": And((free, Not(due), Not(ran))),
+        "idle": And((free, Not(due), ran)),
+    }
+    for word, status in _RAN.items():
+        meanings[word] = Related("last_run", Quantifier.SOME, Compare("status", Op.EQ, status))
+
+    def read(reading: Reading) -> Expr:
+        return NOTHING if reading.is_missing else meanings[choose(reading, meanings)]
+
+    description = "What it is doing (active, paused, scheduled, new, idle), or how its latest run stands."
+    return Keyword("status", (), Kind.ENUM, description, read, EVERYTHING, tuple(meanings))
+
+
+def _task_source() -> Keyword:
+    kinds = {"azuread": "CONNECTOR", "scan": "SCAN"}
+
+    def read(reading: Reading) -> Expr:
+        return NOTHING if reading.is_missing else Compare("kind", Op.EQ, kinds[source(reading)])
+
+    return Keyword("source", (), Kind.SOURCES, "What it reads: a directory or the network.", read, EVERYTHING)
+
+
+_SITE = _related("site", "Site", "Its site, by name or id.", "site")
+_ORGANIZATION = _related(
+    "organization", "Organization", "Its organization, by name or id.", "organization", aliases=("org",)
+)
+_DERIVED: dict[str, Callable[[], list[Keyword]]] = {
+    "Asset": lambda: [
+        _either("hw", ("hardware",), "Asset", ("manufacturer", "model"), "The manufacturer or the model."),
+        _networks(),
+        _flag("has_mac", "Whether a MAC address is known.", Compare("macs", Op.IS_EMPTY, False)),
+        _flag("has_name", "Whether a name is known.", Compare("names", Op.IS_EMPTY, False)),
+        _flag("has_private", "Whether an IP address is private.", Compare("addresses", Op.IN_NETWORK, _PRIVATE)),
+        _flag("has_public", "Whether an IP address is public.", Compare("addresses", Op.OUTSIDE, _PRIVATE)),
+        _flag("has_ipv6", "Whether an IP address is IPv6.", Compare("addresses", Op.IN_NETWORK, ("::/0",))),
+        _related("owner", "User", "A user that owns its device, by name, sign-in name or e-mail.", "owners"),
+        _related("user", "User", "A user that owns its device or has it registered.", "owners", "registered_users"),
+        _related("group", "Group", "A group its device is a member of, by name, e-mail or id.", "groups"),
+        _related_id("group_id", "Group", "A group its device is a member of, by id.", "groups"),
+        _count("group_count", "How many groups its device is a direct member of.", "groups"),
+        _related("task", "Task", "A task that fills its site, by name or id.", "site.tasks"),
+        _SITE,
+        _ORGANIZATION,
+    ],
+    "User": lambda: [
+        _source(),
+        _either("phone", (), "User", ("mobile_phone", "business_phones"), "The mobile or a business phone number."),
+        _related("group", "Group", "A group the user is a direct member of, by name, e-mail or id.", "groups"),
+        _related_id("group_id", "Group", "A group the user is a direct member of, by id.", "groups"),
+        _count("group_count", "How many groups the user is a direct member of.", "groups"),
+        _related("manager", "User", "The manager, by name, sign-in name, e-mail or id.", "manager"),
+        _related("asset", "Asset", "An asset the user owns or has registered.", "owned_assets", "registered_assets"),
+        _last_logon(),
+        _SITE,
+    ],
+    "Group": lambda: [
+        _source(),
+        _related("user", "User", "A direct member that is a user.", "users"),
+        _related_id("user_id", "User", "A direct member that is a user, by id.", "users"),
+        _related("asset", "Asset", "An asset whose device is a direct member.", "assets"),
+        _related("group", "Group", "A group that is a direct member.", "groups"),
+        _related("member_of", "Group", "A group that this one is a direct member of.", "member_of"),
+        _related("owner", "User", "An owner, by name, sign-in name, e-mail or id.", "owners"),
+        _count("user_count", "How many users are direct members.", "users"),
+        _count("member_count", "How many users, groups and assets are direct members.", "users", "groups", "assets"),
+        _SITE,
+    ],
+    "Task": lambda: [
+        _task_status(),
+        _task_source(),
+        _last_run_at(),
+        _related("credential", "Credential", "The credential it signs in with, by name or id.", "credential"),
+        _SITE,
+    ],
+    "TaskRun": lambda: [_related("task", "Task", "The task it executes, by name or id.", "task")],
+    "Credential": lambda: [_ORGANIZATION],
+    "Site": lambda: [_count("asset_count", "How many assets live in it.", "assets"), _ORGANIZATION],
+}
+
+
+def derived(noun: str) -> list[Keyword]:
+    """List an inventory's keywords that are no field."""
+    return _DERIVED.get(noun, list)()

@@ -1,0 +1,64 @@
+"""What may stand before a colon in a search text, and how a field becomes such a keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from schema.expr import Expr, Quantifier, Related
+from schema.fields import Field, Kind, Noun, Relation
+from schema.search.value import Reading, condition, present
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """What may stand before a colon.
+
+    Args:
+        name: as documentation spells it.
+        aliases: other names.
+        kind: of the values.
+        description: a sentence.
+        read: gives a term its meaning; raises BadSearch.
+        present: what `has:keyword` means.
+        values: all there are, if the list is closed.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    kind: Kind
+    description: str
+    read: Callable[[Reading], Expr]
+    present: Expr
+    values: tuple[str, ...] = ()
+
+
+def of_field(noun: Noun, field: Field) -> Keyword:
+    """Make the keyword of a field."""
+    values = tuple(str(member.value).lower() for member in field.enum or ())
+    # Aliases that only differ in what does not count are not worth showing.
+    aliases = {plain(alias): alias for alias in (field.graphql_name, *field.aliases)}
+    aliases.pop(plain(field.keyword), None)
+    return Keyword(
+        field.keyword,
+        tuple(aliases.values()),
+        field.kind,
+        field.description,
+        lambda reading: condition(field, noun.prefix, reading),
+        present(field),
+        values,
+    )
+
+
+def across(relation: Relation, keyword: Keyword) -> Keyword:
+    """Make a keyword of related rows one of the rows they are related to: some of them satisfies it."""
+    return replace(
+        keyword,
+        read=lambda reading: Related(relation.name, Quantifier.SOME, keyword.read(reading)),
+        present=Related(relation.name, Quantifier.SOME, keyword.present),
+    )
+
+
+def plain(name: str) -> str:
+    """Return a keyword without what does not count: letter case and underscores."""
+    return name.casefold().replace("_", "")

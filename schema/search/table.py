@@ -1,0 +1,153 @@
+"""The keywords of each inventory: those of its fields, the derived ones, attributes of sources, and what is nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TypeVar
+
+from schema.attribute import attribute, attributes
+from schema.expr import EVERYTHING, Expr
+from schema.fields import NOUNS, Kind, Noun
+from schema.search.derived import derived
+from schema.search.keyword import Keyword, across, of_field, plain
+from schema.search.value import Reading
+
+T = TypeVar("T")
+PREFIXES_MAX = 4
+SUGGESTIONS_MAX = 3
+_ALIKE_LEAST = 0.4
+_NAME_CHARS_MAX, _SHOWN_CHARS_MAX = 80, 40
+
+
+@cache
+def keywords(noun: str) -> dict[str, Keyword]:
+    """Return an inventory's keywords by every plain name; a derived one takes the place of a field's."""
+    entry = NOUNS[noun]
+    all_ = [_has(entry), *derived(noun), *(of_field(entry, field) for field in entry.filterable().values())]
+    found: dict[str, Keyword] = {}
+    for keyword in all_:
+        found.setdefault(plain(keyword.name), keyword)
+    for keyword in all_:
+        for alias in keyword.aliases:
+            found.setdefault(plain(alias), keyword)
+    return found
+
+
+def listed(noun: str) -> list[Keyword]:
+    """List an inventory's keywords, each once, by name, with the aliases that are worth knowing."""
+    found = {keyword.name: keyword for keyword in keywords(noun).values()}
+    return [replace(found[name], aliases=tuple(_aliases(noun, found[name]))) for name in sorted(found)]
+
+
+def _aliases(noun: str, keyword: Keyword) -> Iterable[str]:
+    """Leave out aliases that another keyword has taken, and those that are the name in the plural."""
+    for alias in keyword.aliases:
+        is_own = keywords(noun)[plain(alias)].name == keyword.name
+        if is_own and _lookup({plain(keyword.name): keyword}, alias) is None:
+            yield alias
+
+
+def _has(noun: Noun) -> Keyword:
+    """Make the keyword that asks whether another one has a value."""
+
+    def read(reading: Reading) -> Expr:
+        if reading.term.operator not in ("", "=") or reading.is_missing:
+            reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
+        return known(noun, reading, reading.literal).present
+
+    description = "Whether another keyword, or an attribute of a source, has a value: its name."
+    return Keyword("has", ("attribute",), Kind.TEXT, description, read, EVERYTHING)
+
+
+def known(noun: Noun, reading: Reading, name: str) -> Keyword:
+    """Find what a name in a term stands for.
+
+    Raises:
+        BadSearch: it stands for nothing; names the nearest keywords.
+    """
+    if found := find(noun, name):
+        return found
+    shown = name if len(name) <= _SHOWN_CHARS_MAX else f"{name[:_SHOWN_CHARS_MAX]}…"
+    near = nearest(noun, name)
+    hint = "Text with a colon in it is looked for when it stands in quotes."
+    if near:
+        hint = f"Did you mean {' or '.join(near)}? {hint}"
+    reading.refuse(f"{noun.name} has no keyword {shown}", hint=hint, suggestions=near)
+
+
+def find(noun: Noun, name: str, prefixes: int = 0) -> Keyword | None:
+    """Find what a name in a search text stands for.
+
+    Args:
+        noun: the inventory that is searched.
+        name: `os`, `owner.department`, `@azuread.dev.trustType` or the name of an attribute of a source.
+        prefixes: how many stood before it.
+    """
+    if name.startswith("@"):
+        return _attribute(noun, *name[1:].split(".", 2)) if name.count(".") >= 2 else None
+    if found := _lookup(keywords(noun.name), name):
+        return found
+    head, dot, rest = name.partition(".")
+    if not dot:
+        return _bare_attribute(noun, name)
+    if prefixes == PREFIXES_MAX:
+        return None
+    if plain(head) == plain(noun.name):
+        return find(noun, rest, prefixes + 1)
+    relation = _lookup({plain(relation.name): relation for relation in noun.relations.values()}, head)
+    found = find(NOUNS[relation.target], rest, prefixes + 1) if relation else None
+    return across(relation, found) if relation and found else None
+
+
+def _lookup(table: Mapping[str, T], name: str) -> T | None:
+    return next((table[form] for form in _forms(plain(name)) if form in table), None)
+
+
+def _forms(name: str) -> Iterable[str]:
+    """Return a plain name, then its singular and plural forms."""
+    return (name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s", f"{name}es")
+
+
+def _attribute(noun: Noun, source: str, kind: str, name: str) -> Keyword | None:
+    found = attribute(noun, source, kind, name)
+    if found is None:
+        return None
+    relation, field = found
+    target = NOUNS[relation.target] if relation else noun
+    keyword = of_field(target, field)
+    return across(relation, keyword) if relation else keyword
+
+
+def _bare_attribute(noun: Noun, name: str) -> Keyword | None:
+    for relation in noun.relations.values():
+        if relation.source and (field := attributes(relation.target).get(name.casefold())):
+            return across(relation, of_field(NOUNS[relation.target], field))
+    return None
+
+
+def nearest(noun: Noun, name: str) -> list[str]:
+    """Return the keywords that look most like a name, the likest first."""
+    pairs = _pairs(plain(name[:_NAME_CHARS_MAX]))
+    rated = sorted(
+        ((2 * len(pairs & other) / (len(pairs) + len(other)), spelling) for spelling, other in _spellings(noun.name)),
+        key=lambda rating: (-rating[0], rating[1]),
+    )
+    return [spelling for rating, spelling in rated[:SUGGESTIONS_MAX] if rating >= _ALIKE_LEAST]
+
+
+@cache
+def _spellings(noun: str) -> list[tuple[str, frozenset[str]]]:
+    names = {spelling for keyword in listed(noun) for spelling in (keyword.name, *keyword.aliases)}
+    for relation in NOUNS[noun].relations.values():
+        if relation.source:
+            at = f"@{relation.source[0]}.{relation.source[1]}."
+            names |= {at + field.graphql_name for field in attributes(relation.target).values()}
+    return [(name, _pairs(plain(name))) for name in sorted(names)]
+
+
+def _pairs(name: str) -> frozenset[str]:
+    """Return the pairs of neighbours in a name, its ends included: what two alike names share."""
+    padded = f" {name} "
+    return frozenset(padded[at : at + 2] for at in range(len(padded) - 1))

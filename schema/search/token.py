@@ -1,0 +1,128 @@
+"""Search text as tokens with their places: parentheses, AND, OR, NOT and terms; reads each character a few times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+
+from schema.given import UNSTORABLE
+from sync.errors import BadSearch
+
+CHARS_MAX = 2_000
+
+_BLANK = re.compile(r"\s+")
+_KEYWORD = re.compile(r'([^\s():"\\]+):')
+_OPERATOR = re.compile("<=|>=|=|<|>")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_BARE = re.compile(r'(?:[^\s()"\\]|\\.)*', re.DOTALL)
+_MARKS = {"(", ")", "AND", "OR", "NOT"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a piece of the text stands: its first character and the one behind its last."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Term:
+    """`keyword:value`, or a word of its own.
+
+    Args:
+        keyword: as written; empty for a word.
+        operator: `=`, `<`, `<=`, `>`, `>=` or none.
+        value: as written, but without quotes; a backslash makes the next character literal.
+        place: where it stands; not part of what it says.
+    """
+
+    keyword: str
+    operator: str
+    value: str
+    place: Place = dataclass_field(compare=False, default=Place(0, 0))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A parenthesis, AND, OR or NOT."""
+
+    text: str
+    place: Place
+
+
+Token = Term | Mark
+
+
+def bad_search(text: str, place: Place, message: str, *, hint: str | None = None, **facts: object) -> BadSearch:
+    """Make the error of a search text, with the place in it: offset, line and column count characters."""
+    start = min(place.start, len(text))
+    line_start = text.rfind("\n", 0, start) + 1
+    line, column = text.count("\n", 0, start) + 1, start - line_start + 1
+    where = {"offset": start, "length": max(place.end - start, 0), "line": line, "column": column}
+    return BadSearch(f"{message} (line {line}, column {column})", hint=hint, path="search", **where, **facts)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Split a search text.
+
+    Raises:
+        BadSearch: it is too long, or a value is not complete.
+    """
+    if len(text) > CHARS_MAX:
+        place = Place(CHARS_MAX, len(text))
+        raise bad_search(text, place, f"The search has {len(text)} characters; at most {CHARS_MAX} are allowed")
+    if bad := UNSTORABLE.search(text):
+        raise bad_search(text, Place(*bad.span()), "No text holds this character")
+    at = 0
+    while at < len(text):
+        if blank := _BLANK.match(text, at):
+            at = blank.end()
+        elif text[at] in "()":
+            yield Mark(text[at], Place(at, at + 1))
+            at += 1
+        else:
+            token = _word(text, at)
+            yield token
+            at = token.place.end
+
+
+def _word(text: str, start: int) -> Token:
+    at, keyword, operator = start, "", ""
+    if named := _KEYWORD.match(text, at):
+        keyword, at = named[1], named.end()
+        if sign := _OPERATOR.match(text, at):
+            operator, at = sign[0], sign.end()
+    quoted = _QUOTED.match(text, at)
+    value, end = (quoted[1], quoted.end()) if quoted else _bare(text, at)
+    if end < len(text) and not (text[end].isspace() or text[end] in "()"):
+        _refuse_rest(text, end)
+    place = Place(start, end)
+    if not keyword and not quoted and value.upper() in _MARKS:
+        return Mark(value.upper(), place)
+    if quoted and keyword and not operator and (sign := _OPERATOR.match(value)):
+        # Quotes may stand round the operator too: first_seen:"<2weeks".
+        operator, value = sign[0], value[sign.end() :]
+    if keyword and not value and not operator and not quoted:
+        hint = f"For a missing value write {keyword[:40]}:= instead."
+        raise bad_search(text, place, "A value is missing behind the colon", hint=hint, expected=["a value"])
+    if not keyword and not value:
+        raise bad_search(text, place, "There is no word between the quotes")
+    # An empty value between quotes says the same as none behind an equals sign.
+    return Term(keyword, operator or ("=" if keyword and not value else ""), value, place)
+
+
+def _bare(text: str, at: int) -> tuple[str, int]:
+    bare = _BARE.match(text, at)
+    return (bare[0], bare.end()) if bare else ("", at)
+
+
+def _refuse_rest(text: str, at: int) -> None:
+    place = Place(at, at + 1)
+    if text[at] == "\\":
+        raise bad_search(text, place, "Nothing follows the backslash", hint="Write \\\\ for a backslash.")
+    if text.count('"', at) == 1:
+        raise bad_search(text, place, "The closing quote is missing", hint='Write \\" for a quote in a value.')
+    raise bad_search(text, place, "A space is missing between two terms")

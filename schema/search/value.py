@@ -1,0 +1,273 @@
+"""What a term's value means for each kind of field: pattern, number, version, time, address, yes or no."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from ipaddress import ip_network
+from typing import NoReturn
+
+from schema.attribute import ALIASES
+from schema.compare import escaped
+from schema.expr import EVERYTHING, NOTHING, And, Compare, Expr, Op
+from schema.fields import Field, Kind
+from schema.ids import decode_id
+from schema.scalars import parse_duration, parse_time
+from schema.search.token import Term, bad_search
+from sync.clock import timestamp
+from sync.errors import BadInput
+from sync.store.function import version_key
+
+_ORDER = {"<": Op.LT, "<=": Op.LTE, ">": Op.GT, ">=": Op.GTE}
+_YES, _NO = {"true", "t", "1", "yes", "y"}, {"false", "f", "0", "no", "n"}
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PIECES = re.compile(r"(\\.|[%_])", re.DOTALL)
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+_MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
+_SQUEEZED = str.maketrans("", "", "_- ")
+FORMS = {
+    Kind.ID: ["an id"],
+    Kind.TEXT: ["text", "=text", "text with % and _"],
+    Kind.VERSION: ["text", "=text", "<1.2.3", "<=1.2.3", ">1.2.3", ">=1.2.3"],
+    Kind.BOOL: ["true", "false"],
+    Kind.INT: ["5", "=5", "<5", "<=5", ">5", ">=5"],
+    Kind.TIME: ["<3days", ">2weeks", "<2026-11-23", ">2026-11-23T04:05:06Z", "now", "0"],
+    Kind.ENUM: ["one of its values"],
+    Kind.LIST: ["text", "=text", "text with % and _"],
+    Kind.ADDRESSES: ["10.0.0.5", "10.0.0.0/8", "text", "=text"],
+    Kind.SOURCES: ["azuread", "scan"],
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A term while it is given its meaning, and the text it stands in."""
+
+    text: str
+    term: Term
+
+    @cached_property
+    def literal(self) -> str:
+        """The value, in which a backslash only says that the next character means itself."""
+        return _ESCAPED.sub(r"\1", self.term.value)
+
+    @cached_property
+    def pattern(self) -> str | None:
+        """The value as a pattern of LIKE; None if it has no wildcard."""
+        pieces = _PIECES.split(self.term.value)
+        if all(piece not in ("%", "_") for piece in pieces[1::2]):
+            return None
+        # Split at wildcards and escaped characters: every second piece is one of them.
+        return "".join(
+            piece if at % 2 and len(piece) == 1 else escaped(piece[at % 2 :].casefold())
+            for at, piece in enumerate(pieces)
+        )
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the term asks for a missing value: `keyword:=`."""
+        return self.term.operator == "=" and not self.term.value
+
+    def refuse(
+        self, message: str, expected: Iterable[str] = (), *, hint: str | None = None, **facts: object
+    ) -> NoReturn:
+        """Refuse the term.
+
+        Raises:
+            BadSearch: always.
+        """
+        expected = list(expected)
+        hint = hint or (f"Expected: {', '.join(expected)}." if expected else None)
+        raise bad_search(self.text, self.term.place, message, hint=hint, expected=expected, **facts)
+
+    def refuse_order(self, what: str, kind: Kind) -> None:
+        """Refuse `<` and its like for values that have no order.
+
+        Raises:
+            BadSearch: the term has such an operator.
+        """
+        if self.term.operator in _ORDER:
+            self.refuse(f"{what} cannot be compared with {self.term.operator}", FORMS[kind])
+
+
+def condition(field: Field, prefix: str, reading: Reading) -> Expr:
+    """Give a term on a field its meaning.
+
+    Args:
+        field: what the keyword stands for.
+        prefix: of the ids of the field's noun.
+        reading: the term.
+
+    Raises:
+        BadSearch: the value does not fit the field's kind.
+    """
+    if reading.is_missing:
+        return Compare(field.name, Op.IS_EMPTY, True)
+    if field.kind is Kind.ID:
+        return _id(field, prefix, reading)
+    return _KINDS[field.kind](field, reading)
+
+
+def present(field: Field) -> Expr:
+    """Ask whether a field has a value."""
+    return EVERYTHING if field.kind is Kind.ID else Compare(field.name, Op.IS_EMPTY, False)
+
+
+def text(field: Field, reading: Reading) -> Expr:
+    """Compare with part of a text, or after `=` with all of it, in any letter case; `%` and `_` are wildcards."""
+    reading.refuse_order("Text", Kind.TEXT)
+    pattern = reading.pattern
+    if reading.term.operator == "=":
+        return Compare(field.name, Op.MATCHES, pattern or escaped(reading.literal.casefold()))
+    if pattern is None:
+        return Compare(field.name, Op.CONTAINS, reading.literal)
+    return Compare(field.name, Op.MATCHES, f"%{pattern}%")
+
+
+def _id(field: Field, prefix: str, reading: Reading) -> Expr:
+    reading.refuse_order("An id", Kind.ID)
+    try:
+        return Compare(field.name, Op.EQ, decode_id(reading.literal, prefix, ""))
+    except BadInput:
+        reading.refuse("This is not an id of this kind", [f"{prefix}_…"])
+
+
+def yes(reading: Reading) -> bool:
+    """Read a yes or no."""
+    reading.refuse_order("Yes or no", Kind.BOOL)
+    word = reading.literal.casefold()
+    if word not in _YES | _NO:
+        reading.refuse("This is neither yes nor no", [*FORMS[Kind.BOOL], "t", "f", "1", "0", "yes", "no"])
+    return word in _YES
+
+
+def _bool(field: Field, reading: Reading) -> Expr:
+    return Compare(field.name, Op.EQ, yes(reading))
+
+
+def number(reading: Reading) -> tuple[Op, int]:
+    """Read a number and how it is compared."""
+    if not _NUMBER.fullmatch(reading.literal):
+        reading.refuse("This is not a whole number", FORMS[Kind.INT])
+    return _ORDER.get(reading.term.operator, Op.EQ), int(reading.literal)
+
+
+def _int(field: Field, reading: Reading) -> Expr:
+    return Compare(field.name, *number(reading))
+
+
+def _version(field: Field, reading: Reading) -> Expr:
+    op = _ORDER.get(reading.term.operator)
+    if op is None:
+        return text(field, reading)
+    if version_key(reading.literal) is None:
+        reading.refuse("This is not a version", FORMS[Kind.VERSION])
+    return Compare(field.name, op, reading.literal)
+
+
+def choose(reading: Reading, values: Iterable[str]) -> str:
+    """Find the one value that is meant; letter case, underscores, hyphens and blanks do not count."""
+    reading.refuse_order("A value of a closed list", Kind.ENUM)
+    known = {value.casefold().translate(_SQUEEZED): value for value in values}
+    wanted = reading.literal.casefold().translate(_SQUEEZED)
+    if wanted not in known:
+        reading.refuse("This is none of the values", sorted(value.lower() for value in known.values()))
+    return known[wanted]
+
+
+def _enum(field: Field, reading: Reading) -> Expr:
+    values = [member.value for member in field.enum or ()]
+    return Compare(field.name, Op.EQ, choose(reading, values))
+
+
+def _addresses(field: Field, reading: Reading) -> Expr:
+    reading.refuse_order("An address", Kind.ADDRESSES)
+    try:
+        network = str(ip_network(reading.literal, strict=False))
+    except ValueError:
+        return text(field, reading)
+    return Compare(field.name, Op.IN_NETWORK, (network,))
+
+
+def source(reading: Reading) -> str:
+    """Read the name of a source."""
+    reading.refuse_order("A source", Kind.SOURCES)
+    found = ALIASES.get(reading.literal.casefold())
+    if found is None:
+        reading.refuse("There is no such source", sorted(ALIASES))
+    return found
+
+
+def _sources(field: Field, reading: Reading) -> Expr:
+    return Compare(field.name, Op.HAS, source(reading))
+
+
+def time(name: str, reading: Reading) -> Expr:
+    """Compare with a moment, a day, a distance from now, `now` or, for a time that never was, `0`."""
+    operator, value = reading.term.operator, reading.literal.strip().casefold()
+    if value == "0":
+        if operator in _ORDER:
+            reading.refuse("0 means never: nothing is before or after it", [f"{reading.term.keyword}:0"])
+        return Compare(name, Op.IS_NULL, True)
+    if value == "now":
+        if operator not in _ORDER:
+            reading.refuse("now needs < (in the past) or > (in the future)", ["<now", ">now"])
+        return Compare(name, Op.OLDER_THAN if operator[0] == "<" else Op.NEWER_THAN, 0)
+    seconds = _seconds(value)
+    if seconds is not None:
+        if operator not in _ORDER:
+            reading.refuse("A duration needs < (within) or > (longer ago)", [f"<{value}", f">{value}"])
+        return Compare(name, Op.WITHIN if operator[0] == "<" else Op.BEYOND, seconds)
+    return _moment(name, reading)
+
+
+def never(reading: Reading) -> Expr:
+    """Read a term on a time that nothing has."""
+    if reading.is_missing:
+        return EVERYTHING
+    asked = time("", reading)
+    return EVERYTHING if isinstance(asked, Compare) and asked.op is Op.IS_NULL else NOTHING
+
+
+def _seconds(value: str) -> int | None:
+    try:
+        return parse_duration(value)
+    except BadInput:
+        return None
+
+
+def _moment(name: str, reading: Reading) -> Expr:
+    value, span = reading.literal.strip().upper(), _SECOND
+    if match := _MONTH_FIRST.fullmatch(value):
+        value = f"{match[3]}-{int(match[1]):02}-{int(match[2]):02}"
+    if _DATE.fullmatch(value):
+        span = _DAY
+    try:
+        start = parse_time(value)
+    except BadInput:
+        reading.refuse("This is not a time", FORMS[Kind.TIME])
+    if op := _ORDER.get(reading.term.operator):
+        return Compare(name, op, start)
+    try:
+        end = timestamp(datetime.fromisoformat(start) + span)
+    except OverflowError:
+        return Compare(name, Op.GTE, start)
+    return And((Compare(name, Op.GTE, start), Compare(name, Op.LT, end)))
+
+
+_KINDS: dict[Kind, Callable[[Field, Reading], Expr]] = {
+    Kind.TEXT: text,
+    Kind.VERSION: _version,
+    Kind.BOOL: _bool,
+    Kind.INT: _int,
+    Kind.TIME: lambda field, reading: time(field.name, reading),
+    Kind.ENUM: _enum,
+    Kind.LIST: text,
+    Kind.ADDRESSES: _addresses,
+    Kind.SOURCES: _sources,
+}

@@ -1,0 +1,124 @@
+"""Conditions on the attributes of a source by the source's own names, for `attributes` of a `where`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from strawberry import UNSET
+
+from schema.attribute import attribute
+from schema.expr import And, Compare, Expr, Not, Op, Quantifier, Related
+from schema.fields import Field, Kind, Noun
+from schema.given import check_text, given, null
+from schema.operators import LIST_VALUES_MAX
+from schema.operators import attribute as attribute_of
+from schema.scalars import Duration, parse_time
+from sync.errors import BadInput
+from sync.store.function import version_key
+
+_EQUAL = {Op.EQ, Op.NE, Op.IN}
+_PART = {Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH}
+_ORDER = {Op.LT, Op.LTE, Op.GT, Op.GTE}
+_AGE = {Op.OLDER_THAN, Op.NEWER_THAN}
+_ALLOWED = {
+    Kind.TEXT: _EQUAL | _PART | _ORDER,
+    Kind.VERSION: _EQUAL | _PART | _ORDER,
+    Kind.BOOL: {Op.EQ, Op.NE},
+    Kind.INT: _EQUAL | _ORDER,
+    Kind.TIME: _EQUAL | _ORDER | _AGE,
+    Kind.LIST: {Op.EQ, Op.IN} | _PART,
+}
+_ELEMENT = {Op.EQ: Op.HAS, Op.IN: Op.HAS_ANY}
+_TEXTS = {
+    Op.EQ: "Equal; of a list: an element is.",
+    Op.NE: "Not equal; a missing value is not equal to any.",
+    Op.IN: f"One of these, at most {LIST_VALUES_MAX:,}.",
+    Op.LT: "Less, before, lower.",
+    Op.LTE: "Less or equal.",
+    Op.GT: "Greater, after, higher.",
+    Op.GTE: "Greater or equal.",
+    Op.CONTAINS: "Contains, in any letter case.",
+    Op.STARTS_WITH: "Begins with, in any letter case.",
+    Op.ENDS_WITH: "Ends with, in any letter case.",
+    Op.OLDER_THAN: "A time before so long ago: `30d`.",
+    Op.NEWER_THAN: "A time after so long ago: `12h`.",
+}
+
+
+def _attribute_input() -> Any:
+    body: dict[str, Any] = {"__annotations__": {"source": str, "name": str, "exists": bool | None}}
+    body["source"] = strawberry.field(description="The source, such as `azuread`.")
+    body["name"] = strawberry.field(description="The source's own name, such as `trustType`, in any letter case.")
+    body["exists"] = strawberry.field(default=UNSET, description="Whether a record of the source has it.")
+    for op, text in _TEXTS.items():
+        type_: Any = Duration if op in _AGE else list[str] if op is Op.IN else str
+        body["__annotations__"][attribute_of(op)] = type_ | None
+        body[attribute_of(op)] = strawberry.field(name=op.value, description=text, default=UNSET)
+    description = (
+        "A condition on an attribute as a source names it; several operators are ANDed and hold for the same record. "
+        "Values are written as text: `true`, `7`, `2026-11-23T04:05:06Z`."
+    )
+    return strawberry.input(type("AttributeFilter", (), body), description=description)
+
+
+ATTRIBUTE = _attribute_input()
+
+
+def sourced(noun: Noun, value: Any, path: str) -> Expr:
+    """Turn one condition on an attribute into an expression.
+
+    Raises:
+        BadInput: no such source or attribute, no operator, or one that does not fit the attribute.
+    """
+    values = dict(given(value, path))
+    source, name = values.pop("source"), values.pop("name")
+    found = attribute(noun, source, None, name)
+    relation, field = found or (None, None)
+    if relation is None or field is None:
+        raise BadInput(f"{path}: the source has no such attribute.", hint="See `attributes` of an asset.", path=path)
+    if not values:
+        raise BadInput(f"{path} has no operator.", hint="Give it one, such as exists or eq.", path=path)
+    parts: list[Expr] = []
+    is_there = values.pop("exists", UNSET)
+    if is_there is None:
+        raise null(f"{path}.exists")
+    if is_there is not UNSET:
+        present = Related(relation.name, Quantifier.SOME, Compare(field.name, Op.IS_EMPTY, False))
+        parts.append(present if is_there else Not(present))
+    conditions = [_condition(field, key, inner, path) for key, inner in values.items()]
+    if conditions:
+        parts.append(Related(relation.name, Quantifier.SOME, And(tuple(conditions))))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _condition(field: Field, key: str, value: Any, path: str) -> Expr:
+    op = Op[key.removeprefix("op_")]
+    here = f"{path}.{op.value}"
+    if value is None or (op is Op.IN and None in value):
+        raise null(here)
+    if op not in _ALLOWED.get(field.kind, ()):
+        raise BadInput(f"{here} does not fit an attribute whose values are of kind {field.kind.value}.", path=here)
+    if op is Op.IN and len(value) > LIST_VALUES_MAX:
+        raise BadInput(f"{here} has {len(value)} values; at most {LIST_VALUES_MAX} are allowed.", path=here)
+    stored = tuple(_stored(field, op, one, here) for one in value) if op is Op.IN else _stored(field, op, value, here)
+    return Compare(field.name, _ELEMENT.get(op, op) if field.kind is Kind.LIST else op, stored)
+
+
+def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
+    if op in _AGE:
+        return value
+    text = check_text(value, path)
+    if field.kind is Kind.BOOL:
+        if text not in ("true", "false"):
+            raise BadInput(f"{path} must be true or false.", path=path)
+        return text == "true"
+    if field.kind is Kind.INT:
+        if not text.removeprefix("-").isdecimal() or len(text) > 18:
+            raise BadInput(f"{path} must be a whole number.", path=path)
+        return int(text)
+    if field.kind is Kind.TIME:
+        return parse_time(text)
+    if field.kind is Kind.VERSION and op in _ORDER and version_key(text) is None:
+        raise BadInput(f"{path} holds no version such as 10.0.19045.", path=path)
+    return text

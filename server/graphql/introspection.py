@@ -1,0 +1,61 @@
+"""Answers about the schema, kept: the schema never changes while the server runs, and describing it whole is slow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import orjson
+from graphql import FieldNode, OperationDefinitionNode
+
+if TYPE_CHECKING:
+    from server.graphql.execution import Prepared
+
+ANSWERS_MAX = 32
+ANSWERS_BYTES_MAX = 16 * 1024 * 1024
+ABOUT_SCHEMA = ("__schema", "__type", "__typename")
+
+
+class IntrospectionCache:
+    """Answers of operations that ask for nothing but the schema, the least recently used dropped first."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[bytes, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def answer(self, prepared: Prepared) -> bytes | None:
+        """Return the answer to the same question, if it was kept."""
+        if not _is_about_schema(prepared.operation):
+            return None
+        key = _key(prepared)
+        found = self._answers.get(key)
+        if found is not None:
+            self._answers.move_to_end(key)
+        return found
+
+    def keep(self, prepared: Prepared, body: bytes) -> None:
+        """Keep an answer without errors, if it is about the schema alone."""
+        if not _is_about_schema(prepared.operation) or len(body) > ANSWERS_BYTES_MAX:
+            return
+        key = _key(prepared)
+        self._bytes += len(body) - len(self._answers.pop(key, b""))
+        self._answers[key] = body
+        while len(self._answers) > ANSWERS_MAX or self._bytes > ANSWERS_BYTES_MAX:
+            self._bytes -= len(self._answers.popitem(last=False)[1])
+
+
+def _is_about_schema(operation: OperationDefinitionNode) -> bool:
+    return all(
+        isinstance(selection, FieldNode) and selection.name.value in ABOUT_SCHEMA
+        for selection in operation.selection_set.selections
+    )
+
+
+def _key(prepared: Prepared) -> bytes:
+    name = prepared.operation.name
+    asked = orjson.dumps([name.value if name else None, prepared.request.variables], option=orjson.OPT_SORT_KEYS)
+    return prepared.document.digest + hashlib.sha256(asked).digest()

@@ -1,0 +1,233 @@
+"""What scans find becomes scan records of assets: recognised by MAC address, then by host name, else new.
+
+The order in which a scan reports its hosts makes no difference; a host that was found several times is one record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadInput
+from sync.inventory.asset import ADDRESS, MAC, NAME, Place, compute_assets, create_assets, recognised_by
+from sync.inventory.directory import chunks
+from sync.store.tables import asset_keys, assets, scan_records
+
+Key = tuple[str, str]
+_MAC = re.compile(r"[0-9a-f]{12}")
+# What a scan may say once of a host: the first to say it, in the order of `_rank`, is heard.
+_FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by")
+
+
+@dataclass(frozen=True, order=True)
+class Service:
+    """An open port."""
+
+    port: int
+    protocol: str
+    product: str = ""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a scan found out about one host.
+
+    Args:
+        seen_at: when, as sync/clock.py writes times.
+        macs: in any usual notation.
+        alive: whether it answered.
+        detected_by: how it was found, such as TCP or ARP.
+    """
+
+    seen_at: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    alive: bool = True
+    type: str | None = None
+    os: str | None = None
+    os_version: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    detected_by: str | None = None
+    services: tuple[Service, ...] = ()
+
+
+async def apply_scan(tx: AsyncConnection, clock: Clock, site: Place, records: Iterable[Host]) -> Counter[str]:
+    """Write what a scan found, in the caller's transaction, and bring the assets in line with it.
+
+    Returns:
+        Assets created and updated, and hosts merged with an asset that was known.
+
+    Raises:
+        BadInput: an address is not one.
+    """
+    now = timestamp(clock.now())
+    found = merge(records)
+    known = await _owners(tx, site, {key for host in found for key in _keys(host)})
+    owners = [_owner(host, known) for host in found]
+    made = await create_assets(tx, now, site, owners.count(None))
+    counts = Counter(created=len(made), merged=len(owners) - len(made))
+    fresh = iter(made)
+    placed = [(host, owner if owner is not None else next(fresh)) for host, owner in zip(found, owners, strict=True)]
+    await _write(tx, now, site, placed)
+    return counts + await compute_assets(tx, now, site, {asset_id for _, asset_id in placed})
+
+
+def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
+    """Make one record of the hosts that share a MAC address or a host name, in an order of their own.
+
+    Raises:
+        BadInput: an address is not one.
+    """
+    hosts = sorted((_stored(host) for host in records), key=_rank, reverse=True)
+    leaders = list(range(len(hosts)))
+
+    def leader(number: int) -> int:
+        while leaders[number] != number:
+            number = leaders[number]
+        return number
+
+    first: dict[Key, int] = {}
+    for number, host in enumerate(hosts):
+        for key in _keys(host):
+            one, other = sorted((leader(first.setdefault(key, number)), leader(number)))
+            leaders[other] = one
+    together: dict[int, list[dict[str, Any]]] = {}
+    for number, host in enumerate(hosts):
+        together.setdefault(leader(number), []).append(host)
+    return [_merged(group) for group in together.values()]
+
+
+def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge what was found of one host, the latest first."""
+    services: dict[tuple[int, str], dict[str, Any]] = {}
+    for service in (service for host in group for service in host["services"]):
+        services.setdefault((service["port"], service["protocol"]), service)
+    return {
+        "names": list(dict.fromkeys(name for host in group for name in host["names"])),
+        "addresses": sorted({address for host in group for address in host["addresses"]}),
+        "macs": sorted({mac for host in group for mac in host["macs"]}),
+        "alive": any(host["alive"] for host in group),
+        "services": [services[place] for place in sorted(services)],
+        "first_seen": min(host["first_seen"] for host in group),
+        "last_seen": max(host["last_seen"] for host in group),
+        **{fact: next((host[fact] for host in group if host[fact] is not None), None) for fact in _FACTS},
+    }
+
+
+def _stored(host: Host) -> dict[str, Any]:
+    """Bring a host into the form it is stored in."""
+    return {
+        "names": [name for name in dict.fromkeys(name.strip() for name in host.names) if name],
+        "addresses": sorted({_address(address) for address in host.addresses}),
+        "macs": sorted({_mac(mac) for mac in host.macs}),
+        "alive": host.alive,
+        "services": [asdict(service) | {"product": service.product or None} for service in sorted(set(host.services))],
+        "first_seen": host.seen_at,
+        "last_seen": host.seen_at,
+        **{fact: getattr(host, fact) for fact in _FACTS},
+    }
+
+
+def _rank(host: Mapping[str, Any]) -> tuple[str, str]:
+    """Order hosts by when they were seen, then by what they say: any order will do, if only it is always the same."""
+    return host["last_seen"], repr(sorted(host.items()))
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise BadInput("A scan reported something that is not an IP address.", path="addresses") from None
+
+
+def _mac(text: str) -> str:
+    digits = re.sub(r"[:.\-]", "", text.casefold())
+    if not _MAC.fullmatch(digits):
+        raise BadInput("A scan reported something that is not a MAC address.", path="macs")
+    return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
+
+
+def _keys(host: Mapping[str, Any]) -> list[Key]:
+    return recognised_by(host["names"], host["macs"], host["addresses"])
+
+
+async def _owners(tx: AsyncConnection, site: Place, keys: Iterable[Key]) -> dict[Key, list[int]]:
+    """Find the live assets of the site that have one of the keys."""
+    found: dict[Key, list[int]] = {}
+    for chunk in chunks(sorted(keys)):
+        statement = (
+            select(asset_keys.c.kind, asset_keys.c.value, asset_keys.c.asset_id)
+            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
+            .where(
+                asset_keys.c.site_id == site.site_id,
+                tuple_(asset_keys.c.kind, asset_keys.c.value).in_(chunk),
+                assets.c.deleted_at.is_(None),
+            )
+            .order_by(asset_keys.c.asset_id)
+        )
+        for kind, value, asset_id in await tx.execute(statement):
+            found.setdefault((kind, value), []).append(asset_id)
+    return found
+
+
+def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> int | None:
+    """Recognise a host by MAC address; then by name, or an address that is all it has, if exactly one asset has it."""
+    keys = _keys(host)
+    by_mac = [owner for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
+    if by_mac:
+        return min(by_mac)
+    for wanted in (NAME, ADDRESS):
+        owners = {owner for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())}
+        if len(owners) == 1:
+            return owners.pop()
+    return None
+
+
+async def _write(tx: AsyncConnection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], int]]) -> None:
+    """Write each host over the record of its asset that shares a key with it, or as a new record."""
+    present: dict[int, list[dict[str, Any]]] = {}
+    for chunk in chunks(sorted({asset_id for _, asset_id in placed})):
+        statement = select(scan_records).where(scan_records.c.asset_id.in_(chunk)).order_by(scan_records.c.id)
+        for stored in (await tx.execute(statement)).mappings():
+            present.setdefault(stored["asset_id"], []).append(dict(stored))
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    for host, asset_id in placed:
+        mine = set(_keys(host))
+        # Each record once: two hosts that were one record before become two.
+        row = next((row for row in present.get(asset_id, ()) if mine & set(_keys(row))), None)
+        if row is None:
+            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": asset_id}
+            new.append({**host, **places, "created_at": now, "updated_at": now})
+            continue
+        present[asset_id].remove(row)
+        changed.append({"key": row["id"], **_renewed(row, host)})
+    if new:
+        await tx.execute(insert(scan_records), new)
+    if changed:
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed[0] if name != "key"}
+        statement_ = update(scan_records).where(scan_records.c.id == bindparam("key"))
+        rows = [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in changed]
+        await tx.execute(statement_.values(**values, updated_at=now), rows)
+
+
+def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record after another scan: the later one decides, what only the earlier one said stays."""
+    later, earlier = (host, row) if host["last_seen"] >= row["last_seen"] else (row, host)
+    fields = {name: later[name] if later[name] or name in _MOMENTARY else earlier[name] for name in host}
+    return fields | {"first_seen": min(row["first_seen"], host["first_seen"])}
+
+
+# True of the moment of a scan only: nothing is kept of what the one before found.
+_MOMENTARY = ("alive", "addresses", "services")

@@ -1,0 +1,66 @@
+"""The functions of our own that SQL calls, registered on every connection; each returns NULL for what it cannot read.
+
+Letter case is ignored in all scripts (SQLite's own LOWER and LIKE know only ASCII); versions become texts that sort
+component by component.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+_DIGITS = re.compile(r"[0-9]+")
+_DIGITS_MAX = 99
+
+
+def register(connection: Any) -> None:
+    """Make the functions known to a new SQLite connection."""
+    for name, function, arguments in (
+        ("fold", fold, 1),
+        ("version_key", version_key, 1),
+        ("in_networks", in_networks, 2),
+    ):
+        connection.create_function(name, arguments, function, deterministic=True)
+
+
+def fold(text: object) -> object:
+    """Return a text without its letter case."""
+    return text.casefold() if isinstance(text, str) else text
+
+
+@lru_cache(maxsize=10_000)
+def version_key(version: object) -> str | None:
+    """Return a text that sorts as the version's numbers do: 10.0.9 before 10.0.10, and 10.0 with 10.0.0.
+
+    None when there is no number in it. What stands between the numbers does not count.
+    """
+    found = _DIGITS.findall(version) if isinstance(version, str) else []
+    if not found:
+        return None
+    numbers = [number.lstrip("0")[:_DIGITS_MAX] for number in found]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    # A longer number is a greater one; a blank sorts before every digit.
+    return " ".join(f"{len(number):02}{number}" for number in numbers)
+
+
+@lru_cache(maxsize=50_000)
+def in_networks(address: object, networks: str) -> bool | None:
+    """Tell whether an IP address lies in one of some networks, separated by blanks; None for what is no address.
+
+    An IPv4 address inside IPv6 counts as IPv4.
+    """
+    try:
+        found = ip_address(address) if isinstance(address, str) else None
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return None if found is None else any(found in network for network in _parsed(networks))
+
+
+@lru_cache(maxsize=1_000)
+def _parsed(networks: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(network) for network in networks.split()]

@@ -1,0 +1,76 @@
+"""One installation with rows in every table, behind the operations that the server would run on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+
+from schema import build_schema
+from schema.access import Principal, Role
+from schema.context import Context
+from schema.extent import check_extent
+from schema.limits import Limits
+from server.admission import admit, measure
+from server.graphql.execution import Execution, Trace
+from server.graphql.request import GraphQLRequest
+from server.simulator import Simulator
+from sync.runtime import Config, Runtime
+from tests.api.rows import furnish
+from tests.api.world import directory_of
+
+
+def execution_of(limits: Limits) -> Execution:
+    """Put an execution together as server/app.py does."""
+    schema = build_schema()
+    return Execution(
+        schema,
+        request_timeout_s=10.0,
+        limits=limits,
+        check=partial(check_extent, limits),
+        measure=partial(measure, schema._schema),
+        admit=partial(admit, limits),
+    )
+
+
+@dataclass(frozen=True)
+class Front:
+    """Sends operations to an execution and reads the answers."""
+
+    runtime: Runtime
+    execution: Execution
+
+    async def ask(self, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run one operation as an administrator."""
+        request = GraphQLRequest(document, None, variables or {})
+        principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
+        async with Context(self.runtime, principal, "request-1", {}) as context:
+            answer = await self.execution.execute(
+                request, context, request_id="request-1", read_only=True, trace=Trace()
+            )
+        body: dict[str, Any] = orjson.loads(answer.body)
+        return body
+
+
+@pytest.fixture(scope="session")
+async def runtime(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runtime]:
+    """Return an open runtime whose first organization has rows in every table."""
+    settings = directory_of(Simulator(users=1, devices=1, groups=1, seed=7))
+    config = Config(tmp_path_factory.mktemp("abuse") / "data", custom=settings.custom, connect=settings.connect)
+    opened = await Runtime.open(config)
+    try:
+        async with opened.store.write() as tx:
+            await furnish(tx, 1, seed=3)
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+def front(runtime: Runtime) -> Front:
+    """Return a front with the limits that hold by default."""
+    return Front(runtime, execution_of(Limits()))

@@ -1,0 +1,49 @@
+"""Two thousand documents made by chance: each is answered, or refused with the code of what is wrong with it."""
+
+from __future__ import annotations
+
+import string
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.abuse.conftest import Front
+from tests.abuse.documents import documents
+
+REFUSALS = {
+    "LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT", "BAD_CURSOR", "BAD_SEARCH",
+    "FORBIDDEN",
+}  # fmt: skip
+CHARACTERS = string.printable + "\0\ufeff\u2028é"
+MUTILATIONS = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(CHARACTERS)), min_size=1, max_size=3)
+VARIABLES = st.dictionaries(st.just("v"), st.none() | st.integers(-2, 2**40) | st.text(max_size=3) | st.booleans())
+unlimited = settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
+
+
+async def check(front: Front, document: str, variables: dict[str, object]) -> None:
+    """Send a document; nothing but data and the caller's own mistakes may come back."""
+    answer = await front.ask(document, variables)
+    codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
+    assert codes <= REFUSALS, answer["errors"]
+    assert codes or "data" in answer
+
+
+@given(document=documents(), variables=VARIABLES)
+@unlimited
+async def test_document_is_never_an_internal_error_when_made_from_the_schema(
+    front: Front, document: str, variables: dict[str, object]
+) -> None:
+    """A thousand documents, most of them valid."""
+    await check(front, document, variables)
+
+
+@given(document=documents(), variables=VARIABLES, mutilations=MUTILATIONS)
+@unlimited
+async def test_document_is_never_an_internal_error_when_mutilated(
+    front: Front, document: str, variables: dict[str, object], mutilations: list[tuple[int, str]]
+) -> None:
+    """A thousand more with a few characters replaced."""
+    for place, character in mutilations:
+        place = place % len(document)
+        document = document[:place] + character + document[place + 1 :]
+    await check(front, document, variables)

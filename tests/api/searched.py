@@ -1,0 +1,200 @@
+"""Search terms with their meaning in plain Python: what answers are compared with; knows nothing of SQL or Expr."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from schema.fields import NOUNS, Field, Kind
+from sync.clock import SystemClock, timestamp
+from tests.api.links import Links
+from tests.api.lists import id_of
+from tests.api.predicate import COUNTS, inside, version
+from tests.api.world import Row
+
+Holds = Callable[[Row], bool]
+ORDERS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "=": "eq", "": "eq"}
+SPANS = {"12h": timedelta(hours=12), "300days": timedelta(days=300), "2 years": timedelta(days=730)}
+SPANS |= {"40 Weeks": timedelta(days=280), "1000y": timedelta(days=365_000), "1mo": timedelta(days=30)}
+# Relation keyword → the ways it leads, and by which of the target's columns a row is known.
+NAMED: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
+    "User": {
+        "group": (("groups",), "Group"), "manager": (("manager",), "User"),
+        "asset": (("owned_assets", "registered_assets"), "Asset"), "site": (("site",), "Site"),
+    },
+    "Group": {
+        "user": (("users",), "User"), "owner": (("owners",), "User"), "group": (("groups",), "Group"),
+        "member_of": (("member_of",), "Group"), "asset": (("assets",), "Asset"),
+    },
+    "Asset": {
+        "owner": (("owners",), "User"), "user": (("owners", "registered_users"), "User"),
+        "group": (("groups",), "Group"), "site": (("site",), "Site"),
+    },
+    "Task": {"site": (("site",), "Site"), "credential": (("credential",), "Credential")},
+    "TaskRun": {"task": (("task",), "Task")},
+}  # fmt: skip
+KNOWN_BY = {"User": ("display_name", "user_principal_name", "mail"), "Group": ("display_name", "mail")}
+COUNTED = {"User": {"group_count": "groups"}, "Group": {"user_count": "users"}, "Asset": {"group_count": "groups"}}
+
+
+class Terms:
+    """Invents terms about the rows of one inventory; the same chance gives the same terms."""
+
+    def __init__(self, noun: str, links: Links, chance: random.Random) -> None:
+        self.noun, self.links, self.chance = noun, links, chance
+        self.now = SystemClock().now()
+
+    def term(self) -> tuple[str, Holds]:
+        """Return a term and what it means."""
+        kind = self.chance.random()
+        if kind < 0.15 and self.noun in NAMED:
+            return self._named()
+        if kind < 0.22 and self.noun in COUNTED:
+            return self._counted()
+        if kind < 0.32:
+            return self._word()
+        fields = [field for field in NOUNS[self.noun].fields.values() if field.is_filterable and self._is_plain(field)]
+        field = self.chance.choice(fields)
+        if kind < 0.4:
+            return f"has:{self._spelling(field)}", lambda row: not _is_missing(field, self._value(field, row))
+        if kind < 0.46:
+            return f"{self._spelling(field)}:=", lambda row: _is_missing(field, self._value(field, row))
+        text, holds = self._about(field)
+        return f"{self._spelling(field)}:{text}", lambda row: holds(self._value(field, row))
+
+    def _is_plain(self, field: Field) -> bool:
+        """Leave out fields whose keyword means something of its own: aliases of sources, ids of a directory."""
+        return field.keyword not in ("source", "status") or self.noun == "TaskRun"
+
+    def _spelling(self, field: Field) -> str:
+        name = self.chance.choice([field.keyword, field.keyword.upper(), field.keyword.replace("_", "")])
+        return name if field.kind is not Kind.ID else "id"
+
+    def _value(self, field: Field, row: Row) -> Any:
+        return id_of(self.noun, row) if field.kind is Kind.ID else row[field.column.name]
+
+    def _about(self, field: Field) -> tuple[str, Callable[[Any], bool]]:
+        if field.kind is Kind.ID:
+            wanted = id_of(self.noun, self._row())
+            return wanted, lambda found: found == wanted
+        if field.kind is Kind.BOOL:
+            yes, word = self.chance.choice([(True, "t"), (True, "YES"), (False, "=0"), (False, "false")])
+            return word, lambda found: found is yes
+        if field.kind is Kind.ENUM:
+            assert field.enum is not None
+            member = self.chance.choice(list(field.enum)).value
+            return member.lower().replace("_", "-"), lambda found: found == member
+        if field.kind is Kind.INT:
+            sign, number = self.chance.choice(list(ORDERS)), self.chance.randrange(-1, 4)
+            return f"{sign}{number}", lambda found: found is not None and COUNTS[ORDERS[sign]](found, number)
+        if field.kind is Kind.TIME:
+            return self._time(field)
+        if field.kind is Kind.VERSION and self.chance.random() < 0.5:
+            sign, wanted = self.chance.choice(["<", "<=", ">", ">="]), self.chance.choice(["10", "9.0.0", "10.0.19045"])
+            return sign + wanted, lambda found: _ordered(ORDERS[sign], version(found), version(wanted))
+        if field.kind is Kind.ADDRESSES and self.chance.random() < 0.5:
+            network = self.chance.choice(["10.0.0.0/8", "10.1.2.3", "::/0"])
+            return f'"{network}"', lambda found: any(inside(one, network) for one in found or [])
+        return self._text(field)
+
+    def _time(self, field: Field) -> tuple[str, Callable[[Any], bool]]:
+        choice = self.chance.randrange(5)
+        if choice == 0:
+            return "0", lambda found: found is None
+        if choice == 1:
+            sign = self.chance.choice("<>")
+            now = timestamp(self.now)
+            return f"{sign}now", lambda found: found is not None and (found < now if sign == "<" else found > now)
+        if choice == 2:
+            sign, (word, span) = self.chance.choice("<>"), self.chance.choice(list(SPANS.items()))
+            return (
+                f'{sign}"{word}"',
+                lambda found: found is not None and _is_within(found, self.now, span) is (sign == "<"),
+            )
+        sign = self.chance.choice(list(ORDERS))
+        moment = self._value(field, self._row()) or "2026-11-23T04:05:06.123Z"
+        day = moment[:10]
+        if choice == 3:
+            written = f'"{int(day[5:7])}/{int(day[8:])}/{day[:4]}"' if self.chance.random() < 0.5 else day
+            midnight = f"{day}T00:00:00.000Z"
+            if sign in ("", "="):
+                return sign + written, lambda found: found is not None and found[:10] == day
+            return sign + written, lambda found: _ordered(ORDERS[sign], found, midnight)
+        if sign in ("", "="):
+            end = timestamp(datetime.fromisoformat(moment) + timedelta(seconds=1)).zfill(24)
+            return f"{sign}{moment}", lambda found: found is not None and moment <= found < end
+        return f"{sign}{moment}", lambda found: _ordered(ORDERS[sign], found, moment)
+
+    def _text(self, field: Field | None) -> tuple[str, Callable[[Any], bool]]:
+        """Return a text in some writing, and whether a value or one of a list is such."""
+        stored = [self._value(field, self._row()) for _ in range(3)] if field else []
+        texts = [one for value in stored for one in (value if isinstance(value, list) else [value]) if one]
+        probe = self.chance.choice([*texts, "a", "%", "_", "alpha", "SS", "@", ".", "\\", '"'])
+        start = self.chance.randrange(len(probe))
+        part = self.chance.choice([probe, probe[start:], probe[: start + 1], probe.swapcase()])
+        is_whole = field is not None and self.chance.random() < 0.3
+        pieces = [(char, self.chance.random() < 0.08) for char in part]
+        written, pattern = "", ""
+        for char, becomes_wild in pieces:
+            if becomes_wild:
+                wild = self.chance.choice("%_")
+                written, pattern = written + wild, pattern + (".*" if wild == "%" else ".")
+            else:
+                written += f"\\{char}" if char in '%_\\"' or self.chance.random() < 0.1 else char
+                pattern += re.escape(char.casefold())
+        expression = re.compile(pattern, re.DOTALL)
+        match = expression.fullmatch if is_whole else expression.search
+        quoted = f'"{written}"' if written[0] not in "=<>" else f'"\\{written}"'
+        return ("=" if is_whole else "") + quoted, lambda found: any(match(one.casefold()) for one in _each(found))
+
+    def _word(self) -> tuple[str, Holds]:
+        fields = [field for field in NOUNS[self.noun].fields.values() if field.is_text]
+        text, holds = self._text(None)
+        if not fields or text == '"10.0.0.0/8"':
+            return "has:id", lambda _: True
+        return text, lambda row: any(holds(self._value(field, row)) for field in fields)
+
+    def _named(self) -> tuple[str, Holds]:
+        keyword = self.chance.choice(list(NAMED[self.noun]))
+        ways, target = NAMED[self.noun][keyword]
+        columns = ("names",) if target == "Asset" else KNOWN_BY.get(target, ("name",))
+
+        def others(row: Row) -> list[Row]:
+            return [other for way in ways for other in self.links.related(self.noun, way, row)]
+
+        if self.chance.random() < 0.3:
+            return f"has:{keyword}", lambda row: bool(others(row))
+        if self.chance.random() < 0.2:
+            return f"{keyword}:=", lambda row: not others(row)
+        text, holds = self._text(None)
+        return f"{keyword}:{text}", lambda row: any(holds(other[column]) for other in others(row) for column in columns)
+
+    def _counted(self) -> tuple[str, Holds]:
+        keyword, relation = self.chance.choice(list(COUNTED[self.noun].items()))
+        sign, number = self.chance.choice(list(ORDERS)), self.chance.randrange(4)
+        return f"{keyword}:{sign}{number}", lambda row: COUNTS[ORDERS[sign]](
+            len(self.links.related(self.noun, relation, row)), number
+        )
+
+    def _row(self) -> Row:
+        rows: Sequence[Row] = list(self.links.rows[self.noun].values())
+        return self.chance.choice(rows)
+
+
+def _each(found: Any) -> list[str]:
+    return [] if found is None else found if isinstance(found, list) else [found]
+
+
+def _is_missing(field: Field, found: Any) -> bool:
+    return found is None or (found in ("", []) and field.kind is not Kind.INT)
+
+
+def _is_within(found: str, now: datetime, span: timedelta) -> bool:
+    return timestamp(now - span) < found < timestamp(now + span)
+
+
+def _ordered(order: str, found: Any, wanted: Any) -> bool:
+    return found is not None and COUNTS[order](found, wanted)

@@ -1,0 +1,154 @@
+"""Filters across relations: any tree of them returns what walking the rows in plain Python returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schema.fields import NOUNS, Relation
+from schema.filters import NESTING_MAX, RELATIONS_MAX
+from tests.api.links import LOADED, Links
+from tests.api.lists import LISTS, caller_for, id_of
+from tests.api.test_where import Choice, grown
+from tests.api.world import World
+
+SEARCHED = ["User", "Group", "Asset", "Task", "Site"]
+OPERATORS = ["eq", "ne", "lt", "lte", "gt", "gte"]
+
+
+@pytest.fixture(scope="session")
+async def links(world: World) -> dict[str, Links]:
+    """Return both organizations' rows as plain Python sees them."""
+    return {place: await Links.read(world, getattr(world, place)) for place in ("home", "beta")}
+
+
+def crossing(noun: str) -> list[Relation]:
+    """Return the relations whose rows the test knows."""
+    return [relation for relation in NOUNS[noun].relations.values() if relation.target in LOADED]
+
+
+Tree = st.recursive(
+    Choice,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["and", "or"]), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("not"), inner),
+        st.tuples(st.just("related"), st.integers(0, 100), st.integers(0, 11), inner),
+        st.tuples(st.just("related"), st.integers(0, 100), st.integers(0, 11), inner),
+    ),
+    max_leaves=6,
+)
+
+
+def planted(noun: str, links: Links, tree: Any) -> dict[str, Any]:
+    """Turn a tree of choices into a `where` that crosses relations."""
+    if tree[0] in ("and", "or"):
+        return {tree[0]: [planted(noun, links, part) for part in tree[1]]}
+    if tree[0] == "not":
+        return {"not": planted(noun, links, tree[1])}
+    if tree[0] != "related":
+        return dict(grown(noun, list(links.rows[noun].values()), tree))
+    _, which, how, inner = tree
+    relations = crossing(noun)
+    relation = relations[which % len(relations)]
+    part = planted(relation.target, links, inner)
+    if not relation.is_many:
+        return {relation.graphql_name: part}
+    quantified: list[dict[str, Any]] = [
+        {"some": part}, {"none": part}, {"every": part}, {"exists": bool(which % 2)},
+        {"count": {OPERATORS[which % 6]: which % 4}}, {"some": part, "count": {"lte": 2}},
+    ]  # fmt: skip
+    return {relation.graphql_name: quantified[how % 6]}
+
+
+@pytest.mark.parametrize("place", ["home", "beta"])
+@pytest.mark.parametrize("noun", SEARCHED)
+@given(tree=Tree)
+@settings(max_examples=100)
+async def test_filter_across_relations_returns_what_the_predicate_returns_for_any_tree(
+    world: World, links: dict[str, Links], noun: str, place: str, tree: Any
+) -> None:
+    """Quantifiers, counts and nesting see the rows the caller may see, and no others."""
+    here = links[place]
+    where = planted(noun, here, tree)
+    text = "query($where: %sWhere) { %s(first: 1000, where: $where) { totalCount nodes { id } } }"
+    got = await caller_for(world, noun, getattr(world, place)).data(text % (noun, LISTS[noun]), where=where)
+    expected = [id_of(noun, row) for row in here.rows[noun].values() if here.matches(NOUNS[noun], where, row)]
+    assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected, where
+    assert got[LISTS[noun]]["totalCount"] == len(expected)
+
+
+def chained(levels: int) -> dict[str, Any]:
+    """Return a filter of so many levels, each a relation."""
+    where: dict[str, Any] = {"displayName": {"contains": "a"}}
+    for level in range(levels - 1):
+        where = {"users": {"some": where}} if level % 2 == 0 else {"groups": {"none": where}}
+    return where
+
+
+@pytest.mark.parametrize("levels", [NESTING_MAX - 1, NESTING_MAX])
+async def test_filter_across_relations_is_answered_at_its_depth(
+    world: World, links: dict[str, Links], levels: int
+) -> None:
+    """The database takes as many nested relations as are allowed."""
+    noun = "User" if levels % 2 else "Group"
+    where, here = chained(levels), links["beta"]
+    text = "query($where: %sWhere) { %s(first: 1000, where: $where) { nodes { id } } }"
+    got = await caller_for(world, noun, world.beta).data(text % (noun, LISTS[noun]), where=where)
+    expected = [id_of(noun, row) for row in here.rows[noun].values() if here.matches(NOUNS[noun], where, row)]
+    assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected
+
+
+async def test_filter_is_answered_and_refused_at_the_limit_of_relations(world: World) -> None:
+    """So many relations may be crossed, typed and searched together, and one more may not."""
+    text = "query($w: GroupWhere, $s: String) { groups(where: $w, search: $s) { totalCount } }"
+    where = {"and": [{"owners": {"exists": True}}] * (RELATIONS_MAX - 3)}
+    assert (await world.caller().ask(text, w=where, s="has:owner has:user group:x")).code is None
+    answer = await world.caller().ask(text, w=where, s="has:owner has:user member_of.owner:x")
+    assert answer.code == "BAD_USER_INPUT"
+
+
+REFUSED: list[tuple[str, Any, str]] = [
+    ("Group", {"owners": None}, "where.owners"),
+    ("Group", {"owners": {}}, "where.owners"),
+    ("Group", {"owners": {"none": {}}}, "where.owners.none"),
+    ("Group", {"owners": {"some": None}}, "where.owners.some"),
+    ("Group", {"owners": {"exists": None}}, "where.owners.exists"),
+    ("Group", {"owners": {"count": {}}}, "where.owners.count"),
+    ("Group", {"owners": {"count": {"gt": None}}}, "where.owners.count.gt"),
+    ("User", {"manager": {}}, "where.manager"),
+    ("User", {"manager": None}, "where.manager"),
+    ("Group", {"owners": {"some": {"id": {"eq": "group_1"}}}}, "where.owners.some.id.eq"),
+    ("Group", chained(NESTING_MAX + 2), "where" + ".users.some.groups.none" * (NESTING_MAX // 2)),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "nothing", "exists": True}]}, "where.attributes[0]"),
+    ("Asset", {"attributes": [{"source": "jamf", "name": "trustType", "exists": True}]}, "where.attributes[0]"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "trustType"}]}, "where.attributes[0]"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "trustType", "eq": None}]}, "where.attributes[0].eq"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "isManaged", "eq": "x"}]}, "where.attributes[0].eq"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "isManaged", "lt": "1"}]}, "where.attributes[0].lt"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "deviceVersion", "eq": "x"}]}, "where.attributes[0].eq"),
+    ("Asset", {"attributes": None}, "where.attributes"),
+    ("Asset", {"sources": {"has": "jamf"}}, "where.sources.has"),
+    ("Asset", {"addresses": {"inNetwork": ["lan"]}}, "where.addresses.inNetwork"),
+    ("Asset", {"osVersion": {"lt": "new"}}, "where.osVersion.lt"),
+]
+
+
+@pytest.mark.parametrize(("noun", "where", "place"), REFUSED, ids=[place for _, _, place in REFUSED])
+async def test_filter_across_relations_is_refused_when_it_says_nothing_or_too_much(
+    world: World, noun: str, where: Any, place: str
+) -> None:
+    """Null, empty objects, unknown attributes and unfit values: BAD_USER_INPUT with the place."""
+    text = f"query($w: {noun}Where) {{ {LISTS[noun]}(where: $w) {{ totalCount }} }}"
+    answer = await world.caller().ask(text, w=where)
+    assert answer.code == "BAD_USER_INPUT"
+    assert answer.problems[0].facts["path"] == place
+
+
+@pytest.mark.parametrize("value", ["", "3", "d", "P", "PT", "-3d", "3 fortnights", "P1H", "1001y", "9" * 20 + "d"])
+async def test_duration_is_refused_when_it_is_none(world: World, value: str) -> None:
+    """A span of time that cannot be read, or leads out of the calendar, is refused before anything runs."""
+    text = "query($d: Duration) { users(where: {createdAt: {olderThan: $d}}) { totalCount } }"
+    assert (await world.caller().ask(text, d=value)).code == "BAD_USER_INPUT"

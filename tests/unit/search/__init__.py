@@ -1,0 +1,1 @@
+"""The search language as text: grammar, places of mistakes, normal form, cost."""
