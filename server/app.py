@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from schema.access import Principal
 from schema.context import Context
@@ -26,11 +25,12 @@ from schema.plan import Response as PlannedResponse
 from server.admission import admit, measure
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
-from server.graphql.execution import Execution, Prepared
+from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
+from server.graphql.repeat import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
-from server.identity import identify
+from server.identity import identify, recall
 from server.observe import RequestLog
 from server.settings import Settings
 from sync.errors import RollcallError
@@ -39,6 +39,7 @@ from sync.runtime import Runtime
 log = structlog.stdlib.get_logger("rollcall.server")
 
 JSON = "application/json; charset=utf-8"
+GRAPHQL_PATH = "/graphql"
 MIB = 1024 * 1024
 
 
@@ -47,15 +48,24 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
 
     The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
     """
+    endpoint = _endpoint(settings, runtime, schema)
+    repeats = Middleware(
+        Repeats,
+        endpoint=endpoint,
+        path=GRAPHQL_PATH,
+        recall=partial(recall, runtime),
+        body_timeout_s=settings.request_timeout_s,
+    )
     app = Starlette(
         routes=[
-            Route("/graphql", _endpoint(settings, runtime, schema)),
+            Route(GRAPHQL_PATH, endpoint),
             Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
         ],
         middleware=[
             Middleware(RequestLog, clock=runtime.clock),
+            repeats,
             Middleware(Edge, cors_origins=settings.cors_origins),
         ],
         exception_handlers={HTTPException: _plain_error},
@@ -65,7 +75,7 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     return app
 
 
-def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> ASGIApp:
+def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> GraphQLEndpoint:
     limits = {
         "bodyBytes": settings.body_bytes_max,
         "variablesDepth": VARIABLES_DEPTH_MAX,
@@ -78,14 +88,7 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id, limits)
 
-    async def plan(prepared: Prepared, context: Context) -> PlannedResponse | None:
-        asked = Asked(
-            prepared.document.digest,
-            prepared.document.tree,
-            prepared.operation,
-            prepared.variables,
-            orjson.dumps(prepared.request.variables, option=orjson.OPT_SORT_KEYS),
-        )
+    async def plan(asked: Asked, context: Context) -> PlannedResponse | None:
         return await plans.answer(asked, context.principal)
 
     return GraphQLEndpoint(

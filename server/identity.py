@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from schema.access import Principal, Role
 from server.graphql.errors import Refused
 from sync.runtime import Runtime
+from sync.store import AnyRow
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})\Z", re.IGNORECASE)
 
@@ -37,14 +39,19 @@ async def identify(runtime: Runtime, request: Request) -> Principal:
     found = await runtime.tokens.find(text) if text else None
     if found is None:
         raise refused()
-    principal = Principal(
-        token_id=found.id,
-        organization_id=found.organization_id,
-        role=Role[found.role],
-        name=found.name,
-    )
-    request.state.token_id = principal.token_id
-    return principal
+    return _principal(found, request.scope)
+
+
+def recall(runtime: Runtime, scope: Scope) -> Principal | None:
+    """Return the caller if the token was found lately and still counts; None says nothing."""
+    text = bearer([value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"])
+    found = runtime.tokens.recall(text) if text else None
+    return None if found is None else _principal(found, scope)
+
+
+def _principal(found: AnyRow, scope: Scope) -> Principal:
+    scope.setdefault("state", {})["token_id"] = found.id
+    return Principal(found.id, found.organization_id, Role[found.role], found.name)
 
 
 def bearer(headers: list[str]) -> str | None:

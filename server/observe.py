@@ -11,12 +11,12 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync.clock import Clock
@@ -31,6 +31,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 Event = MutableMapping[str, Any]
+_current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def configure_logs(level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
@@ -42,7 +43,7 @@ def configure_logs(level: str = "info", form: str = "json", stream: TextIO | Non
         stream: standard error when None.
     """
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -77,6 +78,13 @@ def configure_logs(level: str = "info", form: str = "json", stream: TextIO | Non
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
+def _add_request_id(_logger: Any, _method: str, event: Event) -> Event:
+    """Name the request that a line belongs to."""
+    if (request_id := _current.get()) is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
 class Facts(dict[str, Any]):
     """What an access line says; one is written for each request, so it takes the short way to the renderer."""
 
@@ -85,7 +93,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         if not isinstance(record.msg, Facts):
             return super().format(record)
-        time = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        time = datetime.fromtimestamp(record.created, UTC)
         event: Event = {**record.msg, "logger": record.name, "level": record.levelname.lower(), "time": time}
         render = self.processors[-1]
         return str(render(None, "", _clip(None, "", event)))
@@ -104,7 +112,7 @@ def _clip(_logger: Any, _method: str, event: Event) -> Event:
 def _as_json(_logger: Any, _method: str, event: Event) -> str:
     # ASCII only: control characters, U+2028 and bidi marks all come out escaped, so a line stays a line.
     try:
-        quick = orjson.dumps(event, default=_named).decode()
+        quick = orjson.dumps(event, default=_named, option=orjson.OPT_UTC_Z).decode()
     except TypeError:
         quick = ""
     return quick if quick and quick.isascii() else json.dumps(event, default=_named, ensure_ascii=True)
@@ -141,18 +149,19 @@ class RequestLog:
         state["request_id"] = request_id
         started = self._clock.monotonic()
         status = 500
+        token = _current.set(request_id)
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                await self._app(scope, receive, noting)
+            await self._app(scope, receive, noting)
         finally:
+            _current.reset(token)
             self._write(scope, state, request_id, status, self._clock.monotonic() - started)
 
     def _write(self, scope: Scope, state: Mapping[str, Any], request_id: str, status: int, duration_s: float) -> None:
@@ -172,8 +181,10 @@ class RequestLog:
             facts["operation_name"] = trace.operation_name
             if trace.errors:
                 facts["codes"] = trace.errors
-        quiet = scope["path"] in QUIET_PATHS and status < 500
-        log.log(logging.DEBUG if quiet else logging.INFO, Facts(facts))
+        level = logging.DEBUG if scope["path"] in QUIET_PATHS and status < 500 else logging.INFO
+        if log.isEnabledFor(level):
+            # Made by hand: `log.log` would look for the caller in the stack, each time to find this line.
+            log.handle(logging.LogRecord(log.name, level, "", 0, Facts(facts), None, None))
 
 
 def _request_id(scope: Scope) -> str:

@@ -108,20 +108,26 @@ class KnownTokens:
         self._commits = -1
         self._known: dict[bytes, AnyRow] = {}
 
-    async def find(self, text: str) -> AnyRow | None:
-        """Look up a presented token, as `find_token` does."""
-        # Taken before the read: a commit in the meantime makes what was read count for nothing.
-        commits, key = self._store.commits, digest(text)
+    def recall(self, text: str) -> AnyRow | None:
+        """Return a token that was found and is valid now; None says nothing."""
+        commits = self._store.commits
         if commits != self._commits or len(self._known) >= KNOWN_MAX:
             self._known.clear()
             self._commits = commits
-        row = self._known.get(key)
-        if row is None:
-            row = await find_token(self._store, self._clock, text)
-            if row is not None and commits == self._commits == self._store.commits:
-                self._known[key] = row
+        row = self._known.get(digest(text))
         if row is None or (row.expires_at is not None and row.expires_at <= timestamp(self._clock.now())):
             return None
+        return row
+
+    async def find(self, text: str) -> AnyRow | None:
+        """Look up a presented token, as `find_token` does."""
+        row = self.recall(text)
+        if row is None:
+            # Taken before the read: a commit in the meantime makes what was read count for nothing.
+            commits = self._store.commits
+            row = await find_token(self._store, self._clock, text)
+            if row is not None and commits == self._commits == self._store.commits:
+                self._known[digest(text)] = row
         return row
 
 
