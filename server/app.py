@@ -20,9 +20,8 @@ from schema.access import Principal
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import bounds
-from schema.plan import Asked, Plans
-from schema.plan import Response as PlannedResponse
-from server.admission import admit, measure
+from schema.plan import Plans
+from server.admission import admit, measure, weigh
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
@@ -83,13 +82,8 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
         **{bound.name: bound.value for bound in bounds(settings.limits)},
     }
 
-    plans = Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB)
-
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id, limits)
-
-    async def plan(asked: Asked, context: Context) -> PlannedResponse | None:
-        return await plans.answer(asked, context.principal)
 
     return GraphQLEndpoint(
         Execution(
@@ -99,8 +93,9 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             limits=settings.limits,
             check=partial(check_extent, settings.limits),
             measure=partial(measure, schema._schema),
-            admit=partial(admit, settings.limits),
-            plan=plan,
+            weigh=partial(weigh, settings.limits),
+            admit=admit,
+            plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
         ),
         identify=partial(identify, runtime),
         make_context=make_context,

@@ -6,6 +6,7 @@ Never logs, keeps or echoes a token. A revocation or a new role acts on the next
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -14,6 +15,7 @@ from schema.access import Principal, Role
 from server.graphql.errors import Refused
 from sync.runtime import Runtime
 from sync.store import AnyRow
+from sync.tokens import KNOWN_MAX
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})\Z", re.IGNORECASE)
 
@@ -51,7 +53,12 @@ def recall(runtime: Runtime, scope: Scope) -> Principal | None:
 
 def _principal(found: AnyRow, scope: Scope) -> Principal:
     scope.setdefault("state", {})["token_id"] = found.id
-    return Principal(found.id, found.organization_id, Role[found.role], found.name)
+    return _made(found.id, found.organization_id, found.role, found.name)
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def _made(token_id: int, organization_id: int, role: str, name: str) -> Principal:
+    return Principal(token_id, organization_id, Role[role], name)
 
 
 def bearer(headers: list[str]) -> str | None:

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -89,14 +90,31 @@ class Facts(dict[str, Any]):
     """What an access line says; one is written for each request, so it takes the short way to the renderer."""
 
 
+class AccessRecord(logging.LogRecord):
+    """The record of an access line: without what the standard one finds out each time about threads and callers."""
+
+    def __init__(self, level: int, facts: Facts) -> None:
+        # The standard constructor is left out on purpose; these are all the attributes that handlers read.
+        self.__dict__.update(_ACCESS_RECORD, levelno=level, levelname=logging.getLevelName(level), msg=facts)
+        self.created = time.time()
+        self.msecs = self.created % 1 * 1000
+
+    def getMessage(self) -> str:
+        """Return the line's text, for handlers of other programs."""
+        return str(self.msg)
+
+
+_ACCESS_RECORD = vars(logging.LogRecord("rollcall.access", logging.INFO, "", 0, "", None, None))
+
+
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         if not isinstance(record.msg, Facts):
             return super().format(record)
-        time = datetime.fromtimestamp(record.created, UTC)
-        event: Event = {**record.msg, "logger": record.name, "level": record.levelname.lower(), "time": time}
+        moment = datetime.fromtimestamp(record.created, UTC)
+        event: Event = {**record.msg, "logger": record.name, "level": record.levelname.lower(), "time": moment}
         render = self.processors[-1]
-        return str(render(None, "", _clip(None, "", event)))
+        return str(render(None, "", event))
 
 
 def _clip(_logger: Any, _method: str, event: Event) -> Event:
@@ -170,7 +188,7 @@ class RequestLog:
             "request_id": request_id,
             "method": scope["method"],
             # The path without the query string: a GET carries its document and variables there.
-            "path": scope["path"],
+            "path": scope["path"][:TEXT_CHARS_MAX],
             "status": status,
             "duration_ms": round(duration_s * 1000, 1),
         }
@@ -183,8 +201,7 @@ class RequestLog:
                 facts["codes"] = trace.errors
         level = logging.DEBUG if scope["path"] in QUIET_PATHS and status < 500 else logging.INFO
         if log.isEnabledFor(level):
-            # Made by hand: `log.log` would look for the caller in the stack, each time to find this line.
-            log.handle(logging.LogRecord(log.name, level, "", 0, Facts(facts), None, None))
+            log.handle(AccessRecord(level, Facts(facts)))
 
 
 def _request_id(scope: Scope) -> str:

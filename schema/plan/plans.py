@@ -109,6 +109,10 @@ class Plans:
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
 
+    def recall(self, asked: Asked, principal: Principal) -> Response | None:
+        """Return an answer that is kept and still counts."""
+        return self._responses.get(asked.key(principal), self._runtime.store.commits)
+
     async def answer(self, asked: Asked, principal: Principal) -> Response | None:
         """Answer a query; None leaves it to the executor.
 
@@ -117,9 +121,6 @@ class Plans:
         """
         store, key = self._runtime.store, asked.key(principal)
         commits = store.commits
-        kept = self._responses.get(key, commits)
-        if kept is not None:
-            return kept
         try:
             binding = self._binding(asked, principal)
             if binding is None:

@@ -6,7 +6,7 @@ Never logs a document, a variable or an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from schema.limits import Limits
-from schema.plan import Asked, Response
+from schema.plan import Asked, Plans, Response
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -81,7 +81,7 @@ class Trace:
         self.operation_type = operation.operation.value
 
 
-Plan = Callable[[Asked, Any], Awaitable[Response | None]]
+Weigh = Callable[[Prepared], None]
 Admit = Callable[[Prepared, Any], None]
 
 
@@ -94,10 +94,10 @@ class Execution:
         introspection: False refuses `__schema` and `__type`.
         limits: of the text of a document.
         check: the other limits on a parsed document, run before validation.
-        measure: finds once a document what `admit` asks for.
-        admit: called with the prepared operation and the context before anything runs; raises Forbidden or
-            DocumentRejected.
-        plan: answers what it can, and None for what the executor must answer.
+        measure: finds once a document what `weigh` and `admit` ask for.
+        weigh: called with each prepared operation; raises DocumentRejected.
+        admit: called with the prepared operation and the context before anything runs; raises Forbidden.
+        plans: answer what they can; the executor answers the rest.
     """
 
     def __init__(
@@ -109,15 +109,17 @@ class Execution:
         limits: Limits | None = None,
         check: DocumentCheck | None = None,
         measure: Measure | None = None,
+        weigh: Weigh | None = None,
         admit: Admit | None = None,
-        plan: Plan | None = None,
+        plans: Plans | None = None,
     ) -> None:
         if schema.extensions:
-            raise TypeError("Schema extensions are bypassed here; use check or plan instead.")
+            raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
         self._schema = schema
         self._timeout_s = request_timeout_s
+        self._weigh = weigh
         self._admit = admit
-        self._plan = plan
+        self._plans = plans
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
 
@@ -133,6 +135,9 @@ class Execution:
         try:
             if self._admit is not None:
                 self._admit(prepared, context)
+            kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
+            if kept is not None:
+                return Answer(kept.body, "executed", kept)
             async with asyncio.timeout(self._timeout_s):
                 return await self._run(prepared, context, request_id, trace)
         except DocumentRejected as rejected:
@@ -171,16 +176,19 @@ class Execution:
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
         given = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS)
-        return Prepared(document, request, Asked(document.digest, document.tree, operation, values, given))
+        prepared = Prepared(document, request, Asked(document.digest, document.tree, operation, values, given))
+        if self._weigh is not None:
+            self._weigh(prepared)
+        return prepared
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
+        if self._plans is not None and is_query(prepared.operation):
+            planned = await self._plans.answer(prepared.asked, context.principal)
+            if planned is not None:
+                return Answer(planned.body, "executed", planned)
         known = self._introspection.answer(prepared)
         if known is not None:
             return Answer(known, "executed")
-        if self._plan is not None and is_query(prepared.operation):
-            planned = await self._plan(prepared.asked, context)
-            if planned is not None:
-                return Answer(planned.body, "executed", planned)
         name = prepared.operation.name
         result = execute(
             self._schema._schema,

@@ -15,7 +15,7 @@ from schema.access import Principal, Role
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import Limits
-from server.admission import admit, measure
+from server.admission import admit, measure, weigh
 from server.graphql.document import DocumentRejected
 from server.graphql.execution import Answer, Execution, Trace, rejection
 from server.graphql.request import GraphQLRequest
@@ -34,7 +34,8 @@ def execution_of(limits: Limits) -> Execution:
         limits=limits,
         check=partial(check_extent, limits),
         measure=partial(measure, schema._schema),
-        admit=partial(admit, limits),
+        weigh=partial(weigh, limits),
+        admit=admit,
     )
 
 
