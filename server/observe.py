@@ -10,7 +10,6 @@ import logging
 import re
 import secrets
 import sys
-import time
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -93,11 +92,10 @@ class Facts(dict[str, Any]):
 class AccessRecord(logging.LogRecord):
     """The record of an access line: without what the standard one finds out each time about threads and callers."""
 
-    def __init__(self, level: int, facts: Facts) -> None:
+    def __init__(self, level: int, facts: Facts, created: float) -> None:
         # The standard constructor is left out on purpose; these are all the attributes that handlers read.
         self.__dict__.update(_ACCESS_RECORD, levelno=level, levelname=logging.getLevelName(level), msg=facts)
-        self.created = time.time()
-        self.msecs = self.created % 1 * 1000
+        self.created, self.msecs = created, created % 1 * 1000
 
     def getMessage(self) -> str:
         """Return the line's text, for handlers of other programs."""
@@ -201,7 +199,7 @@ class RequestLog:
                 facts["codes"] = trace.errors
         level = logging.DEBUG if scope["path"] in QUIET_PATHS and status < 500 else logging.INFO
         if log.isEnabledFor(level):
-            log.handle(AccessRecord(level, Facts(facts)))
+            log.handle(AccessRecord(level, Facts(facts), self._clock.now().timestamp()))
 
 
 def _request_id(scope: Scope) -> str:
