@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.simulator.connection import ConnectionCut, ConnectionSilent
 from server.simulator.query import parse_options
 from server.simulator.request_log import Entry
-from server.simulator.route import stream_of, template_of
+from server.simulator.route import stream_of, template_of, without_turn
 
 if TYPE_CHECKING:
     from server.simulator.simulator import Simulator
@@ -108,6 +108,7 @@ class Gate:
             self._last.pop("members", None)
 
     def _page(self, stream: str, url: str, follows: bool) -> int:
+        url = without_turn(url)
         last, number = self._last.get(stream, ("", 0))
         if url != last:
             number = number + 1 if follows else 1

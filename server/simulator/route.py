@@ -14,8 +14,14 @@ STREAMS = (*KINDS, "members", "token")
 DELTA_SEGMENTS = ("delta", "delta()", "microsoft.graph.delta", "microsoft.graph.delta()")
 BY_DEVICE_ID = re.compile(r"^devices\(deviceId='([^']+)'\)$")
 TOKEN_TEMPLATE = "/{tenant}/oauth2/v2.0/token"  # noqa: S105 - a path
+_TURN = re.compile(r"[?&]turn=\d+$")
 _RELATIONS = ("members", "owners", "memberOf", "manager", "registeredOwners", "registeredUsers")
 _SIGN_IN = ("v2.0/.well-known/openid-configuration", "discovery/v2.0/keys", "oauth2/v2.0/token")
+
+
+def without_turn(url: str) -> str:
+    """Return an address without the option by which a fault tells several links to one page apart; Graph ignores it."""
+    return _TURN.sub("", url)
 
 
 def segments_of(path: str) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from server.simulator.fault.fault import fault
 from server.simulator.fault.refusal import refuse
 from server.simulator.query import parse_options
 from server.simulator.reply import Reply
+from server.simulator.route import without_turn
 
 NEXT, DELTA = "@odata.nextLink", "@odata.deltaLink"
 ASTRAY = {
-    "host": "https://graph.attacker.example", "port": "port", "scheme": "http", "userinfo": "userinfo",
+    "host": "https://graph.attacker.example", "port": "port", "scheme": "scheme", "userinfo": "userinfo",
     "lookalike": "lookalike", "no-scheme": "//graph.attacker.example", "address": "https://127.0.0.2:9",
     "punycode": "https://xn--grph-microsoft-3ib.example",
 }  # fmt: skip
@@ -93,9 +94,8 @@ def _turn(reply: Reply) -> int:
 
 
 def _lead(reply: Reply, turn: int, *, keep: bool) -> None:
-    """Let the page lead back to its own address; an option that Graph ignores tells the turns apart."""
-    parts = urlsplit(reply.asked.url)
-    options = [option for option in parts.query.split("&") if option and not option.startswith("turn=")]
-    link = urlunsplit(parts._replace(query="&".join([*options, *([f"turn={turn}"] if turn else [])])))
+    """Let the page lead back to its own address; an option at its end tells the turns apart."""
+    url = without_turn(reply.asked.url)
+    link = f"{url}{'&' if '?' in url else '?'}turn={turn}" if turn else url
     page = {name: part for name, part in reply.page.items() if name not in (NEXT, DELTA)}
     reply.page = page | {"value": page.get("value", []) if keep else [], NEXT: link}
