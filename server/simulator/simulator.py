@@ -131,4 +131,5 @@ class Simulator:
 
     def _routes(self) -> Starlette:
         graph = Route("/v1.0/{path:path}", self._graph.respond, methods=["GET", "POST", "PATCH", "PUT", "DELETE"])
-        return Starlette(routes=[*Admin(self).routes(), graph, *self.signin.routes()])
+        # The busiest first: a route is found by trying one after the other.
+        return Starlette(routes=[graph, *Admin(self).routes(), *self.signin.routes()])
