@@ -21,10 +21,12 @@ from schema.access import Principal
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import bounds
+from schema.plan import Asked, Plans
+from schema.plan import Response as PlannedResponse
 from server.admission import admit, measure
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
-from server.graphql.execution import Execution
+from server.graphql.execution import Execution, Prepared
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
@@ -37,6 +39,7 @@ from sync.runtime import Runtime
 log = structlog.stdlib.get_logger("rollcall.server")
 
 JSON = "application/json; charset=utf-8"
+MIB = 1024 * 1024
 
 
 def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Starlette:
@@ -70,8 +73,20 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
         **{bound.name: bound.value for bound in bounds(settings.limits)},
     }
 
+    plans = Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB)
+
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id, limits)
+
+    async def plan(prepared: Prepared, context: Context) -> PlannedResponse | None:
+        asked = Asked(
+            prepared.document.digest,
+            prepared.document.tree,
+            prepared.operation,
+            prepared.variables,
+            orjson.dumps(prepared.request.variables, option=orjson.OPT_SORT_KEYS),
+        )
+        return await plans.answer(asked, context.principal)
 
     return GraphQLEndpoint(
         Execution(
@@ -82,6 +97,7 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             check=partial(check_extent, settings.limits),
             measure=partial(measure, schema._schema),
             admit=partial(admit, settings.limits),
+            plan=plan,
         ),
         identify=partial(identify, runtime),
         make_context=make_context,

@@ -1,7 +1,6 @@
 """Finds who is calling from the bearer token; every bad token, whatever is wrong with it, gets the same answer.
 
-Never logs, keeps or echoes a token. Nothing is cached: a revocation or a new role acts on the next request, whichever
-process or server wrote it.
+Never logs, keeps or echoes a token. A revocation or a new role acts on the next request (sync/tokens.py, KnownTokens).
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from starlette.requests import Request
 from schema.access import Principal, Role
 from server.graphql.errors import Refused
 from sync.runtime import Runtime
-from sync.tokens import find_token
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})\Z", re.IGNORECASE)
 
@@ -36,7 +34,7 @@ async def identify(runtime: Runtime, request: Request) -> Principal:
         Refused: 401, there is no one valid token.
     """
     text = bearer(request.headers.getlist("authorization"))
-    found = await find_token(runtime.store, runtime.clock, text) if text else None
+    found = await runtime.tokens.find(text) if text else None
     if found is None:
         raise refused()
     principal = Principal(

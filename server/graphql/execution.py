@@ -15,10 +15,11 @@ import orjson
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from schema.limits import Limits
+from schema.plan import Response
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -31,7 +32,7 @@ from server.graphql.errors import (
 )
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.request import GraphQLRequest
-from sync.errors import Forbidden
+from sync.errors import Forbidden, StoreSlow
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
@@ -47,14 +48,19 @@ class Prepared:
     document: Document
     operation: OperationDefinitionNode
     request: GraphQLRequest
+    variables: VariableValues
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response body and how far the operation came; the handler turns that into a status."""
+    """A response body and how far the operation came; the handler turns that into a status.
+
+    `planned` is the same body with its tag and its gzipped form, when a plan has answered.
+    """
 
     body: bytes
     outcome: Outcome
+    planned: Response | None = None
 
 
 @dataclass
@@ -66,7 +72,7 @@ class Trace:
     errors: list[str] = field(default_factory=list)
 
 
-Plan = Callable[[Prepared, Any], Awaitable[bytes | None]]
+Plan = Callable[[Prepared, Any], Awaitable[Response | None]]
 Admit = Callable[[Prepared, Any], None]
 
 
@@ -82,7 +88,7 @@ class Execution:
         measure: finds once a document what `admit` asks for.
         admit: called with the prepared operation and the context before anything runs; raises Forbidden or
             DocumentRejected.
-        plan: answers what it can with response bytes, and None for what the executor must answer.
+        plan: answers what it can, and None for what the executor must answer.
     """
 
     def __init__(
@@ -133,6 +139,9 @@ class Execution:
         except Forbidden as forbidden:
             error = GraphQLError(forbidden.message, original_error=forbidden)
             return _answer(None, write_errors([error], request_id), "forbidden", trace)
+        except StoreSlow as slow:
+            error = GraphQLError(slow.message, original_error=slow)
+            return _answer(None, write_errors([error], request_id), "timeout", trace)
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
@@ -149,16 +158,16 @@ class Execution:
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
-        return Prepared(document, operation, request)
+        return Prepared(document, operation, request, values)
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
         known = self._introspection.answer(prepared)
         if known is not None:
             return Answer(known, "executed")
         if self._plan is not None and is_query(prepared.operation):
-            body = await self._plan(prepared, context)
-            if body is not None:
-                return Answer(body, "executed")
+            planned = await self._plan(prepared, context)
+            if planned is not None:
+                return Answer(planned.body, "executed", planned)
         name = prepared.operation.name
         result = execute(
             self._schema._schema,

@@ -194,9 +194,16 @@ def _joined(request: Request, name: str) -> str | None:
 
 def _response(answer: Answer, media: Media, request: Request) -> Response:
     status = OUTCOME_STATUS[answer.outcome] if media is Media.GRAPHQL else 200
-    body, headers = answer.body, {"Vary": "Accept, Accept-Encoding"}
-    if len(body) > GZIP_BYTES_MIN and accepts_gzip(_joined(request, "accept-encoding")):
-        body = gzip.compress(body, compresslevel=1, mtime=0)
+    body, headers, planned = answer.body, {"Vary": "Accept, Accept-Encoding"}, answer.planned
+    is_compressed = len(body) > GZIP_BYTES_MIN and accepts_gzip(_joined(request, "accept-encoding"))
+    if planned is not None and planned.tag and request.method == "GET":
+        # One tag a representation: the media type and the encoding are part of what is compared.
+        headers["ETag"] = f'"{planned.tag}-{media.name[0]}{"z" if is_compressed else "i"}"'.lower()
+        headers["Cache-Control"] = "private, no-cache"
+        if headers["ETag"] in (_joined(request, "if-none-match") or ""):
+            return Response(status_code=304, headers=headers)
+    if is_compressed:
+        body = planned.compressed if planned is not None else gzip.compress(body, compresslevel=1, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, status, headers, media.content_type)
 
