@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from sqlalchemy import insert, select
 
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
-from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.entra.limiter import Limiters
+from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
@@ -21,6 +23,7 @@ from sync.tasks.connector import Connect, Workplace, connect, run_connector
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
+from sync.tasks.stop import unless_stopping
 from sync.vault import Place, Vault, create_key_file, read_key_file
 
 DATABASE_FILE = "rollcall.db"
@@ -28,6 +31,9 @@ KEY_FILE = "rollcall.key"
 LOCK_FILE = "rollcall.lock"
 DEFAULT_ORGANIZATION = "Default"
 DEFAULT_SITE = "Primary"
+ENDING_TRIES = 40
+"""How often the end of a failed run is tried to be written, `ENDING_INTERVAL_S` apart."""
+ENDING_INTERVAL_S = 15.0
 _PROOF_PLACE = Place(0, 0, "proof")
 _PROOF_TEXT = "rollcall"
 _log = logging.getLogger("rollcall.run")
@@ -60,7 +66,8 @@ class Runtime:
         self.vault: Vault
         self._lock = lock
         self._stopping = asyncio.Event()
-        self.engine = EmbeddedEngine(store, self._execute, self._stopping)
+        self._limiters = Limiters(clock)
+        self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -100,7 +107,9 @@ class Runtime:
 
     async def _execute(self, run_id: int) -> None:
         """Execute one run; whatever goes wrong ends this run only."""
-        place = Workplace(self.store, self.clock, self.vault, self.custom, self.config.connect, self._stopping)
+        place = Workplace(
+            self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
+        )
         try:
             run = await Run.claim(self.store, self.clock, run_id)
         except RollcallError as error:
@@ -110,10 +119,28 @@ class Runtime:
             await run_connector(place, run)
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)
+        except StoreError as error:
+            await self._end_failed(run, error)
         except Exception:  # the boundary of a run
             _log.exception("run %d failed unexpectedly", run_id)
-            await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
-            await run.finish(self.store, RunStatus.FAILED)
+            text = "The run failed unexpectedly; the server's log has the details."
+            await self._end_failed(run, RollcallError(text))
+
+    async def _end_failed(self, run: Run, reason: RollcallError) -> None:
+        """Write that a run failed, as soon as the database takes it: it may be what the run failed of."""
+        for _ in range(ENDING_TRIES):
+            try:
+                await run.fail(self.store, reason)
+                return await run.finish(self.store, RunStatus.FAILED)
+            except StoreError as error:
+                _log.error("run %d: its end cannot be written: %s", run.id, error.message)
+            except ClaimLost:
+                return
+            with suppress(Interrupted):
+                await unless_stopping(self._stopping, self.clock.sleep(ENDING_INTERVAL_S))
+            if self._stopping.is_set():
+                return
+        _log.error("run %d stays as it is; it is taken up at the next start", run.id)
 
 
 def _take_lock(data_dir: Path) -> FileLock:

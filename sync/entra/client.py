@@ -14,6 +14,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -190,6 +191,10 @@ class GraphClient:
             return found
 
         return await self._read(url, None, {"Content-Type": "application/json"}, read, orjson.dumps(body))
+
+    def now(self) -> datetime:
+        """Return the time, for a date that an answer carries inside."""
+        return self._clock.now()
 
     def retry(self) -> Retry:
         """Return the tries of one more request, within the budget of this client."""

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import select
 
+from sync.clock import Clock
+from sync.errors import Interrupted
 from sync.store import Store
 from sync.store.tables import credentials, runs, tasks
-from sync.tasks.state import ACTIVE
+from sync.tasks.state import ACTIVE, RunStatus
+from sync.tasks.stop import unless_stopping
 
 Execute = Callable[[int], Awaitable[None]]
 
@@ -32,10 +37,11 @@ class Engine(Protocol):
 
 
 class EmbeddedEngine:
-    """Runs as asyncio tasks of this process; runs of one directory wait for each other."""
+    """Runs as asyncio tasks of this process; runs of one directory wait for each other, others for their time."""
 
-    def __init__(self, store: Store, execute: Execute, stopping: asyncio.Event) -> None:
+    def __init__(self, store: Store, clock: Clock, execute: Execute, stopping: asyncio.Event) -> None:
         self._store = store
+        self._clock = clock
         self._execute = execute
         self._stopping = stopping
         self._running: set[asyncio.Task[None]] = set()
@@ -66,9 +72,27 @@ class EmbeddedEngine:
             await asyncio.wait(self._running)
 
     async def _take(self, run_id: int) -> None:
-        async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
-            if not self._stopping.is_set():
+        """Execute a run when its time has come, and again as often as it is put off."""
+        wait_s = await self._wait_s(run_id)
+        while True:
+            if wait_s > 0:
+                # Outside the lane: a run that waits for its time is in nobody's way.
+                with suppress(Interrupted):
+                    await unless_stopping(self._stopping, self._clock.sleep(wait_s))
+            async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
+                if self._stopping.is_set():
+                    return
                 await self._execute(run_id)
+            wait_s = await self._wait_s(run_id)
+            if wait_s <= 0:
+                return
+
+    async def _wait_s(self, run_id: int) -> float:
+        """Return how long a run is put off; 0 when it is not."""
+        mine = (runs.c.id == run_id, runs.c.status == RunStatus.QUEUED)
+        async with self._store.read() as tx:
+            not_before = await tx.scalar(select(runs.c.not_before).where(*mine))
+        return (datetime.fromisoformat(not_before) - self._clock.now()).total_seconds() if not_before else 0
 
     async def _lane(self, run_id: int) -> object:
         """Name what two runs must not do at once: write the same directory."""
