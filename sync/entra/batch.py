@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from sync.entra.client import GraphClient
-from sync.entra.diagnose import graph_error, malformed
+from sync.entra.diagnose import graph_error, malformed, redirected
 from sync.entra.retry import parse_http_date, parse_retry_after
 from sync.entra.stream import pages
-from sync.errors import EntraError, RequestRefused, Throttled
+from sync.errors import EntraError, Throttled
 
 BATCH_MAX = 20
 """Requests in one batch; Graph refuses more."""
@@ -108,7 +108,7 @@ def _error(client: GraphClient, answer: Mapping[str, Any], path: str) -> EntraEr
     sent: datetime = parse_http_date(headers.get("date")) or client.now()
     status = answer["status"]
     if 300 <= status < 400:
-        return RequestRefused("Microsoft Graph sent a redirect; redirects are not followed.", status=status)
+        return redirected(status)
     return graph_error(
         status,
         body if isinstance(body, Mapping) else {},

@@ -24,7 +24,7 @@ import orjson
 from sync.clock import Clock
 from sync.entra.body import read_object, unpack
 from sync.entra.cloud import GUID, Endpoints, parse_origin
-from sync.entra.diagnose import graph_error, malformed
+from sync.entra.diagnose import graph_error, malformed, redirected
 from sync.entra.limiter import Limiter
 from sync.entra.retry import Budget, Retry, RetryPolicy, parse_http_date, parse_retry_after
 from sync.entra.token import TokenProvider
@@ -35,7 +35,6 @@ from sync.errors import (
     BadResponse,
     EntraError,
     OffOrigin,
-    RequestRefused,
     Throttled,
     Unavailable,
 )
@@ -345,7 +344,7 @@ class GraphClient:
         except httpx.InvalidURL:
             target = httpx.URL()
         self.check_link(str(target))
-        raise RequestRefused("Microsoft Graph sent a redirect; redirects are not followed.", status=answer.status)
+        raise redirected(answer.status)
 
     async def _error_body(self, answer: _Answer) -> dict[str, Any]:
         try:

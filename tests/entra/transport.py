@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import httpx
@@ -10,22 +11,28 @@ import orjson
 Serve = Callable[[httpx.Request], httpx.Response]
 
 
-class Body(httpx.AsyncByteStream):
-    """A body in pieces; a piece that is an error breaks the connection there."""
+Piece = bytes | Exception | float
 
-    def __init__(self, *pieces: bytes | Exception) -> None:
-        self._pieces = pieces
+
+class Body(httpx.AsyncByteStream):
+    """A body in pieces; one that is an error breaks the connection there, a number is a silence in seconds."""
+
+    def __init__(self, *pieces: Piece) -> None:
+        self.pieces = pieces
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the pieces in turn."""
-        for piece in self._pieces:
+        for piece in self.pieces:
             if isinstance(piece, Exception):
                 raise piece
-            yield piece
+            if isinstance(piece, float):
+                await asyncio.sleep(piece)
+            else:
+                yield piece
 
 
 def answer(
-    body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None, *more: bytes | Exception
+    body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None, *more: Piece
 ) -> httpx.Response:
     """Return an answer; a body that is not bytes is sent as JSON, `more` pieces follow it."""
     payload = body if isinstance(body, bytes) else orjson.dumps(body)
