@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from sync.tasks.connector import Connect, Workplace, connect, run_connector
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
-from sync.tasks.stop import unless_stopping
 from sync.vault import Place, Vault, create_key_file, read_key_file
 
 DATABASE_FILE = "rollcall.db"
@@ -31,9 +29,6 @@ KEY_FILE = "rollcall.key"
 LOCK_FILE = "rollcall.lock"
 DEFAULT_ORGANIZATION = "Default"
 DEFAULT_SITE = "Primary"
-ENDING_TRIES = 40
-"""How often the end of a failed run is tried to be written, `ENDING_INTERVAL_S` apart."""
-ENDING_INTERVAL_S = 15.0
 _PROOF_PLACE = Place(0, 0, "proof")
 _PROOF_TEXT = "rollcall"
 _log = logging.getLogger("rollcall.run")
@@ -106,12 +101,18 @@ class Runtime:
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
 
     async def _execute(self, run_id: int) -> None:
-        """Execute one run; whatever goes wrong ends this run only."""
+        """Execute one run; whatever goes wrong ends this run only.
+
+        Raises:
+            StoreError: the database failed so that not even this could be written; the run is to be taken up again.
+        """
         place = Workplace(
             self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
         )
         try:
             run = await Run.claim(self.store, self.clock, run_id)
+        except StoreError:
+            raise
         except RollcallError as error:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
@@ -119,28 +120,12 @@ class Runtime:
             await run_connector(place, run)
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)
-        except StoreError as error:
-            await self._end_failed(run, error)
+        except StoreError:
+            raise
         except Exception:  # the boundary of a run
             _log.exception("run %d failed unexpectedly", run_id)
-            text = "The run failed unexpectedly; the server's log has the details."
-            await self._end_failed(run, RollcallError(text))
-
-    async def _end_failed(self, run: Run, reason: RollcallError) -> None:
-        """Write that a run failed, as soon as the database takes it: it may be what the run failed of."""
-        for _ in range(ENDING_TRIES):
-            try:
-                await run.fail(self.store, reason)
-                return await run.finish(self.store, RunStatus.FAILED)
-            except StoreError as error:
-                _log.error("run %d: its end cannot be written: %s", run.id, error.message)
-            except ClaimLost:
-                return
-            with suppress(Interrupted):
-                await unless_stopping(self._stopping, self.clock.sleep(ENDING_INTERVAL_S))
-            if self._stopping.is_set():
-                return
-        _log.error("run %d stays as it is; it is taken up at the next start", run.id)
+            await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
+            await run.finish(self.store, RunStatus.FAILED)
 
 
 def _take_lock(data_dir: Path) -> FileLock:

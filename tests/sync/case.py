@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from sync.clock import Clock
 from sync.credentials import CredentialKind, NewCredential
@@ -19,7 +21,7 @@ from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 from tests.entra.transport import Network
 from tests.sync.installation import Installation
-from tests.sync.tiny import ORIGIN, Target, Tiny
+from tests.sync.tiny import ORIGIN, Serve, Target, Tiny
 
 BODY_BYTES_MAX = 256 * 1024
 LIMITS = AnswerLimits(silence_s=0.2, headers_s=0.02, body_s=0.02, body_bytes=BODY_BYTES_MAX)
@@ -44,6 +46,9 @@ class Case(Installation):
         self.target: Target = target
         self.tiny = Tiny(target)
         self.data_dir, self.clock, self.is_open = data_dir, FakeClock(), False
+        # Decides about every request, by its number in the case.
+        self.gate: Callable[[int, Serve], httpx.Response] | None = None
+        self.requests = 0
 
     def config(self) -> Config:
         """Return what the product is opened with."""
@@ -54,9 +59,14 @@ class Case(Installation):
         """Open a Graph client whose network is the tiny tenant; every sign-in gives another token."""
         numbers = iter(range(1_000_000))
         tokens = StaticToken(lambda: f"{canary_secret('tiny')}-{next(numbers)}")
-        transport = Network(lambda request: self.tiny(request))
-        async with GraphClient(sign_in.endpoints, tokens, clock, transport=transport, limits=LIMITS) as client:
+        async with GraphClient(sign_in.endpoints, tokens, clock, transport=Network(self._ask), limits=LIMITS) as client:
             yield client
+
+    def _ask(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        if self.gate is None:
+            return self.tiny(request)
+        return self.gate(self.requests, lambda: self.tiny(request))
 
     def credential(self, name: str = "Entra", **more: Any) -> NewCredential:
         """Return a credential of the tiny tenant."""
@@ -92,6 +102,7 @@ class Case(Installation):
             self._template.backup(live)
         self.tiny = Tiny(self.target)
         self.tiny.change()
+        self.gate, self.requests = None, 0
         # What an earlier case was asked to wait is over.
         self.clock.moved_s += DAYS_S
         self.clock.slept.clear()

@@ -25,7 +25,7 @@ REQUESTS_MAX = 50
 @pytest.fixture(scope="module")
 async def cases(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Case]]:
     """Return an installation for each kind, each with a tenant that it has read."""
-    found = {target: Case(target, tmp_path_factory.mktemp(target) / "data") for target in TARGETS}
+    found: dict[str, Case] = {target: Case(target, tmp_path_factory.mktemp(target) / "data") for target in TARGETS}
     try:
         for case in found.values():
             await case.prepare()
