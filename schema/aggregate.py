@@ -128,7 +128,7 @@ def aggregate(target: str, description: str) -> Any:
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
-        rows, _ = narrowed(context, noun, arguments)
+        rows, _ = narrowed(context.viewpoint, noun, arguments)
         chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
         return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -12,11 +11,11 @@ from sqlalchemy import ColumnElement, String, TableValuedAlias, Text, and_, cast
 
 from schema.expr import Op
 from schema.fields import Field, Kind
-from sync.clock import timestamp
 from sync.inventory.source import BITS
 from sync.store.function import version_key
 
 _ESCAPE = "\\"
+Moment = Callable[[float], Any]
 NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
     Op.EQ: operator.eq,
     Op.NE: operator.ne,
@@ -29,14 +28,14 @@ _PATTERNS = {Op.CONTAINS: "%{}%", Op.STARTS_WITH: "{}%", Op.ENDS_WITH: "%{}", Op
 _ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
 
 
-def compare(field: Field, op: Op, value: Any, now: datetime) -> ColumnElement[bool]:
+def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[bool]:
     """Compile one comparison.
 
     Args:
         field: what is compared.
         op: one of the operators its kind offers.
         value: in stored form; of relative times: seconds.
-        now: what relative times are relative to.
+        moment: makes the time that is so many seconds from now.
     """
     column = field.column
     if field.kind is Kind.SOURCES:
@@ -46,7 +45,7 @@ def compare(field: Field, op: Op, value: Any, now: datetime) -> ColumnElement[bo
     if op in _PATTERNS:
         return _like(_folded(field), op, value)
     if op in _RELATIVE:
-        return _RELATIVE[op](column, now, timedelta(seconds=value))
+        return _RELATIVE[op](column, moment, value)
     if field.kind is Kind.VERSION and op in _ORDERED:
         return _PLAIN[op](func.version_key(column), version_key(value))
     if op is Op.IS_EMPTY:
@@ -66,11 +65,11 @@ _PLAIN: dict[Op, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
     Op.GTE: lambda column, value: column >= value,
     Op.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
 }
-_RELATIVE: dict[Op, Callable[[ColumnElement[Any], datetime, timedelta], ColumnElement[bool]]] = {
-    Op.OLDER_THAN: lambda column, now, age: column < timestamp(now - age),
-    Op.NEWER_THAN: lambda column, now, age: column > timestamp(now - age),
-    Op.WITHIN: lambda column, now, span: and_(column > timestamp(now - span), column < timestamp(now + span)),
-    Op.BEYOND: lambda column, now, span: or_(column <= timestamp(now - span), column >= timestamp(now + span)),
+_RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bool]]] = {
+    Op.OLDER_THAN: lambda column, moment, age: column < moment(-age),
+    Op.NEWER_THAN: lambda column, moment, age: column > moment(-age),
+    Op.WITHIN: lambda column, moment, span: and_(column > moment(-span), column < moment(span)),
+    Op.BEYOND: lambda column, moment, span: or_(column <= moment(-span), column >= moment(span)),
 }
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import strawberry
-from sqlalchemy import RowMapping, Select
+from sqlalchemy import ColumnElement, RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
@@ -17,11 +16,12 @@ from schema.context import Context
 from schema.expr import Expr
 from schema.fields import NOUNS, Field, Noun, referring, related
 from schema.filters import expression, where_input
+from schema.form import FORM, Every, Linked, Many, One, Pairs
 from schema.generated import get, named, publish
-from schema.listing import Listing, count_rows, read_rows
-from schema.paging import SortKey, window
+from schema.listing import Listed, Listing, count_rows, nested, read_rows
+from schema.paging import SortKey, Window, window
 from schema.select import row_columns, rows_of
-from schema.where import clause
+from schema.where import Viewpoint, clause
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
@@ -77,14 +77,14 @@ def _edge_type(name: str, node: Any) -> Any:
 
 def _connection_type(name: str, node: Any) -> Any:
     async def total_count(root: Any, info: Info[Context, None]) -> int:
-        return await count_rows(info.context, root.listing)
+        return await count_rows(info.context, root.listed)
 
     body = {
         "__annotations__": {
             "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
             "nodes": list[node],
             "page_info": PageInfo,
-            "listing": strawberry.Private[Listing],
+            "listed": strawberry.Private[Listed],
         },
         "edges": strawberry.field(description="The rows with their cursors."),
         "nodes": strawberry.field(description="The rows."),
@@ -121,13 +121,7 @@ def _screaming(name: str) -> str:
     return name.upper()
 
 
-def many(
-    target: str,
-    description: str,
-    pairs: Callable[[], Select[Any]] | None = None,
-    *,
-    transitive: Callable[[], Select[Any]] | None = None,
-) -> Any:
+def many(target: str, description: str, pairs: Pairs | None = None, *, transitive: Pairs | None = None) -> Any:
     """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
 
     Args:
@@ -136,20 +130,25 @@ def many(
         pairs: selects (parent, target) keys of the relation.
         transitive: selects them through other objects too; gives the field an argument that asks for it.
     """
+    form = Many(target, pairs, transitive)
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
-        listing = _listing(info, target, arguments)
-        if pairs is not None:
-            chosen = transitive if transitive is not None and arguments.get("transitive") else pairs
-            listing = _nested(listing, root.key, chosen, NOUNS[target])
-        return await read_page(info.context, listing, *(given(arguments.get(name)) for name in PAGING))
+        context, noun = info.context, NOUNS[target]
+        place = (info.path.typename, info.field_name)
+        listing = listing_of(form, context.viewpoint, row_columns(noun), place, arguments)
+
+        async def records(page: Sequence[RowMapping]) -> list[Any]:
+            return [noun.type.of(row) for row in page]
+
+        listed = Listed(listing, context.principal, None if pairs is None else root.key, records)
+        return await read_page(context, listed, arguments)
 
     order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
     arguments = PAGING | narrowing(target) | {"order_by": argument(order_by, ORDER_BY)}
     if transitive is not None:
         arguments["transitive"] = argument(bool, TRANSITIVE)
     accept(resolve, named(f"{target}Connection"), arguments, {"transitive": False})
-    metadata = related(target, pairs) if pairs else {}
+    metadata = {FORM: form} | (related(target, pairs) if pairs else {})
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
@@ -159,14 +158,15 @@ def narrowing(target: str) -> dict[str, Any]:
     return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
 
 
-def narrowed(context: Context, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:
+def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:
     """Select the rows that a caller may see and means, and say which condition chose them.
 
     Raises:
         BadInput: the condition cannot be used.
+        Forbidden: it compares what the caller may not read.
     """
     expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
-    return rows_of(noun, context.principal).where(clause(noun, expr, context.viewpoint)), expr
+    return rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint)), expr
 
 
 def given(value: Any) -> Any:
@@ -174,29 +174,40 @@ def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _listing(info: Info[Context, None], target: str, arguments: Mapping[str, Any]) -> Listing:
-    context, noun = info.context, NOUNS[target]
-    rows, expr = narrowed(context, noun, arguments)
+def window_of(arguments: Mapping[str, Any]) -> Window:
+    """Read the paging arguments.
 
-    async def records(page: Sequence[RowMapping]) -> list[Any]:
-        return [noun.type.of(row) for row in page]
+    Raises:
+        BadInput: they do not fit together.
+    """
+    return window(*(given(arguments.get(name)) for name in ("first", "last", "after", "before")))
 
-    return Listing(
-        name=target,
-        place=(info.path.typename, info.field_name, bool(arguments.get("transitive")), repr(expr)),
+
+def listing_of(
+    form: Many,
+    viewpoint: Viewpoint,
+    columns: Sequence[ColumnElement[Any]],
+    place: Sequence[object],
+    arguments: Mapping[str, Any],
+) -> Listing:
+    """Make the list that a connection's arguments ask for; its paging arguments aside.
+
+    Raises:
+        BadInput: `where`, `search` or `orderBy` cannot be used.
+        Forbidden: a condition compares what the caller may not read.
+    """
+    noun, is_transitive = NOUNS[form.target], bool(arguments.get("transitive"))
+    rows, expr = narrowed(viewpoint, noun, arguments)
+    listing = Listing(
+        name=noun.name,
+        place=(*place, is_transitive, repr(expr)),
         rows=rows,
-        columns=row_columns(noun),
+        key=noun.key,
+        columns=columns,
         keys=sort_keys(noun, arguments.get("order_by", UNSET)),
-        records=records,
     )
-
-
-def _nested(listing: Listing, parent: int, pairs: Callable[[], Select[Any]], noun: Noun) -> Listing:
-    """Narrow a list to what a relation leads to; two ways to the same row count once."""
-    related = pairs().distinct().subquery()
-    parent_column, target_column = related.columns
-    rows = listing.rows.join_from(noun.table, related, target_column == noun.key)
-    return replace(listing, rows=rows, parent=parent, parent_column=parent_column)
+    pairs = form.transitive if is_transitive else form.pairs
+    return listing if pairs is None else nested(listing, pairs, noun)
 
 
 def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
@@ -222,20 +233,18 @@ def _sort_key(field: Field, order: Any) -> SortKey:
     return SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
 
 
-async def read_page(
-    context: Context, listing: Listing, first: int | None, last: int | None, after: str | None, before: str | None
-) -> Any:
+async def read_page(context: Context, listed: Listed, arguments: Mapping[str, Any]) -> Any:
     """Read one page of a list and make its connection.
 
     Raises:
         BadInput, BadCursor: the paging arguments do not fit.
     """
-    codec = listing.codec(context)
-    page = await read_rows(context, listing, window(first, last, after, before), codec)
-    cursors = [codec.encode([row[key.field] for key in listing.keys]) for row in page.rows]
-    nodes = await listing.records(page.rows)
-    edge = get(f"{listing.name}Edge")
-    return get(f"{listing.name}Connection")(
+    name, codec = listed.listing.name, listed.codec(context)
+    page = await read_rows(context, listed, window_of(arguments), codec)
+    cursors = [codec.encode([row[key.field] for key in listed.listing.keys]) for row in page.rows]
+    nodes = await listed.records(page.rows)
+    edge = get(f"{name}Edge")
+    return get(f"{name}Connection")(
         edges=[edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
         nodes=nodes,
         page_info=PageInfo(
@@ -244,7 +253,7 @@ async def read_page(
             start_cursor=cursors[0] if cursors else None,
             end_cursor=cursors[-1] if cursors else None,
         ),
-        listing=listing,
+        listed=listed,
     )
 
 
@@ -256,4 +265,44 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
     type_ = named(target, "schema.types")
     resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
-    return strawberry.field(resolver=resolve, description=description, metadata=referring(target, key))
+    metadata = {FORM: One(target, key)} | referring(target, key)
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def linked(target: str, description: str, pairs: Pairs) -> Any:
+    """Declare a field that is the one row of a noun that `pairs` leads to, if it is there."""
+    form = Linked(target, pairs)
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return next(reversed(await info.context.follow(form, root.key)), None)
+
+    resolve.__annotations__ = {"info": Info, "return": Optional[named(target, "schema.types")]}  # noqa: UP045
+    metadata = {FORM: form} | related(target, pairs, is_many=False)
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def every(
+    target: str,
+    description: str,
+    pairs: Pairs,
+    *,
+    source: tuple[str, str] | None = None,
+    is_crossed: bool = True,
+) -> Any:
+    """Declare a field that is a plain list of the rows of a noun that `pairs` leads to, by key.
+
+    Args:
+        target: the noun's name.
+        description: a sentence for the reader of the schema.
+        pairs: selects (parent, target) keys of the relation.
+        source: whose records of the parent they are; see `Relation`.
+        is_crossed: whether filters can cross it; pairs that are walked from their parents cannot be crossed.
+    """
+    form = Every(target, pairs)
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return await info.context.follow(form, root.key)
+
+    resolve.__annotations__ = {"info": Info, "return": list[named(target, "schema.types")]}  # type: ignore[misc]
+    metadata = {FORM: form} | (related(target, pairs, source=source) if is_crossed else {})
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)

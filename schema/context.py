@@ -13,14 +13,13 @@ from strawberry.dataloader import DataLoader
 
 from schema.access import Principal
 from schema.fields import NOUNS
-from schema.select import row_columns, rows_of
+from schema.form import Every, Gathered, Linked
+from schema.select import KEYS, among, keys_text, row_columns, rows_of, tied
 from schema.where import Viewpoint
 from sync.runtime import Runtime
 from sync.store.engine import translated
 
 AnySelect = Select[*tuple[Any, ...]]
-# Keys that one statement is asked for.
-BATCH_MAX = 500
 
 
 class Context:
@@ -52,7 +51,9 @@ class Context:
 
     async def __aexit__(self, *_: object) -> None:
         self._is_over = True
-        await self.refresh()
+        # Most operations are answered by a plan and open nothing.
+        if self._snapshot is not None or self._turn.locked():
+            await self.refresh()
 
     async def refresh(self) -> None:
         """End the snapshot: later reads see what has been committed since."""
@@ -85,7 +86,7 @@ class Context:
     def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:
         """Return the loader of this operation that is known by `key`; `load` answers many at once, in order."""
         if key not in self._loaders:
-            self._loaders[key] = DataLoader(load_fn=load, max_batch_size=BATCH_MAX)
+            self._loaders[key] = DataLoader(load_fn=load)
         return self._loaders[key]
 
     async def load(self, noun: str, key: int | None) -> Any:
@@ -96,6 +97,32 @@ class Context:
 
     async def _load_many(self, noun: str, keys: Sequence[int]) -> list[Any]:
         entry = NOUNS[noun]
-        statement = rows_of(entry, self.principal).with_only_columns(*row_columns(entry))
-        found = {row["key"]: entry.type.of(row) for row in await self.fetch(statement.where(entry.key.in_(keys)))}
+        statement = rows_of(entry, self.principal).with_only_columns(*row_columns(entry)).where(among(entry.key))
+        found = {row["key"]: entry.type.of(row) for row in await self.fetch(statement, _keys(keys))}
         return [found.get(key) for key in keys]
+
+    async def follow(self, form: Every | Linked, key: int) -> list[Any]:
+        """Return the records that a relation leads to from a record, by key; asks for many records at once."""
+        return await self.loader(form, lambda keys: self._follow_many(form, keys)).load(key)  # type: ignore[no-any-return]
+
+    async def _follow_many(self, form: Every | Linked, keys: Sequence[int]) -> list[list[Any]]:
+        noun = NOUNS[form.target]
+        found: dict[int, list[Any]] = {key: [] for key in keys}
+        for row in await self.fetch(tied(noun, self.principal, form.pairs, row_columns(noun)), _keys(keys)):
+            found[row["parent"]].append(noun.type.of(row))
+        return [found[key] for key in keys]
+
+    async def gather(self, form: Gathered, key: int) -> list[RowMapping]:
+        """Return the rows that a field gathers for a record; asks for many records at once."""
+        return await self.loader(form, lambda keys: self._gather_many(form, keys)).load(key)  # type: ignore[no-any-return]
+
+    async def _gather_many(self, form: Gathered, keys: Sequence[int]) -> list[list[RowMapping]]:
+        rows = form.rows()
+        found: dict[int, list[RowMapping]] = {key: [] for key in keys}
+        for row in await self.fetch(rows.where(among(rows.selected_columns["parent"])), _keys(keys)):
+            found[row["parent"]].append(row)
+        return [found[key] for key in keys]
+
+
+def _keys(keys: Sequence[int]) -> dict[str, Any]:
+    return {KEYS: keys_text(keys)}

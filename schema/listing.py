@@ -4,42 +4,61 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    RowMapping,
+    Select,
+    TableValuedAlias,
+    bindparam,
+    func,
+    select,
+    true,
+)
 
+from schema.access import Principal
 from schema.context import Context
+from schema.fields import Noun
+from schema.form import Pairs
 from schema.paging import CursorCodec, SortKey, Window, behind
-from schema.transitive import KEYS
+from schema.relations import are_unique
+from schema.select import KEYS, asked_keys, keys_text, rows_of_keys
 
 CURSOR_PURPOSE = "cursor"
 
 
+Attach = Callable[[FromClause, ColumnElement[bool]], FromClause]
+
+
 @dataclass(frozen=True)
 class Listing:
-    """One list as a caller asked for it: which rows, in which order, and what becomes of them.
+    """One list as a caller asked for it: which rows, in which order.
 
     Args:
         name: of the connection type, without its ending.
         place: tells this list, filter and order from any other of the organization, its parent aside.
-        rows: selects the rows; of every parent, if there is one.
+        rows: selects the rows; nested, those of one of the parents in `near`.
+        key: tells the rows apart; what `rows` selects.
         columns: what is read; each sort key's field is the label of one.
         keys: the order; the last one is unique.
-        records: makes the nodes of a page's rows.
-        parent: the key of the object whose list this is, if it is nested.
-        parent_column: where `rows` has that key.
+        near: the parents whose lists these are, if they are nested.
+        attach: joins to (parents and keys) what `columns` are read from, by a condition.
     """
 
     name: str
     place: Sequence[object]
     rows: Select[Any]
+    key: ColumnElement[int]
     columns: Sequence[ColumnElement[Any]]
     keys: tuple[SortKey, ...]
-    records: Callable[[Sequence[RowMapping]], Awaitable[list[Any]]]
-    parent: int | None = None
-    parent_column: ColumnElement[int] | None = None
+    near: TableValuedAlias | None = None
+    attach: Attach | None = None
 
     @property
     def identity(self) -> bytes:
@@ -47,10 +66,77 @@ class Listing:
         order = [(key.field, key.is_descending, key.nulls_first) for key in self.keys]
         return orjson.dumps([*self.place, order])
 
+
+def codec_of(listing: Listing, organization_id: int, parent: int | None, key: bytes) -> CursorCodec:
+    """Make the codec of a list's cursors."""
+    scope = orjson.dumps([organization_id, parent]) + listing.identity
+    return CursorCodec(key, hashlib.sha256(scope).digest(), len(listing.keys))
+
+
+def nested(listing: Listing, pairs: Pairs, noun: Noun) -> Listing:
+    """Narrow a list to what a relation leads to from each parent; two ways to the same row count once."""
+    selected, near = pairs(), asked_keys("parents")
+    listing = replace(listing, near=near, attach=partial(_outer, noun.table))
+    parent, target = (related := selected.subquery()).columns
+    rows = listing.rows.join_from(noun.table, related, target == noun.key).where(parent == near.c.value)
+    if not are_unique(selected):
+        return replace(listing, rows=rows.group_by(noun.key))
+    # Ordered by the pairs' own column, an index of theirs gives the order and a page is read without its list.
+    keys = tuple(replace(key, column=target) if key.column is noun.key else key for key in listing.keys)
+    return replace(listing, rows=rows.with_only_columns(target, maintain_column_froms=True), keys=keys)
+
+
+def _outer(table: FromClause, start: FromClause, on: ColumnElement[bool]) -> FromClause:
+    # An outer join only so that the planner cannot begin with the rows and make the page again for each of them.
+    return start.outerjoin(table, on)
+
+
+def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | None) -> Select[Any]:
+    """Select the page behind the row with these values, or the first; `size` rows, of each parent.
+
+    The keys of a parent's page are chosen first and its rows read by key: a list of which twenty rows are wanted costs
+    twenty rows, however long it is.
+    """
+    chosen = listing.rows if values is None else listing.rows.where(behind(keys, values))
+    page = chosen.order_by(*(key.term() for key in keys)).limit(bindparam("size", type_=Integer()))
+    if listing.near is None or listing.attach is None:
+        return page.with_only_columns(*listing.columns, maintain_column_froms=True)
+    inner = page.correlate(listing.near).subquery("page")
+    # A table made of each parent's page: json_each is the one thing in SQLite that may depend on its neighbour.
+    found = rows_of_keys(select(func.json_group_array(inner.columns[0])).scalar_subquery(), "found")
+    joined = listing.attach(listing.near.join(found, true()), listing.key == found.c.value)
+    statement = select(listing.near.c.value.label("parent"), *listing.columns).select_from(joined)
+    return statement.order_by(listing.near.c.key, found.c.key)
+
+
+def count_of(listing: Listing) -> Select[Any]:
+    """Select the number of rows of the whole list, of each parent."""
+    number, near = func.count().label("number"), listing.near
+    if near is None:
+        return listing.rows.with_only_columns(number, maintain_column_froms=True)
+    counted = select(number).select_from(listing.rows.correlate(near).subquery("page"))
+    return select(near.c.value.label("parent"), counted.scalar_subquery().label("number"))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of one parent, and what becomes of its rows.
+
+    Args:
+        parent: the key of the object whose list this is, if it is nested.
+        records: makes the nodes of a page's rows.
+    """
+
+    listing: Listing
+    principal: Principal
+    parent: int | None
+    records: Callable[[Sequence[RowMapping]], Awaitable[list[Any]]]
+
     def codec(self, context: Context) -> CursorCodec:
         """Make the codec of this list's cursors."""
-        scope = orjson.dumps([context.principal.organization_id, self.parent]) + self.identity
-        return CursorCodec(context.runtime.vault.derive(CURSOR_PURPOSE), hashlib.sha256(scope).digest(), len(self.keys))
+        return codec_of(
+            self.listing, self.principal.organization_id, self.parent, context.runtime.vault.derive(CURSOR_PURPOSE)
+        )
 
 
 @dataclass(frozen=True)
@@ -62,17 +148,16 @@ class PageOfRows:
     has_previous: bool
 
 
-async def read_rows(context: Context, listing: Listing, page: Window, codec: CursorCodec) -> PageOfRows:
+async def read_rows(context: Context, listed: Listed, page: Window, codec: CursorCodec) -> PageOfRows:
     """Read one page.
 
     Raises:
         BadCursor: the page's cursor belongs to another list.
     """
-    keys = tuple(key.turned() for key in listing.keys) if page.backwards else listing.keys
+    keys = tuple(key.turned() for key in listed.listing.keys) if page.backwards else listed.listing.keys
     values = codec.decode(page.cursor, page.argument) if page.cursor is not None else None
     # One row more than asked for tells whether the list goes on.
-    statement = listing.rows if values is None else listing.rows.where(behind(keys, values))
-    rows = await _read(context, listing, statement, keys, page.size + 1, values)
+    rows = await _read(context, listed, keys, page.size + 1, values)
     is_cut, has_cursor = len(rows) > page.size, values is not None
     rows = rows[: page.size]
     if page.backwards:
@@ -81,64 +166,34 @@ async def read_rows(context: Context, listing: Listing, page: Window, codec: Cur
 
 
 async def _read(
-    context: Context, listing: Listing, rows: Select[Any], keys: tuple[SortKey, ...], size: int, values: object
+    context: Context, listed: Listed, keys: tuple[SortKey, ...], size: int, values: Sequence[Any] | None
 ) -> list[RowMapping]:
-    terms = [key.term() for key in keys]
-    if listing.parent_column is None:
-        statement = rows.with_only_columns(*listing.columns, maintain_column_froms=True).order_by(*terms).limit(size)
-        return list(await context.fetch(statement))
-    column = listing.parent_column
+    listing = listed.listing
+    if listed.parent is None:
+        return list(await context.fetch(page_of(listing, keys, values), {"size": size}))
 
     async def read_many(parents: list[int]) -> list[list[RowMapping]]:
-        return await _read_nested(context, listing, rows, terms, size, column, parents)
+        given = {"size": size, KEYS: keys_text(parents)}
+        found: dict[int, list[RowMapping]] = {parent: [] for parent in parents}
+        for row in await context.fetch(page_of(listing, keys, values), given):
+            found[row["parent"]].append(row)
+        return [found[parent] for parent in parents]
 
     is_turned = keys != listing.keys
     loader = context.loader((listing.identity, is_turned, size, repr(values)), read_many)
-    found: list[RowMapping] = await loader.load(listing.parent or 0)
-    return found
+    rows: list[RowMapping] = await loader.load(listed.parent)
+    return rows
 
 
-async def _read_nested(
-    context: Context,
-    listing: Listing,
-    rows: Select[Any],
-    terms: Sequence[ColumnElement[Any]],
-    size: int,
-    column: ColumnElement[int],
-    parents: list[int],
-) -> list[list[RowMapping]]:
-    """Read the first `size` rows of each parent's list."""
-    columns = [*listing.columns, column.label("parent")]
-    chosen = rows.with_only_columns(*columns, maintain_column_froms=True).where(column.in_(parents))
-    if len(parents) == 1:
-        statement = chosen.order_by(*terms).limit(size)
-    else:
-        rank = func.row_number().over(partition_by=column, order_by=terms).label("rank")
-        ranked = chosen.add_columns(rank).subquery()
-        statement = select(ranked).where(ranked.c.rank <= size).order_by(ranked.c.parent, ranked.c.rank)
-    found: dict[int, list[RowMapping]] = {parent: [] for parent in parents}
-    for row in await context.fetch(statement, keys_of(parents)):
-        found[row["parent"]].append(row)
-    return [found[parent] for parent in parents]
-
-
-def keys_of(parents: Sequence[int]) -> dict[str, Any]:
-    """Make the parameter of relations that are walked from their parents (schema/transitive.py)."""
-    return {KEYS: orjson.dumps(parents).decode()}
-
-
-async def count_rows(context: Context, listing: Listing) -> int:
+async def count_rows(context: Context, listed: Listed) -> int:
     """Count the rows of the whole list."""
-    number = func.count().label("number")
-    column = listing.parent_column
-    if column is None:
-        rows = await context.fetch(listing.rows.with_only_columns(number, maintain_column_froms=True))
-        return int(rows[0]["number"])
+    listing = listed.listing
+    if listed.parent is None:
+        return int((await context.fetch(count_of(listing)))[0]["number"])
 
     async def count_many(parents: list[int]) -> list[int]:
-        counted = listing.rows.with_only_columns(column.label("parent"), number, maintain_column_froms=True)
-        statement = counted.where(column.in_(parents)).group_by(column)
-        found = {row["parent"]: row["number"] for row in await context.fetch(statement, keys_of(parents))}
-        return [found.get(parent, 0) for parent in parents]
+        rows = await context.fetch(count_of(listing), {KEYS: keys_text(parents)})
+        found = {row["parent"]: row["number"] for row in rows}
+        return [found[parent] for parent in parents]
 
-    return int(await context.loader((listing.identity, "count"), count_many).load(listing.parent or 0))
+    return int(await context.loader((listing.identity, "count"), count_many).load(listed.parent))

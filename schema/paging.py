@@ -50,7 +50,18 @@ class SortKey:
         if value is None:
             return self.column.is_not(None) if self.nulls_first else false()
         behind = self._behind(value)
-        return behind if self.nulls_first else or_(behind, self.column.is_(None))
+        return behind if self.nulls_first or not self.column_is_nullable else or_(behind, self.column.is_(None))
+
+    def reaches(self, value: Any) -> ColumnElement[bool]:
+        """Compile a range that holds all that is behind this value: what an index can begin at."""
+        if value is None or isinstance(value, bool) or (self.column_is_nullable and not self.nulls_first):
+            return true()
+        return self.column <= value if self.is_descending else self.column >= value  # type: ignore[no-any-return]
+
+    @property
+    def column_is_nullable(self) -> bool:
+        """Whether a row may have no value here; unknown counts as yes."""
+        return bool(getattr(self.column, "nullable", True))
 
     def _behind(self, value: Any) -> ColumnElement[bool]:
         if isinstance(value, bool):
@@ -67,7 +78,7 @@ def behind(keys: Sequence[SortKey], values: Sequence[Any]) -> ColumnElement[bool
     for key, value in zip(keys, values, strict=True):
         cases.append(and_(same, key.follows(value)))
         same = and_(same, key.equals(value))
-    return or_(*cases)
+    return and_(keys[0].reaches(values[0]), or_(*cases))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Annotated, Any, Optional
 
 import strawberry
+from sqlalchemy import ColumnElement
 from strawberry import UNSET
 from strawberry.types import Info
 
@@ -14,6 +15,7 @@ from schema.arguments import BY, ID, argument
 from schema.connection import many
 from schema.context import Context
 from schema.fields import NOUNS, Field
+from schema.form import FORM, Found
 from schema.generated import named, publish
 from schema.given import check_text
 from schema.ids import decode_id
@@ -25,20 +27,26 @@ from sync.errors import BadInput
 
 INVENTORY = strawberry.argument(description="Which inventory the search is for.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
+# The column a look-up goes by, and the value it must have.
+Sought = tuple[ColumnElement[Any], Any]
 
 
 def by_id(target: str, description: str) -> Any:
     """Declare a look-up by id."""
 
+    def sought(id: str) -> Sought:
+        noun = NOUNS[target]
+        return noun.key, decode_id(id, noun.prefix, target)
+
     async def resolve(root: Any, info: Any, id: Any) -> Any:
-        return await info.context.load(target, decode_id(id, NOUNS[target].prefix, target))
+        return await info.context.load(target, sought(id)[1])
 
     resolve.__annotations__ = {
         "info": Info,
         "id": argument(strawberry.ID, ID),
         "return": Optional[NOUNS[target].type],  # noqa: UP045
     }
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Found(target, sought)})
 
 
 def by_key(target: str, keys: dict[str, str], description: str) -> Any:
@@ -55,31 +63,35 @@ def by_key(target: str, keys: dict[str, str], description: str) -> Any:
     description_ = f"What to find the {target.lower()} by; exactly one."
     publish(input_name, strawberry.input(type(input_name, (), body), one_of=True, description=description_))
 
-    async def resolve(root: Any, info: Any, by: Any) -> Any:
+    def sought(by: Any) -> Sought:
         ((name, value),) = ((name, value) for name, value in vars(by).items() if value is not UNSET)
-        return await _find(info.context, target, name, value)
+        noun = NOUNS[target]
+        if name == "id":
+            return noun.key, decode_id(value, noun.prefix, target, "by.id")
+        field: Field = noun.fields[name]
+        return field.column, check_text(value, f"by.{field.graphql_name}")
+
+    async def resolve(root: Any, info: Any, by: Any) -> Any:
+        return await _find(info.context, target, sought(by))
 
     resolve.__annotations__ = {
         "info": Info,
         "by": argument(named(input_name), BY),
         "return": Optional[NOUNS[target].type],  # noqa: UP045
     }
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Found(target, sought)})
 
 
-async def _find(context: Context, target: str, name: str, value: str) -> Any:
-    noun = NOUNS[target]
-    if name == "id":
-        return await context.load(target, decode_id(value, noun.prefix, target, "by.id"))
-    field: Field = noun.fields[name]
-    path = f"by.{field.graphql_name}"
+async def _find(context: Context, target: str, sought: Sought) -> Any:
+    noun, (column, value) = NOUNS[target], sought
+    if column is noun.key:
+        return await context.load(target, value)
     statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
-    found = statement.where(field.column == check_text(value, path)).order_by(noun.key).limit(2)
-    rows = await context.fetch(found)
+    rows = await context.fetch(statement.where(column == value).order_by(noun.key).limit(2))
     if len(rows) > 1:
-        raise BadInput(
-            f"Several rows have this {field.graphql_name}.", hint="List them with `where` instead.", path=path
-        )
+        name = next(field.graphql_name for field in noun.fields.values() if field.column is column)
+        hint = "List them with `where` instead."
+        raise BadInput(f"Several rows have this {name}.", hint=hint, path=f"by.{name}")
     return noun.type.of(rows[0]) if rows else None
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
 
-from schema.context import Context
+from schema.form import Rows, gathered
+from schema.relations import received
 from schema.scalars import JSON
-from sync.store.tables import raw
 
 
-async def raw_of(context: Context, key: int) -> JSON | None:
-    """Return what Graph sent for an object whose row the caller has already been shown."""
-    rows = await context.fetch(select(raw.c.item).where(raw.c.object_id == key))
-    return JSON(rows[0]["item"]) if rows else None
+def received_item() -> Any:
+    """Declare the field `raw` of a noun whose key is that of a directory object."""
+
+    @gathered(received, description="The object as it was received from Graph.")
+    def raw(rows: Rows) -> JSON | None:
+        """Read the received JSON."""
+        return JSON(rows[0]["item"]) if rows else None
+
+    return raw

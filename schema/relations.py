@@ -11,17 +11,29 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from sync.inventory.kind import Edge
-from sync.store.tables import assets, devices, edges, run_log, runs, sites, tasks
+from sync.store.tables import assets, devices, edges, matches, raw, run_log, runs, scan_records, sites, tasks, users
+
+_UNIQUE = "unique_pairs"
+
+
+def _unique(pairs: Select[Any]) -> Select[Any]:
+    """Promise that no pair is selected twice, so that readers need not look for it."""
+    return pairs.execution_options(**{_UNIQUE: True})
+
+
+def are_unique(pairs: Select[Any]) -> bool:
+    """Tell whether no pair is selected twice."""
+    return bool(pairs.get_execution_options().get(_UNIQUE))
 
 
 def along(kind: Edge) -> Select[Any]:
     """Select the pairs of an edge in its own direction, such as group → member."""
-    return select(edges.c.from_id, edges.c.to_id).where(edges.c.kind == kind)
+    return _unique(select(edges.c.from_id, edges.c.to_id).where(edges.c.kind == kind))
 
 
 def against(kind: Edge) -> Select[Any]:
     """Select the pairs of an edge backwards, such as member → group."""
-    return select(edges.c.to_id, edges.c.from_id).where(edges.c.kind == kind)
+    return _unique(select(edges.c.to_id, edges.c.from_id).where(edges.c.kind == kind))
 
 
 _live_device = devices.c.deleted_at.is_(None) & devices.c.asset_id.is_not(None)
@@ -65,29 +77,79 @@ def assets_pointed_from(kind: Edge) -> Select[Any]:
 
 def runs_of_task() -> Select[Any]:
     """Select (task, run)."""
-    return select(runs.c.task_id, runs.c.id)
-
-
-def last_runs() -> Select[Any]:
-    """Select (task, its latest run)."""
-    return select(runs.c.task_id, func.max(runs.c.id)).group_by(runs.c.task_id)
+    return _unique(select(runs.c.task_id, runs.c.id))
 
 
 def assets_of_site() -> Select[Any]:
     """Select (site, asset)."""
-    return select(assets.c.site_id, assets.c.id)
+    return _unique(select(assets.c.site_id, assets.c.id))
 
 
 def tasks_of_site() -> Select[Any]:
     """Select (site, task)."""
-    return select(tasks.c.site_id, tasks.c.id)
+    return _unique(select(tasks.c.site_id, tasks.c.id))
 
 
 def sites_of_organization() -> Select[Any]:
     """Select (organization, site)."""
-    return select(sites.c.organization_id, sites.c.id)
+    return _unique(select(sites.c.organization_id, sites.c.id))
 
 
 def entries_of_run() -> Select[Any]:
     """Select (run, log entry)."""
-    return select(run_log.c.run_id, run_log.c.id)
+    return _unique(select(run_log.c.run_id, run_log.c.id))
+
+
+def devices_of_asset() -> Select[Any]:
+    """Select (asset, device)."""
+    return _unique(select(devices.c.asset_id, devices.c.id).where(devices.c.asset_id.is_not(None)))
+
+
+def scans_of_asset() -> Select[Any]:
+    """Select (asset, scan record)."""
+    return _unique(select(scan_records.c.asset_id, scan_records.c.id))
+
+
+def latest_run() -> Select[Any]:
+    """Select (task, the run of it with the greatest id)."""
+    return _unique(select(runs.c.task_id, func.max(runs.c.id).label("id")).group_by(runs.c.task_id))
+
+
+# Rows that are gathered for a record: the column `parent` is its key.
+
+
+def latest_status() -> Select[Any]:
+    """Select the status of each task's latest run."""
+    latest = latest_run().subquery()
+    return select(latest.c.task_id.label("parent"), runs.c.status).join_from(latest, runs, runs.c.id == latest.c.id)
+
+
+def number_of_users() -> Select[Any]:
+    """Select how many users each group has as direct members."""
+    return (
+        select(edges.c.from_id.label("parent"), func.count().label("number"))
+        .join_from(edges, users, users.c.id == edges.c.to_id)
+        .where(edges.c.kind == Edge.MEMBER, users.c.deleted_at.is_(None))
+        .group_by(edges.c.from_id)
+    )
+
+
+def received() -> Select[Any]:
+    """Select what Graph sent for an object."""
+    return select(raw.c.object_id.label("parent"), raw.c.item)
+
+
+def received_of_asset() -> Select[Any]:
+    """Select what Graph sent for each device of an asset."""
+    return (
+        select(devices.c.asset_id.label("parent"), raw.c.item)
+        .join_from(devices, raw, raw.c.object_id == devices.c.id)
+        .where(_live_device)
+        .order_by(devices.c.id)
+    )
+
+
+def matches_of_asset() -> Select[Any]:
+    """Select why records belong to an asset."""
+    columns = (matches.c.source, matches.c.key, matches.c.value, matches.c.matched_at)
+    return select(matches.c.asset_id.label("parent"), *columns).order_by(matches.c.id)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Select, select
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+)
 
 from schema.access import Principal
 from schema.fields import NOUNS, Noun
+from schema.form import Pairs
+
+KEYS = "keys"
 
 
 @cache
@@ -30,3 +46,34 @@ def row_columns(noun: Noun) -> list[ColumnElement[Any]]:
 def rows_of(noun: Noun, principal: Principal) -> Select[Any]:
     """Select the rows of a noun that a caller may see."""
     return select(noun.key).where(noun.visible, noun.scope(principal))
+
+
+def asked_keys(name: str) -> TableValuedAlias:
+    """Return the table of the keys in the parameter `keys`, a JSON array: one statement fits any number of them."""
+    return rows_of_keys(bindparam(KEYS, type_=Text()), name)
+
+
+def rows_of_keys(array: ColumnElement[Any], name: str) -> TableValuedAlias:
+    """Return a JSON array of keys as a table: `value` in the order of `key`."""
+    return func.json_each(array).table_valued(column("key", Integer), column("value", Integer), name=name)
+
+
+def keys_text(keys: Sequence[int]) -> str:
+    """Write keys as the JSON array that the parameter `keys` takes."""
+    return orjson.dumps(keys).decode()
+
+
+def among(key: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Compile "one of the keys in the parameter `keys`"."""
+    return key.in_(select(asked_keys("keys").c.value))
+
+
+def tied(noun: Noun, principal: Principal, pairs: Pairs, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """Select the rows that a relation leads to from the parents in `keys`; first the parent's key, as `parent`.
+
+    They are in the order of the pairs' third column, if there is one, else of their keys.
+    """
+    parent, target, *order = (related := pairs().subquery()).columns
+    rows = rows_of(noun, principal).join_from(noun.table, related, target == noun.key)
+    chosen = rows.with_only_columns(parent.label("parent"), *columns, maintain_column_froms=True)
+    return chosen.where(among(parent)).order_by(*order, noun.key)

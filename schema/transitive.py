@@ -1,7 +1,7 @@
 """Relations through nested groups, and up the line of managers: walked by the database, in one statement.
 
 Each selects pairs of (parent key, target key) like those of schema/relations.py, but only of the parents it is asked
-for: their keys are the parameter `parents` of the statement, a JSON list. A group that is deleted leads nowhere, and a
+for: their keys are the parameter `keys` of the statement. A group that is deleted leads nowhere, and a
 cycle ends where it began: a group is never among its own members.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CTE, Integer, Select, Text, bindparam, cast, func, literal, select
+from sqlalchemy import CTE, Select, func, literal, select
 
+from schema.select import asked_keys
 from sync.inventory.kind import Edge
 from sync.store.tables import devices, edges, groups, users
 
-KEYS = "parents"
 # A line of managers longer than this is a mistake in the directory, or a circle.
 LINE_MAX = 50
 
@@ -23,8 +23,7 @@ _live_device = devices.c.deleted_at.is_(None) & devices.c.asset_id.is_not(None)
 
 def _asked() -> Any:
     """Return the keys of the parents, one a row."""
-    each = func.json_each(bindparam(KEYS, type_=Text())).table_valued("value", name="asked")
-    return cast(each.c.value, Integer)
+    return asked_keys("asked").c.value
 
 
 def _down(start: Select[Any]) -> CTE:
@@ -91,7 +90,7 @@ def groups_of_assets() -> Select[Any]:
 
 
 def managers_of_users() -> Select[Any]:
-    """Select (user, manager, level): the line of managers, the nearest at level 1; a circle repeats until LINE_MAX."""
+    """Select (user, manager, level): the line of managers, the nearest at level 1; it ends before a circle closes."""
     asked = _asked()
     walked = select(asked.label("root"), asked.label("key"), literal(0).label("level")).cte("line", recursive=True)
     above = (
@@ -101,4 +100,5 @@ def managers_of_users() -> Select[Any]:
         .where(walked.c.level < LINE_MAX)
     )
     walked = walked.union_all(above)
-    return select(walked.c.root, walked.c.key, walked.c.level).where(walked.c.level > 0).order_by(walked.c.level)
+    line = select(walked.c.root, walked.c.key, func.min(walked.c.level)).where(walked.c.key != walked.c.root)
+    return line.group_by(walked.c.root, walked.c.key)

@@ -6,26 +6,61 @@ the caller may see, and a filter reaches no field that the caller's role does no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, not_, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    bindparam,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from schema.access import Principal, least_role
 from schema.compare import NUMBERS, compare
 from schema.expr import And, Compare, Count, Expr, Not, Or, Quantifier, Related
 from schema.fields import NOUNS, Noun, Relation
+from sync.clock import timestamp
 from sync.errors import Forbidden
+
+_MOMENT = "now"
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """What a filter means depends on who asks and when."""
+    """What a filter means depends on who asks and when.
+
+    Args:
+        principal: who asks.
+        now: what relative times are relative to; None leaves it to each run of the statement, as parameters that
+            `moments_of` finds and fills in.
+    """
 
     principal: Principal
-    now: datetime
+    now: datetime | None
+
+    def moment(self, seconds: float) -> Any:
+        """Return the time so many seconds from now, or the parameter that will be it."""
+        if self.now is None:
+            return bindparam(f"{_MOMENT}{seconds:+}", type_=Text())
+        return timestamp(self.now + timedelta(seconds=seconds))
+
+
+def moments_of(names: Iterable[str]) -> dict[str, float]:
+    """Return the parameters among these that are times → the seconds each is from now."""
+    return {name: float(name.removeprefix(_MOMENT)) for name in names if name.startswith(_MOMENT)}
 
 
 def clause(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
@@ -45,7 +80,7 @@ def clause(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
         case Compare(name, op, value):
             field = noun.condition(name)
             _check_reach(noun, field.graphql_name, viewpoint)
-            return compare(field, op, value, viewpoint.now)
+            return compare(field, op, value, viewpoint.moment)
         case Related(name, quantifier, part):
             return _related(noun, noun.relations[name], quantifier, part, viewpoint)
         case Count():

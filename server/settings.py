@@ -24,6 +24,7 @@ PREFIX = "ROLLCALL_"
 FILE_SUFFIX = "_FILE"
 BODY_BYTES_CEILING = 256 * 1024
 REQUEST_TIMEOUT_CEILING_S = 10.0
+RESPONSE_CACHE_CEILING_MIB = 4_096
 SECRET_FILE_BYTES_MAX = 64 * 1024
 
 
@@ -91,6 +92,12 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         return int(_number(value, least=least, most=most))
 
     return parse
+
+
+def _response_cache_mib(value: str) -> int:
+    if not value.isascii() or not value.isdigit():
+        raise Unfit
+    return int(_number(value, least=0, most=RESPONSE_CACHE_CEILING_MIB))
 
 
 def _timeout_s(value: str) -> float:
@@ -236,6 +243,14 @@ SETTINGS: tuple[Setting, ...] = (
         default_text="10",
     ),
     Setting(
+        "RESPONSE_CACHE_MIB",
+        _response_cache_mib,
+        64,
+        "Memory for answers that are given again while nothing has changed, in MiB; 0 keeps none.",
+        f"a whole number from 0 to {RESPONSE_CACHE_CEILING_MIB}",
+        default_text="64",
+    ),
+    Setting(
         "CORS_ORIGINS",
         _origins,
         (),
@@ -264,6 +279,7 @@ class Settings:
     introspection: bool = True
     body_bytes_max: int = BODY_BYTES_CEILING
     request_timeout_s: float = 10.0
+    response_cache_mib: int = 64
     cors_origins: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 

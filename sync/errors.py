@@ -14,6 +14,7 @@
     │   ├── StoreNewer            written by a newer program
     │   ├── StoreUnreadable       damaged, foreign or not writable
     │   ├── StoreBusy             somebody else holds a lock for too long
+    │   ├── StoreSlow             a read did not end in its time
     │   └── StoreFull             no space left
     ├── VaultError                a secret cannot be sealed or opened
     │   ├── KeyUnusable           the key file is missing, malformed or the wrong one
@@ -133,6 +134,13 @@ class StoreBusy(StoreError):
     """The database is busy."""
 
     code = "STORE_BUSY"
+    retryable = True
+
+
+class StoreSlow(StoreError):
+    """The database took too long; ask for less at once, or with a filter it has an index for."""
+
+    code = "TIMEOUT"
     retryable = True
 
 

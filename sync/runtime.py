@@ -22,6 +22,7 @@ from sync.tasks.connector import Connect, Workplace, connect, run_connector
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
+from sync.tokens import KnownTokens
 from sync.vault import Place, Vault, create_key_file, read_key_file
 
 DATABASE_FILE = "rollcall.db"
@@ -57,6 +58,7 @@ class Runtime:
     def __init__(self, config: Config, clock: Clock, lock: FileLock, store: Store) -> None:
         self.config, self.clock, self.store = config, clock, store
         self.custom = config.custom
+        self.tokens = KnownTokens(store, clock)
         self.first_start = False
         self.vault: Vault
         self._lock = lock
@@ -74,8 +76,9 @@ class Runtime:
             KeyUnusable: the key is missing, malformed or not the one the database was sealed with.
         """
         lock = _take_lock(config.data_dir)
-        store = Store.at(config.data_dir / DATABASE_FILE)
-        runtime = cls(config, clock or SystemClock(), lock, store)
+        clock = clock or SystemClock()
+        store = Store.at(config.data_dir / DATABASE_FILE, clock)
+        runtime = cls(config, clock, lock, store)
         try:
             runtime.first_start = await migrate(store)
             runtime.vault = await _open_vault(config, store, first_start=runtime.first_start)
@@ -118,6 +121,7 @@ class Runtime:
             return
         try:
             await run_connector(place, run)
+            await self.store.analyze()
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)
         except StoreError:

@@ -12,7 +12,7 @@ import re
 import string
 import zlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,7 @@ PREFIX = "rc_"
 ROLES = ("VIEWER", "ANNOTATOR", "USER", "ADMINISTRATOR", "SUPERUSER")
 LIFETIME_DAYS = 90
 LIFETIME_DAYS_MAX = 3_650
+KNOWN_MAX = 1_024
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _SHAPE = re.compile(rf"{PREFIX}([0-9A-Za-z]{{43}})([0-9A-Za-z]{{6}})", re.ASCII)
 
@@ -95,14 +96,50 @@ async def revoke_token(tx: AsyncConnection, clock: Clock, token_id: int, organiz
         await tx.execute(update(tokens).where(tokens.c.id == token_id).values(revoked_at=now, updated_at=now))
 
 
-async def find_token(store: Store, clock: Clock, text: str) -> AnyRow | None:
-    """Look up a presented token: its id, organization_id, role and name; None unless it is valid now.
+class KnownTokens:
+    """Tokens that were presented lately, so that most requests are recognised without a read.
 
-    A wrong checksum is refused without asking the database.
+    What was read counts only until the next write transaction of this process, which on SQLite is the only writer:
+    a revocation or a new role acts on the next request. A token that was not found is never remembered.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._commits = -1
+        # digest → the token and when it expires
+        self._known: dict[bytes, tuple[AnyRow, datetime | None]] = {}
+
+    def recall(self, text: str) -> AnyRow | None:
+        """Return a token that was found and is valid now; None says nothing."""
+        commits = self._store.commits
+        if commits != self._commits or len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+            self._commits = commits
+        row, expires_at = self._known.get(digest(text), (None, None))
+        return row if expires_at is None or expires_at > self._clock.now() else None
+
+    async def find(self, text: str) -> AnyRow | None:
+        """Look up a presented token, as `find_token` does."""
+        row = self.recall(text)
+        if row is None:
+            # Taken before the read: a commit in the meantime makes what was read count for nothing.
+            commits = self._store.commits
+            row = await find_token(self._store, self._clock, text)
+            if row is not None and commits == self._commits == self._store.commits:
+                expires_at = datetime.fromisoformat(row.expires_at) if row.expires_at else None
+                self._known[digest(text)] = (row, expires_at)
+        return row
+
+
+async def find_token(store: Store, clock: Clock, text: str) -> AnyRow | None:
+    """Look up a presented token: its id, organization_id, role, name and expires_at; None unless it is valid now.
+
+    A wrong shape or checksum is refused without asking the database.
     """
     if not is_well_formed(text):
         return None
-    statement = select(tokens.c.id, tokens.c.organization_id, tokens.c.role, tokens.c.name).where(
+    columns = (tokens.c.id, tokens.c.organization_id, tokens.c.role, tokens.c.name, tokens.c.expires_at)
+    statement = select(*columns).where(
         tokens.c.digest == digest(text),
         tokens.c.revoked_at.is_(None),
         tokens.c.expires_at.is_(None) | (tokens.c.expires_at > timestamp(clock.now())),

@@ -6,22 +6,24 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import Select, select
 from strawberry import UNSET
-from strawberry.types import Info
 
-from schema.connection import many, one
-from schema.context import Context
-from schema.fields import NOUNS, Kind, Record, condition, field, identifier, noun, related
-from schema.relations import from_assets, into_assets
+from schema.connection import every, many, one
+from schema.fields import Kind, Record, condition, field, identifier, noun
+from schema.form import Rows, computed, gathered
+from schema.relations import (
+    devices_of_asset,
+    from_assets,
+    into_assets,
+    matches_of_asset,
+    received_of_asset,
+    scans_of_asset,
+)
 from schema.scalars import JSON, DateTime
-from schema.select import row_columns, rows_of
 from schema.transitive import groups_of_assets
-from schema.types.device import AzureAdDevice
-from schema.types.scan import ScanRecord
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
-from sync.store.tables import assets, devices, matches, raw, scan_records
+from sync.store.tables import assets
 
 _a = assets.c
 
@@ -43,14 +45,6 @@ class Attribute:
     source: str = strawberry.field(description="The source, such as `azuread`.")
     name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
     value: JSON = strawberry.field(description="The value as the source gave it.")
-
-
-def _records() -> Select[Any]:
-    """Select (asset, device)."""
-    return select(devices.c.asset_id, devices.c.id).where(devices.c.asset_id.is_not(None))
-
-
-_RECORDS = related("AzureAdDevice", _records, source=(sources.AZUREAD, "dev"))
 
 
 @noun(
@@ -100,56 +94,33 @@ class Asset(Record):
         "Group", "The groups its device is a member of.", lambda: into_assets(Edge.MEMBER), transitive=groups_of_assets
     )
 
-    @strawberry.field(description="The sources that have a record of it: `azuread`, `scan`.")
-    def sources(self) -> list[str]:
-        """Spell out the stored mask."""
-        return sources.names(self.source_mask)  # type: ignore[attr-defined]
-
-    @strawberry.field(
-        description="Its records in Azure AD: several if they were recognised as one machine.",
-        metadata=_RECORDS,
+    azure_ad = every(
+        "AzureAdDevice",
+        "Its records in Azure AD: several if they were recognised as one machine.",
+        devices_of_asset,
+        source=(sources.AZUREAD, "dev"),
     )
-    async def azure_ad(self, info: Info[Context, None]) -> list[AzureAdDevice]:
-        """Read the devices linked to this asset."""
-        context, entry = info.context, NOUNS["AzureAdDevice"]
+    scan = every(
+        "ScanRecord",
+        "What scans found out about it: several if it was found in several ways.",
+        scans_of_asset,
+        source=(sources.SCAN, "dev"),
+    )
 
-        async def records(keys: list[int]) -> list[list[AzureAdDevice]]:
-            statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
-            found: dict[int, list[AzureAdDevice]] = {key: [] for key in keys}
-            for row in await context.fetch(statement.where(devices.c.asset_id.in_(keys)).order_by(devices.c.id)):
-                found[row["asset_id"]].append(AzureAdDevice.of(row))
-            return [found[key] for key in keys]
+    @computed("source_mask", description="The sources that have a record of it: `azuread`, `scan`.")
+    def sources(mask: int) -> list[str]:
+        """Spell out the stored mask."""
+        return sources.names(mask)
 
-        devices_: list[AzureAdDevice] = await context.loader("Asset.azureAd", records).load(self.key)
-        return devices_
-
-    @strawberry.field(description="What scans found out about it: several if it was found in several ways.")
-    async def scan(self, info: Info[Context, None]) -> list[ScanRecord]:
-        """Read the scan records of this asset."""
-        context, entry = info.context, NOUNS["ScanRecord"]
-
-        async def records(keys: list[int]) -> list[list[ScanRecord]]:
-            statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
-            chosen = statement.where(scan_records.c.asset_id.in_(keys)).order_by(scan_records.c.id)
-            found: dict[int, list[ScanRecord]] = {key: [] for key in keys}
-            for row in await context.fetch(chosen):
-                found[row["asset_id"]].append(ScanRecord.of(row))
-            return [found[key] for key in keys]
-
-        records_: list[ScanRecord] = await context.loader("Asset.scan", records).load(self.key)
-        return records_
-
-    @strawberry.field(description="Why its records were taken to be one machine.")
-    async def matches(self, info: Info[Context, None]) -> list[Match]:
+    @gathered(matches_of_asset, description="Why its records were taken to be one machine.")
+    def matches(rows: Rows) -> list[Match]:
         """Read the stored matches."""
-        columns = (matches.c.source, matches.c.key, matches.c.value, matches.c.matched_at)
-        statement = select(*columns).where(matches.c.asset_id == self.key).order_by(matches.c.id)
-        return [Match(**row) for row in await info.context.fetch(statement)]
+        return [Match(**{name: row[name] for name in ("source", "key", "value", "matched_at")}) for row in rows]
 
-    @strawberry.field(description="Everything its sources say of it, as they named it.")
-    async def attributes(
-        self,
-        info: Info[Context, None],
+    @gathered(received_of_asset, description="Everything its sources say of it, as they named it.")
+    def attributes(
+        rows: Rows,
+        *,
         source: Annotated[str | None, strawberry.argument(description="Only of this source.")] = UNSET,
         prefix: Annotated[
             str | None, strawberry.argument(description="Only those whose name begins so, in this letter case.")
@@ -158,15 +129,9 @@ class Asset(Record):
         """Flatten the received JSON of every record."""
         if source and source != sources.AZUREAD:
             return []
-        statement = (
-            select(raw.c.item)
-            .join_from(devices, raw, raw.c.object_id == devices.c.id)
-            .where(devices.c.asset_id == self.key, devices.c.deleted_at.is_(None))
-            .order_by(devices.c.id)
-        )
         return [
             Attribute(source=sources.AZUREAD, name=name, value=JSON(value))
-            for row in await info.context.fetch(statement)
+            for row in rows
             for name, value in _flat(row["item"])
             if name.startswith(prefix or "")
         ]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import strawberry
-from strawberry.types import Info
 
 from schema.connection import many, one
-from schema.context import Context
 from schema.fields import Field, Kind, Record, condition, field, identifier, noun
-from schema.raw import raw_of
+from schema.raw import received_item
 from schema.relations import against, along
 from schema.scalars import JSON, DateTime
 from sync.inventory.kind import Edge
@@ -90,8 +88,4 @@ class AzureAdDevice(Record):
     registered_owners = many("User", "The users that own it.", lambda: along(Edge.DEVICE_OWNER))
     registered_users = many("User", "The users it is registered to.", lambda: along(Edge.DEVICE_USER))
     groups = many("Group", "The groups it is a direct member of.", lambda: against(Edge.MEMBER))
-
-    @strawberry.field(description="The object as it was received from Graph.")
-    async def raw(self, info: Info[Context, None]) -> JSON | None:
-        """Read the received JSON."""
-        return await raw_of(info.context, self.key)
+    raw = received_item()

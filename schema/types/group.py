@@ -5,19 +5,17 @@ from __future__ import annotations
 import enum
 
 import strawberry
-from sqlalchemy import func, select
-from strawberry.types import Info
 
 from schema.connection import many, one
-from schema.context import Context
 from schema.fields import Record, field, identifier, noun
+from schema.form import Rows, gathered
 from schema.member import members
-from schema.raw import raw_of
-from schema.relations import against, along, to_assets
-from schema.scalars import JSON, DateTime
+from schema.raw import received_item
+from schema.relations import against, along, number_of_users, to_assets
+from schema.scalars import DateTime
 from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
 from sync.inventory.kind import Edge
-from sync.store.tables import edges, groups, users
+from sync.store.tables import groups
 
 _g = groups.c
 
@@ -101,14 +99,9 @@ class Group(Record):
     )
     owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
 
-    @strawberry.field(description="How many users are direct members.")
-    async def user_count(self, info: Info[Context, None]) -> int:
-        """Count the direct members that are users and there."""
-        pairs = select(edges.c.to_id).where(edges.c.kind == Edge.MEMBER, edges.c.from_id == self.key)
-        statement = select(func.count().label("number")).where(users.c.id.in_(pairs), users.c.deleted_at.is_(None))
-        return int((await info.context.fetch(statement))[0]["number"])
+    raw = received_item()
 
-    @strawberry.field(description="The object as it was received from Graph.")
-    async def raw(self, info: Info[Context, None]) -> JSON | None:
-        """Read the received JSON."""
-        return await raw_of(info.context, self.key)
+    @gathered(number_of_users, description="How many users are direct members.")
+    def user_count(rows: Rows) -> int:
+        """Count the direct members that are users and there."""
+        return int(rows[0]["number"]) if rows else 0

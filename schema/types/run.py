@@ -10,6 +10,7 @@ from sqlalchemy import true
 from schema.connection import many, one
 from schema.enums import described
 from schema.fields import Kind, Record, condition, field, identifier, noun
+from schema.form import computed
 from schema.relations import entries_of_run
 from schema.scalars import JSON, BigInt, DateTime
 from sync.store.tables import run_log, runs
@@ -161,32 +162,29 @@ class TaskRun(Record):
     task = one("Task", "task_id", "The task it executes.", is_required=True)
     log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
 
-    @strawberry.field(description="How far each stream has come.")
-    def progress(self) -> list[StageProgress]:
+    @computed("progress", description="How far each stream has come.")
+    def progress(stored: dict[str, Any]) -> list[StageProgress]:
         """Spell out the stored numbers."""
-        stored: dict[str, Any] = vars(self)["progress"]
         return [StageProgress(stage=stage, **numbers) for stage, numbers in stored.items()]
 
-    @strawberry.field(description="What it did to each inventory.")
-    def counts(self) -> list[InventoryCounts]:
+    @computed("counts", description="What it did to each inventory.")
+    def counts(stored: dict[str, Any]) -> list[InventoryCounts]:
         """Spell out the stored counters; what did not happen counts 0."""
-        stored: dict[str, dict[str, int]] = vars(self)["counts"]
         return [_inventory_counts(inventory, numbers) for inventory, numbers in sorted(stored.items())]
 
-    @strawberry.field(description="What it asked of Microsoft Graph.")
-    def requests(self) -> RequestCounts:
+    @computed("requests", description="What it asked of Microsoft Graph.")
+    def requests(stored: dict[str, Any]) -> RequestCounts:
         """Spell out the stored numbers."""
-        stored: dict[str, Any] = vars(self)["requests"]
         streams = sorted(stored.get("streams", {}).items())
         return RequestCounts(
             **_requested(stored),
             streams=[StreamRequests(stream=name, **_requested(numbers)) for name, numbers in streams],
         )
 
-    @strawberry.field(description="What went wrong.")
-    def errors(self) -> list[RunError]:
+    @computed("errors", description="What went wrong.")
+    def errors(stored: list[dict[str, Any]]) -> list[RunError]:
         """Spell out the stored errors."""
-        return [RunError(**error) for error in vars(self)["errors"]]
+        return [RunError(**error) for error in stored]
 
 
 def _inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCounts:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import enum
 
 import strawberry
-from strawberry.types import Info
 
-from schema.connection import many, one
-from schema.context import Context
+from schema.connection import linked, many, one
 from schema.enums import described
-from schema.fields import NOUNS, Kind, Record, condition, field, identifier, noun, related
-from schema.relations import last_runs, runs_of_task
+from schema.fields import Kind, Record, condition, field, identifier, noun
+from schema.form import Rows, gathered
+from schema.relations import latest_run, latest_status, runs_of_task
 from schema.scalars import DateTime
-from schema.select import row_columns, rows_of
-from schema.types.run import TaskRun
-from sync.store.tables import runs, tasks
+from sync.store.tables import tasks
 from sync.tasks import state
 
 _t = tasks.c
@@ -69,26 +66,15 @@ class Task(Record):
     credential = one("Credential", "credential_id", "The credential it signs in with.")
     runs = many("TaskRun", "Its runs.", runs_of_task)
 
-    @strawberry.field(description="What it is doing.")
-    async def status(self, info: Info[Context, None]) -> TaskStatus:
+    last_run = linked("TaskRun", "Its latest run.", latest_run)
+
+    @gathered(latest_status, "paused", "next_run_at", description="What it is doing.")
+    def status(rows: Rows, paused: bool, next_run_at: str | None) -> TaskStatus:
         """Derive the status from the schedule and the latest run."""
-        last = await _last_run(self, info.context)
-        if last is not None and vars(last)["status"] in state.ACTIVE:
+        if rows and rows[0]["status"] in state.ACTIVE:
             return TaskStatus.ACTIVE
-        if self.paused:
+        if paused:
             return TaskStatus.PAUSED
-        if self.next_run_at is not None:
+        if next_run_at is not None:
             return TaskStatus.SCHEDULED
-        return TaskStatus.NEW if last is None else TaskStatus.IDLE
-
-    @strawberry.field(description="Its latest run.", metadata=related("TaskRun", last_runs, is_many=False))
-    async def last_run(self, info: Info[Context, None]) -> TaskRun | None:
-        """Read the run with the greatest id."""
-        return await _last_run(self, info.context)
-
-
-async def _last_run(task: Task, context: Context) -> TaskRun | None:
-    entry = NOUNS["TaskRun"]
-    statement = rows_of(entry, context.principal).with_only_columns(*row_columns(entry))
-    rows = await context.fetch(statement.where(runs.c.task_id == task.key).order_by(runs.c.id.desc()).limit(1))
-    return TaskRun.of(rows[0]) if rows else None
+        return TaskStatus.IDLE if rows else TaskStatus.NEW

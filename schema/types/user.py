@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import strawberry
-from sqlalchemy import select
-from strawberry.types import Info
 
-from schema.connection import many, one
-from schema.context import Context
-from schema.fields import Record, field, identifier, noun, related
-from schema.listing import keys_of
-from schema.raw import raw_of
+from schema.connection import every, linked, many, one
+from schema.fields import Record, field, identifier, noun
+from schema.raw import received_item
 from schema.relations import against, along, assets_pointed_from
-from schema.scalars import JSON, DateTime
+from schema.scalars import DateTime
 from schema.transitive import groups_of_objects, managers_of_users
 from sync.inventory.kind import Edge
-from sync.store.tables import edges, users
+from sync.store.tables import users
 
 _u = users.c
 
@@ -81,6 +75,13 @@ class User(Record):
     created_at: DateTime = field(_u.created_at, "When this server first saw the user.")
     updated_at: DateTime = field(_u.updated_at, "When this server last saw the user change.")
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
+    manager = linked("User", "The user's manager.", lambda: along(Edge.MANAGER))
+    manager_chain = every(
+        "User",
+        "The user's manager, that one's manager, and so on; ends before a circle closes.",
+        managers_of_users,
+        is_crossed=False,
+    )
     direct_reports = many("User", "The users whose manager this is.", lambda: against(Edge.MANAGER))
     groups = many(
         "Group", "The groups the user is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects
@@ -92,41 +93,4 @@ class User(Record):
     registered_assets = many(
         "Asset", "The assets whose device is registered to the user.", lambda: assets_pointed_from(Edge.DEVICE_USER)
     )
-
-    @strawberry.field(
-        description="The user's manager.", metadata=related("User", lambda: along(Edge.MANAGER), is_many=False)
-    )
-    async def manager(self, info: Info[Context, None]) -> User | None:
-        """Follow the manager edge, if its far end is a user that is there."""
-        context = info.context
-
-        async def managers(keys: list[int]) -> list[int | None]:
-            statement = select(edges.c.from_id, edges.c.to_id).where(edges.c.kind == Edge.MANAGER)
-            rows = await context.fetch(statement.where(edges.c.from_id.in_(keys)))
-            found: dict[int, int] = {row["from_id"]: row["to_id"] for row in rows}
-            return [found.get(key) for key in keys]
-
-        manager: User | None = await context.load("User", await context.loader("User.manager", managers).load(self.key))
-        return manager
-
-    @strawberry.field(description="The user's manager, that one's manager, and so on; ends before a circle closes.")
-    async def manager_chain(self, info: Info[Context, None]) -> list[User]:
-        """Walk up the manager edges as far as they lead to users that are there."""
-        context = info.context
-
-        async def lines(keys: list[int]) -> list[list[int]]:
-            found: dict[int, list[int]] = {key: [] for key in keys}
-            for row in await context.fetch(managers_of_users(), keys_of(keys)):
-                line = found[row["root"]]
-                if row["key"] not in (row["root"], *line):
-                    line.append(row["key"])
-            return [found[key] for key in keys]
-
-        line = await context.loader("User.managerChain", lines).load(self.key)
-        chain = await asyncio.gather(*(context.load("User", key) for key in line))
-        return [user for user in chain if user is not None]
-
-    @strawberry.field(description="The object as it was received from Graph.")
-    async def raw(self, info: Info[Context, None]) -> JSON | None:
-        """Read the received JSON."""
-        return await raw_of(info.context, self.key)
+    raw = received_item()

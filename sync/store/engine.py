@@ -1,4 +1,4 @@
-"""Connections: one writer that is also the only checkpointer, one reader that can never write.
+"""Connections: one writer that is also the only checkpointer, and readers that can never write.
 
 On SQLite every write transaction starts with BEGIN IMMEDIATE, so that schema changes and data roll back together and
 two writers can never deadlock; see docs/decisions/0002. Never logs SQL or parameters.
@@ -10,17 +10,20 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Row, Table, event
+from sqlalchemy import Row, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
 from sync.store.function import register
+from sync.store.lane import Lane, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,23 +39,35 @@ WRITER_PRAGMAS = (
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
 )
+STATEMENT_S = 5.0
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
 
 
 class Store:
-    """The open database: `write()` for one transaction at a time, `read()` for a consistent snapshot."""
+    """The open database: `write()` for one transaction at a time, `read()` for a consistent snapshot.
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    Jobs on the driver's own connection run `here`, in the thread that asks, or in a lane: a slow one never holds up
+    quick ones.
+    """
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, here: Reader, quick: Lane, slow: Lane) -> None:
         self._writer = writer
         self._reader = reader
         self._turn = asyncio.Lock()
+        self.here, self.quick, self.slow = here, quick, slow
+        # Grows with each write transaction: what was read at a number is still so while the number is the same.
+        self.commits = 0
 
     @classmethod
-    def at(cls, path: Path) -> Store:
+    def at(cls, path: Path, clock: Clock | None = None) -> Store:
         """Prepare the SQLite database in the file `path`; nothing is opened before the first transaction."""
+        clock, connect = clock or SystemClock(), partial(_connect, path)
         return cls(
             _sqlite_engine(path, WRITER_PRAGMAS, "BEGIN IMMEDIATE"),
             _sqlite_engine(path, READER_PRAGMAS, "BEGIN DEFERRED"),
+            Reader(partial(_connect, path, timeout_s=0), clock),
+            Lane(Reader(connect, clock), clock, "store-quick"),
+            Lane(Reader(connect, clock), clock, "store-slow"),
         )
 
     @asynccontextmanager
@@ -63,8 +78,11 @@ class Store:
             StoreFull, StoreBusy, StoreUnreadable: nothing of the block was written.
         """
         with translated():
-            async with self._turn, self._writer.begin() as connection:
-                yield connection
+            try:
+                async with self._turn, self._writer.begin() as connection:
+                    yield connection
+            finally:
+                self.commits += 1
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -73,8 +91,18 @@ class Store:
             async with self._reader.begin() as connection:
                 yield connection
 
+    async def analyze(self) -> None:
+        """Count what the tables hold now, so that the planner chooses by facts; a sample, done in milliseconds."""
+        async with self.write() as connection:
+            if connection.dialect.name == "sqlite":
+                await connection.execute(text("PRAGMA analysis_limit=1000"))
+            await connection.execute(text("ANALYZE"))
+
     async def close(self) -> None:
-        """Close the reader first, so that the writer is the one that checkpoints."""
+        """Close the readers first, so that the writer is the one that checkpoints."""
+        self.here.close()
+        await self.quick.close()
+        await self.slow.close()
         await self._reader.dispose()
         await self._writer.dispose()
 
@@ -114,6 +142,20 @@ def store_error(error: BaseException | None) -> RollcallError:
     return StoreError(f"The database refused an operation ({name or type(error).__name__}).")
 
 
+def _connect(path: Path, timeout_s: float = BUSY_TIMEOUT_MS / 1000) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=timeout_s, isolation_level=None, cached_statements=512)
+    _prepare(connection, READER_PRAGMAS)
+    return connection
+
+
+def _prepare(connection: Any, pragmas: tuple[str, ...]) -> None:
+    register(connection)
+    cursor = connection.cursor()
+    for pragma in pragmas:
+        cursor.execute(pragma)
+    cursor.close()
+
+
 def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
@@ -130,11 +172,7 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
     def prepare(connection: Any, _record: Any) -> None:
         # The driver's own transaction handling would commit before DDL; ours does not (SQLAlchemy: pysqlite recipe).
         connection.isolation_level = None
-        register(connection)
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
+        _prepare(connection, pragmas)
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:

@@ -241,8 +241,7 @@ raw = Table(
 devices = synced(
     "devices",
     refers("asset_id", "assets", nullable=True),
-    # Why the device has no asset: INACTIVE, UNKNOWN.
-    Column("skipped", Text),
+    Column("skipped", Text),  # why the device has no asset: INACTIVE, UNKNOWN
     graph("accountEnabled", Boolean()),
     graph("alternativeSecurityIds", Json),
     graph("approximateLastSignInDateTime", Time),
@@ -358,13 +357,6 @@ groups = synced(
     graph("visibility"),
 )
 
-for _table, _columns in (
-    (users, ("display_name", "user_principal_name")),
-    (groups, ("display_name",)),
-):
-    for _column in _columns:
-        Index(f"ix_{_table.name}_{_column}", _table.c.organization_id, _table.c[_column])
-
 # One row an edge between two objects of a directory; either end may be unknown or gone, then the edge is not shown.
 edges = Table(
     "edges",
@@ -409,8 +401,16 @@ assets = entity(
     Column("deleted_at", Time),
     *stamps(),
     Index(None, "organization_id", "version"),
-    Index(None, "organization_id", "name"),
 )
+
+# What lists are sorted and filtered by most, without tombstones; the ids give the default order and the count.
+for _table, _name in (
+    *((assets, name) for name in ("id", "name", "os", "last_seen")),
+    *((table, name) for table in (users, groups) for name in ("id", "display_name")),
+    *((users, "user_principal_name"), (devices, "id")),
+):
+    _live, _keys = _table.c.deleted_at.is_(None), (_table.c.organization_id, _table.c[_name])
+    Index(f"ix_{_table.name}_live_{_name}", *_keys, sqlite_where=_live, postgresql_where=_live)
 
 # What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
 asset_keys = Table(

@@ -10,13 +10,18 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from inspect import isawaitable
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from graphql import DocumentNode, GraphQLError, execute, parse, validate
+import orjson
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, execute, parse, validate
+from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from schema import build_schema
 from schema.access import Principal, Role, check, required
 from schema.context import Context
+from schema.plan import Plans
+from schema.plan.plans import Asked
 from sync.errors import Forbidden, RollcallError
 from sync.runtime import Runtime
 
@@ -70,10 +75,15 @@ class Caller:
             check(prepared.needed, self.principal.role)
         except Forbidden as forbidden:
             return Answer(None, (_ours(forbidden, ()),))
+        answer = await self._execute(prepared.tree, variables)
+        await self._assert_planned(prepared, variables, answer)
+        return answer
+
+    async def _execute(self, tree: DocumentNode, variables: dict[str, Any]) -> Answer:
         async with Context(self.runtime, self.principal, "request-1") as context:
             result = execute(
                 build_schema()._schema,
-                prepared.tree,
+                tree,
                 context_value=context,
                 variable_values=variables,
                 executor_class=build_schema().execution_context_class,
@@ -81,6 +91,20 @@ class Caller:
             )
             finished = await result if isawaitable(result) else result
         return Answer(finished.data, tuple(map(_problem, finished.errors or ())))
+
+    async def _assert_planned(self, prepared: _Prepared, variables: dict[str, Any], answer: Answer) -> None:
+        """Assert that a plan, if the document has one, gives the same answer as the executor."""
+        if prepared.query is None:
+            return
+        coerced = get_variable_values(build_schema()._schema, prepared.query.variable_definitions or (), variables)
+        if isinstance(coerced, list):
+            return
+        given = repr(variables).encode("utf-8", "surrogatepass")
+        asked = Asked(prepared.digest, prepared.tree, prepared.query, coerced, given)
+        planned = await plans_of(self.runtime).answer(asked, self.principal)
+        if planned is not None:
+            assert answer.problems == ()
+            assert orjson.loads(planned.body)["data"] == answer.data
 
     async def data(self, document: str, **variables: Any) -> Any:
         """Run a document that must succeed and return its data."""
@@ -96,13 +120,28 @@ class _Prepared:
     tree: DocumentNode
     errors: tuple[GraphQLError, ...]
     needed: dict[Role | None, str]
+    digest: bytes
+    query: OperationDefinitionNode | None
 
 
 @lru_cache(maxsize=2_000)
 def _prepare(document: str) -> _Prepared:
     tree = parse(document)
     errors = tuple(validate(build_schema()._schema, tree))
-    return _Prepared(tree, errors, {} if errors else required(build_schema()._schema, tree))
+    (operation,) = (node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
+    query = operation if operation.operation is OperationType.QUERY else None
+    needed = {} if errors else required(build_schema()._schema, tree)
+    return _Prepared(tree, errors, needed, document.encode("utf-8", "surrogatepass"), query)
+
+
+def plans_of(runtime: Runtime) -> Plans:
+    """Return the plans of a runtime; the same ones each time, as a server has them."""
+    if runtime not in _plans:
+        _plans[runtime] = Plans(build_schema(), runtime)
+    return _plans[runtime]
+
+
+_plans: WeakKeyDictionary[Runtime, Plans] = WeakKeyDictionary()
 
 
 def _problem(error: GraphQLError) -> Problem:

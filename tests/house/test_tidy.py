@@ -49,6 +49,7 @@ BOUNDARIES = {
     "server/graphql/handler.py": "a request over HTTP",
     "server/control.py": "a request of the command line to the running server",
     "sync/runtime.py": "a run",
+    "schema/plan/plans.py": "a plan, which the executor takes over from",
 }
 SQL = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|WITH|VACUUM|ATTACH|PRAGMA|EXPLAIN|BEGIN)\s"

@@ -25,7 +25,7 @@ from sync.clock import SystemClock
 from sync.organizations import default_organization
 from sync.runtime import Config, Runtime
 from sync.store import Store
-from sync.tokens import create_token
+from sync.tokens import KnownTokens, create_token
 
 ASK = {"query": "{__typename}"}
 
@@ -47,6 +47,7 @@ class CountingStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.reads = 0
+        self.commits = store.commits
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Any]:
@@ -144,16 +145,20 @@ async def test_revocation_acts_on_the_next_request(house: House) -> None:
 
 
 async def test_garbage_costs_no_database_read(house: House) -> None:
-    """A wrong shape or checksum is refused without asking the database; a good shape costs one read."""
+    """A wrong shape or checksum is refused without asking the database; a good token costs one read until a commit."""
     store = CountingStore(house.runtime.store)
-    door = cast("Runtime", SimpleNamespace(store=store, clock=house.clock))
+    door = cast("Runtime", SimpleNamespace(tokens=KnownTokens(cast("Store", store), house.clock)))
     wrong = f"{house.token[:-1]}{'a' if house.token[-1] != 'a' else 'b'}"
     for text in ("", "Bearer x", f"Bearer {wrong}", f"Bearer {house.token}x"):
         with pytest.raises(Refused):
             await identify(door, request(text))
     assert store.reads == 0
-    await identify(door, request(f"Bearer {house.token}"))
+    for _ in range(3):
+        await identify(door, request(f"Bearer {house.token}"))
     assert store.reads == 1
+    store.commits += 1
+    await identify(door, request(f"Bearer {house.token}"))
+    assert store.reads == 2
 
 
 @pytest.mark.parametrize(

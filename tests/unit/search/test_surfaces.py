@@ -57,7 +57,7 @@ def test_parse_search_tells_every_mistake_of_a_text() -> None:
         (1, 1, 0, 13),
         (2, 1, 14, 11),
     ]
-    assert found["errors"][0]["suggestions"] == ["os_version"]
+    assert found["errors"][0]["suggestions"][0] == "os_version"
     assert "true" in found["errors"][1]["expected"]
 
 

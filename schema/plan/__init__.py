@@ -1,0 +1,9 @@
+"""Compiled plans: a document becomes one SQL statement a level and generated code that makes dicts of rows.
+
+The executor stays the definition of what is right: a plan answers exactly as it would, or does not answer at all.
+"""
+
+from schema.plan.plans import Asked, Plans
+from schema.plan.response import Response
+
+__all__ = ["Asked", "Plans", "Response"]

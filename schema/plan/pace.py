@@ -1,0 +1,66 @@
+"""Which reader a plan runs on: learned from how long it took, so that no rule has to guess what a filter costs."""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sync.clock import Clock
+from sync.errors import StoreSlow
+from sync.store import Store
+from sync.store.engine import STATEMENT_S
+
+T = TypeVar("T")
+
+
+class Where(enum.IntEnum):
+    """Where a plan runs, from quick to slow."""
+
+    # A page of rows that an index leads to is read in less time than a thread takes to wake up.
+    HERE = 0
+    QUICK = 1
+    SLOW = 2
+
+
+# How long a plan may run in a place before it is broken off and moves to the next.
+TIME_S = {Where.HERE: 0.05, Where.QUICK: 0.5, Where.SLOW: STATEMENT_S}
+# What ends sooner than this in a lane moves back: it was the machine that was slow, or another argument.
+BACK_S = 0.025
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast a plan has been, by a clock."""
+
+    clock: Clock
+    where: Where = Where.HERE
+
+    async def run(self, store: Store, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a plan's work where it holds up nobody.
+
+        Raises:
+            StoreSlow: it took longer than any read may.
+        """
+        while True:
+            where = self.where
+            try:
+                if where is Where.HERE:
+                    return store.here.run(work, time_s=TIME_S[where])
+                lane = store.quick if where is Where.QUICK else store.slow
+                answer, took_s = await lane.run(lambda connection: self._timed(work, connection), time_s=TIME_S[where])
+            except StoreSlow:
+                if where is Where.SLOW:
+                    raise
+                self.where = max(self.where, Where(where + 1))
+            else:
+                if took_s < BACK_S:
+                    self.where = Where.HERE
+                return answer
+
+    def _timed(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> tuple[T, float]:
+        started = self.clock.monotonic()
+        answer = work(connection)
+        return answer, self.clock.monotonic() - started

@@ -1,0 +1,199 @@
+"""Connections in a plan: what their arguments mean, and how the pages of all parents are read and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Boolean, bindparam
+
+from schema.listing import Listing, codec_of, count_of, page_of
+from schema.paging import CursorCodec, Window
+from schema.plan.level import Run, Shows
+from schema.plan.refusal import Gave
+from schema.plan.statement import Row, Statement
+from schema.select import keys_text
+
+
+@dataclass(slots=True)
+class BoundList:
+    """A list with its arguments: which window of which rows in which order.
+
+    Args:
+        listing: reads the level's columns, then those of its order.
+        width: how many columns stand before those of its order.
+        statements: the page statements compiled so far, by the shape of the cursor; shared by equal lists.
+    """
+
+    listing: Listing
+    window: Window
+    width: int
+    statements: dict[tuple[Any, ...], Statement]
+
+    def page(self, values: Sequence[Any] | None) -> Statement:
+        """Return the statement of a page behind such values."""
+        shape = None if values is None else tuple(v if v is None or isinstance(v, bool) else "?" for v in values)
+        key = (self.window.backwards, shape)
+        if key not in self.statements:
+            keys = self.listing.keys
+            turned = tuple(entry.turned() for entry in keys) if self.window.backwards else keys
+            behind = None if shape is None else [_parameter(n, part, keys) for n, part in enumerate(shape)]
+            self.statements[key] = Statement.of(page_of(self.listing, turned, behind))
+        return self.statements[key]
+
+    @property
+    def count(self) -> Statement:
+        """Return the statement that counts the whole list."""
+        key = ("count",)
+        if key not in self.statements:
+            self.statements[key] = Statement.of(count_of(self.listing))
+        return self.statements[key]
+
+
+def _parameter(number: int, part: Any, keys: Sequence[Any]) -> Any:
+    """Make a parameter of a cursor's value; null and booleans change the statement itself."""
+    return bindparam(f"cursor{number}", type_=keys[number].column.type) if part == "?" else part
+
+
+@dataclass(frozen=True, slots=True)
+class BoundLookup:
+    """A look-up with its argument: the statement, and the value its key must have."""
+
+    statement: Statement
+    value: Any
+
+
+Bound = BoundList | BoundLookup
+
+
+@dataclass(slots=True)
+class Page:
+    """The rows of one parent's page, and what they became: view → one value a row."""
+
+    rows: list[Row]
+    has_next: bool
+    has_previous: bool
+    parent: int | None
+    bound: BoundList
+    run: Run
+    shown: dict[int, list[Any]] = field(default_factory=dict)
+    count: int = 0
+
+    def cursors(self, rows: Iterable[Row]) -> list[str]:
+        """Write the cursors of some of the rows."""
+        codec, width = _codec(self.run, self.bound.listing, self.parent), self.bound.width
+        flags = [isinstance(key.column.type, Boolean) for key in self.bound.listing.keys]
+        if not any(flags):
+            return [codec.encode(row[width:]) for row in rows]
+        return [
+            codec.encode([v if v is None or not flag else v == 1 for v, flag in zip(row[width:], flags, strict=True)])
+            for row in rows
+        ]
+
+
+def _codec(run: Run, listing: Listing, parent: int | None) -> CursorCodec:
+    return codec_of(listing, run.organization, parent, run.cursor_key)
+
+
+Part = Callable[[Page], Any]
+
+
+@dataclass(slots=True)
+class Connection:
+    """What a document selects of a connection.
+
+    Args:
+        slot: where its arguments are bound.
+        views: the selections on its nodes.
+        parts: response name → what it is of a page.
+        has_cursors: cursors are selected, so the columns of the order are read too.
+        has_more: it is asked whether the list goes on, so one row more is read.
+        has_rows: rows are read at all.
+        has_count: the whole list is counted.
+    """
+
+    slot: int
+    views: list[Shows] = field(default_factory=list)
+    parts: dict[str, Part] = field(default_factory=dict)
+    has_cursors: bool = False
+    has_more: bool = False
+    has_rows: bool = False
+    has_count: bool = False
+
+    def whole(self, run: Run) -> Any:
+        """Return the connection of a list without parent."""
+        return self.of(run, [None])[None]
+
+    def of(self, run: Run, parents: Sequence[int | None]) -> Mapping[int | None, Any]:
+        """Return parent → connection."""
+        bound = run.bounds[self.slot]
+        assert isinstance(bound, BoundList)  # noqa: S101 - slots are handed out by kind
+        pages = self._read(run, bound, parents)
+        if self.views:
+            rows = [row for page in pages for row in page.rows] if len(pages) > 1 else pages[0].rows
+            for number, view in enumerate(self.views):
+                shown, start = view.show(run, rows), 0
+                for page in pages:
+                    page.shown[number] = shown[start : start + len(page.rows)]
+                    start += len(page.rows)
+        if self.has_count:
+            self._count(run, bound, pages)
+        parts = self.parts.items()
+        return {page.parent: {name: part(page) for name, part in parts} for page in pages}
+
+    def _read(self, run: Run, bound: BoundList, parents: Sequence[int | None]) -> list[Page]:
+        window, pages = bound.window, [Page([], False, False, parent, bound, run) for parent in parents]
+        values = None
+        if window.cursor is not None:
+            # Another parent's cursor is an error at that parent only; the executor knows how to say so.
+            if len(parents) != 1:
+                raise Gave
+            values = _codec(run, bound.listing, parents[0]).decode(window.cursor, window.argument)
+        if not self.has_rows:
+            return pages
+        given = {f"cursor{number}": value for number, value in enumerate(values or ())}
+        given["size"] = window.size + self.has_more
+        if bound.listing.near is None:
+            pages[0].rows = run.rows(bound.page(values), **given)
+        else:
+            by_parent = {page.parent: page.rows for page in pages}
+            for row in run.rows(bound.page(values), **given, keys=keys_text(parents)):  # type: ignore[arg-type]
+                by_parent[row[0]].append(row)
+        for page in pages:
+            is_cut = len(page.rows) > window.size
+            page.rows = page.rows[: window.size]
+            page.has_next, page.has_previous = is_cut, values is not None
+            if window.backwards:
+                page.rows.reverse()
+                page.has_next, page.has_previous = values is not None, is_cut
+        return pages
+
+    def _count(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
+        if bound.listing.near is None:
+            pages[0].count = run.rows(bound.count)[0][0]
+            return
+        counts: dict[Any, int] = dict(run.rows(bound.count, keys=keys_text([page.parent for page in pages])))  # type: ignore[arg-type,misc]
+        for page in pages:
+            page.count = counts[page.parent]
+
+
+@dataclass(frozen=True, slots=True)
+class ManyRelation:
+    """A connection of each row, whose key stands at `place`."""
+
+    place: int
+    connection: Connection
+
+    def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
+        """Return parent → connection."""
+        place = self.place
+        # The same row may hang on several; its list is read once.
+        return self.connection.of(run, list(dict.fromkeys(row[place] for row in rows)))
+
+
+def ordered(listing: Listing) -> Listing:
+    """Read the columns of a list's order too, behind the others."""
+    # Inside a page the key may be a column of the pairs; outside, only that of the rows can be read.
+    own = [listing.key if key.field == "key" else key.column for key in listing.keys]
+    return replace(listing, columns=[*listing.columns, *(column.label(None) for column in own)])

@@ -1,0 +1,181 @@
+"""Answers queries by plans: one for each document, operation, set of flags and kind of caller; the rarest are dropped.
+
+Never logs a document, a variable or an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+
+import orjson
+import strawberry
+from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode
+from graphql.execution.values import VariableValues
+
+from schema.access import Principal, Role
+from schema.listing import CURSOR_PURPOSE
+from schema.plan.collect import Collector, flag_names
+from schema.plan.level import Run
+from schema.plan.pace import Pace
+from schema.plan.page import Bound
+from schema.plan.program import Program, ProgramCompiler
+from schema.plan.refusal import Gave, Refused
+from schema.plan.response import Response, Responses
+from schema.plan.statement import anyone
+from schema.recent import Recent
+from sync.errors import BadInput, Forbidden, StoreSlow
+from sync.runtime import Runtime
+
+PLANS_MAX = 256
+# Sets of variables whose arguments are kept, and the longest that are.
+BINDINGS_MAX = 1_024
+VARIABLES_BYTES_MAX = 4_096
+
+_log = logging.getLogger("rollcall.plan")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A valid query and its variables.
+
+    Args:
+        digest: tells the document from every other.
+        tree: the document.
+        operation: the one that is asked for.
+        variables: coerced.
+        given: the variables as they were sent, in one form, so that equal ones are known.
+    """
+
+    digest: bytes
+    tree: DocumentNode
+    operation: OperationDefinitionNode
+    variables: VariableValues
+    given: bytes
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name."""
+        return self.operation.name.value if self.operation.name else None
+
+    def key(self, principal: Principal) -> bytes:
+        """Return what tells the answer for this caller from any other."""
+        # The role too: it decides what may be filtered by.
+        scope = [principal.organization_id, principal.role.name, self.name]
+        return self.digest + orjson.dumps(scope) + self.given
+
+
+@dataclass
+class Binding:
+    """A program with its arguments read."""
+
+    program: Program
+    bounds: tuple[Bound, ...]
+    pace: Pace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A program and how fast it has been, whatever its arguments were."""
+
+    program: Program
+    pace: Pace
+
+
+class Plans:
+    """Compiles and runs plans.
+
+    Args:
+        schema: what documents are valid against.
+        runtime: the open process.
+        plans_max: how many plans are kept.
+        responses_bytes_max: how much memory responses may take; 0 keeps none.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        runtime: Runtime,
+        *,
+        plans_max: int = PLANS_MAX,
+        responses_bytes_max: int = 0,
+    ) -> None:
+        self._schema, self._runtime = schema, runtime
+        self._cursor_key = runtime.vault.derive(CURSOR_PURPOSE)
+        self._flags: Recent[tuple[str, ...]] = Recent(plans_max)
+        # None is remembered too: a document that was refused once is not compiled again.
+        self.kept: Recent[Plan | None] = Recent(plans_max)
+        self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
+        self._responses = Responses(responses_bytes_max)
+
+    def recall(self, asked: Asked, principal: Principal) -> Response | None:
+        """Return an answer that is kept and still counts."""
+        return self._responses.get(asked.key(principal), self._runtime.store.commits)
+
+    async def answer(self, asked: Asked, principal: Principal) -> Response | None:
+        """Answer a query; None leaves it to the executor.
+
+        Raises:
+            StoreSlow: it took too long, and would take the executor longer.
+        """
+        store, key = self._runtime.store, asked.key(principal)
+        commits = store.commits
+        try:
+            binding = self._binding(asked, principal)
+            if binding is None:
+                return None
+            body, is_timed = await self._run(binding, principal)
+        except StoreSlow:
+            raise
+        except (BadInput, Forbidden, Gave):
+            # The executor finds the same, and knows its path and place.
+            return None
+        except Exception:  # a boundary: whatever a plan stumbles over, the executor answers
+            _log.warning("a plan failed; the executor answers instead", exc_info=True)
+            return None
+        response = Response(body, self._responses.tag(key, commits))
+        if is_timed or commits != store.commits:
+            return Response(body, "")
+        self._responses.keep(key, commits, response)
+        return response
+
+    def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
+        plan = self._plan(asked, principal)
+        if plan is None:
+            return None
+
+        def bind() -> Binding:
+            return Binding(plan.program, plan.program.bind(asked.variables), plan.pace)
+
+        if len(asked.given) > VARIABLES_BYTES_MAX:
+            return bind()
+        return self._bindings.get((id(plan.program), asked.given), bind)
+
+    def _plan(self, asked: Asked, principal: Principal) -> Plan | None:
+        names = self._flags.get(asked.digest, lambda: flag_names(asked.tree))
+        values = asked.variables.coerced
+        flags = {name: values[name] for name in names if name in values}
+        key = (asked.digest, asked.name, principal.role, tuple(flags.items()))
+        return self.kept.get(key, lambda: self._compile(asked, flags, principal.role))
+
+    def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Plan | None:
+        fragments = {
+            node.name.value: node for node in asked.tree.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        collector = Collector(self._schema._schema, fragments, flags)
+        try:
+            program = ProgramCompiler(self._schema, collector, anyone(role)).compile(asked.operation)
+        except Refused:
+            return None
+        return Plan(program, Pace(self._runtime.clock))
+
+    async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool]:
+        """Return the response, and whether it depends on the time."""
+        now = self._runtime.clock.now()
+
+        def work(connection: sqlite3.Connection) -> tuple[bytes, bool]:
+            run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now)
+            return orjson.dumps({"data": binding.program.run(run)}), run.is_timed
+
+        return await binding.pace.run(self._runtime.store, work)

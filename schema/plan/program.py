@@ -1,0 +1,172 @@
+"""A compiled operation: what it does at its root, and what the arguments of its lists and look-ups mean."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+from graphql import ArgumentNode, FieldNode, GraphQLObjectType, OperationDefinitionNode, Visitor, visit
+from graphql.execution.values import VariableValues, get_argument_values
+from sqlalchemy import bindparam
+from strawberry.types.arguments import convert_arguments
+
+from schema.access import Principal
+from schema.connection import listing_of, window_of
+from schema.form import FORM, Found, Many, Members
+from schema.member import member_listing
+from schema.plan.collect import Collector
+from schema.plan.compile import Compiler, Nodes
+from schema.plan.level import Columns, Run
+from schema.plan.page import Bound, BoundList, BoundLookup, Connection, ordered
+from schema.plan.refusal import Gave, Refused
+from schema.plan.selection import Selection
+from schema.plan.statement import Statement
+from schema.plan.value import definition
+from schema.where import Viewpoint
+
+# Filters, orders and cursor shapes that a program keeps statements for.
+STATEMENTS_MAX = 64
+
+Bind = Callable[[VariableValues], Bound]
+Root = Callable[[Run], Any]
+
+
+@dataclass
+class Program:
+    """An operation that can be run.
+
+    Args:
+        binds: what reads the arguments of each slot.
+        roots: response name → its value.
+    """
+
+    binds: list[Bind] = field(default_factory=list)
+    roots: dict[str, Root] = field(default_factory=dict)
+
+    def bind(self, variables: VariableValues) -> tuple[Bound, ...]:
+        """Read every argument.
+
+        Raises:
+            BadInput: one cannot be used.
+        """
+        return tuple(bind(variables) for bind in self.binds)
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Return the operation's data."""
+        return {name: root(run) for name, root in self.roots.items()}
+
+
+class ProgramCompiler:
+    """Compiles one operation.
+
+    Args:
+        schema: gives the types, and converts arguments as its own executor does.
+        collector: knows the operation's fragments and flags.
+        principal: stands for the callers the program is for.
+    """
+
+    def __init__(self, schema: strawberry.Schema, collector: Collector, principal: Principal) -> None:
+        self._schema, self._collector, self._principal = schema, collector, principal
+        self._viewpoint = Viewpoint(principal, None)
+        self._compiler = Compiler(collector, principal, self._constant, self._connect)
+        self._program = Program()
+
+    def compile(self, operation: OperationDefinitionNode) -> Program:
+        """Compile an operation.
+
+        Raises:
+            Refused: something in it has no form.
+        """
+        query = self._collector.schema.query_type
+        assert query is not None  # noqa: S101 - the schema has one
+        for response, nodes in self._collector.collect(query, [operation]).items():
+            self._program.roots[response] = self._root(query, nodes)
+        return self._program
+
+    def _root(self, query: GraphQLObjectType, nodes: Nodes) -> Root:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return lambda _: query.name
+        if name not in query.fields:
+            raise Refused
+        match definition(query, name).metadata.get(FORM):
+            case Many() as form:
+                return self._connect(query, nodes, form).whole
+            case Found() as form:
+                return self._lookup(query, nodes, form)
+        raise Refused
+
+    def _lookup(self, query: GraphQLObjectType, nodes: Nodes, form: Found) -> Root:
+        slot, statements = len(self._program.binds), dict[Any, Statement]()
+        columns, view = self._compiler.rows(form.target, nodes)
+
+        def bind(variables: VariableValues) -> Bound:
+            column, value = form.sought(**self._arguments(query, nodes[0], variables))
+            if column not in statements:
+                wanted = column == bindparam("value", type_=column.type)
+                statements[column] = self._compiler.statement(form.target, columns, wanted)
+            return BoundLookup(statements[column], value)
+
+        def find(run: Run) -> Any:
+            bound = run.bounds[slot]
+            assert isinstance(bound, BoundLookup)  # noqa: S101 - slots are handed out by kind
+            rows = run.rows(bound.statement, value=bound.value)
+            if len(rows) > 1:
+                raise Gave
+            return view.show(run, rows)[0] if rows else None
+
+        self._program.binds.append(bind)
+        return find
+
+    def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Members) -> Connection:
+        slot, columns = len(self._program.binds), Columns(offset=0 if isinstance(form, Many) and not form.pairs else 1)
+        if isinstance(form, Members):
+            columns.entries.extend(member_listing(self._principal, {}).columns)
+        connection, place = Connection(slot), (parent.name, nodes[0].name.value)
+        known: OrderedDict[bytes, dict[tuple[Any, ...], Statement]] = OrderedDict()
+
+        def bind(variables: VariableValues) -> Bound:
+            arguments = self._arguments(parent, nodes[0], variables)
+            if isinstance(form, Members):
+                listing = member_listing(self._principal, arguments)
+            else:
+                listing = listing_of(form, self._viewpoint, columns.entries, place, arguments)
+            listing = ordered(listing) if connection.has_cursors else listing
+            statements = known.setdefault(listing.identity, {})
+            known.move_to_end(listing.identity)
+            if len(known) > STATEMENTS_MAX:
+                known.popitem(last=False)
+            return BoundList(listing, window_of(arguments), columns.width, statements)
+
+        self._program.binds.append(bind)
+        Selection(self._collector, self._compiler, connection, columns).compile(parent, nodes, form)
+        return connection
+
+    def _constant(self, type_: GraphQLObjectType, node: FieldNode) -> dict[str, Any]:
+        if any(_reads_variables(argument) for argument in node.arguments or ()):
+            raise Refused
+        return self._arguments(type_, node, VariableValues({}, {}))
+
+    def _arguments(self, type_: GraphQLObjectType, node: FieldNode, variables: VariableValues) -> dict[str, Any]:
+        """Read a field's arguments as the executor would hand them to its resolver."""
+        name = node.name.value
+        values = get_argument_values(type_.fields[name], node, variables)
+        registry = self._schema.schema_converter.scalar_registry
+        declared = definition(type_, name)
+        return convert_arguments(values, declared.arguments, scalar_registry=registry, config=self._schema.config)
+
+
+def _reads_variables(node: ArgumentNode) -> bool:
+    walk = _Variables()
+    visit(node, walk)
+    return walk.is_found
+
+
+class _Variables(Visitor):
+    is_found = False
+
+    def enter_variable(self, *_: object) -> None:
+        self.is_found = True

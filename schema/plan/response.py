@@ -1,0 +1,75 @@
+"""Responses of plans, kept while nothing has been written since; the least recently asked for go first.
+
+A response counts for one document, operation, set of variables and organization, and for one number of commits of the
+store: every write transaction of this process, which on SQLite is the only writer, ends all of them at once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+RESPONSE_BYTES_MAX = 4 * 1024 * 1024
+# Of the tables around a response; nobody fills the memory with empty ones.
+OVERHEAD_BYTES = 1_024
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer of a plan: its bytes, and a tag that no other content has."""
+
+    body: bytes
+    tag: str
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """The body, gzipped once."""
+        return gzip.compress(self.body, compresslevel=1, mtime=0)
+
+
+class Responses:
+    """The responses that are kept.
+
+    Args:
+        bytes_max: of all bodies together; 0 keeps none.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._commits = -1
+        self._bytes = 0
+        self._entries: OrderedDict[bytes, Response] = OrderedDict()
+        # A tag of an earlier process must never fit a response of this one.
+        self._nonce = secrets.token_bytes(16)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def tag(self, key: bytes, commits: int) -> str:
+        """Return the tag of the response to a key at a number of commits."""
+        return hashlib.sha256(self._nonce + commits.to_bytes(8) + key).hexdigest()[:32]
+
+    def get(self, key: bytes, commits: int) -> Response | None:
+        """Return the response to a key, if it still counts."""
+        if commits != self._commits:
+            self._entries.clear()
+            self._commits, self._bytes = commits, 0
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+    def keep(self, key: bytes, commits: int, response: Response) -> None:
+        """Keep a response that was read at a number of commits, unless something was written since."""
+        size = len(response.body) + OVERHEAD_BYTES
+        if commits != self._commits or size > min(RESPONSE_BYTES_MAX, self._bytes_max) or key in self._entries:
+            return
+        self._entries[key] = response
+        self._bytes += size
+        while self._bytes > self._bytes_max:
+            _, dropped = self._entries.popitem(last=False)
+            self._bytes -= len(dropped.body) + OVERHEAD_BYTES

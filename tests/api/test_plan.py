@@ -1,0 +1,180 @@
+"""Compiled plans: they answer as the executor does, stay inside the organization and the memory, and give way to it.
+
+`Caller.ask` compares each answer of every test in this folder with the plan's; here is what only plans promise.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+from graphql import OperationDefinitionNode, parse
+from graphql.execution.values import get_variable_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from schema import build_schema
+from schema.plan import Asked, Plans, Response
+from schema.plan.pace import Pace, Where
+from sync.errors import StoreSlow
+from sync.store import tables
+from tests.api.caller import Caller, plans_of
+from tests.api.documents import FLAGS, Documents
+from tests.api.lists import LISTS
+from tests.api.world import World
+
+# What a front end asks; each has a plan, and its statements are counted.
+PLANNED = {
+    "flat": ("{ assets(first: %d) { nodes { id name names scanned alive createdAt sources } } }", 1),
+    "count": ("{ users(first: %d) { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { id } } } }", 2),
+    "to one": ("{ users(first: %d) { nodes { id site { name organization { name } } manager { displayName } } } }", 4),
+    "to many": ("{ groups(first: %d) { nodes { id users(first: 5) { totalCount nodes { id } } } } }", 3),
+    "members": ("{ groups(first: %d) { nodes { members { nodes { ... on User { id } ... on Asset { id } } } } } }", 5),
+    "gathered": ("{ assets(first: %d) { nodes { matches { key } attributes { name } azureAd { id raw } } } }", 5),
+    "counted": ("{ groups(first: %d) { nodes { userCount kind } } }", 2),
+    "runs": ("{ taskRuns(first: %d) { nodes { progress { stage done } counts { created } task { status } } } }", 3),
+}
+
+
+def asked(document: str, **variables: Any) -> Asked:
+    """Return a document as the server hands it over."""
+    tree = parse(document)
+    operation = next(node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
+    values = get_variable_values(build_schema()._schema, operation.variable_definitions or (), variables)
+    assert not isinstance(values, list)
+    return Asked(document.encode(), tree, operation, values, orjson.dumps(variables))
+
+
+async def planned(caller: Caller, document: str, **variables: Any) -> Response | None:
+    """Return what plans answer, None if they leave it to the executor."""
+    return await plans_of(caller.runtime).answer(asked(document, **variables), caller.principal)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=400)
+async def test_plan_answers_as_the_executor_does_whatever_is_selected(world: World, seed: int) -> None:
+    """Documents made from the schema: `ask` runs both ways and compares, errors included."""
+    document = Documents(Random(seed)).document()  # noqa: S311 - the same document for the same seed
+    await world.caller(organization=world.beta).ask(document, **FLAGS)
+
+
+@pytest.mark.parametrize("name", LISTS.values())
+async def test_plan_exists_for_every_list(world: World, name: str) -> None:
+    """Every list of the root is compiled, so that a change that refuses one is seen."""
+    assert await planned(world.caller(), f"{{ {name} {{ totalCount nodes {{ __typename id }} }} }}") is not None
+
+
+@pytest.mark.parametrize("name", PLANNED)
+async def test_plan_costs_the_same_statements_for_one_row_and_for_many(world: World, name: str) -> None:
+    """A level is one statement however many rows the level above it has."""
+    text, most = PLANNED[name]
+    plans = Plans(build_schema(), world.runtime)
+    counts = []
+    for first in (1, 500):
+        statements: list[str] = []
+
+        def work(connection: sqlite3.Connection, statements: list[str] = statements) -> None:
+            connection.set_trace_callback(statements.append)
+
+        world.runtime.store.here.run(work, time_s=1)
+        assert await plans.answer(asked(text % first), world.caller().principal) is not None
+        world.runtime.store.here.run(lambda connection: connection.set_trace_callback(None), time_s=1)
+        counts.append(sum(statement.startswith("SELECT") for statement in statements))
+    assert counts[0] <= counts[1] == most
+
+
+async def test_plan_shows_each_organization_its_own_rows(world: World) -> None:
+    """Two organizations share a plan and no row."""
+    text = "{ users(first: 1000) { nodes { id groups { nodes { id } } } } organizations { nodes { id } } }"
+    found = {}
+    for organization in (world.home, world.beta, world.gamma):
+        response = await planned(world.caller(organization=organization), text)
+        assert response is not None
+        data = orjson.loads(response.body)["data"]
+        assert [node["id"] for node in data["organizations"]["nodes"]] == [f"org_{organization}"]
+        found[organization] = {node["id"] for node in data["users"]["nodes"]}
+    assert all(found.values())
+    assert len(set.union(*found.values())) == sum(map(len, found.values()))
+
+
+async def test_plans_are_bounded(world: World) -> None:
+    """However many documents are sent, so many plans are kept and no more."""
+    plans = Plans(build_schema(), world.runtime, plans_max=8)
+    for number in range(30):
+        await plans.answer(asked(f"{{ a{number}: sites {{ totalCount }} }}"), world.caller().principal)
+    assert len(plans.kept) == 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ users(first: 0) { nodes { id } } }",
+        '{ users(after: "no cursor") { nodes { id } } }',
+        '{ user(by: {id: "asset_1"}) { id } }',
+        "{ users(where: {}) { nodes { id } } }",
+        "{ __schema { types { name } } }",
+        "{ viewer { name } }",
+    ],
+)
+async def test_plan_gives_way_when_the_executor_knows_better(world: World, text: str) -> None:
+    """Errors and what has no form are left to the executor."""
+    assert await planned(world.caller(), text) is None
+
+
+async def test_plan_gives_way_when_a_row_breaks_the_promise_of_its_type(office: World) -> None:
+    """A stored value that the schema has no word for is the executor's error, with its path, not a wrong answer."""
+    row = {"organization_id": 1, "site_id": 1, "name": "odd", "kind": "UNHEARD_OF"}
+    flags = dict.fromkeys(("exclude_unknown", "include_inactive", "paused", "hidden"), False)
+    times = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00.000Z")
+    async with office.runtime.store.write() as tx:
+        await tx.execute(insert(tables.tasks).values(**row, **flags, **times))
+    assert await planned(office.caller(), "{ tasks { nodes { name } } }") is not None
+    assert await planned(office.caller(), "{ tasks { nodes { kind } } }") is None
+
+
+async def test_response_is_kept_until_something_is_written(office: World) -> None:
+    """What was answered is recalled, bytes and all; after a commit it is read again and tagged anew."""
+    plans = Plans(build_schema(), office.runtime, responses_bytes_max=1_000_000)
+    caller, text = office.caller(), "{ sites { nodes { name } } }"
+    assert plans.recall(asked(text), caller.principal) is None
+    first = await plans.answer(asked(text), caller.principal)
+    assert first is plans.recall(asked(text), caller.principal)
+    async with office.runtime.store.write() as tx:
+        await tx.execute(tables.sites.update().where(tables.sites.c.name == "Primary").values(name="Renamed"))
+    assert plans.recall(asked(text), caller.principal) is None
+    second = await plans.answer(asked(text), caller.principal)
+    assert first is not None and second is not None
+    assert first.tag != second.tag
+    assert orjson.loads(second.body)["data"]["sites"]["nodes"] == [{"name": "Renamed"}]
+
+
+async def test_runaway_read_ends_at_its_deadline_and_others_do_not_notice(world: World) -> None:
+    """A read that never ends is moved out of the way of quick ones, then broken off; nothing hangs."""
+    store = world.runtime.store
+
+    def endless(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        ).fetchone()
+
+    with pytest.raises(StoreSlow):
+        await store.slow.run(endless, time_s=0.05)
+    assert await planned(world.caller(), "{ users(first: 1000) { nodes { id displayName } } }") is not None
+
+
+async def test_plan_moves_out_of_the_way_when_it_is_slow_and_back_when_it_is_quick(world: World) -> None:
+    """What outlasts its place runs in a lane from then on; what is quick there runs at once again."""
+    store, pace = world.runtime.store, Pace(world.runtime.clock)
+
+    def long(connection: sqlite3.Connection) -> None:
+        text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT max(i) FROM n"
+        connection.execute(text).fetchone()
+
+    await pace.run(store, long)
+    moved = pace.where
+    await pace.run(store, lambda connection: connection.execute("SELECT 1").fetchone())
+    assert (moved is Where.HERE, pace.where is Where.HERE) == (False, True)
