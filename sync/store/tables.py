@@ -158,9 +158,13 @@ runs = entity(
     Column("attempt", Integer, nullable=False),
     # Who may write for this run; a worker whose token is no longer here has lost its claim.
     Column("owner", Text),
+    # Set while the run is put off: not to be taken up sooner.
+    Column("not_before", Time),
     Column("started_at", Time),
     Column("finished_at", Time),
-    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, retries, ...}, [{code, message, ...}]
+    # {kind: {rows, of, confirmed}}: sweeps that were held, and what an administrator has let pass.
+    Column("removals", Json),
+    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, ..., streams}, [{code, message, ...}]
     Column("progress", Json, nullable=False),
     Column("counts", Json, nullable=False),
     Column("requests", Json, nullable=False),
