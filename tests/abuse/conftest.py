@@ -15,8 +15,9 @@ from schema.access import Principal, Role
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import Limits
+from schema.plan import Asked, Plans, Response
 from server.admission import admit, measure
-from server.graphql.execution import Execution, Trace
+from server.graphql.execution import Execution, Plan, Prepared, Trace
 from server.graphql.request import GraphQLRequest
 from server.simulator import Simulator
 from sync.runtime import Config, Runtime
@@ -24,7 +25,7 @@ from tests.api.rows import furnish
 from tests.api.world import directory_of
 
 
-def execution_of(limits: Limits) -> Execution:
+def execution_of(limits: Limits, plan: Plan | None = None) -> Execution:
     """Put an execution together as server/app.py does."""
     schema = build_schema()
     return Execution(
@@ -34,22 +35,47 @@ def execution_of(limits: Limits) -> Execution:
         check=partial(check_extent, limits),
         measure=partial(measure, schema._schema),
         admit=partial(admit, limits),
+        plan=plan,
     )
+
+
+def planning(runtime: Runtime) -> Plan:
+    """Return what answers by compiled plans, as server/app.py has it."""
+    plans = Plans(build_schema(), runtime)
+
+    async def plan(prepared: Prepared, context: Context) -> Response | None:
+        document, given = prepared.document, orjson.dumps(prepared.request.variables)
+        asked = Asked(document.digest, document.tree, prepared.operation, prepared.variables, given)
+        return await plans.answer(asked, context.principal)
+
+    return plan
 
 
 @dataclass(frozen=True)
 class Front:
-    """Sends operations to an execution and reads the answers."""
+    """Sends operations to both executions and reads the answers.
+
+    Args:
+        runtime: an open process.
+        execution: answers by the executor alone.
+        planned: answers by compiled plans, where there is one.
+    """
 
     runtime: Runtime
     execution: Execution
+    planned: Execution
 
     async def ask(self, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run one operation as an administrator."""
-        request = GraphQLRequest(document, None, variables or {})
+        """Run one operation as an administrator, both ways: data, errors, codes and hints must be the same."""
+        answer = await self._ask(self.execution, document, variables or {})
+        assert await self._ask(self.planned, document, variables or {}) == answer
+        return answer
+
+    async def _ask(self, execution: Execution, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        request = GraphQLRequest(document, None, variables)
         principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
         async with Context(self.runtime, principal, "request-1", {}) as context:
-            answer = await self.execution.execute(
+            answer = await execution.execute(
                 request, context, request_id="request-1", read_only=True, trace=Trace()
             )
         body: dict[str, Any] = orjson.loads(answer.body)
@@ -73,4 +99,4 @@ async def runtime(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 @pytest.fixture
 def front(runtime: Runtime) -> Front:
     """Return a front with the limits that hold by default."""
-    return Front(runtime, execution_of(Limits()))
+    return Front(runtime, execution_of(Limits()), execution_of(Limits(), planning(runtime)))

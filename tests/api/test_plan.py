@@ -23,7 +23,7 @@ from schema.plan.pace import Pace, Where
 from sync.errors import StoreSlow
 from sync.store import tables
 from tests.api.caller import Caller, plans_of
-from tests.api.documents import FLAGS, Documents
+from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS
 from tests.api.world import World
 
@@ -57,9 +57,29 @@ async def planned(caller: Caller, document: str, **variables: Any) -> Response |
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=400)
 async def test_plan_answers_as_the_executor_does_whatever_is_selected(world: World, seed: int) -> None:
-    """Documents made from the schema: `ask` runs both ways and compares, errors included."""
+    """Documents made from the schema: `ask` runs both ways and compares."""
     document = Documents(Random(seed)).document()  # noqa: S311 - the same document for the same seed
-    await world.caller(organization=world.beta).ask(document, **FLAGS)
+    answer = await world.caller(organization=world.beta).ask(document, **VALUES)
+    assert answer.problems == ()
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=100)
+async def test_plan_leaves_mistakes_to_the_executor_wherever_they_are(world: World, seed: int) -> None:
+    """Wrong arguments at any depth: what the executor calls an error no plan answers."""
+    document = Documents(Random(seed), is_wrong=True).document()  # noqa: S311 - the same document for the same seed
+    answer = await world.caller(organization=world.beta).ask(document, **VALUES)
+    assert {problem.code for problem in answer.problems} <= {"BAD_USER_INPUT", "BAD_CURSOR", "BAD_SEARCH"}
+
+
+async def test_generated_documents_are_answered_by_plans_and_hold_what_plans_must_know(world: World) -> None:
+    """The comparison above compares: nearly every document has a plan, and the hard parts of GraphQL are in them."""
+    texts = [Documents(Random(seed)).document() for seed in range(200)]  # noqa: S311
+    lists = [text for text in texts if "Aggregate" not in text]
+    answered = [await planned(world.caller(organization=world.beta), text, **VALUES) for text in lists]
+    assert sum(answer is not None for answer in answered) > 0.9 * len(lists)
+    for part in ("... on Node", "...F0", "@skip", "@include", "node(", "nodes(", "$size", "transitive", "search:"):
+        assert any(part in text for text in texts), part
 
 
 @pytest.mark.parametrize("name", LISTS.values())
