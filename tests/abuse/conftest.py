@@ -75,9 +75,7 @@ class Front:
         request = GraphQLRequest(document, None, variables)
         principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
         async with Context(self.runtime, principal, "request-1", {}) as context:
-            answer = await execution.execute(
-                request, context, request_id="request-1", read_only=True, trace=Trace()
-            )
+            answer = await execution.execute(request, context, request_id="request-1", read_only=True, trace=Trace())
         body: dict[str, Any] = orjson.loads(answer.body)
         return body
 
