@@ -15,9 +15,10 @@ from schema.access import Principal, Role
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import Limits
-from schema.plan import Asked, Plans, Response
-from server.admission import admit, measure
-from server.graphql.execution import Execution, Plan, Prepared, Trace
+from schema.plan import Plans
+from server.admission import admit, measure, weigh
+from server.graphql.document import DocumentRejected
+from server.graphql.execution import Answer, Execution, Trace, rejection
 from server.graphql.request import GraphQLRequest
 from server.simulator import Simulator
 from sync.runtime import Config, Runtime
@@ -25,7 +26,7 @@ from tests.api.rows import furnish
 from tests.api.world import directory_of
 
 
-def execution_of(limits: Limits, plan: Plan | None = None) -> Execution:
+def execution_of(limits: Limits, plans: Plans | None = None) -> Execution:
     """Put an execution together as server/app.py does."""
     schema = build_schema()
     return Execution(
@@ -34,21 +35,10 @@ def execution_of(limits: Limits, plan: Plan | None = None) -> Execution:
         limits=limits,
         check=partial(check_extent, limits),
         measure=partial(measure, schema._schema),
-        admit=partial(admit, limits),
-        plan=plan,
+        weigh=partial(weigh, limits),
+        admit=admit,
+        plans=plans,
     )
-
-
-def planning(runtime: Runtime) -> Plan:
-    """Return what answers by compiled plans, as server/app.py has it."""
-    plans = Plans(build_schema(), runtime)
-
-    async def plan(prepared: Prepared, context: Context) -> Response | None:
-        document, given = prepared.document, orjson.dumps(prepared.request.variables)
-        asked = Asked(document.digest, document.tree, prepared.operation, prepared.variables, given)
-        return await plans.answer(asked, context.principal)
-
-    return plan
 
 
 @dataclass(frozen=True)
@@ -75,9 +65,18 @@ class Front:
         request = GraphQLRequest(document, None, variables)
         principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
         async with Context(self.runtime, principal, "request-1", {}) as context:
-            answer = await execution.execute(request, context, request_id="request-1", read_only=True, trace=Trace())
+            answer = await _answer(execution, request, context)
         body: dict[str, Any] = orjson.loads(answer.body)
         return body
+
+
+async def _answer(execution: Execution, request: GraphQLRequest, context: Context) -> Answer:
+    trace = Trace()
+    try:
+        prepared = execution.prepare(request, read_only=True, trace=trace)
+    except DocumentRejected as rejected:
+        return rejection(rejected, context.request_id, trace)
+    return await execution.execute(prepared, context, request_id=context.request_id, trace=trace)
 
 
 @pytest.fixture(scope="session")
@@ -97,4 +96,4 @@ async def runtime(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 @pytest.fixture
 def front(runtime: Runtime) -> Front:
     """Return a front with the limits that hold by default."""
-    return Front(runtime, execution_of(Limits()), execution_of(Limits(), planning(runtime)))
+    return Front(runtime, execution_of(Limits()), execution_of(Limits(), Plans(build_schema(), runtime)))
