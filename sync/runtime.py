@@ -11,13 +11,13 @@ from sqlalchemy import insert, select
 
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
-from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
 from sync.store.tables import vault_proof
-from sync.tasks.connector import Connect, Workplace, connect, run_connector
+from sync.tasks.connector import Connect, Workplace, connect, end, run_connector
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
@@ -110,14 +110,17 @@ class Runtime:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
         try:
-            await run_connector(place, run)
+            try:
+                await run_connector(place, run)
+            except (Interrupted, ClaimLost):
+                raise
+            except Exception:  # the boundary of a run
+                _log.exception("run %d failed unexpectedly", run_id)
+                mistake = RollcallError("The run failed unexpectedly; the server's log has the details.")
+                await end(place, run, RunStatus.FAILED, mistake)
             await self.store.analyze()
-        except (Interrupted, ClaimLost) as error:
-            _log.info("run %d: %s", run_id, error.message)
-        except Exception:  # the boundary of a run
-            _log.exception("run %d failed unexpectedly", run_id)
-            await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
-            await run.finish(self.store, RunStatus.FAILED)
+        except (Interrupted, ClaimLost, StoreError) as problem:
+            _log.info("run %d: %s", run_id, problem.message)
 
 
 def _take_lock(data_dir: Path) -> FileLock:

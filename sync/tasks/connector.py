@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
 from sync.credentials import open_sign_in, usable_credential
@@ -25,7 +26,16 @@ from sync.entra.count import count
 from sync.entra.probe import device_relations
 from sync.entra.stream import Complete, Page, Start, delta_url, pages, prefetched
 from sync.entra.token import MsalTokens, SignIn
-from sync.errors import ClaimLost, CursorExpired, EntraError, Interrupted, NotFound, RollcallError
+from sync.errors import (
+    ClaimLost,
+    CursorExpired,
+    EntraError,
+    Interrupted,
+    NotFound,
+    RollcallError,
+    StoreBusy,
+    StoreFull,
+)
 from sync.inventory.apply import Applied, Round, apply_page
 from sync.inventory.directory import Cursor, Directory, chunks, load_cursor, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, KINDS, Kind
@@ -34,12 +44,14 @@ from sync.inventory.sweep import sweep
 from sync.store import AnyRow, Store
 from sync.store.tables import credentials, devices, directories, tasks
 from sync.tasks.log import Level
-from sync.tasks.run import Run
+from sync.tasks.run import Counts, Progress, Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.vault import Vault
 
 T = TypeVar("T")
 RESTARTS_MAX = 5
+UNWRITABLE_WAIT_S = 30.0
+_log = logging.getLogger("rollcall.run")
 
 Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 
@@ -68,6 +80,23 @@ class Workplace:
     # Set when the process is about to stop: a run ends after the page in hand.
     stopping: asyncio.Event
 
+    async def unless_stopping(self, answer: Awaitable[T]) -> T:
+        """Wait for something, but not when the process is stopping: an answer, or a Retry-After, may take minutes.
+
+        Raises:
+            Interrupted: the process is stopping.
+        """
+        asked, stopped = asyncio.ensure_future(answer), asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+            raise Interrupted
+        finally:
+            stopped.cancel()
+            asked.cancel()
+            await asyncio.wait({asked, stopped})
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -80,8 +109,8 @@ class _Plan:
     query_hash: str
 
 
-async def run_connector(place: Workplace, run: Run) -> RunStatus:
-    """Execute a claimed connector run and return the status it ended with.
+async def run_connector(place: Workplace, run: Run) -> None:
+    """Execute a claimed connector run to its end.
 
     Raises:
         Interrupted: the process is stopping; the run stays RUNNING and is taken up at the next start.
@@ -98,10 +127,24 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
     except (Interrupted, ClaimLost):
         raise
     except RollcallError as error:
-        await run.fail(place.store, error)
-        status = RunStatus.FAILED
-    await run.finish(place.store, status)
-    return status
+        await end(place, run, RunStatus.FAILED, error)
+    else:
+        await end(place, run, status)
+
+
+async def end(place: Workplace, run: Run, status: RunStatus, error: RollcallError | None = None) -> None:
+    """End a run, by an error if there is one; when that cannot be written, wait until it can.
+
+    Raises:
+        Interrupted: the process stopped before; the run stays RUNNING and is taken up at the next start.
+    """
+    while not place.stopping.is_set():
+        try:
+            return await run.finish(place.store, status, error)
+        except (StoreFull, StoreBusy) as problem:
+            _log.warning("run %d has ended %s, but that cannot be written: %s", run.id, status, problem.message)
+        await place.unless_stopping(place.clock.sleep(UNWRITABLE_WAIT_S))
+    raise Interrupted
 
 
 async def _prepare(place: Workplace, run: Run) -> tuple[AnyRow, AnyRow, Directory]:
@@ -139,7 +182,7 @@ class _Connector:
     ) -> None:
         self.store, self.clock, self.stopping = place.store, place.clock, place.stopping
         self.run, self.client, self.credential, self.directory = run, client, credential, directory
-        self.custom = place.custom
+        self.custom, self._unless_stopping = place.custom, place.unless_stopping
         self.options = LinkOptions(task.exclude_unknown, task.include_inactive)
 
     async def read(self) -> RunStatus:
@@ -224,69 +267,51 @@ class _Connector:
         mine = {"done": before.get("done") or 0, "total": total}
         self.run.progress = {**self.run.progress, plan.kind.plural: mine}
 
-    async def _unless_stopping(self, answer: Awaitable[T]) -> T:
-        """Wait for Graph, but not when the process is stopping: an answer, or a Retry-After, may take minutes."""
-        asked, stopped = asyncio.ensure_future(answer), asyncio.ensure_future(self.stopping.wait())
-        try:
-            await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if asked.done():
-                return asked.result()
-            raise Interrupted
-        finally:
-            stopped.cancel()
-            asked.cancel()
-            await asyncio.wait({asked, stopped})
-
     async def _write(self, plan: _Plan, page: Page) -> None:
         """Write one page with everything that belongs to it, together or not at all."""
-        before = None
-        try:
-            async with self.store.write() as tx:
-                # Not sooner: other streams count while this one waits for its turn.
-                before = self.run.counts, self.run.progress.get(plan.kind.plural, {})
-                applied = await apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
-                removed = await self._sweep(tx, plan, page)
-                linked = await self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
-                await save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
-                self.run.counts = _sum(self.run.counts, plan.kind, applied, removed, linked)
-                self.run.progress = _advance(self.run.progress, plan.kind, len(applied.seen))
-                await self.run.save(tx)
-                if page.ends:
-                    await self._log_end(tx, plan)
-        except BaseException:
-            if before:
-                self.run.counts, mine = before
-                self.run.progress = {**self.run.progress, plan.kind.plural: mine}
-            raise
+        counts, progress = await self.store.transact(partial(self._write_page, plan, page))
+        self.run.counts, self.run.progress[plan.kind.plural] = counts, progress
 
-    async def _sweep(self, tx: AsyncConnection, plan: _Plan, page: Page) -> Applied | None:
+    def _write_page(self, plan: _Plan, page: Page, tx: Connection) -> tuple[Counts, Progress]:
+        applied = apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
+        removed = self._sweep(tx, plan, page)
+        linked = self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
+        save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
+        # Not sooner: other streams count while this one waits for its turn.
+        counts = _sum(self.run.counts, plan.kind, applied, removed, linked)
+        progress = _advance(self.run.progress, plan.kind, len(applied.seen))
+        self.run.save(tx, counts=counts, progress={**self.run.progress, plan.kind.plural: progress})
+        if page.ends:
+            self._log_end(tx, plan, counts)
+        return counts, progress
+
+    def _sweep(self, tx: Connection, plan: _Plan, page: Page) -> Applied | None:
         if not (isinstance(page.link, Complete) and plan.round_.full and plan.round_.generation > 1):
             return None
-        return await sweep(tx, self.clock, self.directory, plan.kind, plan.round_.generation, page.link)
+        return sweep(tx, self.clock, self.directory, plan.kind, plan.round_.generation, page.link)
 
-    async def _link(self, tx: AsyncConnection, plan: _Plan, keys: Sequence[int]) -> Counter[str]:
+    def _link(self, tx: Connection, plan: _Plan, keys: Sequence[int]) -> Counter[str]:
         if plan.kind is not DEVICE:
             return Counter()
-        return await link_devices(tx, self.clock, self.directory, self.options, keys)
+        return link_devices(tx, self.clock, self.directory, self.options, keys)
 
     def _cursor(self, plan: _Plan, page: Page) -> Cursor:
         link = page.link.delta_link if isinstance(page.link, Complete) else page.link.url
         return Cursor(link or "", page.ends, plan.round_.full, plan.round_.generation, page.number, plan.query_hash)
 
-    async def _log_end(self, tx: AsyncConnection, plan: _Plan) -> None:
-        numbers = self.run.counts.get(plan.kind.plural, Counter())
+    def _log_end(self, tx: Connection, plan: _Plan, counts: Counts) -> None:
+        numbers = counts.get(plan.kind.plural, Counter())
         text = ", ".join(f"{number} {what}" for what, number in sorted(numbers.items()) if number)
-        await self.run.log(tx, Level.INFO, f"{plan.kind.plural}: complete; {text or 'no change'}.")
+        self.run.log(tx, Level.INFO, f"{plan.kind.plural}: complete; {text or 'no change'}.")
 
     async def _warn(self, message: str, code: str | None = None) -> None:
-        async with self.store.write() as tx:
-            await self.run.log(tx, Level.WARNING, message, code=code)
+        await self.store.transact(lambda tx: self.run.log(tx, Level.WARNING, message, code=code))
 
     async def _relink_if_options_changed(self) -> None:
         """Bring devices that were read earlier in line with options that were changed since."""
         now = {"exclude_unknown": self.options.exclude_unknown, "include_inactive": self.options.include_inactive}
         mine = directories.c.id == self.directory.id
-        async with self.store.write() as tx:
+        async with self.store.read() as tx:
             row = (await tx.execute(select(directories).where(mine))).mappings().one()
             before = {name: row[name] for name in now}
             keys: Sequence[int] = ()
@@ -294,18 +319,19 @@ class _Connector:
                 statement = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
                 keys = (await tx.scalars(statement.order_by(devices.c.id))).all()
         for chunk in chunks(keys):
-            async with self.store.write() as tx:
-                linked = await link_devices(tx, self.clock, self.directory, self.options, chunk)
-                self.run.counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
-                await self.run.save(tx)
+            self.run.counts = await self.store.transact(partial(self._relink, chunk))
         if before != now:
             async with self.store.write() as tx:
                 await tx.execute(update(directories).where(mine).values(now))
 
+    def _relink(self, keys: Sequence[int], tx: Connection) -> Counts:
+        linked = link_devices(tx, self.clock, self.directory, self.options, keys)
+        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
+        self.run.save(tx, counts=counts)
+        return counts
 
-def _sum(
-    counts: dict[str, Counter[str]], kind: Kind, applied: Applied, removed: Applied | None, linked: Counter[str]
-) -> dict[str, Counter[str]]:
+
+def _sum(counts: Counts, kind: Kind, applied: Applied, removed: Applied | None, linked: Counter[str]) -> Counts:
     total = {name: Counter(counter) for name, counter in counts.items()}
     for part in filter(None, (applied, removed)):
         total.setdefault(kind.plural, Counter()).update(part.counts)
@@ -316,8 +342,8 @@ def _sum(
     return total
 
 
-def _advance(progress: dict[str, dict[str, int | None]], kind: Kind, seen: int) -> dict[str, dict[str, int | None]]:
+def _advance(progress: Mapping[str, Progress], kind: Kind, seen: int) -> Progress:
     mine = progress.get(kind.plural, {"done": 0, "total": None})
     done, total = (mine["done"] or 0) + seen, mine["total"]
     # A big group comes on several pages and the count lags: neither may show more than everything.
-    return {**progress, kind.plural: {"done": done if total is None else min(done, total), "total": total}}
+    return {"done": done if total is None else min(done, total), "total": total}

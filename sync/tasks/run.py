@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
 from sync.entra.client import RequestStats
@@ -19,6 +19,7 @@ from sync.tasks.log import Level, write_log
 from sync.tasks.state import RunPhase, RunStatus, check_move
 
 Counts = dict[str, Counter[str]]
+Progress = dict[str, int | None]
 
 
 class Run:
@@ -31,7 +32,7 @@ class Run:
         self._clock = clock
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
-        self.progress: dict[str, dict[str, int | None]] = dict(row["progress"])
+        self.progress: dict[str, Progress] = dict(row["progress"])
         self.errors: list[dict[str, Any]] = list(row["errors"])
         # Requests of the attempts before this one.
         self._requests_before = Counter(row["requests"])
@@ -61,38 +62,41 @@ class Run:
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
         return cls(run_id, owner, dict(row), clock)
 
-    async def save(self, tx: AsyncConnection, **values: object) -> None:
+    def save(self, tx: Connection, **values: object) -> None:
         """Write the counters and `values` in the caller's transaction.
 
         Raises:
             ClaimLost: another worker owns the run now; the caller's transaction must not commit.
         """
         statement = update(runs).where(runs.c.id == self.id, runs.c.owner == self._owner)
-        written = await tx.execute(
-            statement.values(
-                counts={name: dict(counter) for name, counter in self.counts.items()},
-                progress=self.progress,
-                requests=self._requests(),
-                errors=self.errors,
-                updated_at=timestamp(self._clock.now()),
-                **values,
-            )
-        )
-        if written.rowcount != 1:
+        now = {
+            "counts": self.counts,
+            "progress": self.progress,
+            "requests": self._requests(),
+            "errors": self.errors,
+            "updated_at": timestamp(self._clock.now()),
+        }
+        if tx.execute(statement.values(now | values)).rowcount != 1:
             raise ClaimLost
 
-    async def log(self, tx: AsyncConnection, level: Level, message: str, **more: Any) -> None:
+    def log(self, tx: Connection, level: Level, message: str, **more: Any) -> None:
         """Add a row to the run's log in the caller's transaction."""
-        await write_log(tx, self._clock, self.id, level, message, **more)
+        write_log(tx, self._clock, self.id, level, message, **more)
 
     async def enter(self, store: Store, phase: RunPhase, message: str) -> None:
         """Begin a phase and say so in the log."""
-        async with store.write() as tx:
-            await self.save(tx, phase=phase)
-            await self.log(tx, Level.INFO, message)
+
+        def write(tx: Connection) -> None:
+            self.save(tx, phase=phase)
+            self.log(tx, Level.INFO, message)
+
+        await store.transact(write)
 
     async def fail(self, store: Store, error: RollcallError, resource: str | None = None) -> None:
         """Keep an error of this run, for the run and in its log."""
+        await store.transact(partial(self._note, error, resource))
+
+    def _note(self, error: RollcallError, resource: str | None, tx: Connection) -> None:
         entry = {
             "code": error.code,
             "message": error.message,
@@ -100,19 +104,24 @@ class Run:
             "resource": resource,
             "retryable": error.retryable,
         }
-        self.errors.append(entry)
-        async with store.write() as tx:
-            await self.save(tx)
-            text = f"{resource}: {error.message}" if resource else error.message
-            facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
-            await self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
+        if entry not in self.errors:  # It may have been noted in a transaction that could not be committed.
+            self.errors.append(entry)
+        self.save(tx)
+        text = f"{resource}: {error.message}" if resource else error.message
+        facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
+        self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
 
-    async def finish(self, store: Store, status: RunStatus) -> None:
-        """End the run; it is never claimed again."""
+    async def finish(self, store: Store, status: RunStatus, error: RollcallError | None = None) -> None:
+        """End the run, by an error if there is one; it is never claimed again."""
         check_move(self._status, status)
-        async with store.write() as tx:
-            await self.save(tx, status=status, phase=None, finished_at=timestamp(self._clock.now()))
-            await self.log(tx, Level.INFO, f"The run ended: {status}.")
+
+        def write(tx: Connection) -> None:
+            if error:
+                self._note(error, None, tx)
+            self.save(tx, status=status, phase=None, finished_at=timestamp(self._clock.now()))
+            self.log(tx, Level.INFO, f"The run ended: {status}.")
+
+        await store.transact(write)
         self._status = status
 
     def _requests(self) -> dict[str, float]:
