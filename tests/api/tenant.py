@@ -54,7 +54,7 @@ async def _scan(installation: Installation) -> None:
     ]
     place = Place(installation.organization_id, installation.site_id)
     async with installation.runtime.store.write() as tx:
-        await apply_scan(tx, installation.clock, place, hosts)
+        await tx.run_sync(apply_scan, installation.clock, place, hosts)
 
 
 def _change(simulator: Simulator) -> None:
