@@ -19,7 +19,7 @@ TOUCHED_EVERY = 3
 WRITTEN = ("User", "Group", "Asset", "Task", "TaskRun")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def busy(world: World) -> int:
     """Return an organization that is written to while its lists are read."""
     return await world.new_organization("Busy", seed=41)

