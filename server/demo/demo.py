@@ -24,8 +24,8 @@ POLL_S = 0.2
 RUN_S_MAX = 3_600.0
 TOKEN_ROLE = "SUPERUSER"  # noqa: S105 - the name of a role
 _RUN = """query($id: ID!) { taskRun(id: $id) {
-  id status startedAt finishedAt progress { stage done total } requests { count retries }
-  errors { code message hint resource }
+  id status startedAt finishedAt progress { stage done total } requests { count retries throttledSeconds }
+  errors { code message hint resource } log(first: 100) { nodes { level message } }
 } }"""
 
 
@@ -39,6 +39,7 @@ class Options:
     seed: int
     port: int
     data_dir: Path
+    faults: str = "none"
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,11 @@ class Synced:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the inventory holds, and whether it is what the tenant holds."""
+    """What the inventory holds, whether it is what the tenant holds, and what the tenant did wrong on the way."""
 
     proof: Proof
     totals: Mapping[str, int]
+    faults: Mapping[str, int]
     sample: Mapping[str, Any]
 
 
@@ -75,7 +77,8 @@ async def stage(options: Options, environment: Mapping[str, str], console: Conso
     """Start the tenant and the server, and make the organization the demo works in."""
     simulator = ("simulate", "--json", "--port", "0", "--data", str(options.data_dir / "tenant"))
     sizes = ("--users", str(options.users), "--devices", str(options.devices), "--groups", str(options.groups))
-    async with child(*simulator, *sizes, "--seed", str(options.seed), environment=environment) as tenant:
+    moods = ("--seed", str(options.seed), "--faults", options.faults)
+    async with child(*simulator, *sizes, *moods, environment=environment) as tenant:
         facts: dict[str, str] = orjson.loads(await tenant.line("{", START_S))
         console.print(f"A simulated tenant listens on {facts['origin']} ({facts['tenantDomain']}).")
         server_environment = {
@@ -142,12 +145,12 @@ async def compare(place: Stage, console: Console) -> Outcome:
     console.print("Comparing every object, field and edge with the tenant's own truth ...")
     truth = Truth(place.tenant["origin"], place.tenant["caFile"], place.tenant["adminKey"])
     try:
-        proof = await prove(place.client, truth)
+        proof, faults = await prove(place.client, truth), await truth.faults()
     finally:
         await truth.close()
     counted = await place.client.ask("{ assets { totalCount } users { totalCount } groups { totalCount } }")
     totals = {name: part["totalCount"] for name, part in counted.items()}
-    return Outcome(proof, totals, await place.client.ask(QUERIES[0].document))
+    return Outcome(proof, totals, faults, await place.client.ask(QUERIES[0].document))
 
 
 async def _task(place: Stage, console: Console) -> str:

@@ -73,9 +73,7 @@ async def test_stop_does_not_wait_when_the_directory_asked_to_wait(simulator: Si
         await installation.furnish()
         run_id = await installation.trigger()
         await asyncio.wait_for(throttled.wait(), 30)
-        await asyncio.sleep(
-            0.5
-        )  # enough to write the first pages, after which all three streams wait for the one that was told to
+        await asyncio.sleep(0.5)  # enough to write the first pages; what one stream was told holds back all three
         async with asyncio.timeout(10):
             await installation.close()
         simulator.faults = None
