@@ -141,7 +141,9 @@ class Run:
 
     async def put_off(self, store: Store, seconds: float) -> None:
         """Give the run back to the queue, not to be taken up before so many seconds have passed."""
-        until = timestamp(self._clock.now() + timedelta(seconds=seconds))
+        # A second more: the stored time is cut to milliseconds, and it may never be earlier than asked.
+        late_s = 1 + self._clock.chance()
+        until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
         text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
         await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
 
