@@ -403,10 +403,11 @@ assets = entity(
     Index(None, "organization_id", "version"),
 )
 
-# What lists are sorted and filtered by most, without tombstones; the ids give the default order and the count.
+# What lists are sorted and filtered by most, and what rows are looked up by, without tombstones; the ids give the
+# default order and the count.
 for _table, _name in (
-    *((assets, name) for name in ("id", "name", "os", "last_seen")),
-    *((table, name) for table in (users, groups) for name in ("id", "display_name")),
+    *((assets, name) for name in ("id", "name", "os", "last_seen", "serial")),
+    *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
     *((users, "user_principal_name"), (devices, "id")),
 ):
     _live, _keys = _table.c.deleted_at.is_(None), (_table.c.organization_id, _table.c[_name])
