@@ -36,8 +36,10 @@ class Role(enum.StrEnum):
 
     def reaches(self, least: Role) -> bool:
         """Tell whether this role may do what `least` may."""
-        order = list(Role)
-        return order.index(self) >= order.index(least)
+        return _RANK[self] >= _RANK[least]
+
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from schema.access import Principal, Role
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import Limits
-from server.admission import admit, measure
-from server.graphql.execution import Execution, Trace
+from server.admission import admit, measure, weigh
+from server.graphql.document import DocumentRejected
+from server.graphql.execution import Answer, Execution, Trace, rejection
 from server.graphql.request import GraphQLRequest
 from server.simulator import Simulator
 from sync.runtime import Config, Runtime
@@ -33,7 +34,8 @@ def execution_of(limits: Limits) -> Execution:
         limits=limits,
         check=partial(check_extent, limits),
         measure=partial(measure, schema._schema),
-        admit=partial(admit, limits),
+        weigh=partial(weigh, limits),
+        admit=admit,
     )
 
 
@@ -49,11 +51,18 @@ class Front:
         request = GraphQLRequest(document, None, variables or {})
         principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
         async with Context(self.runtime, principal, "request-1", {}) as context:
-            answer = await self.execution.execute(
-                request, context, request_id="request-1", read_only=True, trace=Trace()
-            )
+            answer = await _answer(self.execution, request, context)
         body: dict[str, Any] = orjson.loads(answer.body)
         return body
+
+
+async def _answer(execution: Execution, request: GraphQLRequest, context: Context) -> Answer:
+    trace = Trace()
+    try:
+        prepared = execution.prepare(request, read_only=True, trace=trace)
+    except DocumentRejected as rejected:
+        return rejection(rejected, context.request_id, trace)
+    return await execution.execute(prepared, context, request_id=context.request_id, trace=trace)
 
 
 @pytest.fixture(scope="session")
