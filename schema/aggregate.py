@@ -20,6 +20,7 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
+from schema.candidate import SCAN_MAX, led
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
@@ -128,7 +129,10 @@ def aggregate(target: str, description: str) -> Any:
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
-        rows, _ = narrowed(context.viewpoint, noun, arguments)
+        rows, _, found = narrowed(context.viewpoint, noun, arguments)
+        if found is not None:
+            chosen_rows = led(rows, noun.key, found, SCAN_MAX)
+            rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
         chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
         return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
 

@@ -463,3 +463,16 @@ scan_records = entity(
     *stamps(),
     Index(None, "asset_id"),
 )
+
+# How far the index of parts of texts (gram.py) has come with an organization's rows of a table: all that stand before
+# (version, id) are in it. `shape` names the columns it was filled from.
+gram_marks = Table(
+    "gram_marks",
+    metadata,
+    refers("organization_id", "organizations"),
+    Column("noun", Text, nullable=False),
+    Column("version", Key, nullable=False),
+    Column("row_id", Key, nullable=False),
+    Column("shape", Text, nullable=False),
+    PrimaryKeyConstraint("organization_id", "noun"),
+)

@@ -170,6 +170,15 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_credential_access_organization_id_organizations'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('credential_id', 'organization_id', name=op.f('pk_credential_access'))
     )
+    op.create_table('gram_marks',
+    sa.Column('organization_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('noun', sa.Text(), nullable=False),
+    sa.Column('version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('row_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('shape', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_gram_marks_organization_id_organizations')),
+    sa.PrimaryKeyConstraint('organization_id', 'noun', name=op.f('pk_gram_marks'))
+    )
     op.create_table('directories',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('organization_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
