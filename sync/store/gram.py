@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sync.store.engine import insert as insert_or
+from sync.store.bulk import upsert_rows
 from sync.store.function import fold
 from sync.store.tables import assets, devices, gram_marks, groups, users
 
@@ -189,6 +189,6 @@ async def add(tx: AsyncConnection, tokens: Mapping[int, str]) -> None:
 
 async def mark(tx: AsyncConnection, organization_id: int, owner: Table, version: int, row_id: int) -> None:
     """Note that all rows before (version, id) are in the index."""
-    place = {"version": version, "row_id": row_id, "shape": _SHAPE}
-    statement = insert_or(tx, gram_marks).values(organization_id=organization_id, noun=owner.name, **place)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["organization_id", "noun"], set_=place))
+    place = {"organization_id": organization_id, "noun": owner.name}
+    row = {**place, "version": version, "row_id": row_id, "shape": _SHAPE}
+    await tx.run_sync(upsert_rows, gram_marks, [row], key=tuple(place))
