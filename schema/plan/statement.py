@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Integer, Select, bindparam
+from sqlalchemy import Integer, Select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from schema.access import Principal, Role
+from schema.select import parameter
 from schema.where import moments_of
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
@@ -20,7 +21,7 @@ Row = Sequence[Any]
 
 def anyone(role: Role) -> Principal:
     """Return a principal of any organization, for statements that take its key as the parameter `organization`."""
-    return Principal(0, cast(int, bindparam("organization", type_=Integer())), role, "")
+    return Principal(0, cast(int, parameter("organization", Integer())), role, "")
 
 
 @dataclass(frozen=True, slots=True)
