@@ -105,7 +105,7 @@ class Runtime:
         """Execute one run; whatever goes wrong ends this run only."""
         place = Workplace(self.store, self.clock, self.vault, self.custom, self.config.connect, self._stopping)
         try:
-            run = await Run.claim(self.store, self.clock, run_id)
+            run = await place.when_writable(lambda: Run.claim(self.store, self.clock, run_id))
         except RollcallError as error:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return

@@ -80,6 +80,19 @@ class Workplace:
     # Set when the process is about to stop: a run ends after the page in hand.
     stopping: asyncio.Event
 
+    async def when_writable(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write; on a full disk or a locked database, wait and try again for as long as it takes.
+
+        Raises:
+            Interrupted: the process is stopping.
+        """
+        while True:
+            try:
+                return await write()
+            except (StoreFull, StoreBusy) as problem:
+                _log.warning("A run waits for the database. %s", problem.message)
+            await self.unless_stopping(self.clock.sleep(UNWRITABLE_WAIT_S))
+
     async def unless_stopping(self, answer: Awaitable[T]) -> T:
         """Wait for something, but not when the process is stopping: an answer, or a Retry-After, may take minutes.
 
@@ -138,13 +151,7 @@ async def end(place: Workplace, run: Run, status: RunStatus, error: RollcallErro
     Raises:
         Interrupted: the process stopped before; the run stays RUNNING and is taken up at the next start.
     """
-    while not place.stopping.is_set():
-        try:
-            return await run.finish(place.store, status, error)
-        except (StoreFull, StoreBusy) as problem:
-            _log.warning("run %d has ended %s, but that cannot be written: %s", run.id, status, problem.message)
-        await place.unless_stopping(place.clock.sleep(UNWRITABLE_WAIT_S))
-    raise Interrupted
+    await place.when_writable(lambda: run.finish(place.store, status, error))
 
 
 async def _prepare(place: Workplace, run: Run) -> tuple[AnyRow, AnyRow, Directory]:

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, event, func, select, text
 from sync.entra.client import GraphClient
 from sync.inventory.kind import KINDS
 from sync.runtime import Config, Runtime
+from sync.tasks.connector import UNWRITABLE_WAIT_S
+from tests.entra.clock import FakeClock
 from tests.sync.fault import App, From, Once, stream_of
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
@@ -178,6 +180,43 @@ async def test_run_recovers_by_itself_when_the_disk_was_full(installation: Insta
     assert await differences(installation) == []
 
 
+@pytest.mark.parametrize(("written", "status"), [(0, "SUCCEEDED"), (1, "FAILED"), (4, "FAILED"), (8, "FAILED")])
+async def test_run_goes_on_by_itself_when_even_its_failure_could_not_be_written(
+    installation: Installation, written: int, status: str
+) -> None:
+    """On a full disk a run waits for space: to be taken up, or to end with what it failed for."""
+    clock, reader = installation.clock, installation.runtime.store._reader.sync_engine
+    assert isinstance(clock, FakeClock)
+    run_id, left = await installation.trigger(), written
+
+    def fail(connection: Connection) -> None:
+        nonlocal left
+        if connection.engine is reader:
+            return
+        # Space comes back while the run waits for the third time.
+        if left == 0 and len(clock.slept) < 3:
+            raise disk_full()
+        left = max(0, left - 1)
+
+    event.listen(Engine, "commit", fail)
+    try:
+        await installation.runtime.engine.idle()
+    finally:
+        event.remove(Engine, "commit", fail)
+    run = await installation.row(run_id)
+    assert (run.status, clock.slept) == (status, [UNWRITABLE_WAIT_S] * 3)
+    assert [error["code"] for error in run.errors] == ([] if status == "SUCCEEDED" else ["STORE_FULL"])
+    assert (await installation.run()).status == "SUCCEEDED"
+    assert await differences(installation) == []
+
+
+def disk_full() -> sqlite3.OperationalError:
+    """Return what the driver raises when there is no space."""
+    error = sqlite3.OperationalError("simulated")
+    error.sqlite_errorname = "SQLITE_FULL"
+    return error
+
+
 @pytest.mark.parametrize("number", range(4, 14, 3))
 async def test_run_counts_what_was_committed_when_a_commit_fails(installation: Installation, number: int) -> None:
     """Whichever commit of a run fails, its page is neither there nor counted, and the next run is equal."""
@@ -187,9 +226,7 @@ async def test_run_counts_what_was_committed_when_a_commit_fails(installation: I
         nonlocal seen
         seen += connection.engine is not reader
         if seen == number:
-            error = sqlite3.OperationalError("simulated")
-            error.sqlite_errorname = "SQLITE_FULL"
-            raise error
+            raise disk_full()
 
     event.listen(Engine, "commit", fail)
     run = await installation.run()
