@@ -36,8 +36,10 @@ class Role(enum.StrEnum):
 
     def reaches(self, least: Role) -> bool:
         """Tell whether this role may do what `least` may."""
-        order = list(Role)
-        return order.index(self) >= order.index(least)
+        return _RANK[self] >= _RANK[least]
+
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ TABLE: dict[str, Role] = {
     "Mutation.createCredential": Role.ADMINISTRATOR,
     "Mutation.createTask": Role.USER,
     "Mutation.triggerTask": Role.USER,
+    "Mutation.confirmRemoval": Role.ADMINISTRATOR,
     "Node": Role.VIEWER,
     "Asset": Role.VIEWER,
     "Attribute": Role.VIEWER,
@@ -103,6 +106,7 @@ TABLE: dict[str, Role] = {
     "StageProgress": Role.VIEWER,
     "InventoryCounts": Role.VIEWER,
     "RequestCounts": Role.VIEWER,
+    "StreamRequests": Role.VIEWER,
     "RunError": Role.VIEWER,
     "Credential": Role.USER,
     "ApiToken": Role.ADMINISTRATOR,

@@ -51,7 +51,9 @@ class Context:
 
     async def __aexit__(self, *_: object) -> None:
         self._is_over = True
-        await self.refresh()
+        # Most operations are answered by a plan and open nothing.
+        if self._snapshot is not None or self._turn.locked():
+            await self.refresh()
 
     async def refresh(self) -> None:
         """End the snapshot: later reads see what has been committed since."""

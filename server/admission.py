@@ -29,15 +29,22 @@ def measure(schema: GraphQLSchema, document: DocumentNode) -> Needs:
     return Needs(required(schema, document), costs(schema, document))
 
 
-def admit(limits: Limits, prepared: Prepared, context: Context) -> None:
-    """Let an operation run, or refuse it.
+def admit(prepared: Prepared, context: Context) -> None:
+    """Let a caller run an operation.
 
     Raises:
         Forbidden: the caller's role does not reach what it asks for.
+    """
+    check(prepared.document.needs.roles, context.principal.role)
+
+
+def weigh(limits: Limits, prepared: Prepared) -> None:
+    """Hold what an operation costs with its variables against the limit.
+
+    Raises:
         DocumentRejected: it may return too many rows.
     """
     needs, name = prepared.document.needs, prepared.operation.name
-    check(needs.roles, context.principal.role)
     cost = needs.costs[name.value if name else None].of(prepared.request.variables)
     if cost > limits.cost:
         raise DocumentRejected(VALIDATION_FAILED, [exceeded("cost", limits, cost, prepared.operation)])

@@ -15,22 +15,21 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from schema.access import Principal
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import bounds
-from schema.plan import Asked, Plans
-from schema.plan import Response as PlannedResponse
-from server.admission import admit, measure
+from schema.plan import Plans
+from server.admission import admit, measure, weigh
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
-from server.graphql.execution import Execution, Prepared
+from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
+from server.graphql.repeat import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
-from server.identity import identify
+from server.identity import identify, recall
 from server.observe import RequestLog
 from server.settings import Settings
 from sync.errors import RollcallError
@@ -39,6 +38,7 @@ from sync.runtime import Runtime
 log = structlog.stdlib.get_logger("rollcall.server")
 
 JSON = "application/json; charset=utf-8"
+GRAPHQL_PATH = "/graphql"
 MIB = 1024 * 1024
 
 
@@ -47,15 +47,24 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
 
     The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
     """
+    endpoint = _endpoint(settings, runtime, schema)
+    repeats = Middleware(
+        Repeats,
+        endpoint=endpoint,
+        path=GRAPHQL_PATH,
+        recall=partial(recall, runtime),
+        body_timeout_s=settings.request_timeout_s,
+    )
     app = Starlette(
         routes=[
-            Route("/graphql", _endpoint(settings, runtime, schema)),
+            Route(GRAPHQL_PATH, endpoint),
             Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
         ],
         middleware=[
             Middleware(RequestLog, clock=runtime.clock),
+            repeats,
             Middleware(Edge, cors_origins=settings.cors_origins),
         ],
         exception_handlers={HTTPException: _plain_error},
@@ -65,7 +74,7 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     return app
 
 
-def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> ASGIApp:
+def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> GraphQLEndpoint:
     limits = {
         "bodyBytes": settings.body_bytes_max,
         "variablesDepth": VARIABLES_DEPTH_MAX,
@@ -73,20 +82,8 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
         **{bound.name: bound.value for bound in bounds(settings.limits)},
     }
 
-    plans = Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB)
-
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id, limits)
-
-    async def plan(prepared: Prepared, context: Context) -> PlannedResponse | None:
-        asked = Asked(
-            prepared.document.digest,
-            prepared.document.tree,
-            prepared.operation,
-            prepared.variables,
-            orjson.dumps(prepared.request.variables, option=orjson.OPT_SORT_KEYS),
-        )
-        return await plans.answer(asked, context.principal)
 
     return GraphQLEndpoint(
         Execution(
@@ -96,8 +93,9 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             limits=settings.limits,
             check=partial(check_extent, settings.limits),
             measure=partial(measure, schema._schema),
-            admit=partial(admit, settings.limits),
-            plan=plan,
+            weigh=partial(weigh, settings.limits),
+            admit=admit,
+            plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
         ),
         identify=partial(identify, runtime),
         make_context=make_context,

@@ -24,6 +24,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 HSTS = "max-age=31536000"
 CORS_METHODS = "GET, POST"
 CORS_REQUEST_HEADERS = (
@@ -126,9 +127,9 @@ class _Sender:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            chosen = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(pair for pair in _RAW_HEADERS if pair[0] not in chosen)]
             headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
             if self._secure:
                 headers.setdefault("Strict-Transport-Security", HSTS)
             if self._shared:

@@ -6,12 +6,16 @@ Never logs, keeps or echoes a token. A revocation or a new role acts on the next
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from schema.access import Principal, Role
 from server.graphql.errors import Refused
 from sync.runtime import Runtime
+from sync.store import AnyRow
+from sync.tokens import KNOWN_MAX
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})\Z", re.IGNORECASE)
 
@@ -37,14 +41,24 @@ async def identify(runtime: Runtime, request: Request) -> Principal:
     found = await runtime.tokens.find(text) if text else None
     if found is None:
         raise refused()
-    principal = Principal(
-        token_id=found.id,
-        organization_id=found.organization_id,
-        role=Role[found.role],
-        name=found.name,
-    )
-    request.state.token_id = principal.token_id
-    return principal
+    return _principal(found, request.scope)
+
+
+def recall(runtime: Runtime, scope: Scope) -> Principal | None:
+    """Return the caller if the token was found lately and still counts; None says nothing."""
+    text = bearer([value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"])
+    found = runtime.tokens.recall(text) if text else None
+    return None if found is None else _principal(found, scope)
+
+
+def _principal(found: AnyRow, scope: Scope) -> Principal:
+    scope.setdefault("state", {})["token_id"] = found.id
+    return _made(found.id, found.organization_id, found.role, found.name)
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def _made(token_id: int, organization_id: int, role: str, name: str) -> Principal:
+    return Principal(token_id, organization_id, Role[role], name)
 
 
 def bearer(headers: list[str]) -> str | None:

@@ -11,12 +11,12 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync.clock import Clock
@@ -31,6 +31,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 Event = MutableMapping[str, Any]
+_current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def configure_logs(level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
@@ -42,7 +43,7 @@ def configure_logs(level: str = "info", form: str = "json", stream: TextIO | Non
         stream: standard error when None.
     """
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -77,18 +78,41 @@ def configure_logs(level: str = "info", form: str = "json", stream: TextIO | Non
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
+def _add_request_id(_logger: Any, _method: str, event: Event) -> Event:
+    """Name the request that a line belongs to."""
+    if (request_id := _current.get()) is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
 class Facts(dict[str, Any]):
     """What an access line says; one is written for each request, so it takes the short way to the renderer."""
+
+
+class AccessRecord(logging.LogRecord):
+    """The record of an access line: without what the standard one finds out each time about threads and callers."""
+
+    def __init__(self, level: int, facts: Facts, created: float) -> None:
+        # The standard constructor is left out on purpose; these are all the attributes that handlers read.
+        self.__dict__.update(_ACCESS_RECORD, levelno=level, levelname=logging.getLevelName(level), msg=facts)
+        self.created, self.msecs = created, created % 1 * 1000
+
+    def getMessage(self) -> str:
+        """Return the line's text, for handlers of other programs."""
+        return str(self.msg)
+
+
+_ACCESS_RECORD = vars(logging.LogRecord("rollcall.access", logging.INFO, "", 0, "", None, None))
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         if not isinstance(record.msg, Facts):
             return super().format(record)
-        time = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
-        event: Event = {**record.msg, "logger": record.name, "level": record.levelname.lower(), "time": time}
+        moment = datetime.fromtimestamp(record.created, UTC)
+        event: Event = {**record.msg, "logger": record.name, "level": record.levelname.lower(), "time": moment}
         render = self.processors[-1]
-        return str(render(None, "", _clip(None, "", event)))
+        return str(render(None, "", event))
 
 
 def _clip(_logger: Any, _method: str, event: Event) -> Event:
@@ -104,7 +128,7 @@ def _clip(_logger: Any, _method: str, event: Event) -> Event:
 def _as_json(_logger: Any, _method: str, event: Event) -> str:
     # ASCII only: control characters, U+2028 and bidi marks all come out escaped, so a line stays a line.
     try:
-        quick = orjson.dumps(event, default=_named).decode()
+        quick = orjson.dumps(event, default=_named, option=orjson.OPT_UTC_Z).decode()
     except TypeError:
         quick = ""
     return quick if quick and quick.isascii() else json.dumps(event, default=_named, ensure_ascii=True)
@@ -141,18 +165,19 @@ class RequestLog:
         state["request_id"] = request_id
         started = self._clock.monotonic()
         status = 500
+        token = _current.set(request_id)
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                await self._app(scope, receive, noting)
+            await self._app(scope, receive, noting)
         finally:
+            _current.reset(token)
             self._write(scope, state, request_id, status, self._clock.monotonic() - started)
 
     def _write(self, scope: Scope, state: Mapping[str, Any], request_id: str, status: int, duration_s: float) -> None:
@@ -161,7 +186,7 @@ class RequestLog:
             "request_id": request_id,
             "method": scope["method"],
             # The path without the query string: a GET carries its document and variables there.
-            "path": scope["path"],
+            "path": scope["path"][:TEXT_CHARS_MAX],
             "status": status,
             "duration_ms": round(duration_s * 1000, 1),
         }
@@ -172,8 +197,9 @@ class RequestLog:
             facts["operation_name"] = trace.operation_name
             if trace.errors:
                 facts["codes"] = trace.errors
-        quiet = scope["path"] in QUIET_PATHS and status < 500
-        log.log(logging.DEBUG if quiet else logging.INFO, Facts(facts))
+        level = logging.DEBUG if scope["path"] in QUIET_PATHS and status < 500 else logging.INFO
+        if log.isEnabledFor(level):
+            log.handle(AccessRecord(level, Facts(facts), self._clock.now().timestamp()))
 
 
 def _request_id(scope: Scope) -> str:

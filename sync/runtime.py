@@ -11,13 +11,15 @@ from sqlalchemy import insert, select
 
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
+from sync.entra.limiter import Limiters
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
+from sync.indexer import Indexer
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
 from sync.store.tables import vault_proof
-from sync.tasks.connector import Connect, Workplace, connect, end, run_connector
+from sync.tasks.connector import Connect, Workplace, connect, run_connector
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.state import RunStatus
@@ -59,10 +61,12 @@ class Runtime:
         self.custom = config.custom
         self.tokens = KnownTokens(store, clock)
         self.first_start = False
+        self.indexer = Indexer(store, clock)
         self.vault: Vault
         self._lock = lock
         self._stopping = asyncio.Event()
-        self.engine = EmbeddedEngine(store, self._execute, self._stopping)
+        self._limiters = Limiters(clock)
+        self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -84,6 +88,8 @@ class Runtime:
                 await runtime._furnish()
             if run_tasks:
                 await runtime.engine.start()
+                # What an earlier process did not come to.
+                runtime.indexer.wake()
         except BaseException:
             await runtime.close()
             raise
@@ -92,6 +98,7 @@ class Runtime:
     async def close(self) -> None:
         """Let runs finish the page in hand, close the database, give back the lock."""
         await self.engine.stop()
+        await self.indexer.stop()
         await self.store.close()
         self._lock.release()
 
@@ -102,25 +109,34 @@ class Runtime:
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
 
     async def _execute(self, run_id: int) -> None:
-        """Execute one run; whatever goes wrong ends this run only."""
-        place = Workplace(self.store, self.clock, self.vault, self.custom, self.config.connect, self._stopping)
+        """Execute one run; whatever goes wrong ends this run only.
+
+        Raises:
+            StoreError: the database failed so that not even this could be written; the run is to be taken up again.
+        """
+        place = Workplace(
+            self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
+        )
         try:
-            run = await place.when_writable(lambda: Run.claim(self.store, self.clock, run_id))
+            run = await Run.claim(self.store, self.clock, run_id)
+        except StoreError:
+            raise
         except RollcallError as error:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
         try:
-            try:
-                await run_connector(place, run)
-            except (Interrupted, ClaimLost):
-                raise
-            except Exception:  # the boundary of a run
-                _log.exception("run %d failed unexpectedly", run_id)
-                mistake = RollcallError("The run failed unexpectedly; the server's log has the details.")
-                await end(place, run, RunStatus.FAILED, mistake)
+            await run_connector(place, run)
             await self.store.analyze()
-        except (Interrupted, ClaimLost, StoreError) as problem:
-            _log.info("run %d: %s", run_id, problem.message)
+        except (Interrupted, ClaimLost) as error:
+            _log.info("run %d: %s", run_id, error.message)
+        except StoreError:
+            raise
+        except Exception:  # the boundary of a run
+            _log.exception("run %d failed unexpectedly", run_id)
+            await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
+            await run.finish(self.store, RunStatus.FAILED)
+        finally:
+            self.indexer.wake()
 
 
 def _take_lock(data_dir: Path) -> FileLock:

@@ -12,7 +12,7 @@ import re
 import string
 import zlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -106,22 +106,28 @@ class KnownTokens:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._commits = -1
-        self._known: dict[bytes, AnyRow] = {}
+        # digest → the token and when it expires
+        self._known: dict[bytes, tuple[AnyRow, datetime | None]] = {}
 
-    async def find(self, text: str) -> AnyRow | None:
-        """Look up a presented token, as `find_token` does."""
-        # Taken before the read: a commit in the meantime makes what was read count for nothing.
-        commits, key = self._store.commits, digest(text)
+    def recall(self, text: str) -> AnyRow | None:
+        """Return a token that was found and is valid now; None says nothing."""
+        commits = self._store.commits
         if commits != self._commits or len(self._known) >= KNOWN_MAX:
             self._known.clear()
             self._commits = commits
-        row = self._known.get(key)
+        row, expires_at = self._known.get(digest(text), (None, None))
+        return row if expires_at is None or expires_at > self._clock.now() else None
+
+    async def find(self, text: str) -> AnyRow | None:
+        """Look up a presented token, as `find_token` does."""
+        row = self.recall(text)
         if row is None:
+            # Taken before the read: a commit in the meantime makes what was read count for nothing.
+            commits = self._store.commits
             row = await find_token(self._store, self._clock, text)
             if row is not None and commits == self._commits == self._store.commits:
-                self._known[key] = row
-        if row is None or (row.expires_at is not None and row.expires_at <= timestamp(self._clock.now())):
-            return None
+                expires_at = datetime.fromisoformat(row.expires_at) if row.expires_at else None
+                self._known[digest(text)] = (row, expires_at)
         return row
 
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import orjson
 import strawberry
@@ -27,6 +24,7 @@ from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, Refused
 from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
+from schema.recent import Recent
 from sync.errors import BadInput, Forbidden, StoreSlow
 from sync.runtime import Runtime
 
@@ -35,7 +33,6 @@ PLANS_MAX = 256
 BINDINGS_MAX = 1_024
 VARIABLES_BYTES_MAX = 4_096
 
-T = TypeVar("T")
 _log = logging.getLogger("rollcall.plan")
 
 
@@ -67,27 +64,6 @@ class Asked:
         # The role too: it decides what may be filtered by.
         scope = [principal.organization_id, principal.role.name, self.name]
         return self.digest + orjson.dumps(scope) + self.given
-
-
-class Recent(Generic[T]):
-    """A mapping of bounded size that drops what was not asked for the longest."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._entries: OrderedDict[Hashable, T] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what is kept under a key, made now if it is not."""
-        if key in self._entries:
-            self._entries.move_to_end(key)
-            return self._entries[key]
-        made = self._entries[key] = make()
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
-        return made
 
 
 @dataclass
@@ -133,6 +109,10 @@ class Plans:
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
 
+    def recall(self, asked: Asked, principal: Principal) -> Response | None:
+        """Return an answer that is kept and still counts."""
+        return self._responses.get(asked.key(principal), self._runtime.store.commits)
+
     async def answer(self, asked: Asked, principal: Principal) -> Response | None:
         """Answer a query; None leaves it to the executor.
 
@@ -141,9 +121,6 @@ class Plans:
         """
         store, key = self._runtime.store, asked.key(principal)
         commits = store.commits
-        kept = self._responses.get(key, commits)
-        if kept is not None:
-            return kept
         try:
             binding = self._binding(asked, principal)
             if binding is None:

@@ -6,7 +6,7 @@ Never logs a document, a variable or an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Literal
@@ -15,11 +15,11 @@ import orjson
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from schema.limits import Limits
-from schema.plan import Response
+from schema.plan import Asked, Plans, Response
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -46,9 +46,13 @@ class Prepared:
     """What is known before anything runs: a valid document, the chosen operation, coerced variables."""
 
     document: Document
-    operation: OperationDefinitionNode
     request: GraphQLRequest
-    variables: VariableValues
+    asked: Asked
+
+    @property
+    def operation(self) -> OperationDefinitionNode:
+        """The operation that runs."""
+        return self.asked.operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,13 @@ class Trace:
     operation_type: str | None = None
     errors: list[str] = field(default_factory=list)
 
+    def name(self, operation: OperationDefinitionNode) -> None:
+        """Note which operation it is."""
+        self.operation_name = operation.name.value if operation.name else None
+        self.operation_type = operation.operation.value
 
-Plan = Callable[[Prepared, Any], Awaitable[Response | None]]
+
+Weigh = Callable[[Prepared], None]
 Admit = Callable[[Prepared, Any], None]
 
 
@@ -85,10 +94,10 @@ class Execution:
         introspection: False refuses `__schema` and `__type`.
         limits: of the text of a document.
         check: the other limits on a parsed document, run before validation.
-        measure: finds once a document what `admit` asks for.
-        admit: called with the prepared operation and the context before anything runs; raises Forbidden or
-            DocumentRejected.
-        plan: answers what it can, and None for what the executor must answer.
+        measure: finds once a document what `weigh` and `admit` ask for.
+        weigh: called with each prepared operation; raises DocumentRejected.
+        admit: called with the prepared operation and the context before anything runs; raises Forbidden.
+        plans: answer what they can; the executor answers the rest.
     """
 
     def __init__(
@@ -100,42 +109,39 @@ class Execution:
         limits: Limits | None = None,
         check: DocumentCheck | None = None,
         measure: Measure | None = None,
+        weigh: Weigh | None = None,
         admit: Admit | None = None,
-        plan: Plan | None = None,
+        plans: Plans | None = None,
     ) -> None:
         if schema.extensions:
-            raise TypeError("Schema extensions are bypassed here; use check or plan instead.")
+            raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
         self._schema = schema
         self._timeout_s = request_timeout_s
+        self._weigh = weigh
         self._admit = admit
-        self._plan = plan
+        self._plans = plans
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
 
-    async def execute(
-        self, request: GraphQLRequest, context: Any, *, request_id: str, read_only: bool, trace: Trace
-    ) -> Answer:
-        """Run one request to its answer; everything that can go wrong in it becomes an error of the answer.
+    async def execute(self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace) -> Answer:
+        """Run an operation to its answer; everything that can go wrong in it becomes an error of the answer.
 
         Args:
-            request: document, operation name and variables as sent.
+            prepared: what `prepare` found.
             context: given to every resolver.
             request_id: written into each error.
-            read_only: refuse what is not a query (GET).
             trace: filled for the access log.
-
-        Raises:
-            Refused: a mutation or subscription where only a query may run.
         """
         try:
-            prepared = self._prepare(request, trace)
-            _check_kind(prepared.operation, read_only=read_only)
             if self._admit is not None:
                 self._admit(prepared, context)
+            kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
+            if kept is not None:
+                return Answer(kept.body, "executed", kept)
             async with asyncio.timeout(self._timeout_s):
                 return await self._run(prepared, context, request_id, trace)
         except DocumentRejected as rejected:
-            return _answer(None, write_errors(rejected.errors, request_id, code=rejected.code), "rejected", trace)
+            return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:
             error = GraphQLError(forbidden.message, original_error=forbidden)
             return _answer(None, write_errors([error], request_id), "forbidden", trace)
@@ -145,11 +151,22 @@ class Execution:
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
-    def _prepare(self, request: GraphQLRequest, trace: Trace) -> Prepared:
+    def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace) -> Prepared:
+        """Find out what a request asks for.
+
+        Args:
+            request: document, operation name and variables as sent.
+            read_only: refuse what is not a query (GET).
+            trace: filled for the access log.
+
+        Raises:
+            DocumentRejected: it cannot run.
+            Refused: a mutation or subscription where only a query may run.
+        """
         document = self.documents.document(request.document)
         operation = document.operation(request.operation_name)
-        trace.operation_name = operation.name.value if operation.name else None
-        trace.operation_type = operation.operation.value
+        trace.name(operation)
+        _check_kind(operation, read_only=read_only)
         values = get_variable_values(
             self._schema._schema,
             operation.variable_definitions or (),
@@ -158,16 +175,20 @@ class Execution:
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
-        return Prepared(document, operation, request, values)
+        given = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS)
+        prepared = Prepared(document, request, Asked(document.digest, document.tree, operation, values, given))
+        if self._weigh is not None:
+            self._weigh(prepared)
+        return prepared
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
+        if self._plans is not None and is_query(prepared.operation):
+            planned = await self._plans.answer(prepared.asked, context.principal)
+            if planned is not None:
+                return Answer(planned.body, "executed", planned)
         known = self._introspection.answer(prepared)
         if known is not None:
             return Answer(known, "executed")
-        if self._plan is not None and is_query(prepared.operation):
-            planned = await self._plan(prepared, context)
-            if planned is not None:
-                return Answer(planned.body, "executed", planned)
         name = prepared.operation.name
         result = execute(
             self._schema._schema,
@@ -200,6 +221,11 @@ class Execution:
         facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
         return _answer(None, write_errors([error], request_id), "timeout", trace)
+
+
+def rejection(rejected: DocumentRejected, request_id: str, trace: Trace) -> Answer:
+    """Answer a request whose document cannot run."""
+    return _answer(None, write_errors(rejected.errors, request_id, code=rejected.code), "rejected", trace)
 
 
 def _check_kind(operation: OperationDefinitionNode, *, read_only: bool) -> None:

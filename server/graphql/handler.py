@@ -12,16 +12,18 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.graphql.document import DocumentRejected
 from server.graphql.errors import BAD_USER_INPUT, INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
-from server.graphql.execution import Answer, Execution, Trace
+from server.graphql.execution import Answer, Execution, Prepared, Trace, rejection
 from server.graphql.media import Media, accepts_gzip, check_content_type, choose_media, wants_html
 from server.graphql.request import GraphQLRequest, malformed, parse_body, parse_query_string
 
@@ -29,12 +31,36 @@ log = structlog.stdlib.get_logger("rollcall.graphql")
 
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name")
 GZIP_BYTES_MIN = 8 * 1024
+VARY = (b"vary", b"Accept, Accept-Encoding")
 # A status only means something under the media type made for it; application/json says 200 for every answer.
 OUTCOME_STATUS = {"executed": 200, "rejected": 400, "forbidden": 403, "timeout": 504, "internal": 500}
 
 Identify = Callable[[Request], Awaitable[Any]]
 MakeContext = Callable[[Any, str], AbstractAsyncContextManager[Any]]
 Page = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was found out by reading a request: what runs, and in which form the answer goes out."""
+
+    prepared: Prepared
+    media: Media
+    takes_gzip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer on its way out: an ASGI application of its own, the smallest there is."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class GraphQLEndpoint:
@@ -71,34 +97,42 @@ class GraphQLEndpoint:
         response = await self.respond(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> ASGIApp:
         """Answer a request, whatever happens, in the standard shape."""
-        request_id = getattr(request.state, "request_id", "none")
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": self._allowed})
         if self._page is not None and request.method == "GET" and wants_html(_joined(request, "accept")):
             return self._page(request)
-        media = Media.JSON
         try:
             if request.method not in ("GET", "POST"):
                 raise _method_refused(request.method, self._allowed)
             media = choose_media(_joined(request, "accept"))
-            answer = await self._answer(request, request_id)
         except Refused as refused:
-            return _refusal(refused, media, request_id)
+            return _refusal(refused, Media.JSON, _request_id(request.scope))
+        return await self._guarded(self._answer(request, media), media, request.scope)
+
+    async def again(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
+        """Answer a POST like one that was read before, for a caller who is known."""
+        return await self._guarded(self._repeated(read, principal, scope), read.media, scope)
+
+    async def _guarded(self, answering: Awaitable[ASGIApp], media: Media, scope: Scope) -> ASGIApp:
+        """Answer, whatever happens."""
+        try:
+            return await answering
+        except Refused as refused:
+            return _refusal(refused, media, _request_id(scope))
         except ClientDisconnect:
-            return _refusal(malformed("The request body ended early."), media, request_id)
+            return _refusal(malformed("The request body ended early."), media, _request_id(scope))
         except Exception:
             # The request boundary: one of the three places where anything at all is caught.
-            log.exception("graphql.internal", request_id=request_id)
-            return _refusal(Refused(500, INTERNAL, INTERNAL_MESSAGE, INTERNAL_HINT), media, request_id)
-        return _response(answer, media, request)
+            log.exception("graphql.internal", request_id=_request_id(scope))
+            return _refusal(Refused(500, INTERNAL, INTERNAL_MESSAGE, INTERNAL_HINT), media, _request_id(scope))
 
     @property
     def _allowed(self) -> str:
         return "GET, POST, OPTIONS"
 
-    async def _answer(self, request: Request, request_id: str) -> Answer:
+    async def _answer(self, request: Request, media: Media) -> ASGIApp:
         read_only = request.method == "GET"
         if read_only:
             _check_preflight(request)
@@ -106,12 +140,30 @@ class GraphQLEndpoint:
             _check_body_headers(request)
         principal = await self._identify(request)
         operation = await self._read(request, read_only=read_only)
+        trace = request.state.trace = Trace()
+        takes_gzip = accepts_gzip(_joined(request, "accept-encoding"))
+        try:
+            prepared = self.execution.prepare(operation, read_only=read_only, trace=trace)
+        except DocumentRejected as rejected:
+            return _sent(rejection(rejected, _request_id(request.scope), trace), media, takes_gzip=takes_gzip)
+        read = Read(prepared, media, takes_gzip)
+        answer = await self._execute(prepared, principal, request.scope, trace)
+        if read_only:
+            return _tagged(answer, read, _joined(request, "if-none-match") or "")
+        if answer.planned is not None:
+            request.state.read = read
+        return _reply(answer, read)
+
+    async def _repeated(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
         trace = Trace()
-        request.state.trace = trace
+        trace.name(read.prepared.operation)
+        return _reply(await self._execute(read.prepared, principal, scope, trace), read)
+
+    async def _execute(self, prepared: Prepared, principal: Any, scope: Scope, trace: Trace) -> Answer:
+        scope.setdefault("state", {})["trace"] = trace
+        request_id = _request_id(scope)
         async with self._make_context(principal, request_id) as context:
-            return await self.execution.execute(
-                operation, context, request_id=request_id, read_only=read_only, trace=trace
-            )
+            return await self.execution.execute(prepared, context, request_id=request_id, trace=trace)
 
     async def _read(self, request: Request, *, read_only: bool) -> GraphQLRequest:
         if read_only:
@@ -192,20 +244,37 @@ def _joined(request: Request, name: str) -> str | None:
     return ", ".join(values) if values else None
 
 
-def _response(answer: Answer, media: Media, request: Request) -> Response:
+def _request_id(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", "none"))
+
+
+def _reply(answer: Answer, read: Read) -> Reply:
+    return _sent(answer, read.media, takes_gzip=read.takes_gzip)
+
+
+def _sent(answer: Answer, media: Media, *, takes_gzip: bool) -> Reply:
     status = OUTCOME_STATUS[answer.outcome] if media is Media.GRAPHQL else 200
-    body, headers, planned = answer.body, {"Vary": "Accept, Accept-Encoding"}, answer.planned
-    is_compressed = len(body) > GZIP_BYTES_MIN and accepts_gzip(_joined(request, "accept-encoding"))
-    if planned is not None and planned.tag and request.method == "GET":
-        # One tag a representation: the media type and the encoding are part of what is compared.
-        headers["ETag"] = f'"{planned.tag}-{media.name[0]}{"z" if is_compressed else "i"}"'.lower()
-        headers["Cache-Control"] = "private, no-cache"
-        if headers["ETag"] in (_joined(request, "if-none-match") or ""):
-            return Response(status_code=304, headers=headers)
-    if is_compressed:
+    body, headers = answer.body, [(b"content-type", media.content_type.encode()), VARY]
+    if takes_gzip and len(body) > GZIP_BYTES_MIN:
+        planned = answer.planned
         body = planned.compressed if planned is not None else gzip.compress(body, compresslevel=1, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return Response(body, status, headers, media.content_type)
+        headers.append((b"content-encoding", b"gzip"))
+    headers.append((b"content-length", str(len(body)).encode()))
+    return Reply(status, headers, body)
+
+
+def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:
+    """Answer a GET, whose answer the caller may keep and ask about by its tag."""
+    reply = _reply(answer, read)
+    if answer.planned is None or not answer.planned.tag:
+        return reply
+    # One tag a representation: the media type and the encoding are part of what is compared.
+    form = "z" if reply.body is not answer.body else "i"
+    tag = f'"{answer.planned.tag}-{read.media.name[0]}{form}"'.lower()
+    headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
+    if tag in if_none_match:
+        return Reply(304, [VARY, *headers], b"")
+    return replace(reply, headers=[*reply.headers, *headers])
 
 
 def _refusal(refused: Refused, media: Media, request_id: str) -> Response:

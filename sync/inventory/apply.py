@@ -83,7 +83,7 @@ def apply_page(
     mentions = _mentions(kind, folded, round_)
     asked = {*mentions, *(change.external_id for change in folded)}
     asked.update(end for change in folded for end in change.unlinked_ends())
-    known = _known(tx, directory, kind, asked)
+    known = stored(tx, directory, kind, asked)
     keys = identify(tx, directory, mentions, known)
     applied.seen = [keys[change.external_id] for change in folded if change.item is not None]
     if round_.minimal:
@@ -107,7 +107,7 @@ def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, 
     return mentions
 
 
-def _known(tx: Connection, directory: Directory, kind: Kind, external_ids: Iterable[str]) -> dict[str, AnyRow]:
+def stored(tx: Connection, directory: Directory, kind: Kind, external_ids: Iterable[str]) -> dict[str, AnyRow]:
     """Read what is stored of objects; `content_hash` is None for one that has no row of the kind."""
     values = {"directory": directory.id, "external_ids": external_ids}
     return {row.external_id: row for row in tx.execute(_known_statement(kind.name), values).all()}

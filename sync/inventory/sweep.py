@@ -10,24 +10,37 @@ from sync.clock import Clock, timestamp
 from sync.entra.stream import Complete
 from sync.inventory.apply import VANISHED, Applied
 from sync.inventory.directory import Directory
+from sync.inventory.guard import check_removal
 from sync.inventory.kind import EDGE_COUNTS, Kind
 from sync.organizations import next_version
 from sync.store.tables import edges, objects
 
 
 def sweep(
-    tx: Connection, clock: Clock, directory: Directory, kind: Kind, generation: int, complete: Complete
+    tx: Connection,
+    clock: Clock,
+    directory: Directory,
+    kind: Kind,
+    generation: int,
+    complete: Complete,
+    confirmed: int = 0,
 ) -> Applied:
     """Turn the kind's rows and edges that carry an older generation into tombstones, or delete them.
 
     Args:
         complete: proof that the round reached its delta link; an enumeration that broke off has none.
+        confirmed: rows that an administrator has agreed to lose.
+
+    Raises:
+        RemovalHeld: it would remove unusually much; the caller's transaction must not commit.
     """
     del complete
     applied, table, now = Applied(), kind.table, timestamp(clock.now())
     unseen = select(objects.c.id).where(objects.c.directory_id == directory.id, objects.c.generation < generation)
     stale = table.c.deleted_at.is_(None) & (table.c.directory_id == directory.id) & table.c.id.in_(unseen)
     applied.touched = list(tx.scalars(select(table.c.id).where(stale)))
+    here = select(func.count()).where(table.c.directory_id == directory.id, table.c.deleted_at.is_(None))
+    check_removal(kind.plural, len(applied.touched), tx.scalar(here) or 0, confirmed)
     if applied.touched:
         version = next_version(tx, directory.organization_id)
         values = {"deleted_at": now, "deletion": VANISHED, "version": version, "updated_at": now}

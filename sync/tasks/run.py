@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
-from sync.entra.client import RequestStats
-from sync.errors import ClaimLost, NotFound, RollcallError
+from sync.entra.client import GraphClient, RequestStats
+from sync.errors import ClaimLost, NotFound, RemovalHeld, RollcallError
 from sync.store import Store
 from sync.store.tables import runs
 from sync.tasks.log import Level, write_log
 from sync.tasks.state import RunPhase, RunStatus, check_move
 
 Counts = dict[str, Counter[str]]
+Numbers = dict[str, float]
 Progress = dict[str, int | None]
+
+ATTEMPTS_MAX = 50
+"""A run that was taken up so often is not put off again: it ends with what it has."""
 
 
 class Run:
@@ -33,10 +38,13 @@ class Run:
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
         self.progress: dict[str, Progress] = dict(row["progress"])
-        self.errors: list[dict[str, Any]] = list(row["errors"])
+        # What went wrong in an earlier attempt is in the log; this one begins without errors.
+        self.errors: list[dict[str, Any]] = []
+        self.removals: dict[str, dict[str, Any]] = dict(row["removals"] or {})
+        self._attempt: int = row["attempt"]
         # Requests of the attempts before this one.
-        self._requests_before = Counter(row["requests"])
-        self.stats: RequestStats | None = None
+        self._requests_before: dict[str, Any] = row["requests"]
+        self.client: GraphClient | None = None
 
     @classmethod
     async def claim(cls, store: Store, clock: Clock, run_id: int) -> Run:
@@ -56,11 +64,12 @@ class Run:
                 "phase": RunPhase.CONNECTING,
                 "owner": owner,
                 "started_at": row["started_at"] or now,
-                "attempt": row["attempt"] + (row["status"] == RunStatus.RUNNING),
+                "not_before": None,
+                "attempt": row["attempt"] + (row["started_at"] is not None),
                 "updated_at": now,
             }
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
-        return cls(run_id, owner, dict(row), clock)
+        return cls(run_id, owner, {**row, **values}, clock)
 
     def save(self, tx: Connection, **values: object) -> None:
         """Write the counters and `values` in the caller's transaction.
@@ -74,6 +83,7 @@ class Run:
             "progress": self.progress,
             "requests": self._requests(),
             "errors": self.errors,
+            "removals": self.removals,
             "updated_at": timestamp(self._clock.now()),
         }
         if tx.execute(statement.values(now | values)).rowcount != 1:
@@ -104,34 +114,83 @@ class Run:
             "resource": resource,
             "retryable": error.retryable,
         }
-        if entry not in self.errors:  # It may have been noted in a transaction that could not be committed.
+        if entry not in self.errors:  # It may be kept a second time after a write that failed.
             self.errors.append(entry)
         self.save(tx)
         text = f"{resource}: {error.message}" if resource else error.message
         facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
         self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
 
-    async def finish(self, store: Store, status: RunStatus, error: RollcallError | None = None) -> None:
-        """End the run, by an error if there is one; it is never claimed again."""
+    async def hold(self, store: Store, error: RemovalHeld, resource: str) -> None:
+        """Keep what a sweep would have removed, for an administrator to decide about."""
+        self.removals = {
+            **self.removals,
+            resource: {"rows": error.facts["removed"], "of": error.facts["total"], "confirmed": False},
+        }
+        await self.fail(store, error, resource)
+
+    def confirmed(self, resource: str) -> int:
+        """Return how many rows of a kind an administrator has agreed to lose in this run."""
+        held = self.removals.get(resource, {})
+        return int(held["rows"]) if held.get("confirmed") else 0
+
+    @property
+    def may_be_put_off(self) -> bool:
+        """Whether it may wait for better times once more."""
+        return self._attempt < ATTEMPTS_MAX
+
+    async def put_off(self, store: Store, seconds: float) -> None:
+        """Give the run back to the queue, not to be taken up before so many seconds have passed."""
+        # A second more: the stored time is cut to milliseconds, and it may never be earlier than asked.
+        late_s = 1 + self._clock.chance()
+        until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
+        text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
+        await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
+
+    async def finish(self, store: Store, status: RunStatus) -> None:
+        """End the run, or let it wait for an administrator; it is not taken up again by itself."""
+        ends = None if status is RunStatus.NEEDS_CONFIRMATION else timestamp(self._clock.now())
+        verb = "waits" if ends is None else "ended"
+        await self._leave(store, status, Level.INFO, f"The run {verb}: {status}.", finished_at=ends)
+
+    async def _leave(self, store: Store, status: RunStatus, level: Level, message: str, **values: object) -> None:
+        """Write the run's next state and give up the claim to it."""
         check_move(self._status, status)
 
         def write(tx: Connection) -> None:
-            if error:
-                self._note(error, None, tx)
-            self.save(tx, status=status, phase=None, finished_at=timestamp(self._clock.now()))
-            self.log(tx, Level.INFO, f"The run ended: {status}.")
+            self.save(tx, status=status, phase=None, owner=None, **values)
+            self.log(tx, level, message)
 
         await store.transact(write)
         self._status = status
 
-    def _requests(self) -> dict[str, float]:
-        if self.stats is None:
-            return dict(self._requests_before)
-        now = {
-            "count": self.stats.requests,
-            "retries": self.stats.retries,
-            "throttledSeconds": round(self.stats.throttled_s, 3),
-            "resourceUnits": self.stats.resource_units,
-            "bytes": self.stats.bytes,
+    def _requests(self) -> dict[str, Any]:
+        """Return what all attempts have asked for: totals, and under `streams` those of each stream."""
+        if self.client is None:
+            return self._requests_before
+        before: dict[str, Numbers] = self._requests_before.get("streams", {})
+        streams = {
+            name: _sum([before.get(name, {}), _numbers(stats)])
+            for name, stats in ({name: RequestStats() for name in before} | self.client.streams).items()
         }
-        return {name: value + self._requests_before[name] for name, value in now.items()}
+        total = {name: value for name, value in self._requests_before.items() if name != "streams"}
+        asked = [_numbers(stats) for stats in (self.client.stats, *self.client.streams.values())]
+        return {**_sum([total, *asked]), "streams": streams}
+
+
+def _numbers(stats: RequestStats) -> Numbers:
+    return {
+        "count": stats.requests,
+        "retries": stats.retries,
+        "throttledSeconds": stats.throttled_s,
+        "resourceUnits": stats.resource_units,
+        "bytes": stats.bytes,
+    }
+
+
+def _sum(parts: Iterable[Mapping[str, float]]) -> Numbers:
+    total: Numbers = dict.fromkeys(_numbers(RequestStats()), 0)
+    for part in parts:
+        for name, value in part.items():
+            total[name] = round(total[name] + value, 3)
+    return total

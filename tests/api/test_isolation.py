@@ -83,6 +83,7 @@ MUTATIONS: dict[str, str] = {
     "createTask.input.site": "Site",
     "createTask.input.connector.azureAd.credential": "Credential",
     "triggerTask.input.task": "Task",
+    "confirmRemoval.input.run": "TaskRun",
 }
 
 
@@ -92,6 +93,8 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {"name": "T", "role": "VIEWER", "organization": id}
     if path.startswith("triggerTask"):
         return {"task": id}
+    if path.startswith("confirmRemoval"):
+        return {"run": id}
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
     return {"name": "T", "site": ids["site"], "connector": {"azureAd": {"credential": ids["credential"]}}}
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -168,7 +169,7 @@ def open_probe(small_schema: strawberry.Schema) -> OpenProbe:
                 **execution,
             ),
             identify=identify_canary,
-            make_context=lambda principal, _: nullcontext({"principal": principal}),
+            make_context=lambda principal, _: nullcontext(SimpleNamespace(principal=principal)),
             body_bytes_max=body_bytes_max,
             request_timeout_s=request_timeout_s,
             page=ide_page if page else None,

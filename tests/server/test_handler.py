@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from types import SimpleNamespace
 
 import pytest
 from graphql import DocumentNode, GraphQLError
 
-from schema.plan import Response
+from schema.plan import Asked, Response
 from server.graphql.document import DOCUMENTS_MAX
 from server.graphql.execution import Prepared
 from sync.errors import Forbidden
@@ -331,8 +332,8 @@ async def test_document_is_refused_when_the_caller_may_not_use_it(open_probe: Op
         measured.append(tree)
         return "needs"
 
-    def admit(prepared: Prepared, context: dict[str, str]) -> None:
-        raise Forbidden(f"{context['principal']} {prepared.document.needs} more.", hint="Ask.")
+    def admit(prepared: Prepared, context: SimpleNamespace) -> None:
+        raise Forbidden(f"{context.principal} {prepared.document.needs} more.", hint="Ask.")
 
     async with open_probe(measure=measure, admit=admit) as probe:
         for _ in range(2):
@@ -350,12 +351,18 @@ async def test_plan_answers_a_query_when_it_can_and_leaves_the_rest_to_the_execu
     """The seam for compiled plans: bytes go out as they are, None falls back, mutations never ask it."""
     asked: list[str | None] = []
 
-    async def plan(prepared: object, _: object) -> Response | None:
-        name = prepared.operation.name  # type: ignore[attr-defined]
-        asked.append(name.value if name else None)
-        return Response(b'{"data":"planned"}', "tag") if name else None
+    class Named:
+        """Plans for operations that have a name."""
 
-    async with open_probe(plan=plan) as probe:
+        def recall(self, *_: object) -> None:
+            """Keep nothing."""
+
+        async def answer(self, operation: Asked, _: object) -> Response | None:
+            """Answer by name."""
+            asked.append(operation.name)
+            return Response(b'{"data":"planned"}', "tag") if operation.name else None
+
+    async with open_probe(plans=Named()) as probe:
         assert (await probe.post("query Planned{hello}")).json() == {"data": "planned"}
         assert (await probe.post("{hello}")).json() == {"data": {"hello": "hello world"}}
         assert (await probe.post("mutation M{touch}")).json() == {"data": {"touch": 1}}
@@ -366,10 +373,14 @@ async def test_unchanged_answer_is_not_sent_again_when_its_tag_is_known(open_pro
     """A planned answer by GET carries a tag; who sends it back gets 304 without a body, until the tag is another."""
     tags = ["one", "one", "two"]
 
-    async def plan(*_: object) -> Response:
-        return Response(b'{"data":"planned"}', tags.pop(0))
+    class Tagged:
+        """Plans whose answers are kept, under another tag each time."""
 
-    async with open_probe(plan=plan) as probe:
+        def recall(self, *_: object) -> Response:
+            """Answer."""
+            return Response(b'{"data":"planned"}', tags.pop(0))
+
+    async with open_probe(plans=Tagged()) as probe:
         headers = {"GraphQL-Require-Preflight": "1"}
         first = await probe.client.get("/graphql?query={hello}", headers=headers)
         known = {**headers, "If-None-Match": first.headers["etag"]}

@@ -1,0 +1,41 @@
+"""A mapping of bounded size that drops what was not asked for the longest."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """Values by key, the most recently used ones; `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[Hashable, T] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, key: Hashable) -> T | None:
+        """Return what is kept under a key, None if nothing is."""
+        if key not in self._entries:
+            return None
+        self._entries.move_to_end(key)
+        return self._entries[key]
+
+    def keep(self, key: Hashable, value: T) -> T:
+        """Keep a value, and return it."""
+        self._entries[key] = value
+        if len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+        return value
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is kept under a key, made now if it is not; None can be kept too."""
+        if key not in self._entries:
+            return self.keep(key, make())
+        self._entries.move_to_end(key)
+        return self._entries[key]
