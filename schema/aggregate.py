@@ -170,7 +170,10 @@ def _group_by_input(noun: Noun) -> Any:
     }
     for relation in noun.relations.values():
         words = to_camel_case(relation.name)
-        fields[relation.name] = (named(f"{relation.target}GroupField"), f"A field of its `{words}`; each counts once.")
+        fields[relation.name] = (
+            named(f"{relation.target}GroupField"),
+            f"A field of its `{words}`; a row counts once for each value they have, as null if there are none.",
+        )
     body: dict[str, Any] = {"__annotations__": {name: Optional[type_] for name, (type_, _) in fields.items()}}  # noqa: UP045
     body |= {name: strawberry.field(default=UNSET, description=text) for name, (_, text) in fields.items()}
     description = f"What to group rows of {noun.name} by; exactly one."

@@ -40,3 +40,8 @@ class Mutation:
     trigger_task = _mutation(
         task.trigger_task_, task.TriggerTaskPayload, "Run a task now; refused while a run of it is active."
     )
+    confirm_removal = _mutation(
+        task.confirm_removal_,
+        task.ConfirmRemovalPayload,
+        "Let a run remove what it was held for; what goes beyond that is asked for again.",
+    )

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select
 
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
-from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.entra.limiter import Limiters
+from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
 from sync.indexer import Indexer
 from sync.organizations import create_organization, create_site
 from sync.store import Store
@@ -64,7 +65,8 @@ class Runtime:
         self.vault: Vault
         self._lock = lock
         self._stopping = asyncio.Event()
-        self.engine = EmbeddedEngine(store, self._execute, self._stopping)
+        self._limiters = Limiters(clock)
+        self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -107,10 +109,18 @@ class Runtime:
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
 
     async def _execute(self, run_id: int) -> None:
-        """Execute one run; whatever goes wrong ends this run only."""
-        place = Workplace(self.store, self.clock, self.vault, self.custom, self.config.connect, self._stopping)
+        """Execute one run; whatever goes wrong ends this run only.
+
+        Raises:
+            StoreError: the database failed so that not even this could be written; the run is to be taken up again.
+        """
+        place = Workplace(
+            self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
+        )
         try:
             run = await Run.claim(self.store, self.clock, run_id)
+        except StoreError:
+            raise
         except RollcallError as error:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
@@ -119,6 +129,8 @@ class Runtime:
             await self.store.analyze()
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)
+        except StoreError:
+            raise
         except Exception:  # the boundary of a run
             _log.exception("run %d failed unexpectedly", run_id)
             await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))

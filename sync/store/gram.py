@@ -4,7 +4,7 @@ SQLite's full-text table keeps, for each three characters of a column's folded t
 hold them: a token is the column's sign and the gram. It holds no text, is filled behind the writes (sync/indexer.py)
 and only ever narrows: what a changed row held before stays in it, rows that are not in it yet are taken besides, and
 the comparison itself is still made. PostgreSQL has pg_trgm for this, an index on the columns that its planner finds
-by itself; it needs nothing of what stands here. See docs/decisions/0007.
+by itself; it needs nothing of what stands here. See docs/decisions/0009.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sync.store.engine import insert as insert_or
+from sync.store.bulk import upsert_rows
 from sync.store.function import fold
 from sync.store.tables import assets, devices, gram_marks, groups, users
 
@@ -190,6 +190,6 @@ async def add(tx: AsyncConnection, tokens: Mapping[int, str]) -> None:
 
 async def mark(tx: AsyncConnection, organization_id: int, owner: Table, version: int, row_id: int) -> None:
     """Note that all rows before (version, id) are in the index."""
-    place = {"version": version, "row_id": row_id, "shape": _SHAPE}
-    statement = insert_or(tx, gram_marks).values(organization_id=organization_id, noun=owner.name, **place)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["organization_id", "noun"], set_=place))
+    place = {"organization_id": organization_id, "noun": owner.name}
+    row = {**place, "version": version, "row_id": row_id, "shape": _SHAPE}
+    await tx.run_sync(upsert_rows, gram_marks, [row], key=tuple(place))

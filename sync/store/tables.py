@@ -158,9 +158,13 @@ runs = entity(
     Column("attempt", Integer, nullable=False),
     # Who may write for this run; a worker whose token is no longer here has lost its claim.
     Column("owner", Text),
+    # Set while the run is put off: not to be taken up sooner.
+    Column("not_before", Time),
     Column("started_at", Time),
     Column("finished_at", Time),
-    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, retries, ...}, [{code, message, ...}]
+    # {kind: {rows, of, confirmed}}: sweeps that were held, and what an administrator has let pass.
+    Column("removals", Json),
+    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, ..., streams}, [{code, message, ...}]
     Column("progress", Json, nullable=False),
     Column("counts", Json, nullable=False),
     Column("requests", Json, nullable=False),
@@ -399,11 +403,11 @@ assets = entity(
     Index(None, "organization_id", "version"),
 )
 
-# What lists are sorted, filtered and counted by most, without tombstones; the ids give the default order. That the row
-# is none stands in the index too, before the value: else SQLite reads each row to see what the index promises already.
+# What lists are sorted, filtered and counted by most, and what rows are looked up by, without tombstones; the ids give
+# the default order. That a row is none stands in the index too, before the value: else SQLite reads the row to see it.
 for _table, _name in (
-    *((assets, name) for name in ("id", "name", "os", "last_seen", "type", "source_mask", "os last_seen")),
-    *((table, name) for table in (users, groups) for name in ("id", "display_name")),
+    *((assets, name) for name in ("id", "name", "os", "last_seen", "type", "source_mask", "os last_seen", "serial")),
+    *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
     *((users, name) for name in ("user_principal_name", "account_enabled")),
     (devices, "id"),
 ):

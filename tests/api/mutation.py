@@ -23,6 +23,7 @@ FIELDS = {
     "createTask": "task { id name description kind status excludeUnknown includeInactive createdBy site { id } "
     "credential { id } }",
     "triggerTask": "run { id status trigger triggeredBy attempt task { id } }",
+    "confirmRemoval": "run { id status task { id } }",
 }
 
 

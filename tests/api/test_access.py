@@ -68,6 +68,9 @@ MATRIX: dict[str, tuple[Role, str]] = {
         "{ errors { code } } }",
     ),
     "Mutation.triggerTask": (Role.USER, 'mutation { triggerTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.confirmRemoval": (
+        Role.ADMINISTRATOR, 'mutation { confirmRemoval(input: {run: ""}) { errors { code } } }',
+    ),
 }  # fmt: skip
 
 

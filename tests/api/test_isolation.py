@@ -83,6 +83,7 @@ MUTATIONS: dict[str, str] = {
     "createTask.input.site": "Site",
     "createTask.input.connector.azureAd.credential": "Credential",
     "triggerTask.input.task": "Task",
+    "confirmRemoval.input.run": "TaskRun",
 }
 
 
@@ -92,6 +93,8 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {"name": "T", "role": "VIEWER", "organization": id}
     if path.startswith("triggerTask"):
         return {"task": id}
+    if path.startswith("confirmRemoval"):
+        return {"run": id}
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
     return {"name": "T", "site": ids["site"], "connector": {"azureAd": {"credential": ids["credential"]}}}
 
@@ -230,7 +233,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
         async with world.runtime.store.write() as tx:
             table = chance.choice([tables.users, tables.groups, tables.devices, tables.assets])
             mine = table.c.organization_id == organization
-            version = await next_version(tx, organization)
+            version = await tx.run_sync(next_version, organization)
             if kind in (4, 5):
                 name = "name" if table is tables.assets else "display_name"
                 await tx.execute(update(table).where(mine).values({name: chance.choice(["alpha", "Alpha", None])}))

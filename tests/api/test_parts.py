@@ -57,7 +57,7 @@ async def test_both_ways_to_the_rows_lead_to_the_same(world: World, noun: str, s
 async def write(world: World, organization: int, key: int, **values: object) -> None:
     """Write an asset as a sync does."""
     async with world.runtime.store.write() as tx:
-        version = await next_version(tx, organization)
+        version = await tx.run_sync(next_version, organization)
         statement = update(assets).where(assets.c.id == key).values(version=version, **values)
         if (await tx.execute(statement)).rowcount == 0:
             site = await tx.scalar(select(sites.c.id).where(sites.c.organization_id == organization).limit(1))

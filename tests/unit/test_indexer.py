@@ -27,7 +27,7 @@ async def organization(store: Store, clock: FakeClock) -> int:
         key = await create_organization(tx, clock, "A")
         rows = Rows(key, seed=1)
         for number in range(NUMBER):
-            version = await next_version(tx, key) if number % 4 == 0 else number // 4 + 1
+            version = await tx.run_sync(next_version, key) if number % 4 == 0 else number // 4 + 1
             row = rows.row(assets, id=100 - number, site_id=1, name=f"host-{number:02}", version=version)
             await tx.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             await tx.execute(insert(assets).values(row))
@@ -56,7 +56,7 @@ async def indexed(store: Store) -> int:
 async def rename(store: Store, organization: int, key: int, **values: object) -> None:
     """Change an asset as a sync does."""
     async with store.write() as tx:
-        version = await next_version(tx, organization)
+        version = await tx.run_sync(next_version, organization)
         await tx.execute(update(assets).where(assets.c.id == key).values(version=version, **values))
 
 
@@ -113,7 +113,7 @@ class Interrupted(Store):
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Rename an asset, then give the turn."""
         async with super().write() as tx:
-            version = await next_version(tx, 1)
+            version = await tx.run_sync(next_version, 1)
             await tx.execute(update(assets).where(assets.c.id == 76).values(version=version, name=f"name-{version}"))
         async with super().write() as tx:
             yield tx
@@ -151,7 +151,9 @@ async def test_organizations_are_indexed_apart(store: Store, clock: FakeClock, o
     """How far one organization's rows are indexed says nothing of another's."""
     async with store.write() as tx:
         other = await create_organization(tx, clock, "B")
-        row = Rows(other, seed=2).row(assets, id=500, site_id=1, name="host-07", version=await next_version(tx, other))
+        row = Rows(other, seed=2).row(
+            assets, id=500, site_id=1, name="host-07", version=await tx.run_sync(next_version, other)
+        )
         await tx.execute(insert(assets).values(row))
     while await Indexer(store, clock).step(organization, assets):
         pass

@@ -163,6 +163,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_assets_live_os_last_seen', ['organization_id', 'deleted_at', 'os', 'last_seen'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_assets_live_source_mask', ['organization_id', 'deleted_at', 'source_mask'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_assets_live_type', ['organization_id', 'deleted_at', 'type'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_assets_live_serial', ['organization_id', 'deleted_at', 'serial'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_assets_organization_id_version'), ['organization_id', 'version'], unique=False)
 
     op.create_table('credential_access',
@@ -272,8 +273,10 @@ def upgrade() -> None:
     sa.Column('triggered_by', sa.Text(), nullable=True),
     sa.Column('attempt', sa.Integer(), nullable=False),
     sa.Column('owner', sa.Text(), nullable=True),
+    sa.Column('not_before', sa.Text(), nullable=True),
     sa.Column('started_at', sa.Text(), nullable=True),
     sa.Column('finished_at', sa.Text(), nullable=True),
+    sa.Column('removals', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=True),
     sa.Column('progress', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('counts', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('requests', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
@@ -403,6 +406,7 @@ def upgrade() -> None:
     with op.batch_alter_table('groups', schema=None) as batch_op:
         batch_op.create_index('ix_groups_live_display_name', ['organization_id', 'deleted_at', 'display_name'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_groups_live_id', ['organization_id', 'deleted_at', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_groups_live_external_id', ['organization_id', 'deleted_at', 'external_id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_groups_organization_id_version'), ['organization_id', 'version'], unique=False)
 
     op.create_table('matches',
@@ -506,6 +510,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_users_live_id', ['organization_id', 'deleted_at', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_users_live_user_principal_name', ['organization_id', 'deleted_at', 'user_principal_name'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_users_live_account_enabled', ['organization_id', 'deleted_at', 'account_enabled'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_users_live_external_id', ['organization_id', 'deleted_at', 'external_id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_users_organization_id_version'), ['organization_id', 'version'], unique=False)
 
     op.create_table('scan_records',
