@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from sync.clock import Clock, timestamp
 from sync.inventory.asset import (
@@ -28,7 +28,37 @@ from sync.store.bulk import update_rows, upsert_rows
 from sync.store.tables import asset_keys, assets, devices, matches
 
 INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
-_LINK = (*DEVICE_FIELDS, devices.c.skipped, devices.c.deleted_at, devices.c.account_enabled, devices.c.device_id)
+# The statements of a page: built once, because to build one costs more than to run it.
+_DEVICES = (
+    select(*DEVICE_FIELDS, devices.c.skipped, devices.c.deleted_at, devices.c.account_enabled, devices.c.device_id)
+    .where(among(devices.c.id, "keys"))
+    .order_by(devices.c.id)
+)
+_KNOWN_ELSEWHERE = select(assets.c.id).where(
+    among(assets.c.id, "keys"), assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0
+)
+_FORGOTTEN = delete(matches).where(
+    matches.c.object_id.in_(select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))),
+    matches.c.asset_id.in_(select(assets.c.id).where(assets.c.deleted_at.is_(None))),
+)
+_BY_DEVICE_ID = select(devices.c.device_id, devices.c.asset_id).where(
+    devices.c.site_id == bindparam("site"), among(devices.c.device_id, "ids"), devices.c.asset_id.is_not(None)
+)
+_BY_NAME = (
+    select(asset_keys.c.value, assets.c.id, assets.c.source_mask)
+    .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
+    .where(
+        asset_keys.c.site_id == bindparam("site"),
+        asset_keys.c.kind == NAME,
+        among(asset_keys.c.value, "names"),
+        assets.c.deleted_at.is_(None),
+    )
+)
+_FORMER = (
+    select(matches.c.object_id, matches.c.asset_id, matches.c.key, matches.c.value)
+    .join_from(matches, assets, assets.c.id == matches.c.asset_id)
+    .where(among(matches.c.object_id, "keys"), assets.c.site_id == bindparam("site"), assets.c.deleted_at.is_not(None))
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +101,7 @@ class _Linker:
         self.counts: Counter[str] = Counter()
 
     def link(self, keys: Sequence[int]) -> None:
-        statement = select(*_LINK).where(among(devices.c.id, "keys")).order_by(devices.c.id)
-        rows = self.tx.execute(statement, {"keys": keys}).all()
+        rows = self.tx.execute(_DEVICES, {"keys": keys}).all()
         affected = {row.asset_id for row in rows if row.asset_id is not None}
         dropped = {row.id: INACTIVE if row.deleted_at is None else None for row in rows if self._is_dropped(row)}
         self.counts["skippedInactive"] += sum(reason is not None for reason in dropped.values())
@@ -94,9 +123,7 @@ class _Linker:
         """List devices whose asset no other source knows, when such devices are not wanted (any more)."""
         if not self.options.exclude_unknown:
             return []
-        known = assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0
-        statement = select(assets.c.id).where(among(assets.c.id, "keys"), known)
-        kept = {None, *self.tx.scalars(statement, {"keys": asset_ids})}
+        kept = {None, *self.tx.scalars(_KNOWN_ELSEWHERE, {"keys": asset_ids})}
         return [row.id for row in rows if row.asset_id not in kept and row.id not in dropped]
 
     def _unlink(self, rows: Iterable[AnyRow], reasons: Mapping[int, str | None]) -> None:
@@ -113,10 +140,7 @@ class _Linker:
     def _forget_matches(self, keys: Sequence[int]) -> None:
         """Forget why unlinked devices belonged to an asset, unless it went with them: then they may bring it back."""
         if keys:
-            live = select(assets.c.id).where(assets.c.deleted_at.is_(None))
-            unlinked = select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))
-            stale = matches.c.object_id.in_(unlinked) & matches.c.asset_id.in_(live)
-            self.tx.execute(delete(matches).where(stale), {"keys": keys})
+            self.tx.execute(_FORGOTTEN, {"keys": keys})
 
     def _place(self, loose: Sequence[AnyRow]) -> set[int]:
         """Find or make the asset of each device that has none; returns the assets that gained one and were there."""
@@ -179,50 +203,26 @@ class _Linker:
         return None
 
     def _assets_by_device_id(self, loose: Sequence[AnyRow]) -> dict[str, int]:
-        ids = [row.device_id for row in loose if row.device_id]
-        statement = select(devices.c.device_id, devices.c.asset_id).where(
-            devices.c.site_id == self.directory.site_id,
-            among(devices.c.device_id, "ids"),
-            devices.c.asset_id.is_not(None),
-        )
-        return {device_id: asset_id for device_id, asset_id in self.tx.execute(statement, {"ids": ids})}
+        values = {"site": self.directory.site_id, "ids": [row.device_id for row in loose if row.device_id]}
+        return {device_id: asset_id for device_id, asset_id in self.tx.execute(_BY_DEVICE_ID, values)}
 
     def _former_matches(self, loose: Sequence[AnyRow]) -> dict[int, Match]:
         """Return device → why it belonged to the asset that went with it: restored, it is that asset again."""
-        statement = (
-            select(matches.c.object_id, matches.c.asset_id, matches.c.key, matches.c.value)
-            .join_from(matches, assets, assets.c.id == matches.c.asset_id)
-            .where(
-                among(matches.c.object_id, "keys"),
-                assets.c.site_id == self.directory.site_id,
-                assets.c.deleted_at.is_not(None),
-            )
-        )
-        rows = self.tx.execute(statement, {"keys": [row.id for row in loose]})
-        return {key: Match(asset_id, why, value) for key, asset_id, why, value in rows}
+        values = {"site": self.directory.site_id, "keys": [row.id for row in loose]}
+        return {key: Match(asset_id, why, value) for key, asset_id, why, value in self.tx.execute(_FORMER, values)}
 
     def _assets_by_name(self, loose: Sequence[AnyRow]) -> dict[str, dict[int, bool]]:
         """Return host name → {asset: whether another source knows it}."""
-        short_names = name_keys(row.display_name for row in loose if row.display_name)
-        statement = (
-            select(asset_keys.c.value, assets.c.id, assets.c.source_mask)
-            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
-            .where(
-                asset_keys.c.site_id == self.directory.site_id,
-                asset_keys.c.kind == NAME,
-                among(asset_keys.c.value, "names"),
-                assets.c.deleted_at.is_(None),
-            )
-        )
+        names = name_keys(row.display_name for row in loose if row.display_name)
         found: dict[str, dict[int, bool]] = {}
-        for short, asset_id, mask in self.tx.execute(statement, {"names": short_names}):
+        for short, asset_id, mask in self.tx.execute(_BY_NAME, {"site": self.directory.site_id, "names": names}):
             found.setdefault(short, {})[asset_id] = bool(mask & ~BITS[AZUREAD])
         return found
 
     def _write_links(self, placed: Sequence[tuple[int, Match]]) -> None:
         links = [{"id": key, "asset_id": match.asset_id, "skipped": None} for key, match in placed]
         update_rows(self.tx, devices, links)
-        rows = [{"object_id": key, **asdict(match), "source": AZUREAD, "matched_at": self.now} for key, match in placed]
+        rows = [{"object_id": key, **vars(match), "source": AZUREAD, "matched_at": self.now} for key, match in placed]
         upsert_rows(self.tx, matches, rows, key=("object_id",))
 
     def _skip(self, keys: Sequence[int]) -> None:

@@ -40,6 +40,8 @@ WRITER_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
+    # 32 MB: a page of a sync touches many leaves of its indexes, and most of them again in the next page.
+    "PRAGMA wal_autocheckpoint=4000",
 )
 STATEMENT_S = 5.0
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")

@@ -406,7 +406,7 @@ assets = entity(
 # What lists are sorted, filtered and counted by most, and what rows are looked up by, without tombstones; the ids give
 # the default order. That a row is none stands in the index too, before the value: else SQLite reads the row to see it.
 for _table, _name in (
-    *((assets, name) for name in ("id", "name", "os", "last_seen", "type", "source_mask", "os last_seen", "serial")),
+    *((assets, name) for name in ("id", "name", "os", "last_seen", "serial", "type", "source_mask", "os last_seen")),
     *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
     *((users, name) for name in ("user_principal_name", "account_enabled")),
     (devices, "id"),

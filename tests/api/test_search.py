@@ -12,7 +12,7 @@ from tests.api.lists import LISTS, caller_for, id_of
 from tests.api.searched import Holds, Terms
 from tests.api.world import World
 
-TEXTS = 143
+TEXTS = 100
 # Organizations whose texts are all in the index, in part, and not at all.
 PLACES = ["home", "beta", "gamma"]
 INVENTORIES = ["User", "Group", "Asset", "Task", "TaskRun", "Site", "Credential"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,19 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-async def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database file with the schema, made once: copying it is faster than migrating."""
     path = tmp_path_factory.mktemp("schema") / "empty.db"
+    # In a thread of its own: whichever test asks first, on a loop or not, may be given it.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _make_empty(path)).result()
+    return path
+
+
+async def _make_empty(path: Path) -> None:
     store = Store.at(path)
     await migrate(store)
     await store.close()
-    return path
 
 
 @pytest.fixture
