@@ -253,7 +253,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
 async def test_answer_stays_the_same_when_another_organization_changes(world: World) -> None:
     """Non-interference: whatever happens in one organization, the next answer in another is the same to the byte."""
     chance = random.Random(17)  # noqa: S311 - the same changes in every run
-    busy = await world.new_organization("Busy", seed=51)
+    busy = await world.new_organization("Restless", seed=51)
     callers = [world.caller(), world.caller(Role.VIEWER), world.caller(organization=world.beta)]
     pairs = 0
     while pairs < PAIRS:
