@@ -9,12 +9,15 @@ import pytest
 
 from server.simulator import Simulator
 from sync.errors import Conflict, NotFound
+from sync.store.tables import metadata
 from sync.tasks.task import confirm_removal
 from tests.sync.fault import From
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
 
-UNTOUCHED = ("runs", "run_log", "cursors", "credentials", "objects", "edges")
+# The text index follows the rows in its own time; it may still be at work on the run before.
+INDEX = tuple(name for name in metadata.tables if name.startswith("gram"))
+UNTOUCHED = ("runs", "run_log", "cursors", "credentials", "objects", "edges", *INDEX)
 
 
 @pytest.fixture
