@@ -12,6 +12,7 @@ from strawberry.types import Info
 
 from schema.aggregate import aggregate
 from schema.arguments import BY, ID, argument
+from schema.changes import changes
 from schema.connection import many
 from schema.context import Context
 from schema.fields import NOUNS, Field
@@ -114,6 +115,7 @@ class Query:
     groups = many("Group", "The directory groups of the organization.")
     groups_aggregate = aggregate("Group", "Counts of groups.")
     group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
+    changes = changes()
     sites = many("Site", "The sites of the organization.")
     site = by_id("Site", "One site.")
     organizations = many("Organization", "The organization of the token; for a superuser, all of them.")

@@ -141,7 +141,8 @@ class _RowWriter:
             "site_id": self.directory.site_id,
             "directory_id": self.directory.id,
             "source": AZUREAD,
-            "version": await self.next_version(),
+            "version": (version := await self.next_version()),
+            "created_version": version,
             "created_at": self.now,
         }
         await self.tx.execute(insert(self.table), [{**common, **row} for row in rows])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Table, bindparam, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.inventory.directory import chunks
@@ -120,6 +120,7 @@ async def _save(tx: AsyncConnection, now: str, place: Place, rows: list[dict[str
     version = await next_version(tx, place.organization_id)
     names = [name for name in rows[0] if name != "key"]
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    values["created_version"] = case((assets.c.version == 0, version), else_=assets.c.created_version)
     await tx.execute(
         update(assets).where(assets.c.id == bindparam("key")).values(**values, version=version, updated_at=now),
         [{"key": row["key"]} | {f"new_{name}": row[name] for name in names} for row in rows],

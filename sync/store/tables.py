@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from sync.store.column import Json, Key, Time, graph, refers
-from sync.store.declare import entity, stamps, synced
+from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
 
 # --- who ---------------------------------------------------------------------------------------------------------
@@ -34,6 +34,10 @@ organizations = entity(
     Column("name", Text, nullable=False, unique=True),
     # Bumped by every transaction that changes this organization's inventory; rows carry the value that wrote them.
     Column("version", Key, nullable=False, server_default=text("0")),
+    # Tombstones up to this version are gone: who has read less than that has to read everything again.
+    Column("purged_version", Key, nullable=False, server_default=text("0")),
+    # Days to keep things, by the names in sync/inventory/retention.py; what is missing is kept for good.
+    Column("retention", Json),
     *stamps(),
 )
 
@@ -394,6 +398,7 @@ assets = entity(
     Column("comment", Text),
     Column("criticality", Text),
     Column("version", Key, nullable=False),
+    created_version(),
     Column("deleted_at", Time),
     *stamps(),
     Index(None, "organization_id", "version"),

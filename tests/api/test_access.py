@@ -37,6 +37,7 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.user": (Role.VIEWER, '{ user(by: {id: "user_1"}) { id } }'),
     "Query.groups": (Role.VIEWER, "{ groups { totalCount } }"),
     "Query.group": (Role.VIEWER, '{ group(by: {id: "group_1"}) { id } }'),
+    "Query.changes": (Role.VIEWER, "{ changes(inventory: USERS, first: 1) { pageInfo { hasNextPage } } }"),
     "Query.sites": (Role.VIEWER, "{ sites { totalCount } }"),
     "Query.site": (Role.VIEWER, '{ site(id: "site_1") { id } }'),
     "Query.organizations": (Role.VIEWER, "{ organizations { totalCount } }"),
