@@ -15,6 +15,7 @@ from schema.arguments import BY, ID, argument
 from schema.changes import changes
 from schema.connection import many
 from schema.context import Context
+from schema.duplicates import duplicates
 from schema.fields import NOUNS, Field
 from schema.form import FORM, Found
 from schema.generated import named, publish
@@ -116,6 +117,7 @@ class Query:
     groups_aggregate = aggregate("Group", "Counts of groups.")
     group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
     changes = changes()
+    duplicates = duplicates()
     sites = many("Site", "The sites of the organization.")
     site = by_id("Site", "One site.")
     organizations = many("Organization", "The organization of the token; for a superuser, all of them.")

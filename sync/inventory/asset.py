@@ -18,6 +18,7 @@ from sqlalchemy import Table, bindparam, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.inventory.directory import chunks
+from sync.inventory.mac import macs_in
 from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.organizations import next_version
 from sync.store.tables import asset_keys, assets, devices, scan_records
@@ -156,7 +157,10 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
         "names": names,
         "domains": sorted({domain for name in names if (domain := name.partition(".")[2].casefold())}),
         "addresses": sorted({address for scan in scans for address in scan["addresses"]}, key=_address_order),
-        "macs": sorted({mac for scan in scans for mac in scan["macs"]}),
+        "macs": sorted(
+            {mac for scan in scans for mac in scan["macs"]}
+            | {mac for record in devices_ for mac in macs_in(record["physical_ids"])}
+        ),
         "type": _first(scans, "type") or _type(_first(devices_, "operating_system"), _first(devices_, "profile_type")),
         "os": _first(scans, "os") if is_scanned_os else _first(devices_, "operating_system"),
         "os_version": _first(scans, "os_version") if is_scanned_os else _first(devices_, "operating_system_version"),

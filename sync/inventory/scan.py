@@ -19,6 +19,7 @@ from sync.clock import Clock, timestamp
 from sync.errors import BadInput
 from sync.inventory.asset import ADDRESS, MAC, NAME, Place, compute_assets, create_assets, recognised_by
 from sync.inventory.directory import chunks
+from sync.inventory.match import HOST_NAME, MAC_ADDRESS, NEW, Match
 from sync.store.tables import asset_keys, assets, scan_records
 
 Key = tuple[str, str]
@@ -74,13 +75,14 @@ async def apply_scan(tx: AsyncConnection, clock: Clock, site: Place, records: It
     now = timestamp(clock.now())
     found = merge(records)
     known = await _owners(tx, site, {key for host in found for key in _keys(host)})
+    known = await _spoken_of(tx, known)
     owners = [_owner(host, known) for host in found]
     made = await create_assets(tx, now, site, owners.count(None))
     counts = Counter(created=len(made), merged=len(owners) - len(made))
     fresh = iter(made)
-    placed = [(host, owner if owner is not None else next(fresh)) for host, owner in zip(found, owners, strict=True)]
+    placed = [(host, owner or Match(next(fresh), NEW, None)) for host, owner in zip(found, owners, strict=True)]
     await _write(tx, now, site, placed)
-    return counts + await compute_assets(tx, now, site, {asset_id for _, asset_id in placed})
+    return counts + await compute_assets(tx, now, site, {match.asset_id for _, match in placed})
 
 
 def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
@@ -181,37 +183,49 @@ async def _owners(tx: AsyncConnection, site: Place, keys: Iterable[Key]) -> dict
     return found
 
 
-def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> int | None:
+async def _spoken_of(tx: AsyncConnection, known: Mapping[Key, list[int]]) -> dict[Key, list[int]]:
+    """Of several assets that have a key, keep those of which a scan said it: there is the host's earlier record."""
+    contested = {owner for owners in known.values() if len(owners) > 1 for owner in owners}
+    said: set[tuple[Key, int]] = set()
+    for chunk in chunks(sorted(contested)):
+        statement = select(scan_records).where(scan_records.c.asset_id.in_(chunk))
+        for record in (await tx.execute(statement)).mappings():
+            said.update((key, record["asset_id"]) for key in _keys(dict(record)))
+    return {key: [owner for owner in owners if (key, owner) in said] or owners for key, owners in known.items()}
+
+
+def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> Match | None:
     """Recognise a host by MAC address; then by name, or an address that is all it has, if exactly one asset has it."""
     keys = _keys(host)
-    by_mac = [owner for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
+    by_mac = [(owner, value) for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
     if by_mac:
-        return min(by_mac)
-    for wanted in (NAME, ADDRESS):
-        owners = {owner for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())}
-        if len(owners) == 1:
-            return owners.pop()
+        return Match(min(by_mac)[0], MAC_ADDRESS, min(by_mac)[1])
+    for wanted, why in ((NAME, HOST_NAME), (ADDRESS, "address")):
+        found = [(owner, value) for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())]
+        if len({owner for owner, _ in found}) == 1:
+            return Match(found[0][0], why, found[0][1])
     return None
 
 
-async def _write(tx: AsyncConnection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], int]]) -> None:
+async def _write(tx: AsyncConnection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> None:
     """Write each host over the record of its asset that shares a key with it, or as a new record."""
     present: dict[int, list[dict[str, Any]]] = {}
-    for chunk in chunks(sorted({asset_id for _, asset_id in placed})):
+    for chunk in chunks(sorted({match.asset_id for _, match in placed})):
         statement = select(scan_records).where(scan_records.c.asset_id.in_(chunk)).order_by(scan_records.c.id)
         for stored in (await tx.execute(statement)).mappings():
             present.setdefault(stored["asset_id"], []).append(dict(stored))
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
-    for host, asset_id in placed:
+    for host, match in placed:
         mine = set(_keys(host))
         # Each record once: two hosts that were one record before become two.
-        row = next((row for row in present.get(asset_id, ()) if mine & set(_keys(row))), None)
+        row = next((row for row in present.get(match.asset_id, ()) if mine & set(_keys(row))), None)
         if row is None:
-            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": asset_id}
-            new.append({**host, **places, "created_at": now, "updated_at": now})
+            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": match.asset_id}
+            why = {"match_key": match.key, "match_value": match.value}
+            new.append({**host, **places, **why, "created_at": now, "updated_at": now})
             continue
-        present[asset_id].remove(row)
+        present[match.asset_id].remove(row)
         changed.append({"key": row["id"], **_renewed(row, host)})
     if new:
         await tx.execute(insert(scan_records), new)

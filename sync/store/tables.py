@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -435,7 +436,20 @@ matches = entity(
     Column("key", Text, nullable=False),
     Column("value", Text),
     Column("matched_at", Time, nullable=False),
+    # A person merged or split the asset: the record stays with it, whatever it says of itself.
+    Column("is_pinned", Boolean, nullable=False, server_default=false()),
     Index(None, "asset_id"),
+)
+
+# Assets that a person split: no report calls them duplicates again. The smaller id stands first.
+kept_apart = Table(
+    "kept_apart",
+    metadata,
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    Column("other_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("asset_id", "other_id"),
+    Index(None, "other_id"),
+    sqlite_with_rowid=False,
 )
 
 # What scans found out about a host; several records of one asset are several ways it was found.
@@ -460,6 +474,9 @@ scan_records = entity(
     Column("services", Json, nullable=False),
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time, nullable=False),
+    # By what it was recognised when it was new, as in `matches`.
+    Column("match_key", Text, nullable=False, server_default=text("'new'")),
+    Column("match_value", Text),
     *stamps(),
     Index(None, "asset_id"),
 )

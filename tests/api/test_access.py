@@ -38,6 +38,7 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.groups": (Role.VIEWER, "{ groups { totalCount } }"),
     "Query.group": (Role.VIEWER, '{ group(by: {id: "group_1"}) { id } }'),
     "Query.changes": (Role.VIEWER, "{ changes(inventory: USERS, first: 1) { pageInfo { hasNextPage } } }"),
+    "Query.duplicates": (Role.VIEWER, "{ duplicates(first: 1) { nodes { key value } } }"),
     "Query.sites": (Role.VIEWER, "{ sites { totalCount } }"),
     "Query.site": (Role.VIEWER, '{ site(id: "site_1") { id } }'),
     "Query.organizations": (Role.VIEWER, "{ organizations { totalCount } }"),
@@ -67,6 +68,12 @@ MATRIX: dict[str, tuple[Role, str]] = {
         Role.USER,
         'mutation { createTask(input: {name: "", site: "", connector: {azureAd: {credential: ""}}}) '
         "{ errors { code } } }",
+    ),
+    "Mutation.mergeAssets": (
+        Role.USER, 'mutation { mergeAssets(input: {into: "", assets: []}) { errors { code } } }',
+    ),
+    "Mutation.splitAsset": (
+        Role.USER, 'mutation { splitAsset(input: {asset: "", records: []}) { errors { code } } }',
     ),
     "Mutation.triggerTask": (Role.USER, 'mutation { triggerTask(input: {task: ""}) { errors { code } } }'),
 }  # fmt: skip

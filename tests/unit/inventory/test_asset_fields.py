@@ -21,6 +21,7 @@ FIELDS = (
     "registration_date_time",
     "created_date_time",
     "approximate_last_sign_in_date_time",
+    "physical_ids",
 )
 TIMES = st.sampled_from([None, "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z", "2026-03-01T00:00:00.000Z"])
 TEXTS = st.sampled_from([None, "", "a", "B.corp.example", "pc-1", "Windows", "iOS", "Printer", "é"])
@@ -31,13 +32,16 @@ def record(key: int = 1, **values: Any) -> Any:
     return {"id": key, "external_id": f"d{key}", **dict.fromkeys(FIELDS)} | values
 
 
+def _values(name: str) -> st.SearchStrategy[Any]:
+    if name == "physical_ids":
+        return st.sampled_from([None, ["[MAC]:0A-00-00-00-00-01"], ["[MAC]:0a:00:00:00:00:02", "[GID]:g:1"]])
+    return TIMES if name.endswith("time") else TEXTS
+
+
 @st.composite
 def records(draw: st.DrawFn) -> list[Any]:
     """Draw up to four records with distinct keys."""
-    return [
-        record(key, **{name: draw(TIMES if name.endswith("time") else TEXTS) for name in FIELDS})
-        for key in range(draw(st.integers(0, 4)))
-    ]
+    return [record(key, **{name: draw(_values(name)) for name in FIELDS}) for key in range(draw(st.integers(0, 4)))]
 
 
 @given(records().flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))

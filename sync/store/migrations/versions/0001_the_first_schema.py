@@ -398,6 +398,17 @@ def upgrade() -> None:
         batch_op.create_index('ix_groups_live_id', ['organization_id', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_groups_organization_id_version'), ['organization_id', 'version'], unique=False)
 
+    op.create_table('kept_apart',
+    sa.Column('asset_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('other_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.ForeignKeyConstraint(['asset_id'], ['assets.id'], name=op.f('fk_kept_apart_asset_id_assets'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['other_id'], ['assets.id'], name=op.f('fk_kept_apart_other_id_assets'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('asset_id', 'other_id', name=op.f('pk_kept_apart')),
+    sqlite_with_rowid=False
+    )
+    with op.batch_alter_table('kept_apart', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_kept_apart_other_id'), ['other_id'], unique=False)
+
     op.create_table('matches',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('asset_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -406,6 +417,7 @@ def upgrade() -> None:
     sa.Column('key', sa.Text(), nullable=False),
     sa.Column('value', sa.Text(), nullable=True),
     sa.Column('matched_at', sa.Text(), nullable=False),
+    sa.Column('is_pinned', sa.Boolean(), server_default=sa.false(), nullable=False),
     sa.ForeignKeyConstraint(['asset_id'], ['assets.id'], name=op.f('fk_matches_asset_id_assets'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['object_id'], ['objects.id'], name=op.f('fk_matches_object_id_objects')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_matches')),
@@ -520,6 +532,8 @@ def upgrade() -> None:
     sa.Column('services', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('first_seen', sa.Text(), nullable=False),
     sa.Column('last_seen', sa.Text(), nullable=False),
+    sa.Column('match_key', sa.Text(), server_default=sa.text("'new'"), nullable=False),
+    sa.Column('match_value', sa.Text(), nullable=True),
     sa.Column('created_at', sa.Text(), nullable=False),
     sa.Column('updated_at', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['asset_id'], ['assets.id'], name=op.f('fk_scan_records_asset_id_assets'), ondelete='CASCADE'),
