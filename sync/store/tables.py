@@ -448,7 +448,6 @@ kept_apart = Table(
     Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
     Column("other_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
     PrimaryKeyConstraint("asset_id", "other_id"),
-    Index(None, "other_id"),
     sqlite_with_rowid=False,
 )
 
@@ -474,7 +473,6 @@ scan_records = entity(
     Column("services", Json, nullable=False),
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time, nullable=False),
-    # By what it was recognised when it was new, as in `matches`.
     Column("match_key", Text, nullable=False, server_default=text("'new'")),
     Column("match_value", Text),
     *stamps(),

@@ -406,9 +406,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('asset_id', 'other_id', name=op.f('pk_kept_apart')),
     sqlite_with_rowid=False
     )
-    with op.batch_alter_table('kept_apart', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_kept_apart_other_id'), ['other_id'], unique=False)
-
     op.create_table('matches',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('asset_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
