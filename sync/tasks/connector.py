@@ -27,12 +27,13 @@ from sync.entra.stream import Complete, Page, Start, delta_url, pages, prefetche
 from sync.entra.token import MsalTokens, SignIn
 from sync.errors import ClaimLost, CursorExpired, EntraError, Interrupted, NotFound, RollcallError
 from sync.inventory.apply import Applied, Round, apply_page
-from sync.inventory.directory import Cursor, Directory, chunks, load_cursor, open_directory, save_cursor
+from sync.inventory.directory import Cursor, Directory, load_cursor, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, KINDS, Kind
 from sync.inventory.link import LinkOptions, link_devices
+from sync.inventory.relink import relink_devices
 from sync.inventory.sweep import sweep
 from sync.store import AnyRow, Store
-from sync.store.tables import credentials, devices, directories, tasks
+from sync.store.tables import credentials, directories, tasks
 from sync.tasks.log import Level
 from sync.tasks.run import Run
 from sync.tasks.state import RunPhase, RunStatus
@@ -289,18 +290,13 @@ class _Connector:
         async with self.store.write() as tx:
             row = (await tx.execute(select(directories).where(mine))).mappings().one()
             before = {name: row[name] for name in now}
-            keys: Sequence[int] = ()
-            if before != now and None not in before.values():
-                statement = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
-                keys = (await tx.scalars(statement.order_by(devices.c.id))).all()
-        for chunk in chunks(keys):
-            async with self.store.write() as tx:
-                linked = await link_devices(tx, self.clock, self.directory, self.options, chunk)
+            if before == now:
+                return
+            if None not in before.values():
+                linked = await relink_devices(tx, self.clock, self.directory, self.options)
                 self.run.counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
                 await self.run.save(tx)
-        if before != now:
-            async with self.store.write() as tx:
-                await tx.execute(update(directories).where(mine).values(now))
+            await tx.execute(update(directories).where(mine).values(now))
 
 
 def _sum(
