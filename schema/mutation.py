@@ -40,6 +40,11 @@ class Mutation:
     trigger_task = _mutation(
         task.trigger_task_, task.TriggerTaskPayload, "Run a task now; refused while a run of it is active."
     )
+    update_retention = _mutation(
+        organization.update_retention,
+        organization.UpdateRetentionPayload,
+        "Change how long the organization of the token keeps things; it counts from the next night on.",
+    )
     merge_assets = _mutation(
         asset.merge_assets_, asset.MergeAssetsPayload, "Say that assets are one machine; no later sync undoes it."
     )

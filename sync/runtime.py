@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
@@ -63,6 +64,7 @@ class Runtime:
         self._lock = lock
         self._stopping = asyncio.Event()
         self.engine = EmbeddedEngine(store, self._execute, self._stopping)
+        self._nightly: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -89,9 +91,15 @@ class Runtime:
             raise
         return runtime
 
+    def keep_house(self) -> None:
+        """Apply retention each night from now on, until the runtime is closed."""
+        self._nightly = asyncio.create_task(keep_house(self.store, self.clock, self._stopping), name="nightly")
+
     async def close(self) -> None:
         """Let runs finish the page in hand, close the database, give back the lock."""
         await self.engine.stop()
+        if self._nightly is not None:
+            await self._nightly
         await self.store.close()
         self._lock.release()
 

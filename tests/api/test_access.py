@@ -49,6 +49,7 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.taskRun": (Role.VIEWER, '{ taskRun(id: "run_1") { id } }'),
     "Query.credentials": (Role.USER, "{ credentials { totalCount } }"),
     "Query.credential": (Role.USER, '{ credential(id: "cred_1") { id } }'),
+    "Query.retentionPreview": (Role.ADMINISTRATOR, "{ retentionPreview { subject count } }"),
     "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
     "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
     # Inputs that are refused as data, so that nothing is made by whoever gets through.
@@ -68,6 +69,9 @@ MATRIX: dict[str, tuple[Role, str]] = {
         Role.USER,
         'mutation { createTask(input: {name: "", site: "", connector: {azureAd: {credential: ""}}}) '
         "{ errors { code } } }",
+    ),
+    "Mutation.updateRetention": (
+        Role.ADMINISTRATOR, "mutation { updateRetention(input: {runs: 0}) { errors { code } } }",
     ),
     "Mutation.mergeAssets": (
         Role.USER, 'mutation { mergeAssets(input: {into: "", assets: []}) { errors { code } } }',
