@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.events import Events
 from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
 from sync.store import Store
@@ -59,6 +60,8 @@ class Runtime:
         self.config, self.clock, self.store = config, clock, store
         self.custom = config.custom
         self.tokens = KnownTokens(store, clock)
+        self.events = Events()
+        store.on_change = self.events.publish
         self.first_start = False
         self.vault: Vault
         self._lock = lock

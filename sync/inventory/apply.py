@@ -81,7 +81,7 @@ async def apply_page(
     if kind.edges:
         await apply_edges(tx, directory, kind, shown.values(), keys, round_, applied.edge_counts)
     if writer.version is None and any(counter.total() for counter in applied.edge_counts.values()):
-        await next_version(tx, directory.organization_id)
+        await next_version(tx, directory.organization_id, kind.inventory)
     return applied
 
 
@@ -95,7 +95,7 @@ class _RowWriter:
 
     async def next_version(self) -> int:
         if self.version is None:
-            self.version = await next_version(self.tx, self.directory.organization_id)
+            self.version = await next_version(self.tx, self.directory.organization_id, self.kind.inventory)
         return self.version
 
     async def write(self, shown: Mapping[str, Change], keys: Mapping[str, int], applied: Applied) -> None:

@@ -30,7 +30,7 @@ async def sweep(
     stale = table.c.deleted_at.is_(None) & (table.c.directory_id == directory.id) & table.c.id.in_(unseen)
     applied.touched = list(await tx.scalars(select(table.c.id).where(stale)))
     if applied.touched:
-        version = await next_version(tx, directory.organization_id)
+        version = await next_version(tx, directory.organization_id, kind.inventory)
         values = {"deleted_at": now, "deletion": VANISHED, "version": version, "updated_at": now}
         await tx.execute(update(table).where(stale).values(values))
         applied.counts["removed"] = len(applied.touched)

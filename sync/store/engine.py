@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,8 @@ WRITER_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 STATEMENT_S = 5.0
+# Where a write connection notes what its transaction changes.
+CHANGED = "changed"
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
 
 
@@ -57,6 +59,8 @@ class Store:
         self.here, self.quick, self.slow = here, quick, slow
         # Grows with each write transaction: what was read at a number is still so while the number is the same.
         self.commits = 0
+        # Called after each commit with what it changed, as `next_version` noted it.
+        self.on_change: Callable[[Mapping[tuple[int, str], int]], None] = lambda _changed: None
 
     @classmethod
     def at(cls, path: Path, clock: Clock | None = None) -> Store:
@@ -78,11 +82,14 @@ class Store:
             StoreFull, StoreBusy, StoreUnreadable: nothing of the block was written.
         """
         with translated():
+            changed: dict[tuple[int, str], int] = {}
             try:
                 async with self._turn, self._writer.begin() as connection:
+                    connection.info[CHANGED] = changed
                     yield connection
             finally:
                 self.commits += 1
+            self.on_change(changed)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
