@@ -51,3 +51,8 @@ class Mutation:
     split_asset = _mutation(
         asset.split_asset_, asset.SplitAssetPayload, "Say that records are another machine; no later sync undoes it."
     )
+    confirm_removal = _mutation(
+        task.confirm_removal_,
+        task.ConfirmRemovalPayload,
+        "Let a run remove what it was held for; what goes beyond that is asked for again.",
+    )

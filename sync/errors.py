@@ -22,6 +22,7 @@
     ├── RunError                  a run of a task cannot go on here
     │   ├── IllegalMove           a run cannot move between these states
     │   ├── ClaimLost             another worker has taken the run up
+    │   ├── RemovalHeld           a sweep would remove unusually much
     │   └── Interrupted           the process is stopping
     ├── DemoFailed                the demonstration did not get where it should
     └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
@@ -184,6 +185,12 @@ class ClaimLost(RunError):
     """Another worker has taken this run up; nothing more may be written for it."""
 
     code = "CLAIM_LOST"
+
+
+class RemovalHeld(RunError):
+    """The run would remove unusually much; an administrator has to confirm it."""
+
+    code = "REMOVAL_HELD"
 
 
 class Interrupted(RunError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,7 +58,7 @@ async def default_organization(tx: AsyncConnection) -> int:
     return int(organization_id)
 
 
-async def next_version(tx: AsyncConnection, organization_id: int, inventory: str = "assets") -> int:
+def next_version(tx: Connection, organization_id: int, inventory: str = "assets") -> int:
     """Bump the organization's data version and return it, for the rows of an inventory this transaction writes.
 
     The row stays locked until the commit, so versions become visible in order: whoever has read up to a version has
@@ -66,7 +66,7 @@ async def next_version(tx: AsyncConnection, organization_id: int, inventory: str
     """
     table = tables.organizations
     statement = update(table).where(table.c.id == organization_id).values(version=table.c.version + 1)
-    version = await tx.scalar(statement.returning(table.c.version))
+    version = tx.scalar(statement.returning(table.c.version))
     if version is None:
         raise NotFound("There is no such organization.")
     tx.info.setdefault(CHANGED, {})[organization_id, inventory] = int(version)

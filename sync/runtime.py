@@ -11,8 +11,10 @@ from sqlalchemy import insert, select
 
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
-from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreUnreadable, Tampered
+from sync.entra.limiter import Limiters
+from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
 from sync.events import Events
+from sync.indexer import Indexer
 from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
 from sync.store import Store
@@ -63,10 +65,12 @@ class Runtime:
         self.events = Events()
         store.on_change = self.events.publish
         self.first_start = False
+        self.indexer = Indexer(store, clock)
         self.vault: Vault
         self._lock = lock
         self._stopping = asyncio.Event()
-        self.engine = EmbeddedEngine(store, self._execute, self._stopping)
+        self._limiters = Limiters(clock)
+        self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
         self._nightly: asyncio.Task[None] | None = None
 
     @classmethod
@@ -89,6 +93,8 @@ class Runtime:
                 await runtime._furnish()
             if run_tasks:
                 await runtime.engine.start()
+                # What an earlier process did not come to.
+                runtime.indexer.wake()
         except BaseException:
             await runtime.close()
             raise
@@ -103,6 +109,7 @@ class Runtime:
         await self.engine.stop()
         if self._nightly is not None:
             await self._nightly
+        await self.indexer.stop()
         await self.store.close()
         self._lock.release()
 
@@ -113,10 +120,18 @@ class Runtime:
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
 
     async def _execute(self, run_id: int) -> None:
-        """Execute one run; whatever goes wrong ends this run only."""
-        place = Workplace(self.store, self.clock, self.vault, self.custom, self.config.connect, self._stopping)
+        """Execute one run; whatever goes wrong ends this run only.
+
+        Raises:
+            StoreError: the database failed so that not even this could be written; the run is to be taken up again.
+        """
+        place = Workplace(
+            self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
+        )
         try:
             run = await Run.claim(self.store, self.clock, run_id)
+        except StoreError:
+            raise
         except RollcallError as error:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
@@ -125,10 +140,14 @@ class Runtime:
             await self.store.analyze()
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)
+        except StoreError:
+            raise
         except Exception:  # the boundary of a run
             _log.exception("run %d failed unexpectedly", run_id)
             await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
             await run.finish(self.store, RunStatus.FAILED)
+        finally:
+            self.indexer.wake()
 
 
 def _take_lock(data_dir: Path) -> FileLock:

@@ -50,7 +50,8 @@ async def merge_assets_(info: Info[Context, None], input: MergeAssetsInput) -> A
     async def work(tx: AsyncConnection) -> tuple[str, int]:
         into = decode_id(input.into, "asset", "Asset", "into")
         others = [decode_id(id, "asset", "Asset", "assets") for id in input.assets]
-        await merge_assets(tx, context.runtime.clock, context.principal.organization_id, into, others)
+        clock, organization_id = context.runtime.clock, context.principal.organization_id
+        await tx.run_sync(merge_assets, clock, organization_id, into, others)
         return "Asset", into
 
     async def after(key: int) -> dict[str, Any]:
@@ -73,8 +74,7 @@ async def split_asset_(info: Info[Context, None], input: SplitAssetInput) -> Any
                 raise BadInput("This is not the id of a record of an asset.", path="records")
             records[prefix].append(decode_id(id, prefix, "record", "records"))
         organization_id = context.principal.organization_id
-        new = await split_asset(tx, context.runtime.clock, organization_id, split, *records.values())
-        return "Asset", new
+        return "Asset", await tx.run_sync(split_asset, context.runtime.clock, organization_id, split, *records.values())
 
     async def after(key: int) -> dict[str, Any]:
         return {"new_asset": await context.load("Asset", key), "asset": await context.load("Asset", split)}

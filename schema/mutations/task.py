@@ -1,4 +1,4 @@
-"""Mutations of tasks: create and trigger."""
+"""Mutations of tasks and their runs: create, trigger, confirm."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from schema.context import Context
 from schema.ids import decode_id
 from schema.mutations.payload import mutate, payload, within
 from schema.types import Task, TaskRun
-from sync.tasks.task import NewConnector, create_connector, trigger_task
+from sync.tasks.task import NewConnector, confirm_removal, create_connector, trigger_task
 
 _task = payload("Task")
 CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))
 TriggerTaskPayload = _task.type("triggerTask", run=(TaskRun, "The queued run."))
+ConfirmRemovalPayload = _task.type("confirmRemoval", run=(TaskRun, "The run, queued again."))
 
 
 @strawberry.input(description="Reads users, groups, devices and memberships of an Entra tenant.")
@@ -60,6 +61,13 @@ class TriggerTaskInput:
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
     )
+
+
+@strawberry.input(description="Which run may remove what it told of.")
+class ConfirmRemovalInput:
+    """Which run may remove what it told of."""
+
+    run: strawberry.ID = strawberry.field(description="A run that waits: its status is NEEDS_CONFIRMATION.")
 
 
 async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any:
@@ -114,3 +122,25 @@ async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> A
         return {"run": await context.load("TaskRun", key)}
 
     return await mutate(info, _task, TriggerTaskPayload, work, after)
+
+
+async def confirm_removal_(info: Info[Context, None], input: ConfirmRemovalInput) -> Any:
+    """Queue a run that was held, and tell the engine."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        key = decode_id(input.run, "run", "TaskRun", "run")
+        await confirm_removal(
+            tx,
+            context.runtime.clock,
+            organization_id=context.principal.organization_id,
+            run_id=key,
+            confirmed_by=context.principal.name,
+        )
+        return "TaskRun", key
+
+    async def after(key: int) -> dict[str, Any]:
+        context.runtime.engine.wake(key)
+        return {"run": await context.load("TaskRun", key)}
+
+    return await mutate(info, _task, ConfirmRemovalPayload, work, after)

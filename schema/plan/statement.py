@@ -9,13 +9,21 @@ from typing import Any, cast
 
 from sqlalchemy import Integer, Select, bindparam
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from schema.access import Principal, Role
+from schema.recent import Recent
 from schema.where import moments_of
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 Row = Sequence[Any]
+# The shapes of statements whose text is kept; a shape takes some tens of kilobytes.
+_SHAPES: Recent[SQLCompiler] = Recent(256)
+
+
+def _compiled(select: Select[Any], key: CacheKey | None) -> SQLCompiler:
+    return SQLCompiler(_DIALECT, select, cache_key=key, compile_kwargs={"render_postcompile": key is None})
 
 
 def anyone(role: Role) -> Principal:
@@ -41,11 +49,20 @@ class Statement:
 
     @classmethod
     def of(cls, select: Select[Any]) -> Statement:
-        """Compile a SELECT."""
-        compiled = select.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - a SELECT compiles to nothing else
+        """Compile a SELECT; the text of one that differs only in its values is known already."""
+        # What SQLAlchemy's own engines do; it has no public name for the key of a statement's shape.
+        key = select._generate_cache_key()
+        if key is None:
+            return cls._made(_compiled(select, None), None)
+        known = _SHAPES.get(key.key, lambda: _compiled(select, key))
+        # The text holds a place for each member of a list of values: it is made for its length.
+        return cls._made(known, key) if not known.post_compile_params else cls._made(_compiled(select, None), None)
+
+    @classmethod
+    def _made(cls, compiled: SQLCompiler, key: CacheKey | None) -> Statement:
         names = tuple(compiled.positiontup or ())
-        return cls(compiled.string, names, dict(compiled.params), moments_of(names))
+        values = compiled.construct_params(extracted_parameters=key.bindparams if key else None, _check=False)
+        return cls(compiled.string, names, values, moments_of(names))
 
     def rows(self, connection: sqlite3.Connection, given: Mapping[str, Any]) -> list[Row]:
         """Run it with the given values."""

@@ -63,7 +63,9 @@ LogLevel = described(
 class StageProgress:
     """How far one stream of a run has come."""
 
-    stage: str = strawberry.field(description="`users`, `groups` or `devices`.")
+    stage: str = strawberry.field(
+        description="`users`, `groups`, `devices`; or `deviceOwners`, `deviceUsers` where they are read apart."
+    )
     done: int = strawberry.field(description="Objects read so far.")
     total: int | None = strawberry.field(description="Objects to read, as the directory counts them; null if unknown.")
 
@@ -86,6 +88,18 @@ class InventoryCounts:
     merged: int = strawberry.field(description="Devices that were matched to an asset that was there.")
 
 
+@strawberry.type(description="What one stream of a run asked of Microsoft Graph.")
+class StreamRequests:
+    """What one stream of a run asked of Microsoft Graph."""
+
+    stream: str = strawberry.field(description="The stream, named as in `progress`.")
+    count: int = strawberry.field(description="Requests sent, retries included; a batch is one.")
+    retries: int = strawberry.field(description="Requests that had to be sent again.")
+    throttled_seconds: float = strawberry.field(description="Time waited because Graph asked the app for it.")
+    resource_units: int = strawberry.field(description="Resource units charged, as far as Graph reports them.")
+    bytes: BigInt = strawberry.field(description="Bytes received, as they came over the wire.")
+
+
 @strawberry.type(description="What a run asked of Microsoft Graph.")
 class RequestCounts:
     """What a run asked of Microsoft Graph."""
@@ -95,6 +109,7 @@ class RequestCounts:
     throttled_seconds: float = strawberry.field(description="Time waited because Graph asked for it.")
     resource_units: int = strawberry.field(description="Resource units charged, as far as Graph reports them.")
     bytes: BigInt = strawberry.field(description="Bytes received, as they came over the wire.")
+    streams: list[StreamRequests] = strawberry.field(description="The same for each stream.")
 
 
 @strawberry.type(description="Something that went wrong in a run.")
@@ -134,8 +149,13 @@ class TaskRun(Record):
     phase: RunPhase | None = field(_r.phase, "What it is doing while it runs.", enum=RunPhase)  # type: ignore[valid-type]
     trigger: RunTrigger = field(_r.trigger, "What started it.", enum=RunTrigger)  # type: ignore[valid-type]
     triggered_by: str | None = field(_r.triggered_by, "The token that triggered it.", text=True)
-    attempt: int = field(_r.attempt, "How often it was taken up; more than 1 after a restart of the server.")
+    attempt: int = field(
+        _r.attempt, "How often it was taken up; more than 1 after a restart, a long wait or a confirmation."
+    )
     created_at: DateTime = field(_r.created_at, "When it was queued.")
+    not_before: DateTime | None = field(
+        _r.not_before, "While it is put off, because Graph asked for a long wait: when it goes on."
+    )
     started_at: DateTime | None = field(_r.started_at, "When it began.")
     finished_at: DateTime | None = field(_r.finished_at, "When it ended.")
     updated_at: DateTime = field(_r.updated_at, "When it last wrote something.")
@@ -155,12 +175,10 @@ class TaskRun(Record):
     @computed("requests", description="What it asked of Microsoft Graph.")
     def requests(stored: dict[str, Any]) -> RequestCounts:
         """Spell out the stored numbers."""
+        streams = sorted(stored.get("streams", {}).items())
         return RequestCounts(
-            count=int(stored.get("count", 0)),
-            retries=int(stored.get("retries", 0)),
-            throttled_seconds=float(stored.get("throttledSeconds", 0)),
-            resource_units=int(stored.get("resourceUnits", 0)),
-            bytes=BigInt(int(stored.get("bytes", 0))),
+            **_requested(stored),
+            streams=[StreamRequests(stream=name, **_requested(numbers)) for name, numbers in streams],
         )
 
     @computed("errors", description="What went wrong.")
@@ -181,3 +199,13 @@ def _inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCount
         skipped_inactive=numbers.get("skippedInactive", 0),
         merged=numbers.get("merged", 0),
     )
+
+
+def _requested(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "count": int(numbers.get("count", 0)),
+        "retries": int(numbers.get("retries", 0)),
+        "throttled_seconds": float(numbers.get("throttledSeconds", 0)),
+        "resource_units": int(numbers.get("resourceUnits", 0)),
+        "bytes": BigInt(int(numbers.get("bytes", 0))),
+    }

@@ -33,11 +33,16 @@ from sync.clock import SystemClock
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the demo keeps its database; a second run goes on with it.",
 )
+@click.option(
+    "--faults", default="none", show_default=True, help="What the tenant does wrong: rough, throttled, seed:N, a file."
+)
 @click.option("--once", is_flag=True, help="Do not serve afterwards; exit 0 only if the inventory equals the tenant.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-def demo(users: int, devices: int, groups: int, seed: int, port: int, data: Path, once: bool, as_json: bool) -> None:
+def demo(
+    users: int, devices: int, groups: int, seed: int, port: int, data: Path, faults: str, once: bool, as_json: bool
+) -> None:
     """Show the whole product on a simulated tenant."""
-    options = Options(users, devices, groups, seed, port, data)
+    options = Options(users, devices, groups, seed, port, data, faults)
     if not asyncio.run(_run(options, once=once, as_json=as_json)):
         raise click.exceptions.Exit(1)
 
@@ -86,6 +91,9 @@ def _json(synced: Synced, outcome: Outcome) -> dict[str, Any]:
         **outcome.totals,
         "memberships": outcome.proof.memberships,
         "requests": synced.run["requests"]["count"],
+        "retries": synced.run["requests"]["retries"],
+        "throttledSeconds": synced.run["requests"]["throttledSeconds"],
+        "faults": outcome.faults,
         "seconds": round(synced.seconds, 3),
         "equal": not outcome.proof.differences,
         "graphqlSample": outcome.sample,
@@ -97,11 +105,16 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) ->
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, number in (*totals.items(), ("memberships", proof.memberships)):
         table.add_row(name, f"{number:,}")
-    table.add_row("requests to Graph", f"{synced.run['requests']['count']:,}")
+    requests = synced.run["requests"]
+    table.add_row("requests to Graph", f"{requests['count']:,}")
+    if outcome.faults:
+        table.add_row("asked again", f"{requests['retries']:,}, throttled for {requests['throttledSeconds']:.1f} s")
     table.add_row("seconds", f"{synced.seconds:.1f}")
     verdict = "differs from" if proof.differences else "equals"
     table.add_row("the inventory", f"{verdict} the tenant: {proof.objects:,} objects, {proof.edges:,} edges compared")
     out.print(Panel(table, title="Synced", expand=False))
+    if outcome.faults:
+        out.print(Panel(_night(synced, outcome), title="What went wrong on the way", expand=False))
     for number, query in enumerate(QUERIES, start=1):
         out.print(f"\n[bold]{number}. {query.question}[/bold]")
         out.print(Syntax(query.document, "graphql", background_color="default", word_wrap=True))
@@ -113,3 +126,14 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) ->
             expand=False,
         )
     )
+
+
+def _night(synced: Synced, outcome: Outcome) -> Table:
+    """Tell what the tenant did wrong, and what the run wrote into its log about it."""
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for fault, times in outcome.faults.items():
+        table.add_row(f"{times} times", fault)
+    for entry in synced.run["log"]["nodes"]:
+        if entry["level"] != "INFO":
+            table.add_row(entry["level"].lower(), entry["message"])
+    return table

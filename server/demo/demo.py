@@ -24,8 +24,8 @@ POLL_S = 0.2
 RUN_S_MAX = 3_600.0
 TOKEN_ROLE = "SUPERUSER"  # noqa: S105 - the name of a role
 _RUN = """query($id: ID!) { taskRun(id: $id) {
-  id status startedAt finishedAt progress { stage done total } requests { count retries }
-  errors { code message hint resource }
+  id status startedAt finishedAt progress { stage done total } requests { count retries throttledSeconds }
+  problems: errors { code message hint resource } log(first: 100) { nodes { level message } }
 } }"""
 
 
@@ -39,6 +39,7 @@ class Options:
     seed: int
     port: int
     data_dir: Path
+    faults: str = "none"
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,11 @@ class Synced:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the inventory holds, and whether it is what the tenant holds."""
+    """What the inventory holds, whether it is what the tenant holds, and what the tenant did wrong on the way."""
 
     proof: Proof
     totals: Mapping[str, int]
+    faults: Mapping[str, int]
     sample: Mapping[str, Any]
 
 
@@ -75,7 +77,8 @@ async def stage(options: Options, environment: Mapping[str, str], console: Conso
     """Start the tenant and the server, and make the organization the demo works in."""
     simulator = ("simulate", "--json", "--port", "0", "--data", str(options.data_dir / "tenant"))
     sizes = ("--users", str(options.users), "--devices", str(options.devices), "--groups", str(options.groups))
-    async with child(*simulator, *sizes, "--seed", str(options.seed), environment=environment) as tenant:
+    moods = ("--seed", str(options.seed), "--faults", options.faults)
+    async with child(*simulator, *sizes, *moods, environment=environment) as tenant:
         facts: dict[str, str] = orjson.loads(await tenant.line("{", START_S))
         console.print(f"A simulated tenant listens on {facts['origin']} ({facts['tenantDomain']}).")
         server_environment = {
@@ -130,9 +133,14 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
     task = await _task(place, console)
     begun = clock.monotonic()
     run = await _watch(place.client, await _trigger(place.client, task), clock, console)
+    if run["status"] == "NEEDS_CONFIRMATION":
+        # Whoever chose another size for the tenant wants the difference gone.
+        for problem in run["problems"]:
+            console.print(f"  {problem['message']}")
+        run = await _watch(place.client, await _confirm(place.client, run["id"]), clock, console)
     seconds = clock.monotonic() - begun
     if run["status"] != "SUCCEEDED":
-        told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["errors"])
+        told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["problems"])
         raise DemoFailed(f"The run ended {run['status']}. {told}")
     return Synced(run, seconds)
 
@@ -142,12 +150,12 @@ async def compare(place: Stage, console: Console) -> Outcome:
     console.print("Comparing every object, field and edge with the tenant's own truth ...")
     truth = Truth(place.tenant["origin"], place.tenant["caFile"], place.tenant["adminKey"])
     try:
-        proof = await prove(place.client, truth)
+        proof, faults = await prove(place.client, truth), await truth.faults()
     finally:
         await truth.close()
     counted = await place.client.ask("{ assets { totalCount } users { totalCount } groups { totalCount } }")
     totals = {name: part["totalCount"] for name, part in counted.items()}
-    return Outcome(proof, totals, await place.client.ask(QUERIES[0].document))
+    return Outcome(proof, totals, faults, await place.client.ask(QUERIES[0].document))
 
 
 async def _task(place: Stage, console: Console) -> str:
@@ -206,14 +214,19 @@ async def _trigger(client: Client, task: str) -> str:
     return str((await client.ask(document, task=task))["triggerTask"]["run"]["id"])
 
 
+async def _confirm(client: Client, run: str) -> str:
+    document = "mutation($run: ID!) { confirmRemoval(input: { run: $run }) { run { id } errors { message hint } } }"
+    return str((await client.ask(document, run=run))["confirmRemoval"]["run"]["id"])
+
+
 async def _watch(client: Client, run_id: str, clock: Clock, console: Console) -> dict[str, Any]:
-    console.print("The task was triggered:")
+    console.print("The run is on its way:")
     deadline = clock.monotonic() + RUN_S_MAX
     with RunProgress(console) as progress:
         while clock.monotonic() < deadline:
             run: dict[str, Any] = (await client.ask(_RUN, id=run_id))["taskRun"]
             progress.show(run)
-            if run["finishedAt"]:
+            if run["finishedAt"] or run["status"] == "NEEDS_CONFIRMATION":
                 return run
             await clock.sleep(POLL_S)
     raise DemoFailed("The run did not end in time.")

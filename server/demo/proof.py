@@ -68,6 +68,13 @@ class Truth:
                 if line:
                     yield orjson.loads(line)
 
+    async def faults(self) -> dict[str, int]:
+        """Return what the tenant did wrong so far: how often, by fault."""
+        response = await self._http.get("/_simulator/requests")
+        response.raise_for_status()
+        found: dict[str, int] = response.json()["faults"]
+        return found
+
 
 async def prove(client: Client, truth: Truth) -> Proof:
     """Compare everything; disabled devices must not be there, all others belong to an asset."""

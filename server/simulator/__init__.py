@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from server.simulator.credential import AppCredential
 from server.simulator.directory import Directory
+from server.simulator.gate import Faults
+from server.simulator.plan import Plan, Rule, read_plan
 from server.simulator.request_log import RequestLog
 from server.simulator.serving import RunningSimulator, running, serve
-from server.simulator.simulator import Faults, Simulator
+from server.simulator.simulator import Simulator
 
 __all__ = [
     "AppCredential",
     "Directory",
     "Faults",
+    "Plan",
     "RequestLog",
+    "Rule",
     "RunningSimulator",
     "Simulator",
+    "read_plan",
     "running",
     "serve",
 ]

@@ -15,8 +15,10 @@ from starlette.routing import Route
 
 from server.simulator.churn import Churn
 from server.simulator.credential import PASSWORD_STATES, Account, App
+from server.simulator.plan import NAMED, Plan, plan_from, read_plan
 from server.simulator.population import KINDS
 from server.simulator.relation import RELATIONS
+from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, NotFound, RollcallError
 
 if TYPE_CHECKING:
@@ -48,6 +50,12 @@ class Admin:
             ("DELETE", "/edges/{relation}/{source}/{target}", self.unlink),
             ("POST", "/churn", self.churn),
             ("POST", "/expire/{what}", self.expire),
+            ("GET", "/faults", self.faults),
+            ("PUT", "/faults", self.use_plan),
+            ("DELETE", "/faults", self.end_faults),
+            ("GET", "/variants", self.variants),
+            ("PATCH", "/variants", self.change_variants),
+            ("POST", "/clock", self.advance),
             ("GET", "/apps", self.apps),
             ("PATCH", "/apps/{client_id}", self.change_app),
             ("PUT", "/accounts/{username}", self.change_account),
@@ -144,6 +152,43 @@ class Admin:
             raise BadInput(f"What expires is one of {', '.join(actions)}.")
         actions[what]()
         return _json({"expired": what})
+
+    async def faults(self, request: Request) -> Response:
+        """Answer the plan of faults with how often each has happened, or null."""
+        plan = self._simulator.faults
+        return _json(plan.report() if isinstance(plan, Plan) else None)
+
+    async def use_plan(self, request: Request) -> Response:
+        """Begin a plan: `{"plan": name}` or `{"plan": "seed:N"}`, or the plan itself."""
+        body = await _body(request)
+        name = body.get("plan")
+        if name is not None and ((name not in NAMED and not str(name).startswith("seed:")) or len(body) > 1):
+            raise BadInput(f"A plan is one of {', '.join(NAMED)}, seed:N, or an object with faults and variants.")
+        plan = plan_from(body) if name is None else read_plan(str(name))
+        self._simulator.use(plan)
+        return _json(plan.report())
+
+    async def end_faults(self, request: Request) -> Response:
+        """Let no fault happen any more; variants stay."""
+        self._simulator.faults = None
+        return _json(None)
+
+    async def variants(self, request: Request) -> Response:
+        """Answer every variant."""
+        return _json(self._simulator.variants.report())
+
+    async def change_variants(self, request: Request) -> Response:
+        """Set some variants."""
+        self._simulator.variants.change(await _body(request))
+        return await self.variants(request)
+
+    async def advance(self, request: Request) -> Response:
+        """Move the tenant's clock ahead by `advanceS` seconds, and answer its time."""
+        seconds = (await _body(request)).get("advanceS", 0)
+        if type(seconds) not in (int, float):
+            raise BadInput("advanceS is a number of seconds.")
+        self._simulator.clock.advance(seconds)
+        return _json({"now": timestamp(self._simulator.clock.now())})
 
     async def apps(self, request: Request) -> Response:
         """Answer the app registrations, without their secrets."""

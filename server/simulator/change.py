@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,19 @@ class ChangeLog:
 
     def __init__(self) -> None:
         self._changes: list[Change] = []
+        self._moments: list[datetime] = []
 
     def __len__(self) -> int:
         return len(self._changes)
 
-    def append(self, change: Change) -> None:
-        """Add one change at the end."""
+    def append(self, change: Change, moment: datetime) -> None:
+        """Add one change at the end; a clock that went back does not make it older than the ones before."""
         self._changes.append(change)
+        self._moments.append(max(moment, self._moments[-1]) if self._moments else moment)
+
+    def position(self, moment: datetime) -> int:
+        """Return how many changes had happened by then."""
+        return bisect_right(self._moments, moment)
 
     def touched(self, kind: str, start: int, end: int) -> dict[str, Touch]:
         """Return what changed in [start, end) by object id, the least recently first touched first."""

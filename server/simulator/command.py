@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 import orjson
 
+from server.simulator.plan import read_plan
 from server.simulator.serving import RunningSimulator, serve
 from server.simulator.simulator import Simulator
+from sync.errors import BadInput
 
 DEFAULT_DATA = Path("simulator-data")
 
@@ -69,10 +71,17 @@ def _explain(facts: dict[str, str]) -> str:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where CA and certificate are kept and reused.",
 )
+@click.option("--faults", default="none", show_default=True, help="rough, throttled, seed:N, or a JSON file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when it listens.")
-def simulate(users: int, devices: int, groups: int, seed: int, port: int, host: str, data: Path, as_json: bool) -> None:
+def simulate(
+    users: int, devices: int, groups: int, seed: int, port: int, host: str, data: Path, faults: str, as_json: bool
+) -> None:
     """Run a Microsoft Graph and Entra sign-in look-alike."""
     simulator = Simulator(users=users, devices=devices, groups=groups, seed=seed)
+    try:
+        simulator.use(read_plan(faults))
+    except BadInput as error:
+        raise click.ClickException(error.message) from error
 
     def ready(address: RunningSimulator) -> None:
         facts = _facts(address)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
 from typing import Any
 
 from server.simulator import page as pages
@@ -20,17 +22,16 @@ from server.simulator.page import Page, PageCache, Resume
 from server.simulator.property import ODATA_TYPE, SORTS
 from server.simulator.query import check_properties, filtered_ids, split_names
 from server.simulator.relation import Links, relations_of
+from server.simulator.variant import Variants
 from sync.clock import Clock
 
-OBJECTS_MAX = 200  # a page of delta, whatever $top says
-LINKS_MAX = 1_000  # member entries a page; a bigger group is repeated on the pages that follow
-TOKEN_LIFETIME_S = 7 * 24 * 3600
 ROUNDS_KEPT = 8
+STRIDES = (7_919, 7_907)  # primes: a round's other order takes every so-manieth slot
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one delta round shows; `start` None means everything."""
+    """What one delta round shows; `start` None means everything, of which there were `size` slots when it began."""
 
     kind: str
     select: tuple[str, ...]
@@ -40,6 +41,8 @@ class Round:
     end: int
     issued_s: int
     generation: int
+    size: int
+    shuffled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,12 @@ class View:
 class Delta:
     """Answers delta requests of one tenant."""
 
-    def __init__(self, directory: Directory, cursors: Cursors, cache: PageCache, clock: Clock) -> None:
+    def __init__(
+        self, directory: Directory, cursors: Cursors, cache: PageCache, clock: Clock, variants: Variants
+    ) -> None:
         self.origin = ""
-        self.device_relations = True
         self.generation = 0
+        self._variants = variants
         self._directory = directory
         self._cursors = cursors
         self._cache = cache
@@ -67,25 +72,36 @@ class Delta:
         """Forget every delta state: stored links answer 410 from now on."""
         self.generation += 1
 
+    def continues_group(self, token: str) -> bool:
+        """Say whether a nextLink's token goes on with the members of a group."""
+        try:
+            return bool(token and self._cursors.open("next", token)["o"])
+        except BadCursor:
+            return False
+
     def answer(self, kind: str, call: Call) -> Answer:
         """Answer one request of a round."""
         demand(call.principal, kind)
-        answer = Answer(f"/v1.0/{kind}/delta", stream=kind)
+        answer = Answer()
         options = call.options
         text = options.get("skiptoken") or options.get("deltatoken")
         view = View(call.prefers("return=minimal"), sees_hidden(call.principal))
         if not text or text == "latest":
-            current, resume = self._first(kind, options), (0, 0)
+            current, resume, empties = self._first(kind, options), (0, 0), 0
             if text == "latest":
                 return self._latest(answer, current)
         else:
             if "skiptoken" in options and "select" in options:
                 raise bad_request("$select is not supported together with $skiptoken.")
-            current, resume = self._resumed(kind, text, "next" if "skiptoken" in options else "delta")
+            current, resume, empties = self._resumed(kind, text, "next" if "skiptoken" in options else "delta")
         if view.minimal:
             answer.headers["Preference-Applied"] = "return=minimal"
-        answer.page = self._page(current, resume, view)
-        answer.tail = self._tail(current, answer.page.resume)
+        if empties:
+            answer.page = pages.render(self._context(current), [], resume)
+            answer.tail = self._tail(current, resume, empties - 1)
+        else:
+            answer.page = self._page(current, resume, view)
+            answer.tail = self._tail(current, answer.page.resume, self._variants.empty_pages)
         return answer
 
     def _first(self, kind: str, options: Any) -> Round:
@@ -94,24 +110,34 @@ class Delta:
         known = relations_of(kind)
         names = split_names(options.get("select", ""))
         relations = tuple(name for name in names if name in known)
-        if kind == "devices" and relations and not self.device_relations:
-            raise bad_request(
-                "Parsing OData Select and Expand failed: Could not find a property named "
-                f"'{relations[0]}' on type 'microsoft.graph.device'."
-            )
+        if kind == "devices" and relations and self._variants.device_relations != "shown":
+            if self._variants.device_relations == "refused":
+                raise bad_request(
+                    "Parsing OData Select and Expand failed: Could not find a property named "
+                    f"'{relations[0]}' on type 'microsoft.graph.device'."
+                )
+            relations = ()
         if not names and kind == "groups":
             relations = ("members",)
         properties = tuple(name for name in names if name not in known)
         check_properties(kind, properties)
         select = ("id", *(n for n in properties if n != "id")) if names else SORTS[kind].default
         now_s = int(self._clock.now().timestamp())
-        version = self._directory.version
+        version = self._version()
         ids = filtered_ids(options)
         if ids is not None:
             ids = tuple(i for i in ids if self._directory.kind_of(i) == kind)
-        return Round(kind, select, relations, ids, None, version, now_s, self.generation)
+        size = self._directory.slot_count(kind, version) if ids is None else len(ids)
+        shuffled = self._variants.shuffled
+        return Round(kind, select, relations, ids, None, version, now_s, self.generation, size, shuffled)
 
-    def _resumed(self, kind: str, token: str, purpose: str) -> tuple[Round, Resume]:
+    def _version(self) -> int:
+        """Return the version that has reached whoever answers: what happened later is told in a later round."""
+        lag_s = self._variants.lag_s
+        moment = self._clock.now() - timedelta(seconds=lag_s)
+        return self._directory.version_at(moment) if lag_s else self._directory.version
+
+    def _resumed(self, kind: str, token: str, purpose: str) -> tuple[Round, Resume, int]:
         try:
             state = self._cursors.open(purpose, token)
         except BadCursor as error:
@@ -122,11 +148,13 @@ class Delta:
         now_s = int(self._clock.now().timestamp())
         # A position beyond the log was issued before the simulator was started again: its state is gone.
         lost = found.end > self._directory.version or found.generation != self.generation
-        if lost or now_s - found.issued_s > TOKEN_LIFETIME_S:
+        if lost or now_s - found.issued_s > self._variants.delta_lifetime_s:
             raise self._gone(found)
         if purpose == "delta":
-            found = replace(found, start=found.end, end=self._directory.version, issued_s=now_s)
-        return found, (state["p"], state["o"])
+            end = max(self._version(), found.end)
+            found = replace(found, start=found.end, end=end, issued_s=now_s, shuffled=self._variants.shuffled)
+            found = replace(found, size=len(self._changes(found)))
+        return found, (state["p"], state["o"]), state["e"]
 
     def _gone(self, lost: Round) -> GraphRefused:
         select = ",".join((*lost.select, *lost.relations))
@@ -136,14 +164,15 @@ class Delta:
 
     def _latest(self, answer: Answer, current: Round) -> Answer:
         answer.page = pages.render(self._context(current), [], None)
-        answer.tail = self._tail(current, None)
+        answer.tail = self._tail(current, None, 0)
         return answer
 
-    def _tail(self, current: Round, resume: Resume | None) -> bytes:
+    def _tail(self, current: Round, resume: Resume | None, empties: int) -> bytes:
         base = f"{self.origin}/v1.0/{current.kind}/delta?"
         if resume is not None:
-            return pages.tail(nextLink=f"{base}$skiptoken={self._cursors.seal('next', _state(current, resume))}")
-        return pages.tail(deltaLink=f"{base}$deltatoken={self._cursors.seal('delta', _state(current, (0, 0)))}")
+            token = self._cursors.seal("next", _state(current, resume, empties))
+            return pages.tail(nextLink=f"{base}$skiptoken={token}")
+        return pages.tail(deltaLink=f"{base}$deltatoken={self._cursors.seal('delta', _state(current, (0, 0), 0))}")
 
     def _context(self, current: Round) -> str:
         names = ",".join(name for name in (*current.select, *current.relations) if name != "id")
@@ -153,58 +182,75 @@ class Delta:
         version = self._directory.version
         # What a full round shows does not depend on when it began: its pages serve the next full round too.
         end = 0 if current.start is None else current.end
-        what = (current.kind, current.select, current.relations, current.ids, current.start, end)
+        what = (current.kind, current.select, current.relations, current.ids, current.start, end, current.size)
+        variants = self._variants
+        how = (current.shuffled, variants.replays, variants.page_objects, variants.page_links)
 
         def make() -> Page:
             items, following = self._items(current, resume, view)
             return pages.render(self._context(current), items, following)
 
-        return self._cache.get(("delta", self.origin, what, resume, view, version), make)
+        return self._cache.get(("delta", self.origin, what, how, resume, view, version), make)
 
     def _items(self, current: Round, resume: Resume, view: View) -> tuple[list[Values], Resume | None]:
         slot, offset = resume
-        count = self._subject_count(current)
-        items: list[Values] = []
-        room = LINKS_MAX
-        while slot < count and len(items) < OBJECTS_MAX:
+        items = self._replayed(current, slot, view) if offset == 0 else []
+        repeated, room = len(items), self._variants.page_links
+        while slot < current.size and len(items) - repeated < self._variants.page_objects and room > 0:
             object_id, touch = self._subject(current, slot)
             if self._directory.state_of(object_id) != LIVE:
-                if current.start is not None or self._directory.state_of(object_id) == SOFT_DELETED:
-                    items.append({"id": object_id, "@removed": {"reason": self._directory.state_of(object_id)}})
+                items += self._removed(current, object_id)
                 slot += 1
                 continue
-            values = self._values(current, slot, object_id)
-            entries = Entries(self._directory, current.relations, object_id, touch)
-            if not view.hidden and values.get("visibility") == "HiddenMembership":
-                entries.clear("members")
-            if entries.count > room and items and offset == 0:
+            item, entries = self._item(current, slot, object_id, touch, view)
+            if entries.count > room and len(items) > repeated and offset == 0:
                 break  # the page shrinks; the group starts the next one
-            item = _project(values, current.select, touch, view.minimal)
-            item |= entries.take(offset, room)
-            items.append(item)
+            items.append(item | entries.take(offset, room))
             taken = min(entries.count - offset, room)
             room -= taken
             if offset + taken < entries.count:
-                return items, (slot, offset + taken)
-            slot, offset = slot + 1, 0
-            if room == 0:
+                offset += taken
                 break
-        return items, ((slot, 0) if slot < count else None)
+            slot, offset = slot + 1, 0
+        if current.shuffled:
+            Random(slot).shuffle(items)  # noqa: S311 - repeatable test data, not a secret
+        return items, ((slot, offset) if slot < current.size else None)
 
-    def _subject_count(self, current: Round) -> int:
-        if current.start is not None:
-            return len(self._changes(current))
-        return self._directory.slot_count(current.kind) if current.ids is None else len(current.ids)
+    def _replayed(self, current: Round, slot: int, view: View) -> list[Values]:
+        """Return the last objects before a page once more; what does not fit into one page is not repeated."""
+        items: list[Values] = []
+        for again in range(max(slot - self._variants.replays, 0), slot):
+            object_id, touch = self._subject(current, again)
+            if self._directory.state_of(object_id) != LIVE:
+                items += self._removed(current, object_id)
+                continue
+            item, entries = self._item(current, again, object_id, touch, view)
+            if entries.count <= self._variants.page_links:
+                items.append(item | entries.take(0, entries.count))
+        return items
+
+    def _item(
+        self, current: Round, slot: int, object_id: str, touch: Touch | None, view: View
+    ) -> tuple[Values, Entries]:
+        if current.start is None and current.ids is None:  # without reading the id back: most pages are like this
+            values = self._directory.slot_values(current.kind, _ordered(current, slot))
+        else:
+            values = self._directory.values_of(object_id)
+        entries = Entries(self._directory, current.relations, object_id, touch)
+        if not view.hidden and values.get("visibility") == "HiddenMembership":
+            entries.clear("members")
+        return _project(values, current.select, touch, view.minimal), entries
+
+    def _removed(self, current: Round, object_id: str) -> list[Values]:
+        reason = self._directory.state_of(object_id)
+        tells = current.start is not None or reason == SOFT_DELETED
+        return [{"id": object_id, "@removed": {"reason": reason}}] if tells else []
 
     def _subject(self, current: Round, slot: int) -> tuple[str, Touch | None]:
+        slot = _ordered(current, slot)
         if current.start is not None:
             return self._changes(current)[slot]
         return (self._directory.slot_id(current.kind, slot) if current.ids is None else current.ids[slot]), None
-
-    def _values(self, current: Round, slot: int, object_id: str) -> Values:
-        if current.start is None and current.ids is None:
-            return self._directory.slot_values(current.kind, slot)
-        return self._directory.values_of(object_id)
 
     def _changes(self, current: Round) -> list[tuple[str, Touch]]:
         start = current.start or 0
@@ -287,6 +333,12 @@ class Entries:
         return {} if gone else {"@odata.type": ODATA_TYPE[kind], "id": target}
 
 
+def _ordered(current: Round, slot: int) -> int:
+    if not current.shuffled:
+        return slot
+    return slot * next(prime for prime in STRIDES if current.size % prime) % current.size
+
+
 def _project(values: Values, select: tuple[str, ...], touch: Touch | None, minimal: bool) -> Values:
     if minimal and touch is not None and not touch.whole:
         shown = {name: values[name] for name in select if name in touch.fields and name in values}
@@ -294,7 +346,7 @@ def _project(values: Values, select: tuple[str, ...], touch: Touch | None, minim
     return {name: values[name] for name in select if name in values}
 
 
-def _state(current: Round, resume: Resume) -> dict[str, Any]:
+def _state(current: Round, resume: Resume, empties: int) -> dict[str, Any]:
     return {
         "k": current.kind,
         "s": current.select,
@@ -304,12 +356,17 @@ def _state(current: Round, resume: Resume) -> dict[str, Any]:
         "t": current.end,
         "a": current.issued_s,
         "g": current.generation,
+        "n": current.size,
+        "x": current.shuffled,
         "p": resume[0],
         "o": resume[1],
+        "e": empties,
     }
 
 
 def _round(state: dict[str, Any]) -> Round:
     ids = None if state["i"] is None else tuple(state["i"])
     select, relations = tuple(state["s"]), tuple(state["r"])
-    return Round(state["k"], select, relations, ids, state["f"], state["t"], state["a"], state["g"])
+    return Round(
+        state["k"], select, relations, ids, state["f"], state["t"], state["a"], state["g"], state["n"], state["x"]
+    )

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from server.simulator.draw import Draw
+from server.simulator.extension import build_extensions
 from server.simulator.origin import Origin
 
 STALE_PERCENT = 12
 DISABLED_PERCENT = 6
 DUPLICATE_EVERY = 97  # this device carries the display name of the one before it
 INTUNE_APP = "0000000a-0000-0000-c000-000000000000"
-EXTENSION_NAMES = tuple(f"extensionAttribute{n}" for n in range(1, 16))
 
 WINDOWS = ("10.0.19045.4529", "10.0.22631.4317", "10.0.22631.3880", "10.0.26100.2161", "10.0.26200.1")
 SERVER = ("10.0.17763.6414", "10.0.20348.2762", "10.0.26100.1742")
@@ -50,7 +50,7 @@ def build_device(origin: Origin, number: int, device_id: str) -> dict[str, Any]:
         "deviceId": device_id,
         "deviceVersion": 2,
         "displayName": device_name(origin, number),
-        "extensionAttributes": _extensions(draw),
+        "extensionAttributes": build_extensions(draw),
         "physicalIds": [f"[USER-GID]:{device_id}:{hardware}", f"[GID]:g:{hardware}", f"[HWID]:h:{hardware}"],
         "profileType": "SecureVM" if sort == "cloudpc" else "RegisteredDevice",
         "registrationDateTime": origin.moment(draw, registered),
@@ -131,14 +131,6 @@ NAMERS: dict[str, Callable[[Origin, Draw, int], str]] = {
 def _key(draw: Draw) -> dict[str, Any]:
     thumbprint = f"X509:<SHA1-TP-PUBKEY>{draw.below(16**40):040X}"
     return {"type": 2, "identityProvider": None, "key": b64encode(thumbprint.encode("utf-16-le")).decode()}
-
-
-def _extensions(draw: Draw) -> dict[str, str | None]:
-    values: dict[str, str | None] = dict.fromkeys(EXTENSION_NAMES)
-    if draw.percent(20):
-        values["extensionAttribute1"] = draw.pick(("BYOD-Device", "Kiosk", "VIP", "Lab"))
-        values["extensionAttribute15"] = f"CC-{draw.below(900) + 100}"
-    return values
 
 
 def _managed(origin: Origin, draw: Draw, enrollment: str, profile: str, owner: str = "company") -> dict[str, Any]:

@@ -5,14 +5,17 @@ Only changes are held in memory. Every write is one entry of the change log, fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from server.simulator.change import Change, ChangeLog, Touch
 from server.simulator.population import CODES, KINDS, Population
 from server.simulator.property import SORTS
 from server.simulator.relation import RELATIONS, Link, Links
+from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Conflict, NotFound
 
 Values = dict[str, Any]
@@ -32,12 +35,13 @@ class Entry:
 class Directory:
     """Every object and edge of one tenant, readable and writable."""
 
-    def __init__(self, population: Population, today: Callable[[], str]) -> None:
+    def __init__(self, population: Population, clock: Clock) -> None:
         self.population = population
         self.log = ChangeLog()
-        self._today = today
+        self._clock = clock
         self._entries: dict[str, Entry] = {}
         self._created: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        self._born: dict[str, list[int]] = {kind: [] for kind in KINDS}  # the version at which each was created
         self._links = {name: Links(relation, population) for name, relation in RELATIONS.items()}
         self._unseen = dict.fromkeys(KINDS, 0)  # objects that are not live
 
@@ -46,11 +50,16 @@ class Directory:
         """Return the number of changes so far: the position of the next one."""
         return len(self.log)
 
+    def version_at(self, moment: datetime) -> int:
+        """Return the number of changes that had happened by then."""
+        return self.log.position(moment)
+
     # Reading
 
-    def slot_count(self, kind: str) -> int:
-        """Return how many objects of a kind there ever were, deleted ones included."""
-        return self.population.count(kind) + len(self._created[kind])
+    def slot_count(self, kind: str, version: int | None = None) -> int:
+        """Return how many objects of a kind there ever were up to a version, deleted ones included."""
+        created = len(self._created[kind]) if version is None else bisect_left(self._born[kind], version)
+        return self.population.count(kind) + created
 
     def slot_id(self, kind: str, slot: int) -> str:
         """Return the id of the object in a slot; slots never move."""
@@ -172,7 +181,8 @@ class Directory:
         object_id = self.population.ids.encode(CODES[kind], number)
         self._entries[object_id] = Entry(kind, {"id": object_id} | self._defaults(kind, number) | values)
         self._created[kind].append(object_id)
-        self.log.append(Change(kind, object_id))
+        self._born[kind].append(self.version)
+        self._note(Change(kind, object_id))
         return object_id
 
     def update(self, kind: str, object_id: str, **values: Any) -> None:
@@ -182,7 +192,7 @@ class Directory:
         changed = {name: value for name, value in values.items() if name not in current or current[name] != value}
         if changed:
             self._entry(object_id, kind).values.update(changed)
-            self.log.append(Change(kind, object_id, frozenset(changed)))
+            self._note(Change(kind, object_id, frozenset(changed)))
 
     def delete(self, kind: str, object_id: str, *, permanently: bool = False) -> str:
         """Remove an object; return the reason that delta gives: changed (restorable) or deleted.
@@ -199,7 +209,7 @@ class Directory:
         if entry.state == LIVE:
             self._unseen[kind] += 1
         entry.state = reason
-        self.log.append(Change(kind, object_id))
+        self._note(Change(kind, object_id))
         return reason
 
     def restore(self, kind: str, object_id: str) -> None:
@@ -208,7 +218,7 @@ class Directory:
             raise NotFound(f"No soft-deleted object {object_id} among the {kind}.")
         self._entry(object_id, kind).state = LIVE
         self._unseen[kind] -= 1
-        self.log.append(Change(kind, object_id))
+        self._note(Change(kind, object_id))
 
     def link(self, relation: str, source_id: str, target_id: str) -> bool:
         """Add an edge between two live objects; false when it was there. A single-valued relation is replaced."""
@@ -220,7 +230,7 @@ class Directory:
             for _, previous in links.all(source_id):
                 self._unlink(links, source_id, previous)
         links.add(source_id, kind, target_id)
-        self.log.append(Change(links.relation.source, source_id, relation=relation, target_id=target_id))
+        self._note(Change(links.relation.source, source_id, relation=relation, target_id=target_id))
         return True
 
     def unlink(self, relation: str, source_id: str, target_id: str) -> bool:
@@ -235,7 +245,7 @@ class Directory:
     def _unlink(self, links: Links, source_id: str, target_id: str) -> None:
         links.remove(source_id, target_id)
         name = links.relation.name
-        self.log.append(Change(links.relation.source, source_id, relation=name, target_id=target_id))
+        self._note(Change(links.relation.source, source_id, relation=name, target_id=target_id))
 
     def _ends(self, relation: str, source_id: str, target_id: str) -> str:
         if relation not in RELATIONS:
@@ -251,6 +261,9 @@ class Directory:
         if values is None:
             raise NotFound(f"No live object {object_id} among the {kind}.")
         return values
+
+    def _note(self, change: Change) -> None:
+        self.log.append(change, self._clock.now())
 
     def _entry(self, object_id: str, kind: str) -> Entry:
         return self._entries.setdefault(object_id, Entry(kind))
@@ -273,4 +286,4 @@ class Directory:
             special = {"mailEnabled": False, "securityEnabled": True}
         lists: Values = {name: [] for name in ("groupTypes", "physicalIds", "systemLabels", "alternativeSecurityIds")}
         special |= {name: value for name, value in lists.items() if name in SORTS[kind].lists}
-        return {"displayName": name, "createdDateTime": self._today()} | special
+        return {"displayName": name, "createdDateTime": timestamp(self._clock.now())} | special

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -37,13 +38,11 @@ class Call:
 class Answer:
     """What Graph says. A paged answer keeps its compressed page and only adds the tail."""
 
-    template: str
     body: dict[str, Any] | str | None = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     page: Page | None = None
     tail: bytes = b""
-    stream: str | None = None
     units: int = 1
 
     def raw(self) -> bytes:
@@ -64,6 +63,13 @@ class GraphRefused(Exception):
         self.code = code
         self.message = message
         self.headers = headers or {}
+
+
+def error_body(code: str, message: str, *, at: datetime, request_id: str, client_request_id: str) -> dict[str, Any]:
+    """Return Graph's error body. Source: learn.microsoft.com/graph/errors"""
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%S")
+    inner = {"date": stamp, "request-id": request_id, "client-request-id": client_request_id}
+    return {"error": {"code": code, "message": message, "innerError": inner}}
 
 
 def bad_request(message: str, code: str = "Request_BadRequest") -> GraphRefused:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.requests import Request
@@ -14,59 +13,82 @@ from starlette.responses import Response
 
 from server.simulator.delta import Delta
 from server.simulator.directory import Directory
-from server.simulator.exchange import Answer, Call, GraphRefused, bad_request
+from server.simulator.exchange import Answer, Call, GraphRefused, bad_request, error_body
+from server.simulator.gate import SCOPE_KEY, Asked
 from server.simulator.listing import Listing
 from server.simulator.population import KINDS
 from server.simulator.query import parse_options
 from server.simulator.request_log import Entry, RequestLog
+from server.simulator.route import BY_DEVICE_ID, DELTA_SEGMENTS, graph_template, segments_of, stream_of
+from server.simulator.throttle import Throttle
 from server.simulator.token import TokenRefused, Tokens
 from sync.clock import Clock
 
 JSON_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-DELTA_SEGMENTS = ("delta", "delta()", "microsoft.graph.delta", "microsoft.graph.delta()")
 BATCH_MAX = 20
 GZIP_FROM_BYTES = 1_024
 CHALLENGE = (
     'Bearer realm="", authorization_uri="{origin}/common/oauth2/authorize", '
     'client_id="00000003-0000-0000-c000-000000000000"'
 )
-_BY_DEVICE_ID = re.compile(r"^devices\(deviceId='([^']+)'\)$")
+TOO_MANY = "Too many requests. Please retry after the time that the Retry-After header names."
 
 
 class Graph:
     """Serves `/v1.0` of one tenant."""
 
     def __init__(
-        self, directory: Directory, listing: Listing, delta: Delta, tokens: Tokens, log: RequestLog, clock: Clock
+        self,
+        directory: Directory,
+        listing: Listing,
+        delta: Delta,
+        tokens: Tokens,
+        throttle: Throttle,
+        log: RequestLog,
+        clock: Clock,
     ) -> None:
         self.origin = ""
         self.listing = listing
         self.delta = delta
         self._directory = directory
         self._tokens = tokens
+        self._throttle = throttle
         self._log = log
         self._clock = clock
         self._serial = 0
 
     async def respond(self, request: Request) -> Response:
         """Answer one HTTP request."""
-        path = request.scope["path"].removeprefix("/v1.0").strip("/")
+        segments = segments_of(request.scope["path"])
         pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        segments = tuple(unquote(segment) for segment in path.split("/"))
         request_id = self._request_id()
         try:
             principal = self._tokens.check(request.headers.get("authorization", ""))
-            body = await request.body() if request.method == "POST" else b""
-            call = Call(request.method, segments, parse_options(pairs), request.headers, principal, body)
-            answer = self._batch(call) if segments == ("$batch",) else self.answer(call)
         except TokenRefused as refused:
             challenge = {"WWW-Authenticate": CHALLENGE.format(origin=self.origin)}
             error = GraphRefused(401, "InvalidAuthenticationToken", str(refused), challenge)
-            answer = self._refusal(error, self.template(segments), request.headers, request_id)
-        except GraphRefused as refused:
-            answer = self._refusal(refused, self.template(segments), request.headers, request_id)
-        self._log.record(Entry(request.method, answer.template, answer.status, answer.stream), units=answer.units)
+            answer = self._refusal(error, request.headers, request_id)
+        else:
+            body = await request.body() if request.method == "POST" else b""
+            call = Call(request.method, segments, parse_options(pairs), request.headers, principal, body)
+            answer = self._metered(call, request_id)
+            asked: Asked = request.scope[SCOPE_KEY]
+            asked.units = answer.units
         return self._encode(answer, request, request_id)
+
+    def _metered(self, call: Call, request_id: str) -> Answer:
+        """Answer one call with what the quota has to say about it."""
+        try:
+            answer = self._batch(call) if call.segments == ("$batch",) else self.answer(call)
+        except GraphRefused as refused:
+            answer = self._refusal(refused, call.headers, request_id)
+        low = call.headers.get("x-ms-throttle-priority", "").lower() == "low"
+        verdict = self._throttle.charge(call.principal.client_id, answer.units, low=low)
+        if verdict.refused:
+            throttled = GraphRefused(429, "TooManyRequests", TOO_MANY, verdict.headers)
+            return self._refusal(throttled, call.headers, request_id, units=answer.units)
+        answer.headers |= verdict.headers
+        return answer
 
     def answer(self, call: Call) -> Answer:
         """Answer one call, alone or from a batch.
@@ -79,7 +101,7 @@ class Graph:
                 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."
             )
         first, *rest = call.segments
-        by_device_id = _BY_DEVICE_ID.match(first)
+        by_device_id = BY_DEVICE_ID.match(first)
         if by_device_id and not rest:
             return self.listing.device_by_device_id(by_device_id[1], call)
         if first not in KINDS or len(rest) > 2:
@@ -91,25 +113,6 @@ class Graph:
         if rest[0] in DELTA_SEGMENTS:
             return self.delta.answer(first, call)
         return self.listing.count(first, call) if rest[0] == "$count" else self.listing.single(first, rest[0], call)
-
-    @staticmethod
-    def template(segments: tuple[str, ...]) -> str:
-        """Return the path with what names an object replaced, for the request log."""
-        first, *rest = segments
-        if first == "$batch":
-            return "/v1.0/$batch"
-        if _BY_DEVICE_ID.match(first):
-            return "/v1.0/devices(deviceId='{id}')"
-        if first not in KINDS:
-            return "/v1.0/{unknown}"
-        if not rest:
-            return f"/v1.0/{first}"
-        if rest[0] in DELTA_SEGMENTS:
-            return f"/v1.0/{first}/delta"
-        middle = "$count" if rest[0] == "$count" else "{id}"
-        known = ("members", "owners", "memberOf", "manager", "registeredOwners", "registeredUsers")
-        last = [name if name in known else "{unknown}" for name in rest[1:2]]
-        return "/".join(["/v1.0", first, middle, *last])
 
     # $batch
 
@@ -131,21 +134,23 @@ class Graph:
             )
             done[request_id] = self._batch_item(call, request_id, path, item, failed)
         # Responses come in any order: the last request first, so that nobody relies on positions.
-        return Answer("/v1.0/$batch", body={"responses": list(reversed(done.values()))}, units=0)
+        return Answer(body={"responses": list(reversed(done.values()))}, units=0)
 
     def _batch_item(self, call: Call, item_id: str, path: str, item: Mapping[str, Any], failed: bool) -> dict[str, Any]:
         target, _, query = path.removeprefix(f"{self.origin}/v1.0").partition("?")
-        segments = tuple(unquote(segment) for segment in target.strip("/").split("/"))
+        segments = segments_of(target)
         headers = {str(name).lower(): str(value) for name, value in (item.get("headers") or {}).items()}
         options = parse_options(parse_qsl(query, keep_blank_values=True))
         method = str(item.get("method", "GET")).upper()
-        try:
-            if failed:
-                raise GraphRefused(424, "FailedDependency", "Failed Dependency")
-            answer = self.answer(Call(method, segments, options, headers, call.principal))
-        except GraphRefused as refused:
-            answer = self._refusal(refused, self.template(segments), headers, self._request_id())
-        self._log.record_item(Entry(method, answer.template, answer.status, answer.stream), units=answer.units)
+        if failed:
+            refused = GraphRefused(424, "FailedDependency", "Failed Dependency")
+            answer = self._refusal(refused, headers, self._request_id())
+        else:
+            headers.setdefault("x-ms-throttle-priority", call.headers.get("x-ms-throttle-priority", ""))
+            one = Call(method, segments, options, headers, call.principal)
+            answer = self._metered(one, self._request_id())
+        template = graph_template(segments)
+        self._log.record_item(Entry(method, template, answer.status, stream_of(template)), units=answer.units)
         raw = answer.raw()
         body = orjson.loads(raw) if not isinstance(answer.body, str) else answer.body
         shown = {"Content-Type": "application/json", "x-ms-resource-unit": str(answer.units)} | answer.headers
@@ -157,14 +162,15 @@ class Graph:
         self._serial += 1
         return self._directory.population.ids.encode(14, self._serial)
 
-    def _refusal(self, refused: GraphRefused, template: str, headers: Mapping[str, str], request_id: str) -> Answer:
-        inner = {
-            "date": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S"),
-            "request-id": request_id,
-            "client-request-id": headers.get("client-request-id", request_id),
-        }
-        body = {"error": {"code": refused.code, "message": refused.message, "innerError": inner}}
-        return Answer(template, body=body, status=refused.status, headers=refused.headers)
+    def _refusal(self, refused: GraphRefused, headers: Mapping[str, str], request_id: str, *, units: int = 1) -> Answer:
+        body = error_body(
+            refused.code,
+            refused.message,
+            at=self._clock.now(),
+            request_id=request_id,
+            client_request_id=headers.get("client-request-id", request_id),
+        )
+        return Answer(body=body, status=refused.status, headers=refused.headers, units=units)
 
     def _encode(self, answer: Answer, request: Request, request_id: str) -> Response:
         headers = {

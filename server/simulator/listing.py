@@ -70,7 +70,7 @@ class Listing:
             return pages.render(context, items, (at, 0) if at < end else None)
 
         key = ("list", self.origin, kind, select, expand, condition, top, slot, readable, directory.version)
-        answer = Answer(f"/v1.0/{kind}", stream=kind, units=_units(2 if kind == "users" else 1, call))
+        answer = Answer(units=_units(2 if kind == "users" else 1, call))
         answer.page = self._cache.get(key, make)
         count = None
         if call.options.get("count") == "true" and call.eventual and "skiptoken" not in call.options:
@@ -84,14 +84,14 @@ class Listing:
         if not call.eventual:
             raise bad_request("$count is not currently supported.")
         headers = {"Content-Type": "text/plain"}
-        return Answer(f"/v1.0/{kind}/$count", body=str(self._directory.count(kind)), headers=headers, stream=kind)
+        return Answer(body=str(self._directory.count(kind)), headers=headers)
 
     # Single objects
 
     def single(self, kind: str, key: str, call: Call) -> Answer:
         """Answer one object by id, or a user by user principal name."""
         demand(call.principal, kind)
-        return self._object(kind, self._resolve(kind, key), f"/v1.0/{kind}/{{id}}", call)
+        return self._object(kind, self._resolve(kind, key), call)
 
     def device_by_device_id(self, device_id: str, call: Call) -> Answer:
         """Answer one device by its alternate key."""
@@ -99,14 +99,14 @@ class Listing:
         object_id = self._directory.find_device(device_id)
         if object_id is None:
             raise not_found(device_id)
-        return self._object("devices", object_id, "/v1.0/devices(deviceId='{id}')", call)
+        return self._object("devices", object_id, call)
 
-    def _object(self, kind: str, object_id: str, template: str, call: Call) -> Answer:
+    def _object(self, kind: str, object_id: str, call: Call) -> Answer:
         values = self._directory.values_of(object_id)
         select = selected(kind, call.options, single=True)
         body = {"@odata.context": f"{self.origin}/v1.0/$metadata#{kind}/$entity"}
         body |= self._shown(kind, values, select, expanded(kind, call), call.principal)
-        return Answer(template, body=body, stream=kind, units=_units(1, call))
+        return Answer(body=body, units=_units(1, call))
 
     def _resolve(self, kind: str, key: str) -> str:
         object_id: str | None = key.lower()
@@ -123,14 +123,13 @@ class Listing:
         demand(call.principal, kind)
         object_id = self._resolve(kind, key)
         refuse_unsupported(call.options)
-        template = f"/v1.0/{kind}/{{id}}/{name}"
         if name == "memberOf":
-            return self._member_of(object_id, template, call)
+            return self._member_of(object_id, call)
         relation = relations_of(kind).get(name)
         if relation is None:
             raise bad_request(f"Resource not found for the segment '{name}'.", "BadRequest")
         if relation.name == "manager":
-            return self._manager(object_id, template, call)
+            return self._manager(object_id, call)
         top, slot = page_size(call.options), self._position(call)
         names = self._related_names(relation.targets, call)
         links: list[Link] = []
@@ -140,30 +139,28 @@ class Listing:
             links = self._directory.visible(relation.name, object_id, slot, slot + top)
             following = (slot + top, 0) if slot + top < end else None
         items = [self._target(link, names, call.principal) for link in links]
-        return self._related_page(template, call, items, following, 3 if name == "members" else 1)
+        return self._related_page(call, items, following, 3 if name == "members" else 1)
 
-    def _related_page(
-        self, template: str, call: Call, items: list[Values], following: Resume | None, units: int
-    ) -> Answer:
-        answer = Answer(template, stream=None, units=_units(units, call))
+    def _related_page(self, call: Call, items: list[Values], following: Resume | None, units: int) -> Answer:
+        answer = Answer(units=_units(units, call))
         answer.page = pages.render(f"{self.origin}/v1.0/$metadata#directoryObjects", items, following)
         answer.tail = self._tail(f"/v1.0/{'/'.join(quote(s) for s in call.segments)}", call, following, None)
         return answer
 
-    def _member_of(self, object_id: str, template: str, call: Call) -> Answer:
+    def _member_of(self, object_id: str, call: Call) -> Answer:
         top, at = page_size(call.options), self._position(call)
         names = self._related_names(("groups",), call)
         ids = list(islice(self._directory.groups_of(object_id), at, at + top + 1))
         items = [self._target(("groups", group), names, call.principal) for group in ids[:top]]
-        return self._related_page(template, call, items, (at + top, 0) if len(ids) > top else None, 2)
+        return self._related_page(call, items, (at + top, 0) if len(ids) > top else None, 2)
 
-    def _manager(self, object_id: str, template: str, call: Call) -> Answer:
+    def _manager(self, object_id: str, call: Call) -> Answer:
         links = self._directory.visible("manager", object_id)
         if not links:
             raise not_found("manager")
         body = {"@odata.context": f"{self.origin}/v1.0/$metadata#directoryObjects/$entity"}
         names = self._related_names(("users",), call)
-        return Answer(template, body=body | self._target(links[0], names, call.principal), units=_units(1, call))
+        return Answer(body=body | self._target(links[0], names, call.principal), units=_units(1, call))
 
     def _related_names(self, kinds: tuple[str, ...], call: Call) -> tuple[str, ...]:
         names = split_names(call.options.get("select", ""))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
 RECENT_MAX = 5_000
+FAILED_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request. `stream` is the kind of object it reads, when it reads a collection or a delta round of it."""
+    """One request: `stream` is what it reads a page of, `status` 0 that nothing came, `fault` what was done to it."""
 
     method: str
     template: str
     status: int
     stream: str | None = None
+    fault: str | None = None
 
 
 class RequestLog:
@@ -25,19 +27,32 @@ class RequestLog:
     def __init__(self) -> None:
         self.counters: Counter[tuple[str, str, int]] = Counter()
         self.batch_items: Counter[tuple[str, str, int]] = Counter()
+        self.faults: Counter[str] = Counter()
         self.units = 0
+        self.retries = 0
         self.recent: deque[Entry] = deque(maxlen=RECENT_MAX)
+        self._failed: OrderedDict[int, None] = OrderedDict()  # hashes of addresses: links are as good as tokens
 
     @property
     def total(self) -> int:
         """Return the number of HTTP requests."""
         return self.counters.total()
 
-    def record(self, entry: Entry, *, units: int = 0) -> None:
-        """Count one HTTP request."""
+    def record(self, entry: Entry, url: str, *, units: int = 0) -> None:
+        """Count one HTTP request; it is a retry when the same address failed the last time it was asked."""
         self.counters[entry.method, entry.template, entry.status] += 1
         self.units += units
         self.recent.append(entry)
+        address = hash((entry.method, url))
+        if address in self._failed:
+            self.retries += 1
+            del self._failed[address]
+        if entry.fault:
+            self.faults[entry.fault] += 1
+        if entry.fault or not 200 <= entry.status < 300:
+            self._failed[address] = None
+            if len(self._failed) > FAILED_MAX:
+                self._failed.popitem(last=False)
 
     def record_item(self, entry: Entry, *, units: int = 0) -> None:
         """Count one request inside a $batch."""
@@ -55,14 +70,18 @@ class RequestLog:
         """Start counting anew."""
         self.counters.clear()
         self.batch_items.clear()
+        self.faults.clear()
         self.recent.clear()
-        self.units = 0
+        self._failed.clear()
+        self.units = self.retries = 0
 
     def report(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {
             "total": self.total,
             "resourceUnits": self.units,
+            "retries": self.retries,
+            "faults": dict(sorted(self.faults.items())),
             "counters": _rows(self.counters),
             "batchItems": _rows(self.batch_items),
             "recent": [asdict(entry) for entry in self.recent],

@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import signal
 import socket
+import struct
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from server.simulator.certificate import prepare_certificate
+from server.simulator.connection import ConnectionCut, ConnectionSilent
 from server.simulator.simulator import Simulator
 
 STOP_WAIT_S = 2
+SILENCE_S = 600
 
 
 class RunningSimulator(str):
@@ -63,6 +67,43 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Carrier:
+    """Carries requests from sockets, and does to the connection what the simulator asks for."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self.server: _Server | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Carry one request."""
+        try:
+            await self._simulator.app(scope, receive, send)
+        except ConnectionCut as cut:
+            self._end(scope["client"], reset=cut.reset)
+            await self._gone(receive)
+        except ConnectionSilent:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    await self._gone(receive)
+            self._end(scope["client"], reset=True)
+
+    def _end(self, client: tuple[str, int], *, reset: bool) -> None:
+        connections = self.server.server_state.connections if self.server else ()
+        for connection in connections:
+            if getattr(connection, "client", None) == client and (transport := connection.transport):
+                if not reset:
+                    transport.close()
+                    continue
+                held = transport.get_extra_info("socket")
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                transport.abort()
+
+    @staticmethod
+    async def _gone(receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Return a bound socket; OSError when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -99,8 +140,9 @@ async def running(
         listener = bind(host, port)
         name = "localhost" if host in ("127.0.0.1", "::1") else f"[{host}]" if ":" in host else host
         simulator.origin = f"https://{name}:{listener.getsockname()[1]}"
+        carrier = Carrier(simulator)
         config = uvicorn.Config(
-            simulator.app,
+            carrier,
             ssl_certfile=server_file,
             ssl_keyfile=str(server_file),
             log_config=None,
@@ -112,7 +154,7 @@ async def running(
             server_header=False,
             timeout_graceful_shutdown=STOP_WAIT_S,
         )
-        server = _Server(config)
+        server = carrier.server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             listening = asyncio.create_task(server.listening.wait())

@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.simulator.aadsts import CODES
+from server.simulator.aadsts import refusal_body
 from server.simulator.credential import Account, App, Registry
 from server.simulator.directory import Directory
 from server.simulator.token import GRAPH_RESOURCE, Tokens, base64url, public_keys, sign
+from server.simulator.variant import Variants
 from sync.clock import Clock
 
-LIFETIME_S = 3600
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 NO_STORE = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
@@ -38,11 +38,13 @@ class Refused(Exception):
 class SignIn:
     """The sign-in service of one tenant."""
 
-    def __init__(self, registry: Registry, tokens: Tokens, directory: Directory, clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, tokens: Tokens, directory: Directory, clock: Clock, variants: Variants
+    ) -> None:
         self.registry = registry
         self.tokens = tokens
         self.origin = ""
-        self.lifetime_s = LIFETIME_S
+        self._variants = variants
         self._directory = directory
         self._tenant_id = directory.population.tenant_id
         self._domain = directory.population.domain
@@ -171,12 +173,13 @@ class SignIn:
         if "openid" in form["scope"].split():
             now = int(self._clock.now().timestamp())
             claims = {"aud": app.client_id, "iss": f"{self.origin}/{self._tenant_id}/v2.0", "iat": now, "nbf": now}
-            claims |= {"exp": now + self.lifetime_s, "oid": uid, "sub": uid, "tid": self._tenant_id, "ver": "2.0"}
+            claims |= {"exp": now + self._variants.token_lifetime_s, "oid": uid, "sub": uid}
+            claims |= {"tid": self._tenant_id, "ver": "2.0"}
             answer["id_token"] = sign(claims | {"preferred_username": account.username, "name": "Sync Service"})
         return answer
 
     def _issue(self, app: App, *, roles: set[str], scopes: set[str], user: str | None) -> dict[str, Any]:
-        lifetime_s = self.lifetime_s
+        lifetime_s = self._variants.token_lifetime_s
         issuer = f"https://sts.windows.net/{self._tenant_id}/"
         token = self.tokens.issue(
             app.client_id, roles=roles, scopes=scopes, user=user, lifetime_s=lifetime_s, issuer=issuer
@@ -230,25 +233,13 @@ class SignIn:
         return account
 
     def _refusal(self, refused: Refused, request: Request) -> Response:
-        status, error, text, suberror = CODES[refused.number]
         self._serial += 1
-        now = self._clock.now()
-        stamp = now.strftime("%Y-%m-%d %H:%M:%SZ")
-        trace = self._directory.population.ids.encode(12, self._serial)
-        correlation = request.headers.get("client-request-id") or self._directory.population.ids.encode(
-            13, self._serial
+        encode = self._directory.population.ids.encode
+        status, body = refusal_body(
+            refused.number,
+            {"tenant": self._domain} | refused.facts,
+            at=self._clock.now(),
+            trace_id=encode(12, self._serial),
+            correlation_id=request.headers.get("client-request-id") or encode(13, self._serial),
         )
-        message = text.format_map({"tenant": self._domain} | refused.facts)
-        body: dict[str, Any] = {
-            "error": error,
-            "error_description": f"AADSTS{refused.number}: {message} Trace ID: {trace} "
-            f"Correlation ID: {correlation} Timestamp: {stamp}",
-            "error_codes": [refused.number],
-            "timestamp": stamp,
-            "trace_id": trace,
-            "correlation_id": correlation,
-            "error_uri": f"https://login.microsoftonline.com/error?code={refused.number}",
-        }
-        if suberror:
-            body["suberror"] = suberror
         return JSONResponse(body, status_code=status, headers=NO_STORE)

@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import Any
 
 from server.simulator.draw import Draw
+from server.simulator.extension import build_extensions
 from server.simulator.names import CITY, DEPARTMENT, GIVEN, JOB, SUFFIX, SURNAME
 from server.simulator.origin import Origin
 
@@ -104,6 +105,7 @@ def _synced(origin: Origin, draw: Draw, display: str, number: int) -> dict[str, 
     return {
         "onPremisesDistinguishedName": f"CN={stem},OU=Staff,DC=corp,DC={origin.domain.partition('.')[0]},DC=example",
         "onPremisesDomainName": f"corp.{origin.domain}",
+        "onPremisesExtensionAttributes": build_extensions(draw),
         "onPremisesImmutableId": anchor,
         "onPremisesLastSyncDateTime": origin.moment(draw, draw.below(3)),
         "onPremisesSamAccountName": f"u{number:06d}",

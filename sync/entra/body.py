@@ -19,6 +19,7 @@ from sync.errors import BadResponse
 INLINE_BYTES_MAX = 32 * 1024
 """Answers up to this size over the wire are read on the event loop: about 2 ms on a slow core."""
 
+_HINT = "It is tried again by itself. If it lasts, a proxy on the way may be the cause."
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 
@@ -33,9 +34,9 @@ def unpack(packed: bytes, encoding: str, bytes_max: int) -> bytes:
     elif encoding in ("gzip", "x-gzip"):
         body = _gunzip(packed, bytes_max)
     else:
-        raise BadResponse("The answer is compressed in an unknown way.")
+        raise BadResponse("The answer is compressed in an unknown way.", hint=_HINT)
     if len(body) > bytes_max:
-        raise BadResponse("The answer is larger than an answer can be.", bytes_max=bytes_max)
+        raise BadResponse("The answer is larger than an answer can be.", hint=_HINT, bytes_max=bytes_max)
     return body
 
 
@@ -44,9 +45,9 @@ def _gunzip(packed: bytes, bytes_max: int) -> bytes:
     try:
         body = inflate.decompress(packed, bytes_max + 1)
     except zlib.error:
-        raise BadResponse("The answer is compressed, but damaged.") from None
+        raise BadResponse("The answer is compressed, but damaged.", hint=_HINT) from None
     if not inflate.eof and len(body) <= bytes_max:
-        raise BadResponse("The answer is truncated.")
+        raise BadResponse("The answer is truncated.", hint=_HINT)
     return body
 
 
@@ -65,7 +66,7 @@ def parse(body: bytes) -> dict[str, Any]:
         # After orjson only an escaped NUL can be unstorable: look for its spelling before walking the value.
         value = _cleaned(value) if rb"\u0000" in body else value
     if not isinstance(value, dict):
-        raise BadResponse("Microsoft Graph sent JSON that is not an object.")
+        raise BadResponse("Microsoft Graph sent JSON that is not an object.", hint=_HINT)
     return value
 
 
@@ -73,14 +74,14 @@ def _parse_leniently(body: bytes) -> Any:
     try:
         return clean(json.loads(body.decode("utf-8", "replace"), parse_constant=_refuse_constant))
     except (ValueError, RecursionError):
-        raise BadResponse("Microsoft Graph sent an answer that is not JSON.") from None
+        raise BadResponse("Microsoft Graph sent an answer that is not JSON.", hint=_HINT) from None
 
 
 def _cleaned(value: Any) -> Any:
     try:
         return clean(value)
     except RecursionError:
-        raise BadResponse("Microsoft Graph sent JSON that is nested too deeply.") from None
+        raise BadResponse("Microsoft Graph sent JSON that is nested too deeply.", hint=_HINT) from None
 
 
 def _refuse_constant(name: str) -> Never:

@@ -9,20 +9,24 @@ Source: learn.microsoft.com/graph/best-practices-concept, learn.microsoft.com/gr
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+import orjson
 
 from sync.clock import Clock
 from sync.entra.body import read_object, unpack
 from sync.entra.cloud import GUID, Endpoints, parse_origin
-from sync.entra.diagnose import graph_error, malformed
-from sync.entra.retry import Retry, RetryPolicy, parse_http_date, parse_retry_after
+from sync.entra.diagnose import graph_error, malformed, redirected
+from sync.entra.limiter import Limiter
+from sync.entra.retry import Budget, Retry, RetryPolicy, parse_http_date, parse_retry_after
 from sync.entra.token import TokenProvider
 from sync.entra.transport import USER_AGENT, failure_reason, timeouts, tls_context
 from sync.errors import (
@@ -31,7 +35,6 @@ from sync.errors import (
     BadResponse,
     EntraError,
     OffOrigin,
-    RequestRefused,
     Throttled,
     Unavailable,
 )
@@ -59,7 +62,7 @@ class AnswerLimits:
 
 @dataclass
 class RequestStats:
-    """What a client has used so far."""
+    """What a client, or one stream of it, has used so far."""
 
     requests: int = 0
     retries: int = 0
@@ -106,6 +109,9 @@ class GraphClient:
         limits: AnswerLimits = _LIMITS,
     ) -> None:
         self.stats = RequestStats()
+        self.streams: dict[str, RequestStats] = {}
+        self.limiter = Limiter(clock)
+        self._budget = Budget(policy.budget_s)
         self._origin = endpoints.graph
         self._tokens = tokens
         self._clock = clock
@@ -138,6 +144,12 @@ class GraphClient:
         """Close every connection."""
         await self._http.aclose()
 
+    def stream(self, name: str) -> GraphClient:
+        """Return this client as one stream uses it: what it asks is counted under the name, in `streams`."""
+        view = copy.copy(self)
+        view.stats = self.streams.setdefault(name, RequestStats())
+        return view
+
     async def get(
         self,
         url: str,
@@ -168,6 +180,24 @@ class GraphClient:
             return body
 
         return await self._read(url, params, headers, read)
+
+    async def post(self, url: str, body: object, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Send a JSON body, of a read such as `$batch`, and return the JSON object it is answered with; see `get`."""
+
+        async def read(answer: _Answer) -> dict[str, Any]:
+            found = await self._object(answer)
+            check(found)
+            return found
+
+        return await self._read(url, None, {"Content-Type": "application/json"}, read, orjson.dumps(body))
+
+    def now(self) -> datetime:
+        """Return the time, for a date that an answer carries inside."""
+        return self._clock.now()
+
+    def retry(self) -> Retry:
+        """Return the tries of one more request, within the budget of this client."""
+        return Retry(self._policy, self._clock, self._budget)
 
     async def text(self, url: str, *, headers: Mapping[str, str] | None = None) -> str:
         """Return a plain-text answer, such as that of `$count`; raises like `get`."""
@@ -206,17 +236,19 @@ class GraphClient:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         read: Callable[[_Answer], Awaitable[T]],
+        content: bytes | None = None,
     ) -> T:
         url, is_cursor = self._resolve(address)
         if params:
             url = url.copy_merge_params(dict(params))
-        retry = Retry(self._policy, self._clock)
+        retry = self.retry()
         rejected = False
         while True:
             token = ""
             try:
+                self.stats.throttled_s += await self.limiter.turn(self._policy.wait_s_max)
                 token = await self._tokens.token()
-                answer = await self._send(url, headers or {}, token)
+                answer = await self._send(url, headers or {}, token, content)
                 await self._raise_for_status(answer, url, is_cursor=is_cursor)
                 return await read(answer)
             except AuthRejected:
@@ -226,17 +258,29 @@ class GraphClient:
                 self._tokens.drop(token)
                 self.stats.retries += 1
             except (Unavailable, Throttled, BadResponse) as error:
-                await self._wait(retry, error)
+                await self.wait(retry, error)
 
-    async def _wait(self, retry: Retry, error: EntraError) -> None:
-        waited_s = await retry.wait(error)
+    async def wait(self, retry: Retry, error: EntraError) -> None:
+        """Wait before the next try, when there is one; throttling makes every stream of the app wait.
+
+        Raises:
+            EntraError: there will be no next try, or not in this run: see `Retry.wait_s`.
+        """
+        if not isinstance(error, Throttled):
+            await self._clock.sleep(retry.wait_s(error))
+        else:
+            try:
+                self.limiter.pause(retry.wait_s(error))
+            except Throttled as last:
+                asked_s = last.facts.get("retry_after_s")
+                self.limiter.pause(asked_s if isinstance(asked_s, float) else 0.0)
+                raise
         self.stats.retries += 1
-        if isinstance(error, Throttled):
-            self.stats.throttled_s += waited_s
 
-    async def _send(self, url: httpx.URL, headers: Mapping[str, str], token: str) -> _Answer:
+    async def _send(self, url: httpx.URL, headers: Mapping[str, str], token: str, content: bytes | None) -> _Answer:
         own = {"Authorization": f"Bearer {token}", "client-request-id": str(uuid.uuid4())}
-        request = self._http.build_request("GET", url, headers={**headers, **own})
+        method = "GET" if content is None else "POST"
+        request = self._http.build_request(method, url, headers={**headers, **own}, content=content)
         self.stats.requests += 1
         try:
             async with asyncio.timeout(self._limits.headers_s):
@@ -251,6 +295,7 @@ class GraphClient:
             reason = "the answer took too long"
         else:
             self._count_units(response.headers)
+            self.limiter.note_share(response.headers.get("x-ms-throttle-limit-percentage"))
             return _Answer(response.status_code, response.headers, packed)
         # Raised out here, so that no httpx error and no request with the token hangs on to it.
         raise Unavailable(
@@ -299,7 +344,7 @@ class GraphClient:
         except httpx.InvalidURL:
             target = httpx.URL()
         self.check_link(str(target))
-        raise RequestRefused("Microsoft Graph sent a redirect; redirects are not followed.", status=answer.status)
+        raise redirected(answer.status)
 
     async def _error_body(self, answer: _Answer) -> dict[str, Any]:
         try:

@@ -301,6 +301,15 @@ def _refused(status: int, facts: Mapping[str, Any]) -> RequestRefused:
     )
 
 
+def redirected(status: int) -> RequestRefused:
+    """Return the error for a redirect: Graph's API does not redirect, so what does is not Graph."""
+    return RequestRefused(
+        "Microsoft Graph sent a redirect; redirects are not followed.",
+        hint="A proxy or a captive portal on the way may be the cause.",
+        status=status,
+    )
+
+
 def malformed(what: str, **facts: object) -> BadResponse:
     """Return the error for an answer whose shape breaks the protocol; `what` is a fixed text of ours."""
     return BadResponse(

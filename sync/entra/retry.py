@@ -16,28 +16,46 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sync.clock import Clock
-from sync.errors import BadResponse, EntraError, Throttled
+from sync.entra.limiter import PAUSE_S_MAX
+from sync.errors import BadResponse, EntraError, RollcallError, Throttled
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
 _HEADER_CHARACTERS_MAX = 64
-_REPORTED_WAIT_S_MAX = 86_400.0
+
+WAIT_S_MAX = 300.0
+"""The longest single wait inside a run; a longer one is the caller's to schedule."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """The limits on asking again.
 
-    `wait_s_max` is the longest single wait inside a run; a longer one is the caller's to schedule.
-    `budget_s` bounds all waits of one request together. A malformed answer rarely mends itself, so it gets
-    fewer tries.
+    `wait_s_max` is the longest single wait inside a run; a longer one is the caller's to schedule. `budget_s` bounds
+    the waits after failures of all requests of a run together, and the waits for throttling of one request: a service
+    that asks to wait is not one that fails. A malformed answer rarely mends itself, so it gets fewer tries.
     """
 
     tries: int = 6
     malformed_tries: int = 3
+    throttled_tries: int = 30
     backoff_s_min: float = 1.0
     backoff_s_max: float = 60.0
-    wait_s_max: float = 300.0
+    wait_s_max: float = WAIT_S_MAX
     budget_s: float = 900.0
+
+
+class Budget:
+    """How long the requests of one run may still wait for a service that fails."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left_s = seconds
+
+    def spend(self, seconds: float) -> bool:
+        """Take the seconds, or return False when there are not so many left."""
+        if seconds > self.left_s:
+            return False
+        self.left_s -= seconds
+        return True
 
 
 def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
@@ -74,40 +92,49 @@ def _seconds_until(text: str, now: datetime) -> float | None:
 
 
 class Retry:
-    """The tries of one request."""
+    """The tries of one request: decides about each failure, never waits itself."""
 
-    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+    def __init__(self, policy: RetryPolicy, clock: Clock, budget: Budget | None = None) -> None:
         self._policy = policy
         self._clock = clock
-        self._failures = 0
-        self._malformed = 0
-        self._waited_s = 0.0
+        self._failing = budget or Budget(policy.budget_s)
+        self._throttling = Budget(policy.budget_s)
+        self._failures = self._malformed = self._throttled = 0
 
-    async def wait(self, error: EntraError) -> float:
-        """Wait before the next try and return the seconds waited.
+    def wait_s(self, error: EntraError) -> float:
+        """Return the seconds to wait before the next try.
 
         Raises:
             EntraError: `error` itself, when there will be no next try.
-            Throttled: the other side asks for a longer wait than a run may hold.
+            Throttled: the other side asks for a longer wait than a run may hold; `put_off_s` tells how long.
         """
-        self._failures += 1
+        throttled, policy = isinstance(error, Throttled), self._policy
+        self._throttled += throttled
+        self._failures += not throttled
         self._malformed += isinstance(error, BadResponse)
-        if self._failures >= self._policy.tries or self._malformed >= self._policy.malformed_tries:
+        seconds = self._next_wait_s(error, self._throttled if throttled else self._failures)
+        if (
+            self._failures >= policy.tries
+            or self._malformed >= policy.malformed_tries
+            or self._throttled >= policy.throttled_tries
+            or not (self._throttling if throttled else self._failing).spend(seconds)
+        ):
             raise error
-        seconds = self._next_wait_s(error)
-        if self._waited_s + seconds > self._policy.budget_s:
-            raise error
-        self._waited_s += seconds
-        await self._clock.sleep(seconds)
         return seconds
 
-    def _next_wait_s(self, error: EntraError) -> float:
+    def _next_wait_s(self, error: EntraError, failures: int) -> float:
         asked_s = error.facts.get("retry_after_s")
         if not isinstance(asked_s, float):
-            ceiling_s = min(self._policy.backoff_s_max, self._policy.backoff_s_min * 2.0**self._failures)
+            ceiling_s = min(self._policy.backoff_s_max, self._policy.backoff_s_min * 2.0**failures)
             return self._clock.chance() * ceiling_s
         if asked_s > self._policy.wait_s_max:
-            facts: dict[str, Any] = error.facts | {"retry_after_s": min(asked_s, _REPORTED_WAIT_S_MAX)}
+            facts: dict[str, Any] = error.facts | {"retry_after_s": min(asked_s, PAUSE_S_MAX)}
             raise Throttled(hint="The run is put off until then; nothing is lost.", **facts)
         # Never earlier than asked; a little later, so that many clients do not return in the same instant.
         return asked_s + self._clock.chance() * self._policy.backoff_s_min
+
+
+def put_off_s(error: RollcallError) -> float | None:
+    """Return for how many seconds a run has to be put off because of an error; None when that is no answer to it."""
+    asked_s = error.facts.get("retry_after_s")
+    return asked_s if isinstance(error, Throttled) and isinstance(asked_s, float) and asked_s > WAIT_S_MAX else None

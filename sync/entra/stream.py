@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from sync.entra.client import GraphClient
 from sync.entra.diagnose import malformed
-from sync.errors import BadInput
+from sync.errors import BadInput, EntraError, RequestRefused
 
 Kind = Literal["users", "groups", "devices"]
 """A directory collection that delta query covers."""
@@ -116,6 +116,14 @@ async def pages(
         number += 1
 
 
+def is_dead_end(error: EntraError) -> bool:
+    """Tell whether a stream would fail in the same way from the same link for ever: Graph refused it, or it loops.
+
+    Its next run does better to read everything. A missing permission is not one: it is granted, and the link fits.
+    """
+    return isinstance(error, RequestRefused) or bool(error.facts.get("endless"))
+
+
 class _Watch:
     """Notices a stream that goes in circles."""
 
@@ -127,13 +135,13 @@ class _Watch:
         # Links are long and a round has thousands: keep 16 bytes of each.
         digest = hashlib.blake2b(url.encode(), digest_size=16).digest()
         if digest in self._seen:
-            raise malformed("a link to the next page repeats")
+            raise malformed("a link to the next page repeats", endless=True)
         self._seen.add(digest)
 
     def count(self, page: Page) -> None:
         self._empty = 0 if page.items else self._empty + 1
         if self._empty > EMPTY_PAGES_MAX:
-            raise malformed("empty pages without an end", pages_max=EMPTY_PAGES_MAX)
+            raise malformed("empty pages without an end", pages_max=EMPTY_PAGES_MAX, endless=True)
 
 
 def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset import Place, compute_assets, create_assets
+from sync.inventory.asset import Place, asset_fields, compute_assets, create_assets
 from sync.inventory.match import MANUAL
 from sync.organizations import next_version
 from sync.store import AnyRow
@@ -20,9 +19,7 @@ MERGED_MAX = 100
 RECORDS_MAX = 1_000
 
 
-async def merge_assets(
-    tx: AsyncConnection, clock: Clock, organization_id: int, into: int, others: Sequence[int]
-) -> None:
+def merge_assets(tx: Connection, clock: Clock, organization_id: int, into: int, others: Sequence[int]) -> None:
     """Make several assets one: `into` gets their records, tags and notes; the others are removed.
 
     Raises:
@@ -33,23 +30,23 @@ async def merge_assets(
         raise BadInput(f"Name 1 to {MERGED_MAX} assets to merge.", path="assets")
     if len({into, *others}) <= len(others):
         raise BadInput("An asset is named twice.", path="assets")
-    target = (await _live(tx, organization_id, [into], "into"))[0]
-    merged = await _live(tx, organization_id, others, "assets")
+    target = (_live(tx, organization_id, [into], "into"))[0]
+    merged = _live(tx, organization_id, others, "assets")
     if {asset.site_id for asset in merged} != {target.site_id}:
         raise BadInput("Assets of different sites are different machines.", path="assets")
     now = timestamp(clock.now())
-    await _pin(tx, now, into, matches.c.asset_id == into)
-    await _move(tx, now, into, devices.c.asset_id.in_(others), scan_records.c.asset_id.in_(others), "merge")
-    await _part_with(tx, into, others)
+    _pin(tx, now, into, matches.c.asset_id == into)
+    _move(tx, now, into, devices.c.asset_id.in_(others), scan_records.c.asset_id.in_(others), "merge")
+    _part_with(tx, into, others)
     notes = _notes([target, *merged])
     if any(getattr(target, name) != value for name, value in notes.items()):
-        written = {**notes, "version": await next_version(tx, organization_id), "updated_at": now}
-        await tx.execute(update(assets).where(assets.c.id == into).values(written))
-    await compute_assets(tx, now, Place(organization_id, target.site_id), [into, *others])
+        written = {**notes, "version": next_version(tx, organization_id), "updated_at": now}
+        tx.execute(update(assets).where(assets.c.id == into).values(written))
+    compute_assets(tx, now, Place(organization_id, target.site_id), [into, *others])
 
 
-async def split_asset(
-    tx: AsyncConnection,
+def split_asset(
+    tx: Connection,
     clock: Clock,
     organization_id: int,
     asset_id: int,
@@ -62,63 +59,60 @@ async def split_asset(
         BadInput: no record is named, too many, or all of them.
         NotFound: the organization has no such asset, or the asset no such record.
     """
-    asset = (await _live(tx, organization_id, [asset_id], "asset"))[0]
+    asset = (_live(tx, organization_id, [asset_id], "asset"))[0]
     chosen = {*device_ids}, {*scan_ids}
     if not 1 <= sum(map(len, chosen)) <= RECORDS_MAX:
         raise BadInput(f"Name 1 to {RECORDS_MAX:,} records.", path="records")
     present = [
-        set(await tx.scalars(select(table.c.id).where(table.c.asset_id == asset_id)))
-        for table in (devices, scan_records)
+        set(tx.scalars(select(table.c.id).where(table.c.asset_id == asset_id))) for table in (devices, scan_records)
     ]
     if any(wanted - there for wanted, there in zip(chosen, present, strict=True)):
         raise NotFound("The asset has no such record.", path="records")
     if [*chosen] == present:
         raise BadInput("These are all records of the asset.", hint="Leave it at least one.", path="records")
     now, place = timestamp(clock.now()), Place(organization_id, asset.site_id)
-    (new,) = await create_assets(tx, now, place, 1)
-    await _pin(tx, now, asset_id, matches.c.asset_id == asset_id)
-    await _move(tx, now, new, devices.c.id.in_(device_ids), scan_records.c.id.in_(scan_ids), "split")
-    await tx.execute(insert(kept_apart).values(asset_id=asset_id, other_id=new))
-    await compute_assets(tx, now, place, [asset_id, new])
+    (new,) = create_assets(tx, now, place, [asset_fields([])])
+    _pin(tx, now, asset_id, matches.c.asset_id == asset_id)
+    _move(tx, now, new, devices.c.id.in_(device_ids), scan_records.c.id.in_(scan_ids), "split")
+    tx.execute(insert(kept_apart).values(asset_id=asset_id, other_id=new))
+    compute_assets(tx, now, place, [asset_id, new])
     return new
 
 
-async def _live(tx: AsyncConnection, organization_id: int, keys: Sequence[int], path: str) -> Sequence[AnyRow]:
+def _live(tx: Connection, organization_id: int, keys: Sequence[int], path: str) -> Sequence[AnyRow]:
     """Read assets of the organization in the order they are named."""
     mine = assets.c.id.in_(keys) & (assets.c.organization_id == organization_id) & assets.c.deleted_at.is_(None)
     columns = (assets.c.id, assets.c.site_id, assets.c.tags, assets.c.comment, assets.c.criticality)
-    found = {row.id: row for row in await tx.execute(select(*columns).where(mine))}
+    found = {row.id: row for row in tx.execute(select(*columns).where(mine))}
     if len(found) < len(keys):
         raise NotFound("There is no such asset.", path=path)
     return [found[key] for key in keys]
 
 
-async def _pin(tx: AsyncConnection, now: str, asset_id: int, chosen: Any, **why: Any) -> None:
+def _pin(tx: Connection, now: str, asset_id: int, chosen: Any, **why: Any) -> None:
     """Keep records with an asset, whatever they say of themselves."""
-    await tx.execute(update(matches).where(chosen).values(asset_id=asset_id, is_pinned=True, matched_at=now, **why))
+    tx.execute(update(matches).where(chosen).values(asset_id=asset_id, is_pinned=True, matched_at=now, **why))
 
 
-async def _move(
-    tx: AsyncConnection, now: str, asset_id: int, chosen_devices: Any, chosen_scans: Any, what: str
-) -> None:
+def _move(tx: Connection, now: str, asset_id: int, chosen_devices: Any, chosen_scans: Any, what: str) -> None:
     """Give records to an asset, and say that a person did."""
-    moved = list(await tx.scalars(select(devices.c.id).where(chosen_devices)))
-    await _pin(tx, now, asset_id, matches.c.object_id.in_(moved), key=MANUAL, value=what)
-    await tx.execute(update(devices).where(devices.c.id.in_(moved)).values(asset_id=asset_id))
+    moved = list(tx.scalars(select(devices.c.id).where(chosen_devices)))
+    _pin(tx, now, asset_id, matches.c.object_id.in_(moved), key=MANUAL, value=what)
+    tx.execute(update(devices).where(devices.c.id.in_(moved)).values(asset_id=asset_id))
     why = {"match_key": MANUAL, "match_value": what, "updated_at": now}
-    await tx.execute(update(scan_records).where(chosen_scans).values(asset_id=asset_id, **why))
+    tx.execute(update(scan_records).where(chosen_scans).values(asset_id=asset_id, **why))
 
 
-async def _part_with(tx: AsyncConnection, into: int, others: Sequence[int]) -> None:
+def _part_with(tx: Connection, into: int, others: Sequence[int]) -> None:
     """Let the merged asset be kept apart from what its parts were kept apart from, itself aside."""
     one, other = kept_apart.c.asset_id, kept_apart.c.other_id
     touched = or_(one.in_([into, *others]), other.in_([into, *others]))
-    rows = (await tx.execute(select(one, other).where(touched))).all()
+    rows = (tx.execute(select(one, other).where(touched))).all()
     moved = {tuple(sorted(into if key in others else key for key in row)) for row in rows}
-    await tx.execute(delete(kept_apart).where(touched))
+    tx.execute(delete(kept_apart).where(touched))
     pairs = [{"asset_id": first, "other_id": second} for first, second in sorted(moved) if first != second]
     if pairs:
-        await tx.execute(insert(kept_apart), pairs)
+        tx.execute(insert(kept_apart), pairs)
 
 
 def _notes(parts: Sequence[AnyRow]) -> dict[str, Any]:

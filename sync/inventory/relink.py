@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
 from sync.inventory.asset import Place, compute_assets
@@ -14,7 +13,7 @@ from sync.inventory.link import LinkOptions, link_devices
 from sync.store.tables import assets, devices
 
 
-async def relink_devices(tx: AsyncConnection, clock: Clock, directory: Directory, options: LinkOptions) -> Counter[str]:
+def relink_devices(tx: Connection, clock: Clock, directory: Directory, options: LinkOptions) -> Counter[str]:
     """Take all devices out of their assets and link them again, in the order in which they first came.
 
     In one transaction, so that nobody sees an inventory without them. An asset is the same as before if its first
@@ -24,20 +23,20 @@ async def relink_devices(tx: AsyncConnection, clock: Clock, directory: Directory
         Assets created, removed and restored, and devices skippedUnknown and skippedInactive.
     """
     mine, place = devices.c.directory_id == directory.id, Place(directory.organization_id, directory.site_id)
-    before = await _live(tx, place)
-    linked = await tx.scalars(select(devices.c.asset_id).where(mine, devices.c.asset_id.is_not(None)).distinct())
+    before = _live(tx, place)
+    linked = tx.scalars(select(devices.c.asset_id).where(mine, devices.c.asset_id.is_not(None)).distinct())
     affected = list(linked)
-    await tx.execute(update(devices).where(mine).values(asset_id=None, skipped=None))
-    await compute_assets(tx, timestamp(clock.now()), place, affected)
-    keys = list(await tx.scalars(select(devices.c.id).where(mine).order_by(devices.c.id)))
-    counts = await link_devices(tx, clock, directory, options, keys)
-    after = await _live(tx, place)
+    tx.execute(update(devices).where(mine).values(asset_id=None, skipped=None))
+    compute_assets(tx, timestamp(clock.now()), place, affected)
+    keys = list(tx.scalars(select(devices.c.id).where(mine).order_by(devices.c.id)))
+    counts = link_devices(tx, clock, directory, options, keys)
+    after = _live(tx, place)
     # What left and returned in here never was away.
     net = Counter({name: counts[name] for name in ("created", "skippedUnknown", "skippedInactive")})
     net.update(removed=len(before - after), restored=len(after - before) - counts["created"])
     return +net
 
 
-async def _live(tx: AsyncConnection, place: Place) -> set[int]:
+def _live(tx: Connection, place: Place) -> set[int]:
     here = assets.c.organization_id == place.organization_id, assets.c.site_id == place.site_id
-    return set(await tx.scalars(select(assets.c.id).where(*here, assets.c.deleted_at.is_(None))))
+    return set(tx.scalars(select(assets.c.id).where(*here, assets.c.deleted_at.is_(None))))

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
@@ -39,6 +40,7 @@ DAYS_MAX = 3_650
 TOMBSTONES_DAYS_MIN = 30
 STALE = "STALE"
 _SYNCED = (users, groups, devices)
+_Remover = Callable[[Connection, Clock, int, Table, Sequence[int]], None]
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,12 @@ async def apply_retention(
         for table, statement in _expired(subject, organization_id, cutoff(clock, days)) if days is not None else ():
             is_more = True
             while is_more and not is_stopping():
-                async with store.write() as tx:
-                    keys = list(await tx.scalars(statement.limit(CHUNK_ROWS)))
-                    if keys:
-                        await _REMOVERS[subject](tx, clock, organization_id, table, keys)
-                removed[subject] += len(keys)
-                is_more = len(keys) == CHUNK_ROWS
-    if removed:
-        async with store.write() as tx:
-            await _note(tx, clock, organization_id, removed)
+                remove = partial(_remove, _REMOVERS[subject], clock, organization_id, table, statement)
+                number = await store.transact(remove)
+                removed[subject] += number
+                is_more = number == CHUNK_ROWS
+    if removed.total():
+        await store.transact(partial(_note, clock, organization_id, removed))
     return removed
 
 
@@ -189,56 +188,57 @@ def _tombstones(table: Table, organization_id: int, before: str) -> tuple[Table,
     return table, select(table.c.id).where(where).order_by(table.c.version, table.c.id)
 
 
-async def _remove_assets(
-    tx: AsyncConnection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]
-) -> None:
+def _remove(
+    remove: _Remover, clock: Clock, organization_id: int, table: Table, statement: Select[Any], tx: Connection
+) -> int:
+    keys = list(tx.scalars(statement.limit(CHUNK_ROWS)))
+    if keys:
+        remove(tx, clock, organization_id, table, keys)
+    return len(keys)
+
+
+def _remove_assets(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
     """Take assets' records away; a device that is seen again brings its asset back."""
-    sites = await _sites_of(tx, keys)
-    await tx.execute(update(devices).where(devices.c.asset_id.in_(keys)).values(asset_id=None, skipped=STALE))
-    await tx.execute(delete(scan_records).where(scan_records.c.asset_id.in_(keys)))
-    await _compute(tx, clock, organization_id, sites)
+    sites = _sites_of(tx, keys)
+    tx.execute(update(devices).where(devices.c.asset_id.in_(keys)).values(asset_id=None, skipped=STALE))
+    tx.execute(delete(scan_records).where(scan_records.c.asset_id.in_(keys)))
+    _compute(tx, clock, organization_id, sites)
 
 
-async def _remove_records(
-    tx: AsyncConnection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]
-) -> None:
-    owners = await tx.scalars(select(scan_records.c.asset_id).where(scan_records.c.id.in_(keys)).distinct())
-    sites = await _sites_of(tx, list(owners))
-    await tx.execute(delete(scan_records).where(scan_records.c.id.in_(keys)))
-    await _compute(tx, clock, organization_id, sites)
+def _remove_records(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
+    owners = tx.scalars(select(scan_records.c.asset_id).where(scan_records.c.id.in_(keys)).distinct())
+    sites = _sites_of(tx, list(owners))
+    tx.execute(delete(scan_records).where(scan_records.c.id.in_(keys)))
+    _compute(tx, clock, organization_id, sites)
 
 
-async def _sites_of(tx: AsyncConnection, keys: Sequence[int]) -> dict[int, list[int]]:
+def _sites_of(tx: Connection, keys: Sequence[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    for key, site_id in await tx.execute(select(assets.c.id, assets.c.site_id).where(assets.c.id.in_(keys))):
+    for key, site_id in tx.execute(select(assets.c.id, assets.c.site_id).where(assets.c.id.in_(keys))):
         found.setdefault(site_id, []).append(key)
     return found
 
 
-async def _compute(tx: AsyncConnection, clock: Clock, organization_id: int, sites: dict[int, list[int]]) -> None:
+def _compute(tx: Connection, clock: Clock, organization_id: int, sites: dict[int, list[int]]) -> None:
     for site_id, keys in sites.items():
-        await compute_assets(tx, timestamp(clock.now()), Place(organization_id, site_id), keys)
+        compute_assets(tx, timestamp(clock.now()), Place(organization_id, site_id), keys)
 
 
-async def _remove_runs(
-    tx: AsyncConnection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]
-) -> None:
+def _remove_runs(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
     """Delete runs with their logs, and the answers that were kept for whoever sends a trigger again."""
     mine = idempotency_keys.c.organization_id == organization_id, idempotency_keys.c.operation == "triggerTask"
-    await tx.execute(delete(idempotency_keys).where(*mine, idempotency_keys.c.result_id.in_(keys)))
-    await tx.execute(delete(runs).where(runs.c.id.in_(keys)))
+    tx.execute(delete(idempotency_keys).where(*mine, idempotency_keys.c.result_id.in_(keys)))
+    tx.execute(delete(runs).where(runs.c.id.in_(keys)))
 
 
-async def _remove_tombstones(
-    tx: AsyncConnection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]
-) -> None:
+def _remove_tombstones(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
     """Forget removed rows; from now on older cursors of `changes` are refused. The object's key and edges stay."""
-    version = await tx.scalar(select(func.max(table.c.version)).where(table.c.id.in_(keys)))
+    version = tx.scalar(select(func.max(table.c.version)).where(table.c.id.in_(keys)))
     mine = (organizations.c.id == organization_id) & (organizations.c.purged_version < version)
-    await tx.execute(update(organizations).where(mine).values(purged_version=version))
+    tx.execute(update(organizations).where(mine).values(purged_version=version))
     if table is not assets:
-        await tx.execute(delete(raw).where(raw.c.object_id.in_(keys)))
-    await tx.execute(delete(table).where(table.c.id.in_(keys)))
+        tx.execute(delete(raw).where(raw.c.object_id.in_(keys)))
+    tx.execute(delete(table).where(table.c.id.in_(keys)))
 
 
 _REMOVERS = {
@@ -250,7 +250,7 @@ _REMOVERS = {
 }
 
 
-async def _note(tx: AsyncConnection, clock: Clock, organization_id: int, removed: Counter[Subject]) -> None:
+def _note(clock: Clock, organization_id: int, removed: Counter[Subject], tx: Connection) -> None:
     values = {
         "organization_id": organization_id,
         "at": timestamp(clock.now()),
@@ -259,4 +259,4 @@ async def _note(tx: AsyncConnection, clock: Clock, organization_id: int, removed
         "target": ", ".join(f"{subject.name} {number}" for subject, number in removed.items() if number),
         "outcome": "OK",
     }
-    await tx.execute(insert(audit_events).values(values))
+    tx.execute(insert(audit_events).values(values))

@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import Row, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -24,11 +23,14 @@ from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
 from sync.store.function import register
 from sync.store.lane import Lane, Reader
+from sync.store.plain import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
+BEGIN_WRITE = "BEGIN IMMEDIATE"
 # A row whose columns are known by name at the place that reads them.
 AnyRow = Row[*tuple[Any, ...]]
 WRITER_PRAGMAS = (
@@ -40,8 +42,9 @@ WRITER_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 STATEMENT_S = 5.0
-# Where a write connection notes what its transaction changes.
+# Where a write connection notes what its transaction changes: (organization, inventory) → version.
 CHANGED = "changed"
+Changed = dict[tuple[int, str], int]
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
 
 
@@ -67,7 +70,7 @@ class Store:
         """Prepare the SQLite database in the file `path`; nothing is opened before the first transaction."""
         clock, connect = clock or SystemClock(), partial(_connect, path)
         return cls(
-            _sqlite_engine(path, WRITER_PRAGMAS, "BEGIN IMMEDIATE"),
+            _sqlite_engine(path, WRITER_PRAGMAS, BEGIN_WRITE),
             _sqlite_engine(path, READER_PRAGMAS, "BEGIN DEFERRED"),
             Reader(partial(_connect, path, timeout_s=0), clock),
             Lane(Reader(connect, clock), clock, "store-quick"),
@@ -82,7 +85,7 @@ class Store:
             StoreFull, StoreBusy, StoreUnreadable: nothing of the block was written.
         """
         with translated():
-            changed: dict[tuple[int, str], int] = {}
+            changed: Changed = {}
             try:
                 async with self._turn, self._writer.begin() as connection:
                     connection.info[CHANGED] = changed
@@ -90,6 +93,27 @@ class Store:
             finally:
                 self.commits += 1
             self.on_change(changed)
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run one write transaction as a plain function, on the writer's own thread; for work of many statements.
+
+        Raises:
+            StoreFull, StoreBusy, StoreUnreadable, or what `work` raises: nothing was written.
+        """
+        with translated():
+            changed: Changed = {}
+
+            def noted(tx: Connection) -> T:
+                tx.info[CHANGED] = changed
+                return work(tx)
+
+            try:
+                async with self._turn, self._writer.connect() as connection:
+                    result = await in_thread(connection, BEGIN_WRITE, noted)
+            finally:
+                self.commits += 1
+            self.on_change(changed)
+            return result
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -112,13 +136,6 @@ class Store:
         await self.slow.close()
         await self._reader.dispose()
         await self._writer.dispose()
-
-
-def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Start an INSERT that knows ON CONFLICT, in the words of the connection's database."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
 
 
 @contextmanager

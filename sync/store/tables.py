@@ -20,13 +20,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
 from sync.store.column import Json, Key, Time, graph, refers
 from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
+from sync.store.records import asset_keys as asset_keys
+from sync.store.records import kept_apart as kept_apart
+from sync.store.records import matches as matches
+from sync.store.records import scan_records as scan_records
 
 # --- who ---------------------------------------------------------------------------------------------------------
 
@@ -163,9 +166,13 @@ runs = entity(
     Column("attempt", Integer, nullable=False),
     # Who may write for this run; a worker whose token is no longer here has lost its claim.
     Column("owner", Text),
+    # Set while the run is put off: not to be taken up sooner.
+    Column("not_before", Time),
     Column("started_at", Time),
     Column("finished_at", Time),
-    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, retries, ...}, [{code, message, ...}]
+    # {kind: {rows, of, confirmed}}: sweeps that were held, and what an administrator has let pass.
+    Column("removals", Json),
+    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, ..., streams}, [{code, message, ...}]
     Column("progress", Json, nullable=False),
     Column("counts", Json, nullable=False),
     Column("requests", Json, nullable=False),
@@ -405,76 +412,25 @@ assets = entity(
     Index(None, "organization_id", "version"),
 )
 
-# What lists are sorted and filtered by most, without tombstones; the ids give the default order and the count.
+# What lists are sorted and filtered by most, and what rows are looked up by, without tombstones; the ids give the
+# default order and the count.
 for _table, _name in (
-    *((assets, name) for name in ("id", "name", "os", "last_seen")),
-    *((table, name) for table in (users, groups) for name in ("id", "display_name")),
+    *((assets, name) for name in ("id", "name", "os", "last_seen", "serial")),
+    *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
     *((users, "user_principal_name"), (devices, "id")),
 ):
     _live, _keys = _table.c.deleted_at.is_(None), (_table.c.organization_id, _table.c[_name])
     Index(f"ix_{_table.name}_live_{_name}", *_keys, sqlite_where=_live, postgresql_where=_live)
 
-# What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
-asset_keys = Table(
-    "asset_keys",
+# How far the index of parts of texts (gram.py) has come with an organization's rows of a table: all that stand before
+# (version, id) are in it. `shape` names the columns it was filled from.
+gram_marks = Table(
+    "gram_marks",
     metadata,
-    refers("site_id", "sites"),
-    Column("kind", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    PrimaryKeyConstraint("site_id", "kind", "value", "asset_id"),
-    Index(None, "asset_id"),
-    sqlite_with_rowid=False,
-)
-
-# Why a record belongs to an asset: by which key and value it was recognised, and when.
-matches = entity(
-    "matches",
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    Column("object_id", Key, ForeignKey("objects.id"), nullable=False, unique=True),
-    Column("source", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("value", Text),
-    Column("matched_at", Time, nullable=False),
-    # A person merged or split the asset: the record stays with it, whatever it says of itself.
-    Column("is_pinned", Boolean, nullable=False, server_default=false()),
-    Index(None, "asset_id"),
-)
-
-# Assets that a person split: no report calls them duplicates again. The smaller id stands first.
-kept_apart = Table(
-    "kept_apart",
-    metadata,
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    Column("other_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    PrimaryKeyConstraint("asset_id", "other_id"),
-    sqlite_with_rowid=False,
-)
-
-# What scans found out about a host; several records of one asset are several ways it was found.
-scan_records = entity(
-    "scan_records",
     refers("organization_id", "organizations"),
-    refers("site_id", "sites"),
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    Column("names", Json, nullable=False),
-    Column("addresses", Json, nullable=False),
-    Column("macs", Json, nullable=False),
-    Column("type", Text),
-    Column("os", Text),
-    Column("os_version", Text),
-    Column("manufacturer", Text),
-    Column("model", Text),
-    Column("serial", Text),
-    Column("alive", Boolean, nullable=False),
-    # How it was found, such as TCP or ARP.
-    Column("detected_by", Text),
-    # Open ports: port, protocol, product.
-    Column("services", Json, nullable=False),
-    Column("first_seen", Time, nullable=False),
-    Column("last_seen", Time, nullable=False),
-    Column("match_key", Text, nullable=False, server_default=text("'new'")),
-    Column("match_value", Text),
-    *stamps(),
-    Index(None, "asset_id"),
+    Column("noun", Text, nullable=False),
+    Column("version", Key, nullable=False),
+    Column("row_id", Key, nullable=False),
+    Column("shape", Text, nullable=False),
+    PrimaryKeyConstraint("organization_id", "noun"),
 )

@@ -6,14 +6,25 @@ The protocol is what a separate worker over PostgreSQL will keep as well.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import select
 
+from sync.clock import Clock
+from sync.errors import Interrupted, StoreError
 from sync.store import Store
 from sync.store.tables import credentials, runs, tasks
-from sync.tasks.state import ACTIVE
+from sync.tasks.state import ACTIVE, RunStatus
+from sync.tasks.stop import unless_stopping
+
+STORE_TRIES = 40
+"""How often a run is taken up again because the database fails, `STORE_INTERVAL_S` apart."""
+STORE_INTERVAL_S = 15.0
+_log = logging.getLogger("rollcall.run")
 
 Execute = Callable[[int], Awaitable[None]]
 
@@ -32,10 +43,11 @@ class Engine(Protocol):
 
 
 class EmbeddedEngine:
-    """Runs as asyncio tasks of this process; runs of one directory wait for each other."""
+    """Runs as asyncio tasks of this process; runs of one directory wait for each other, others for their time."""
 
-    def __init__(self, store: Store, execute: Execute, stopping: asyncio.Event) -> None:
+    def __init__(self, store: Store, clock: Clock, execute: Execute, stopping: asyncio.Event) -> None:
         self._store = store
+        self._clock = clock
         self._execute = execute
         self._stopping = stopping
         self._running: set[asyncio.Task[None]] = set()
@@ -66,9 +78,40 @@ class EmbeddedEngine:
             await asyncio.wait(self._running)
 
     async def _take(self, run_id: int) -> None:
-        async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
-            if not self._stopping.is_set():
+        """Attend to a run; when the database fails, wait for it and take the run up again where it is then."""
+        for _ in range(STORE_TRIES):
+            try:
+                return await self._attend(run_id)
+            except StoreError as error:
+                _log.warning("run %d waits for the database: %s", run_id, error.message)
+            await self._sleep(STORE_INTERVAL_S)
+        _log.error("run %d stays as it is; it is taken up at the next start", run_id)
+
+    async def _attend(self, run_id: int) -> None:
+        """Execute a run when its time has come, and again as often as it is put off."""
+        wait_s = await self._wait_s(run_id)
+        while True:
+            if wait_s > 0:
+                # Outside the lane: a run that waits for its time is in nobody's way.
+                await self._sleep(wait_s)
+            async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
+                if self._stopping.is_set():
+                    return
                 await self._execute(run_id)
+            wait_s = await self._wait_s(run_id)
+            if wait_s <= 0:
+                return
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(Interrupted):
+            await unless_stopping(self._stopping, self._clock.sleep(seconds))
+
+    async def _wait_s(self, run_id: int) -> float:
+        """Return how long a run is put off; 0 when it is not."""
+        mine = (runs.c.id == run_id, runs.c.status == RunStatus.QUEUED)
+        async with self._store.read() as tx:
+            not_before = await tx.scalar(select(runs.c.not_before).where(*mine))
+        return (datetime.fromisoformat(not_before) - self._clock.now()).total_seconds() if not_before else 0
 
     async def _lane(self, run_id: int) -> object:
         """Name what two runs must not do at once: write the same directory."""

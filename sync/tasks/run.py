@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
-from sync.entra.client import RequestStats
-from sync.errors import ClaimLost, NotFound, RollcallError
+from sync.entra.client import GraphClient, RequestStats
+from sync.errors import ClaimLost, NotFound, RemovalHeld, RollcallError
 from sync.store import Store
 from sync.store.tables import runs
 from sync.tasks.log import Level, write_log
 from sync.tasks.state import RunPhase, RunStatus, check_move
 
 Counts = dict[str, Counter[str]]
+Numbers = dict[str, float]
+Progress = dict[str, int | None]
+
+ATTEMPTS_MAX = 50
+"""A run that was taken up so often is not put off again: it ends with what it has."""
 
 
 class Run:
@@ -31,11 +37,14 @@ class Run:
         self._clock = clock
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
-        self.progress: dict[str, dict[str, int | None]] = dict(row["progress"])
-        self.errors: list[dict[str, Any]] = list(row["errors"])
+        self.progress: dict[str, Progress] = dict(row["progress"])
+        # What went wrong in an earlier attempt is in the log; this one begins without errors.
+        self.errors: list[dict[str, Any]] = []
+        self.removals: dict[str, dict[str, Any]] = dict(row["removals"] or {})
+        self._attempt: int = row["attempt"]
         # Requests of the attempts before this one.
-        self._requests_before = Counter(row["requests"])
-        self.stats: RequestStats | None = None
+        self._requests_before: dict[str, Any] = row["requests"]
+        self.client: GraphClient | None = None
 
     @classmethod
     async def claim(cls, store: Store, clock: Clock, run_id: int) -> Run:
@@ -55,44 +64,49 @@ class Run:
                 "phase": RunPhase.CONNECTING,
                 "owner": owner,
                 "started_at": row["started_at"] or now,
-                "attempt": row["attempt"] + (row["status"] == RunStatus.RUNNING),
+                "not_before": None,
+                "attempt": row["attempt"] + (row["started_at"] is not None),
                 "updated_at": now,
             }
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
-        return cls(run_id, owner, dict(row), clock)
+        return cls(run_id, owner, {**row, **values}, clock)
 
-    async def save(self, tx: AsyncConnection, **values: object) -> None:
+    def save(self, tx: Connection, **values: object) -> None:
         """Write the counters and `values` in the caller's transaction.
 
         Raises:
             ClaimLost: another worker owns the run now; the caller's transaction must not commit.
         """
         statement = update(runs).where(runs.c.id == self.id, runs.c.owner == self._owner)
-        written = await tx.execute(
-            statement.values(
-                counts={name: dict(counter) for name, counter in self.counts.items()},
-                progress=self.progress,
-                requests=self._requests(),
-                errors=self.errors,
-                updated_at=timestamp(self._clock.now()),
-                **values,
-            )
-        )
-        if written.rowcount != 1:
+        now = {
+            "counts": self.counts,
+            "progress": self.progress,
+            "requests": self._requests(),
+            "errors": self.errors,
+            "removals": self.removals,
+            "updated_at": timestamp(self._clock.now()),
+        }
+        if tx.execute(statement.values(now | values)).rowcount != 1:
             raise ClaimLost
 
-    async def log(self, tx: AsyncConnection, level: Level, message: str, **more: Any) -> None:
+    def log(self, tx: Connection, level: Level, message: str, **more: Any) -> None:
         """Add a row to the run's log in the caller's transaction."""
-        await write_log(tx, self._clock, self.id, level, message, **more)
+        write_log(tx, self._clock, self.id, level, message, **more)
 
     async def enter(self, store: Store, phase: RunPhase, message: str) -> None:
         """Begin a phase and say so in the log."""
-        async with store.write() as tx:
-            await self.save(tx, phase=phase)
-            await self.log(tx, Level.INFO, message)
+
+        def write(tx: Connection) -> None:
+            self.save(tx, phase=phase)
+            self.log(tx, Level.INFO, message)
+
+        await store.transact(write)
 
     async def fail(self, store: Store, error: RollcallError, resource: str | None = None) -> None:
         """Keep an error of this run, for the run and in its log."""
+        await store.transact(partial(self._note, error, resource))
+
+    def _note(self, error: RollcallError, resource: str | None, tx: Connection) -> None:
         entry = {
             "code": error.code,
             "message": error.message,
@@ -100,29 +114,83 @@ class Run:
             "resource": resource,
             "retryable": error.retryable,
         }
-        self.errors.append(entry)
-        async with store.write() as tx:
-            await self.save(tx)
-            text = f"{resource}: {error.message}" if resource else error.message
-            facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
-            await self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
+        if entry not in self.errors:  # It may be kept a second time after a write that failed.
+            self.errors.append(entry)
+        self.save(tx)
+        text = f"{resource}: {error.message}" if resource else error.message
+        facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
+        self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
+
+    async def hold(self, store: Store, error: RemovalHeld, resource: str) -> None:
+        """Keep what a sweep would have removed, for an administrator to decide about."""
+        self.removals = {
+            **self.removals,
+            resource: {"rows": error.facts["removed"], "of": error.facts["total"], "confirmed": False},
+        }
+        await self.fail(store, error, resource)
+
+    def confirmed(self, resource: str) -> int:
+        """Return how many rows of a kind an administrator has agreed to lose in this run."""
+        held = self.removals.get(resource, {})
+        return int(held["rows"]) if held.get("confirmed") else 0
+
+    @property
+    def may_be_put_off(self) -> bool:
+        """Whether it may wait for better times once more."""
+        return self._attempt < ATTEMPTS_MAX
+
+    async def put_off(self, store: Store, seconds: float) -> None:
+        """Give the run back to the queue, not to be taken up before so many seconds have passed."""
+        # A second more: the stored time is cut to milliseconds, and it may never be earlier than asked.
+        late_s = 1 + self._clock.chance()
+        until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
+        text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
+        await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
 
     async def finish(self, store: Store, status: RunStatus) -> None:
-        """End the run; it is never claimed again."""
+        """End the run, or let it wait for an administrator; it is not taken up again by itself."""
+        ends = None if status is RunStatus.NEEDS_CONFIRMATION else timestamp(self._clock.now())
+        verb = "waits" if ends is None else "ended"
+        await self._leave(store, status, Level.INFO, f"The run {verb}: {status}.", finished_at=ends)
+
+    async def _leave(self, store: Store, status: RunStatus, level: Level, message: str, **values: object) -> None:
+        """Write the run's next state and give up the claim to it."""
         check_move(self._status, status)
-        async with store.write() as tx:
-            await self.save(tx, status=status, phase=None, finished_at=timestamp(self._clock.now()))
-            await self.log(tx, Level.INFO, f"The run ended: {status}.")
+
+        def write(tx: Connection) -> None:
+            self.save(tx, status=status, phase=None, owner=None, **values)
+            self.log(tx, level, message)
+
+        await store.transact(write)
         self._status = status
 
-    def _requests(self) -> dict[str, float]:
-        if self.stats is None:
-            return dict(self._requests_before)
-        now = {
-            "count": self.stats.requests,
-            "retries": self.stats.retries,
-            "throttledSeconds": round(self.stats.throttled_s, 3),
-            "resourceUnits": self.stats.resource_units,
-            "bytes": self.stats.bytes,
+    def _requests(self) -> dict[str, Any]:
+        """Return what all attempts have asked for: totals, and under `streams` those of each stream."""
+        if self.client is None:
+            return self._requests_before
+        before: dict[str, Numbers] = self._requests_before.get("streams", {})
+        streams = {
+            name: _sum([before.get(name, {}), _numbers(stats)])
+            for name, stats in ({name: RequestStats() for name in before} | self.client.streams).items()
         }
-        return {name: value + self._requests_before[name] for name, value in now.items()}
+        total = {name: value for name, value in self._requests_before.items() if name != "streams"}
+        asked = [_numbers(stats) for stats in (self.client.stats, *self.client.streams.values())]
+        return {**_sum([total, *asked]), "streams": streams}
+
+
+def _numbers(stats: RequestStats) -> Numbers:
+    return {
+        "count": stats.requests,
+        "retries": stats.retries,
+        "throttledSeconds": stats.throttled_s,
+        "resourceUnits": stats.resource_units,
+        "bytes": stats.bytes,
+    }
+
+
+def _sum(parts: Iterable[Mapping[str, float]]) -> Numbers:
+    total: Numbers = dict.fromkeys(_numbers(RequestStats()), 0)
+    for part in parts:
+        for name, value in part.items():
+            total[name] = round(total[name] + value, 3)
+    return total

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
@@ -14,7 +14,8 @@ from sync.credentials import usable_credential
 from sync.errors import BadInput, Conflict, NotFound
 from sync.organizations import check_name, check_text
 from sync.store.tables import idempotency_keys, runs, sites, tasks
-from sync.tasks.state import ACTIVE, RunStatus, TaskKind, Trigger
+from sync.tasks.log import Level, write_log
+from sync.tasks.state import ACTIVE, RunStatus, TaskKind, Trigger, check_move
 
 IDEMPOTENCY_KEY_CHARS_MAX = 200
 
@@ -101,6 +102,7 @@ async def trigger_task(
     active = await tx.scalar(select(runs.c.id).where(runs.c.task_id == task_id, runs.c.status.in_(ACTIVE)).limit(1))
     if active is not None:
         raise Conflict("A run of this task is active.", hint="Wait for it to end, or stop it.", path="task")
+    await _supersede(tx, clock, task_id)
     now = timestamp(clock.now())
     statement = insert(runs).values(
         organization_id=organization_id,
@@ -119,6 +121,42 @@ async def trigger_task(
     run_id = int((await tx.execute(statement.returning(runs.c.id))).scalar_one())
     await request.remember(tx, run_id, now)
     return run_id
+
+
+async def _supersede(tx: AsyncConnection, clock: Clock, task_id: int) -> None:
+    """Stop a run that waits for confirmation: the new one finds out anew what there is to confirm."""
+    waits = select(runs.c.id).where(runs.c.task_id == task_id, runs.c.status == RunStatus.NEEDS_CONFIRMATION)
+    now = timestamp(clock.now())
+    for run_id in (await tx.scalars(waits)).all():
+        check_move(RunStatus.NEEDS_CONFIRMATION, RunStatus.STOPPED)
+        values = {"status": RunStatus.STOPPED, "finished_at": now, "updated_at": now}
+        await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
+        await tx.run_sync(write_log, clock, run_id, Level.INFO, "A newer run of the task takes its place.")
+
+
+async def confirm_removal(
+    tx: AsyncConnection, clock: Clock, *, organization_id: int, run_id: int, confirmed_by: str
+) -> None:
+    """Let a run that waits for it remove what it told of, and queue it again; the engine is told after the commit.
+
+    What the run would remove beyond that has to be confirmed again.
+
+    Raises:
+        NotFound: there is no such run in the organization.
+        Conflict: the run does not wait for a confirmation.
+    """
+    mine = (runs.c.id == run_id, runs.c.organization_id == organization_id)
+    row = (await tx.execute(select(runs.c.status, runs.c.removals).where(*mine))).first()
+    if row is None:
+        raise NotFound("There is no such run.", path="run")
+    if row.status != RunStatus.NEEDS_CONFIRMATION:
+        raise Conflict("The run does not wait for a confirmation.", hint="See its status and errors.", path="run")
+    check_move(RunStatus(row.status), RunStatus.QUEUED)
+    removals = {kind: {**held, "confirmed": True} for kind, held in (row.removals or {}).items()}
+    values = {"status": RunStatus.QUEUED, "removals": removals, "updated_at": timestamp(clock.now())}
+    await tx.execute(update(runs).where(*mine).values(values))
+    told = ", ".join(f"{held['rows']:,} of {held['of']:,} {kind}" for kind, held in sorted(removals.items()))
+    await tx.run_sync(write_log, clock, run_id, Level.WARNING, f"{confirmed_by} confirmed the removal of {told}.")
 
 
 class _Idempotent:

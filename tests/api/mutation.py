@@ -26,6 +26,7 @@ FIELDS = {
     "mergeAssets": "asset { id name names tags comment criticality matches { source key value } azureAd { id } }",
     "splitAsset": "newAsset { id names matches { source key value } } asset { id names azureAd { id } scan { id } }",
     "triggerTask": "run { id status trigger triggeredBy attempt task { id } }",
+    "confirmRemoval": "run { id status task { id } }",
 }
 
 

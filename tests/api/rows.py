@@ -88,7 +88,7 @@ class Rows:
 async def furnish(tx: AsyncConnection, organization_id: int, *, seed: int) -> None:
     """Fill every table for an organization: sites, credentials, tasks, runs with a log, and a directory."""
     rows = Rows(organization_id, seed)
-    await next_version(tx, organization_id)
+    await tx.run_sync(next_version, organization_id)
     sites = await _insert(
         tx, tables.sites, [rows.row(tables.sites, name=f"{text} site") for text in ("%", "alpha", "ß", "Z")]
     )

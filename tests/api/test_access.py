@@ -80,6 +80,9 @@ MATRIX: dict[str, tuple[Role, str]] = {
         Role.USER, 'mutation { splitAsset(input: {asset: "", records: []}) { errors { code } } }',
     ),
     "Mutation.triggerTask": (Role.USER, 'mutation { triggerTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.confirmRemoval": (
+        Role.ADMINISTRATOR, 'mutation { confirmRemoval(input: {run: ""}) { errors { code } } }',
+    ),
 }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ async def change(world: World, organization: int, chance: random.Random, invento
     mine = table.c.organization_id == organization
     async with world.runtime.store.write() as tx:
         keys = list(await tx.scalars(select(table.c.id).where(mine)))
-        version = await next_version(tx, organization)
+        version = await tx.run_sync(next_version, organization)
         chosen = table.c.id.in_(chance.sample(keys, chance.randrange(1, 5)))
         common: dict[str, Any] = {"version": version, "updated_at": now}
         match chance.randrange(4):
@@ -153,7 +153,7 @@ async def test_change_says_what_became_of_a_row_since_the_last_pull(world: World
     gone = {row["id"] for row in await world.read(select(tables.users).where(rows.organization_id == organization))}
     touched = {live[0]: None, live[1]: "2026-11-23T04:05:06.123Z", min(gone - set(live)): None}
     async with world.runtime.store.write() as tx:
-        version = await next_version(tx, organization)
+        version = await tx.run_sync(next_version, organization)
         for key, deleted_at in touched.items():
             await tx.execute(update(tables.users).where(rows.id == key).values(version=version, deleted_at=deleted_at))
         new = await add(tx, organization, tables.users, version)

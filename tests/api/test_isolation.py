@@ -90,6 +90,7 @@ MUTATIONS: dict[str, str] = {
     "mergeAssets.input.assets": "Asset",
     "splitAsset.input.asset": "Asset",
     "splitAsset.input.records": "AzureAdDevice",
+    "confirmRemoval.input.run": "TaskRun",
 }
 
 
@@ -107,6 +108,8 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {"asset": own["asset"], "records": [own["record"]]} | (
             {"asset": id} if path.endswith("asset") else {"records": [id]}
         )
+    if path.startswith("confirmRemoval"):
+        return {"run": id}
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
     return {"name": "T", "site": ids["site"], "connector": {"azureAd": {"credential": ids["credential"]}}}
 
@@ -166,7 +169,7 @@ async def own_asset(office: World, site: int) -> dict[str, str]:
     """Return the ids of an asset of one's own, and of its record."""
     host = Host("2026-11-23T04:05:06.123Z", names=("isolated",))
     async with office.runtime.store.write() as tx:
-        await apply_scan(tx, office.runtime.clock, Place(office.home, site), [host])
+        await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, site), [host])
     (record,) = [row for row in await office.rows(tables.scan_records, office.home) if row["names"] == ["isolated"]]
     return {"asset": f"asset_{record['asset_id']}", "record": id_of("ScanRecord", record)}
 
@@ -254,7 +257,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
         async with world.runtime.store.write() as tx:
             table = chance.choice([tables.users, tables.groups, tables.devices, tables.assets])
             mine = table.c.organization_id == organization
-            version = await next_version(tx, organization)
+            version = await tx.run_sync(next_version, organization)
             if kind in (4, 5):
                 name = "name" if table is tables.assets else "display_name"
                 await tx.execute(update(table).where(mine).values({name: chance.choice(["alpha", "Alpha", None])}))
@@ -274,7 +277,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
 async def test_answer_stays_the_same_when_another_organization_changes(world: World) -> None:
     """Non-interference: whatever happens in one organization, the next answer in another is the same to the byte."""
     chance = random.Random(17)  # noqa: S311 - the same changes in every run
-    busy = await world.new_organization("Busy", seed=51)
+    busy = await world.new_organization("Restless", seed=51)
     callers = [world.caller(), world.caller(Role.VIEWER), world.caller(organization=world.beta)]
     pairs = 0
     while pairs < PAIRS:

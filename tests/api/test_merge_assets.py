@@ -31,7 +31,7 @@ async def scanned(office: World, site: str, *hosts: Host) -> list[str]:
     key = int(site.removeprefix("site_"))
     for host in hosts:
         async with office.runtime.store.write() as tx:
-            await apply_scan(tx, office.runtime.clock, Place(office.home, key), [host])
+            await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, key), [host])
     return [f"asset_{row['id']}" for row in await office.rows(tables.assets, office.home) if row["site_id"] == key]
 
 

@@ -65,7 +65,7 @@ async def test_preview_counts_what_would_go_and_removes_nothing(office: World) -
         Host("2099-01-01T00:00:00.000Z", names=("fresh",)),
     ]
     async with office.runtime.store.write() as tx:
-        await apply_scan(tx, office.runtime.clock, Place(office.home, 1), hosts)
+        await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, 1), hosts)
     given = {"staleAssets": 30, "offlineAssets": 30, "sourceAttributes": 30, "runs": 30}
     rows = (await caller.data(PREVIEW, input=given))["retentionPreview"]
     counts = {row["subject"]: row["count"] for row in rows}

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from server.simulator import read_plan
 from tests.demo.process import SIZES, run_demo, serving_demo
 
-KEYS = {"assets", "users", "groups", "memberships", "requests", "seconds", "equal", "graphqlSample"}
+KEYS = {
+    "assets", "users", "groups", "memberships", "requests", "retries", "throttledSeconds", "faults", "seconds", "equal",
+    "graphqlSample",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", [1, 7])
@@ -26,6 +30,34 @@ def test_demo_prints_one_json_object_and_equality_when_run_once(tmp_path: Path, 
     assert 150 < found["assets"] <= 200
     assert found["memberships"] > 300
     assert found["graphqlSample"]["assets"]["nodes"]
+
+
+def test_demo_equals_the_tenant_after_a_rough_night(tmp_path: Path) -> None:
+    """Throttling, 5xx, cut bodies, expired tokens and a 410 cost tries and time, and nothing of the inventory."""
+    done = run_demo(tmp_path, "--once", "--json", "--faults", "rough", "--users", "900", "--devices", "700")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["equal"] is True
+    assert set(found["faults"]) == {rule.fault for rule in read_plan("rough").rules}
+    assert found["retries"] >= 10
+    assert found["throttledSeconds"] >= 5
+
+
+def test_demo_shows_what_went_wrong_when_it_did(tmp_path: Path) -> None:
+    """The summary names the faults and what the run said about them."""
+    done = run_demo(tmp_path, "--once", "--faults", "rough", "--users", "900", "--devices", "700")
+    assert done.returncode == 0, done.stderr
+    assert "closed.mid-body" in done.stdout
+    assert "Everything is read again" in done.stdout
+    assert "throttled for" in done.stdout
+
+
+def test_demo_refuses_a_plan_that_is_none(tmp_path: Path) -> None:
+    """An unknown plan of faults is one line, before anything is synced."""
+    done = run_demo(tmp_path, "--once", "--faults", "heavenly")
+    assert done.returncode == 1
+    assert "There is no plan heavenly" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_demo_writes_plain_lines_when_there_is_no_terminal(tmp_path: Path) -> None:
@@ -51,6 +83,7 @@ def test_demo_follows_the_tenant_when_its_size_changed(tmp_path: Path) -> None:
     smaller = run_demo(tmp_path, "--once", "--json", "--users", "50", "--devices", "20", "--groups", "10")
     assert smaller.returncode == 0, smaller.stderr
     assert json.loads(smaller.stdout)["users"] == 50
+    assert "no longer has 250 of 300 users" in smaller.stderr
 
 
 def test_demo_stops_with_its_processes_when_interrupted(tmp_path: Path) -> None:

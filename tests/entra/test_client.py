@@ -122,14 +122,18 @@ async def test_get_hands_a_long_wait_to_the_caller(clock: FakeClock) -> None:
     assert clock.slept == []
 
 
-@pytest.mark.parametrize(("status", "kind"), [(429, Throttled), (500, Unavailable), (503, Unavailable)])
-async def test_get_gives_up_after_six_tries(clock: FakeClock, status: int, kind: type[EntraError]) -> None:
-    """A fault that lasts ends as a typed error after six tries."""
-    graph = ScriptedGraph(*[refusal(status)] * 6)
+@pytest.mark.parametrize(
+    ("status", "kind", "tries"), [(429, Throttled, 30), (500, Unavailable, 6), (503, Unavailable, 6)]
+)
+async def test_get_gives_up_when_a_fault_lasts(
+    clock: FakeClock, status: int, kind: type[EntraError], tries: int
+) -> None:
+    """A fault that lasts ends as a typed error: after six tries, or after thirty that Graph asked to repeat."""
+    graph = ScriptedGraph(*[refusal(status)] * tries)
     async with client_of(graph, clock=clock) as client:
         with pytest.raises(kind):
             await client.get("/users")
-    assert len(graph.asked) == 6
+    assert len(graph.asked) == tries
 
 
 @pytest.mark.parametrize(

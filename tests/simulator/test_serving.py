@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import httpx
 import msal
 import pytest
 
-from server.simulator import Simulator, running
+from server.simulator import Plan, Rule, RunningSimulator, Simulator, running
 from server.simulator.certificate import prepare_certificate
 
 
@@ -90,6 +90,44 @@ async def test_msal_signs_in_over_tls_with_both_grants(tmp_path: Path) -> None:
     assert simulator.requests.count(template="/{tenant}/oauth2/v2.0/token") == 3
 
 
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ("reset.before-headers", httpx.ReadError),
+        ("reset.mid-body", httpx.ReadError),
+        ("closed.before-headers", httpx.RemoteProtocolError),
+        ("closed.mid-body", httpx.RemoteProtocolError),
+        ("silence.before-headers", httpx.ReadTimeout),
+        ("silence.after-headers", httpx.ReadTimeout),
+    ],
+)
+async def test_connection_fails_on_a_socket_as_without_one(
+    served: RunningSimulator, row: str, error: type[httpx.TransportError]
+) -> None:
+    """What is done to a real connection looks to a client as it does in process, and the next one works."""
+    simulator = served.simulator
+    simulator.use(Plan([Rule(row)]))
+    async with tls_client(served) as client:
+        with pytest.raises(error):
+            await client.get("/v1.0/users/delta", timeout=0.3)
+        assert simulator.requests.faults == {row: 1}
+        assert (await client.get("/v1.0/users/delta")).status_code == 200
+
+
+async def test_endless_and_slow_bodies_end_with_their_client(served: RunningSimulator) -> None:
+    """Who has read enough leaves; the simulator serves the next request and stops without waiting."""
+    for row, enough in (("endless-body", 1_000_000), ("slow-body", 1)):
+        served.simulator.use(Plan([Rule(row)]))
+        async with tls_client(served) as client:
+            size = 0
+            async with client.stream("GET", "/v1.0/users/delta") as response:
+                async for chunk in response.aiter_raw():
+                    size += len(chunk)
+                    if size >= enough:
+                        break
+            assert (await client.get("/v1.0/users/delta")).status_code == 200
+
+
 async def test_simulator_stops_at_once_when_a_client_is_idle(tmp_path: Path) -> None:
     """A client that keeps its connection open does not hold the stop up, and gets no line of complaint."""
     async with AsyncExitStack() as stack:
@@ -101,6 +139,20 @@ async def test_simulator_stops_at_once_when_a_client_is_idle(tmp_path: Path) -> 
         await stack.aclose()
         assert time.perf_counter() - started < 1
         await client.aclose()
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[RunningSimulator]:
+    """Return a tenant on a real TLS socket."""
+    async with running(Simulator(users=20, devices=10, groups=5), data_dir=tmp_path) as address:
+        yield address
+
+
+def tls_client(address: RunningSimulator) -> httpx.AsyncClient:
+    """Return a Graph client that trusts the simulator's CA."""
+    headers = {"Authorization": f"Bearer {address.simulator.issue_token()}"}
+    context = ssl.create_default_context(cafile=str(address.ca_file))
+    return httpx.AsyncClient(verify=context, base_url=address, headers=headers, trust_env=False)
 
 
 def test_certificate_is_kept_and_private(tmp_path: Path) -> None:
@@ -140,6 +192,28 @@ def test_command_prints_json_when_it_listens_and_stops_cleanly(command: list[str
         "password", "adminKey",
     }  # fmt: skip
     assert "canary" in facts["clientSecret"]
+
+
+def test_command_begins_with_a_plan_of_faults(command: list[str], tmp_path: Path) -> None:
+    """--faults takes a file; the first request already meets the fault."""
+    file = tmp_path / "plan.json"
+    file.write_text('[{"fault": "failed.502", "times": 0}]')
+    arguments = [*command, "--json", "--faults", str(file)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        facts = json.loads(process.stdout.readline())
+        context = ssl.create_default_context(cafile=facts["caFile"])
+        assert httpx.get(f"{facts['origin']}/v1.0/users", verify=context, trust_env=False).status_code == 502
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
+def test_command_says_in_one_line_that_there_is_no_such_plan(command: list[str]) -> None:
+    """A mistake in a plan is found before anything listens."""
+    done = subprocess.run([*command, "--faults", "x"], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: There is no plan x: ")
 
 
 def test_command_says_in_one_line_that_the_port_is_taken(command: list[str]) -> None:

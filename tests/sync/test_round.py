@@ -106,20 +106,3 @@ async def test_inactive_devices_come_and_go_when_the_option_is_flipped(installat
     assert await differences(installation, include_inactive=True) == []
     await installation.run()
     assert await differences(installation) == []
-
-
-async def test_tenant_without_device_relations_in_delta_is_read_without_them(data_dir: Path) -> None:
-    """Where delta refuses owners of devices, everything else is still equal and the log says so."""
-    simulator = Simulator(users=30, devices=20, groups=5, device_relations_in_delta=False)
-    installation = Installation(simulator, data_dir)
-    await installation.open()
-    try:
-        await installation.furnish()
-        for _ in range(2):
-            run = await installation.run()
-            assert run.status == "SUCCEEDED"
-        problems = await differences(installation)
-        assert problems and all(problem.startswith(("edge DEVICE_OWNER", "edge DEVICE_USER")) for problem in problems)
-        assert any("no owners or users of devices" in line for line in await installation.log(run.id - 1))
-    finally:
-        await installation.close()

@@ -54,7 +54,7 @@ async def test_commit_tells_which_inventory_it_changed(inventory: Inventory) -> 
         await inventory.link(applied.touched)
         assert await heard(subscription) == [("assets", 5)] == [("assets", await inventory.version())]
         async with inventory.store.write() as tx:
-            await merge_assets(tx, inventory.clock, mine, 1, [2])
+            await tx.run_sync(merge_assets, inventory.clock, mine, 1, [2])
         assert await heard(subscription) == [("assets", await inventory.version())]
         await inventory.sweep(USER, 2)
         assert await heard(subscription) == [("users", await inventory.version())]
@@ -67,7 +67,7 @@ async def test_nothing_is_told_when_the_transaction_is_rolled_back(inventory: In
     with events.subscribe(mine, ALL) as subscription:
         with pytest.raises(InterruptedError):
             async with inventory.store.write() as tx:
-                await next_version(tx, mine)
+                await tx.run_sync(next_version, mine)
                 raise InterruptedError
         async with inventory.store.write() as tx:
             await create_organization(tx, inventory.clock, "Another")

@@ -95,6 +95,8 @@ async def test_scanned_host_is_recognised_by_the_hardware_a_directory_names(inve
     await groups(inventory, [device("d", "nb-1", physicalIds=[MAC])])
     place = Place(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
-        await apply_scan(tx, inventory.clock, place, [Host("2026-11-23T04:05:06.123Z", names=("x",), macs=(MAC,))])
+        await tx.run_sync(
+            apply_scan, inventory.clock, place, [Host("2026-11-23T04:05:06.123Z", names=("x",), macs=(MAC,))]
+        )
     (found,) = await inventory.assets()
     assert found[3] == ("d",) and found[2] == 3

@@ -36,7 +36,7 @@ async def merge(inventory: Inventory, into: str, *others: str) -> int:
     owned = await owners(inventory)
     async with inventory.store.write() as tx:
         keys = [owned[name] or 0 for name in (into, *others)]
-        await merge_assets(tx, inventory.clock, inventory.directory.organization_id, keys[0], keys[1:])
+        await tx.run_sync(merge_assets, inventory.clock, inventory.directory.organization_id, keys[0], keys[1:])
     return keys[0]
 
 
@@ -45,14 +45,16 @@ async def split(inventory: Inventory, *names: str) -> int:
     async with inventory.store.write() as tx:
         rows = (await tx.execute(select(devices).where(devices.c.external_id.in_(names)))).all()
         organization_id = inventory.directory.organization_id
-        return await split_asset(tx, inventory.clock, organization_id, rows[0].asset_id, [row.id for row in rows], [])
+        return await tx.run_sync(
+            split_asset, inventory.clock, organization_id, rows[0].asset_id, [row.id for row in rows], []
+        )
 
 
 async def scan(inventory: Inventory, *hosts: Host) -> None:
     """Apply a scan of the site."""
     place = Place(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
-        await apply_scan(tx, inventory.clock, place, hosts)
+        await tx.run_sync(apply_scan, inventory.clock, place, hosts)
 
 
 async def test_merged_asset_has_the_records_of_all(inventory: Inventory) -> None:
@@ -137,7 +139,7 @@ async def test_scan_finds_its_record_where_it_was_put(inventory: Inventory) -> N
     async with inventory.store.write() as tx:
         (record,) = await tx.scalars(select(scan_records.c.id))
         organization_id = inventory.directory.organization_id
-        new = await split_asset(tx, inventory.clock, organization_id, asset_id, [], [record])
+        new = await tx.run_sync(split_asset, inventory.clock, organization_id, asset_id, [], [record])
     for host in (Host(SEEN, names=("nb-1",), macs=(mac,)), Host(SEEN, names=("nb-1",)), Host(SEEN, macs=(mac,))):
         await scan(inventory, host)
         async with inventory.store.read() as tx:
@@ -196,10 +198,10 @@ async def test_merge_is_refused_when_the_assets_cannot_be_one(inventory: Invento
     ):
         with pytest.raises(error):
             async with inventory.store.write() as tx:
-                await merge_assets(tx, inventory.clock, organization_id, into, others)
+                await tx.run_sync(merge_assets, inventory.clock, organization_id, into, others)
     with pytest.raises(NotFound):
         async with inventory.store.write() as tx:
-            await merge_assets(tx, inventory.clock, organization_id + 1, one, [two])
+            await tx.run_sync(merge_assets, inventory.clock, organization_id + 1, one, [two])
     assert await owners(inventory) == keys
 
 
@@ -214,5 +216,5 @@ async def test_split_is_refused_when_nothing_would_remain_or_go(inventory: Inven
         with pytest.raises(error):
             async with inventory.store.write() as tx:
                 chosen = [ids[name] for name in names]
-                await split_asset(tx, inventory.clock, organization_id, keys["d"] or 0, chosen, [])
+                await tx.run_sync(split_asset, inventory.clock, organization_id, keys["d"] or 0, chosen, [])
     assert await owners(inventory) == keys

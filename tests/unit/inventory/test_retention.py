@@ -74,7 +74,7 @@ async def scan(inventory: Inventory, name: str, days: float, *, alive: bool = Tr
     """Find a host so many days ago."""
     place = Place(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
-        await apply_scan(tx, inventory.clock, place, [Host(ago(inventory, days), names=(name,), alive=alive)])
+        await tx.run_sync(apply_scan, inventory.clock, place, [Host(ago(inventory, days), names=(name,), alive=alive)])
 
 
 async def names(inventory: Inventory) -> set[str]:
@@ -199,7 +199,7 @@ async def test_tombstone_that_a_merge_hangs_on_stays(inventory: Inventory) -> No
     await inventory.link((await inventory.page(DEVICE, device("d", "a"), device("e", "b"), device("f", "c"))).touched)
     async with inventory.store.write() as tx:
         one, two = await tx.scalars(select(assets.c.id).where(assets.c.name.in_(["a", "b"])).order_by(assets.c.id))
-        await merge_assets(tx, inventory.clock, inventory.directory.organization_id, one, [two])
+        await tx.run_sync(merge_assets, inventory.clock, inventory.directory.organization_id, one, [two])
     page = await inventory.page(DEVICE, *(device(key, accountEnabled=False) for key in "def"))
     await inventory.link(page.touched)
     inventory.clock.moved_s += 200 * DAY_S

@@ -1,0 +1,20 @@
+"""What happens to the tenant while it is being read: states expire, and objects change."""
+
+from __future__ import annotations
+
+from server.simulator.churn import Churn
+from server.simulator.fault.fault import event
+from server.simulator.gate import Asked
+
+
+@event("G5, G12", ("tokens", "delta", "pages"))
+def expire(asked: Asked, value: str) -> None:
+    """All access tokens, delta links or list links given out so far expire, just before the request."""
+    simulator = asked.simulator
+    {"tokens": simulator.expire_tokens, "delta": simulator.expire_delta, "pages": simulator.expire_pages}[value]()
+
+
+@event("G14", {"few": "5", "many": "100"})
+def churn(asked: Asked, value: str) -> None:
+    """So many random changes are made to the directory, just before the request."""
+    Churn(asked.simulator.directory, asked.number).apply(int(value))

@@ -1,0 +1,116 @@
+"""The way in: every request is classified, handed to the faults, and written down as it was answered in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.simulator.connection import ConnectionCut, ConnectionSilent
+from server.simulator.query import parse_options
+from server.simulator.request_log import Entry
+from server.simulator.route import stream_of, template_of, without_turn
+
+if TYPE_CHECKING:
+    from server.simulator.simulator import Simulator
+
+SCOPE_KEY = "simulator"  # where the classified request stands in the scope
+NO_ANSWER = 0  # the status of a request that was never answered
+
+
+class Faults(Protocol):
+    """Sees every request first and decides whether and how `app` answers it; a Plan is one."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
+        """Answer, delay, damage or pass on one request."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request to Graph or to the sign-in service.
+
+    `pages` holds, for each stream it belongs to, which page of it this is, from 1; asking again is the same page.
+    `units` and `fault` are filled in while it is answered.
+    """
+
+    simulator: Simulator
+    number: int
+    method: str
+    url: str
+    template: str
+    pages: dict[str, int] = field(default_factory=dict)
+    units: int = 0
+    fault: str | None = None
+
+
+class Gate:
+    """The outermost layer of one tenant; the admin door lies outside of it."""
+
+    def __init__(self, app: ASGIApp, simulator: Simulator) -> None:
+        self._app = app
+        self._simulator = simulator
+        self._number = 0
+        self._last: dict[str, tuple[str, int]] = {}  # stream → the address asked last, and its page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on and write down its answer."""
+        # The admin door stays free of faults: a test must be able to switch them off.
+        if scope["type"] != "http" or scope["path"].startswith("/_simulator"):
+            await self._app(scope, receive, send)
+            return
+        asked = scope[SCOPE_KEY] = self._classify(scope)
+        log, answered = self._simulator.requests, False
+
+        def write_down(status: int) -> None:
+            nonlocal answered
+            answered = True
+            stream = next(iter(asked.pages), None)
+            log.record(Entry(asked.method, asked.template, status, stream, asked.fault), asked.url, units=asked.units)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                write_down(message["status"])
+            await send(message)
+
+        faults = self._simulator.faults
+        try:
+            if faults is None:
+                await self._app(scope, receive, counted)
+            else:
+                await faults(scope, receive, counted, self._app)
+        except (ConnectionCut, ConnectionSilent):
+            if not answered:
+                write_down(NO_ANSWER)
+            raise
+
+    def _classify(self, scope: Scope) -> Asked:
+        self._number += 1
+        query = scope["query_string"].decode("latin-1")
+        url = f"{self._simulator.origin}{scope['path']}{'?' if query else ''}{query}"
+        template = template_of(scope["path"])
+        asked = Asked(self._simulator, self._number, scope["method"], url, template)
+        stream = stream_of(template)
+        if stream:
+            options = parse_options(parse_qsl(query, keep_blank_values=True))
+            follows = "skiptoken" in options
+            asked.pages[stream] = self._page(stream, url, follows)
+            if template == "/v1.0/groups/delta":
+                self._count_members(asked, options.get("skiptoken", ""))
+        return asked
+
+    def _count_members(self, asked: Asked, token: str) -> None:
+        """A page of groups that goes on with a big group's members belongs to the stream of members too."""
+        if self._simulator.continues_group(token):
+            asked.pages["members"] = self._page("members", asked.url, follows="members" in self._last)
+        else:
+            self._last.pop("members", None)
+
+    def _page(self, stream: str, url: str, follows: bool) -> int:
+        url = without_turn(url)
+        last, number = self._last.get(stream, ("", 0))
+        if url != last:
+            number = number + 1 if follows else 1
+        self._last[stream] = (url, number)
+        return number

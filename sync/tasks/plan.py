@@ -1,0 +1,97 @@
+"""Where each stream of a run begins: at its cursor while that fits, else with a round that reads everything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import update
+
+from sync.entra.stream import Start, delta_url
+from sync.inventory.apply import Round
+from sync.inventory.directory import Cursor, Directory, load_cursor
+from sync.inventory.kind import DEVICE, Kind
+from sync.store import Store
+from sync.store.tables import cursors
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose links these are: a link made for another server, tenant or app does not fit."""
+
+    origin: str
+    tenant_id: str
+    client_id: str
+
+    def query_hash(self, stream: str, selected: Sequence[str]) -> str:
+        """Name what a stream's link was made for; another name means that everything has to be read again."""
+        parts = (self.origin, self.tenant_id, self.client_id, stream, *selected)
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one stream of this run begins: from `start`, in `round_`, its first page being `page_number`."""
+
+    kind: Kind
+    start: Start | str
+    round_: Round
+    page_number: int
+    query_hash: str
+    # Whether delta carries the kind's edges; else they are read by streams of their own.
+    with_edges: bool
+
+    @property
+    def swept(self) -> Kind:
+        """The kind, with those edges only that the end of a full round may sweep: the ones the round reads."""
+        return self.kind if self.with_edges else replace(self.kind, edges={})
+
+
+class Planner:
+    """Plans the streams of one run."""
+
+    def __init__(self, store: Store, directory: Directory, identity: Identity) -> None:
+        self._store, self.directory, self.identity = store, directory, identity
+
+    async def plan(self, kind: Kind, has_relations: Callable[[], Awaitable[bool]]) -> Plan:
+        """Go on from the stream's cursor, or begin anew.
+
+        Args:
+            kind: whose stream it is.
+            has_relations: asks Graph whether a delta of devices reports their owners; called only if need be.
+        """
+        cursor = await self.cursor(kind.plural)
+        for with_edges in (True, False) if kind is DEVICE else (True,):
+            hashed = self._query_hash(kind, with_edges)
+            if cursor and cursor.query_hash == hashed:
+                round_ = Round(cursor.generation, cursor.full_round and not cursor.complete)
+                number = 1 if cursor.complete else cursor.page_number + 1
+                return Plan(kind, cursor.link, round_, number, hashed, with_edges)
+        # Which relations a device delta carries is not documented: ask before the first round.
+        with_edges = kind is not DEVICE or await has_relations()
+        return self._full(kind, cursor, 0, with_edges)
+
+    async def again(self, plan: Plan) -> Plan:
+        """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""
+        cursor = await self.cursor(plan.kind.plural)
+        return self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
+
+    async def forget(self, stream: str) -> None:
+        """Have the stream's next run read everything: its link leads nowhere, or round in a circle."""
+        mine = (cursors.c.directory_id == self.directory.id, cursors.c.stream == stream)
+        async with self._store.write() as tx:
+            await tx.execute(update(cursors).where(*mine).values(query_hash=""))
+
+    async def cursor(self, stream: str) -> Cursor | None:
+        """Return where a stream stands."""
+        async with self._store.read() as tx:
+            return await load_cursor(tx, self.directory, stream)
+
+    def _full(self, kind: Kind, cursor: Cursor | None, generation: int, with_edges: bool) -> Plan:
+        generation = max(generation, cursor.generation if cursor else 0) + 1
+        start = Start(delta_url(kind.plural, kind.select(with_edges=with_edges)))
+        return Plan(kind, start, Round(generation, True), 1, self._query_hash(kind, with_edges), with_edges)
+
+    def _query_hash(self, kind: Kind, with_edges: bool) -> str:
+        return self.identity.query_hash(kind.plural, kind.select(with_edges=with_edges))
