@@ -20,6 +20,7 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
+from schema.candidate import SCAN_MAX, led
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
@@ -128,7 +129,10 @@ def aggregate(target: str, description: str) -> Any:
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
-        rows, _ = narrowed(context.viewpoint, noun, arguments)
+        rows, _, found = narrowed(context.viewpoint, noun, arguments)
+        if found is not None:
+            chosen_rows = led(rows, noun.key, found, SCAN_MAX)
+            rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
         chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
         return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
 
@@ -166,7 +170,10 @@ def _group_by_input(noun: Noun) -> Any:
     }
     for relation in noun.relations.values():
         words = to_camel_case(relation.name)
-        fields[relation.name] = (named(f"{relation.target}GroupField"), f"A field of its `{words}`; each counts once.")
+        fields[relation.name] = (
+            named(f"{relation.target}GroupField"),
+            f"A field of its `{words}`; a row counts once for each value they have, as null if there are none.",
+        )
     body: dict[str, Any] = {"__annotations__": {name: Optional[type_] for name, (type_, _) in fields.items()}}  # noqa: UP045
     body |= {name: strawberry.field(default=UNSET, description=text) for name, (_, text) in fields.items()}
     description = f"What to group rows of {noun.name} by; exactly one."

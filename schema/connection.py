@@ -12,6 +12,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.arguments import ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
+from schema.candidate import Candidates, candidates
 from schema.context import Context
 from schema.expr import Expr
 from schema.fields import NOUNS, Field, Noun, referring, related
@@ -158,15 +159,18 @@ def narrowing(target: str) -> dict[str, Any]:
     return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
 
 
-def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr]:
-    """Select the rows that a caller may see and means, and say which condition chose them.
+def narrowed(
+    viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]
+) -> tuple[Select[Any], Expr, Candidates | None]:
+    """Select the rows that a caller may see and means; say which condition chose them, and what leads to them.
 
     Raises:
         BadInput: the condition cannot be used.
         Forbidden: it compares what the caller may not read.
     """
     expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
-    return rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint)), expr
+    rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
+    return rows, expr, candidates(noun, expr, viewpoint.principal.organization_id)
 
 
 def given(value: Any) -> Any:
@@ -197,7 +201,7 @@ def listing_of(
         Forbidden: a condition compares what the caller may not read.
     """
     noun, is_transitive = NOUNS[form.target], bool(arguments.get("transitive"))
-    rows, expr = narrowed(viewpoint, noun, arguments)
+    rows, expr, found = narrowed(viewpoint, noun, arguments)
     listing = Listing(
         name=noun.name,
         place=(*place, is_transitive, repr(expr)),
@@ -205,6 +209,7 @@ def listing_of(
         key=noun.key,
         columns=columns,
         keys=sort_keys(noun, arguments.get("order_by", UNSET)),
+        candidates=found,
     )
     pairs = form.transitive if is_transitive else form.pairs
     return listing if pairs is None else nested(listing, pairs, noun)

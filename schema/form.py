@@ -91,6 +91,14 @@ class Found:
     sought: Callable[..., tuple[ColumnElement[Any], Any]]
 
 
+@dataclass(frozen=True)
+class Named:
+    """Rows of any noun by ids; `sought(arguments)` returns the noun and the key that each id names."""
+
+    sought: Callable[..., list[tuple[str, int]]]
+    is_many: bool
+
+
 def computed(*needs: str, description: str) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field that is a function of stored values of its record.
 

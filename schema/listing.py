@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    Column,
     ColumnElement,
     FromClause,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from schema.access import Principal
+from schema.candidate import SCAN_MAX, WALK_MAX, Candidates, led
 from schema.context import Context
 from schema.fields import Noun
 from schema.form import Pairs
@@ -49,6 +51,7 @@ class Listing:
         keys: the order; the last one is unique.
         near: the parents whose lists these are, if they are nested.
         attach: joins to (parents and keys) what `columns` are read from, by a condition.
+        candidates: leads to the rows that can be meant, if an index knows them and there are no parents.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Listing:
     keys: tuple[SortKey, ...]
     near: TableValuedAlias | None = None
     attach: Attach | None = None
+    candidates: Candidates | None = None
 
     @property
     def identity(self) -> bytes:
@@ -76,7 +80,7 @@ def codec_of(listing: Listing, organization_id: int, parent: int | None, key: by
 def nested(listing: Listing, pairs: Pairs, noun: Noun) -> Listing:
     """Narrow a list to what a relation leads to from each parent; two ways to the same row count once."""
     selected, near = pairs(), asked_keys("parents")
-    listing = replace(listing, near=near, attach=partial(_outer, noun.table))
+    listing = replace(listing, near=near, attach=partial(_outer, noun.table), candidates=None)
     parent, target = (related := selected.subquery()).columns
     rows = listing.rows.join_from(noun.table, related, target == noun.key).where(parent == near.c.value)
     if not are_unique(selected):
@@ -98,7 +102,13 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     twenty rows, however long it is.
     """
     chosen = listing.rows if values is None else listing.rows.where(behind(keys, values))
-    page = chosen.order_by(*(key.term() for key in keys)).limit(bindparam("size", type_=Integer()))
+    order, size = [key.term() for key in keys], bindparam("size", type_=Integer())
+    if listing.candidates is not None:
+        most = WALK_MAX if _is_walked(keys[0]) else SCAN_MAX
+        few = led(chosen.order_by(*order), listing.key, listing.candidates, most, size)
+        page = select(listing.key).where(listing.key.in_(few)).order_by(*order)
+        return page.with_only_columns(*listing.columns, maintain_column_froms=True)
+    page = chosen.order_by(*order).limit(size)
     if listing.near is None or listing.attach is None:
         return page.with_only_columns(*listing.columns, maintain_column_froms=True)
     inner = page.correlate(listing.near).subquery("page")
@@ -109,9 +119,20 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     return statement.order_by(listing.near.c.key, found.c.key)
 
 
+def _is_walked(key: SortKey) -> bool:
+    """Tell whether an index has an organization's rows in the order of a column."""
+    column = key.column
+    if not isinstance(column, Column) or key.nulls_first is key.is_descending:
+        return False
+    leading = ["organization_id", column.name]
+    return any([one.name for one in index.columns][:2] == leading for index in column.table.indexes)
+
+
 def count_of(listing: Listing) -> Select[Any]:
     """Select the number of rows of the whole list, of each parent."""
     number, near = func.count().label("number"), listing.near
+    if listing.candidates is not None:
+        return select(number).select_from(led(listing.rows, listing.key, listing.candidates, SCAN_MAX).subquery())
     if near is None:
         return listing.rows.with_only_columns(number, maintain_column_froms=True)
     counted = select(number).select_from(listing.rows.correlate(near).subquery("page"))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import strawberry
 from strawberry.types import Info
 
-from schema.access import least_role
+from schema.access import Role, least_role
 from schema.arguments import ID, IDS, argument
 from schema.context import Context
-from schema.fields import NOUNS, Noun, Record
+from schema.fields import NOUNS, Record
+from schema.form import FORM, Named
 from schema.ids import decode_id, prefix_of
 from sync.errors import BadInput
 
@@ -21,24 +23,28 @@ IDS_MAX = 1_000
 def node() -> Any:
     """Declare `Query.node`."""
 
+    def sought(id: str) -> list[tuple[str, int]]:
+        return [_decoded(id, "id")]
+
     async def resolve(root: Any, info: Any, id: Any) -> Any:
-        return await _load(info.context, *_decoded(id, "id"))
+        return await _load(info.context, *sought(id)[0])
 
     resolve.__annotations__ = {"info": Info, "id": argument(strawberry.ID, ID), "return": Optional[Record]}  # noqa: UP045
-    return strawberry.field(
-        resolver=resolve, description="Anything, by its id; null if it is not there for this caller."
-    )
+    text = "Anything, by its id; null if it is not there for this caller."
+    return strawberry.field(resolver=resolve, description=text, metadata={FORM: Named(sought, is_many=False)})
 
 
 def nodes() -> Any:
     """Declare `Query.nodes`."""
 
-    async def resolve(root: Any, info: Any, ids: Any) -> Any:
+    def sought(ids: Sequence[str]) -> list[tuple[str, int]]:
         if len(ids) > IDS_MAX:
             raise BadInput(f"ids has {len(ids)} values; at most {IDS_MAX} are allowed.", path="ids")
+        return [_decoded(id, f"ids[{place}]") for place, id in enumerate(ids)]
+
+    async def resolve(root: Any, info: Any, ids: Any) -> Any:
         # All are read before any is loaded, so that a wrong one costs no query.
-        wanted = [_decoded(id, f"ids[{place}]") for place, id in enumerate(ids)]
-        return await asyncio.gather(*(_load(info.context, noun, key) for noun, key in wanted))
+        return await asyncio.gather(*(_load(info.context, noun, key) for noun, key in sought(ids)))
 
     resolve.__annotations__ = {
         "info": Info,
@@ -46,20 +52,25 @@ def nodes() -> Any:
         "return": list[Optional[Record]],  # noqa: UP045 - Strawberry reads these at run time
     }
     text = f"Several things by their ids, at most {IDS_MAX:,}, in the same order; null for one that is not there."
-    return strawberry.field(resolver=resolve, description=text)
+    return strawberry.field(resolver=resolve, description=text, metadata={FORM: Named(sought, is_many=True)})
 
 
-def _decoded(text: str, path: str) -> tuple[Noun, int]:
+def is_open(noun: str, role: Role) -> bool:
+    """Tell whether a role may see a kind of row at all.
+
+    A document with `node` only says that anything is asked for: what the id leads to needs a role of its own.
+    """
+    least = least_role(noun)
+    return least is not None and role.reaches(least)
+
+
+def _decoded(text: str, path: str) -> tuple[str, int]:
     prefix = prefix_of(text)
     for noun in NOUNS.values():
         if noun.prefix == prefix:
-            return noun, decode_id(text, noun.prefix, noun.name, path)
+            return noun.name, decode_id(text, noun.prefix, noun.name, path)
     raise BadInput("This is not an id.", hint="An id names its kind, such as asset_12.", path=path)
 
 
-async def _load(context: Context, noun: Noun, key: int) -> Any:
-    least = least_role(noun.name)
-    # The document only says that anything is asked for: what the id leads to needs a role of its own.
-    if least is None or not context.principal.role.reaches(least):
-        return None
-    return await context.load(noun.name, key)
+async def _load(context: Context, noun: str, key: int) -> Any:
+    return await context.load(noun, key) if is_open(noun, context.principal.role) else None

@@ -39,8 +39,8 @@ _TIME = {
     Op.LTE: "Before or at.",
     Op.GT: "After.",
     Op.GTE: "After or at.",
-    Op.OLDER_THAN: "Before so long ago: `30d`; a missing time is not.",
-    Op.NEWER_THAN: "After so long ago, also in the future: `12h`.",
+    Op.OLDER_THAN: "More than so long ago: `90d` finds what is stale; a missing time is not old.",
+    Op.NEWER_THAN: "Less than so long ago, also in the future: `1d` finds everything since this time yesterday.",
 }
 _LIST = {
     Op.HAS: "An element equals this, in any letter case.",

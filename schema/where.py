@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from schema.access import Principal, least_role
+from schema.candidate import candidates
 from schema.compare import NUMBERS, compare
 from schema.expr import And, Compare, Count, Expr, Not, Or, Quantifier, Related
 from schema.fields import NOUNS, Noun, Relation
@@ -147,7 +148,10 @@ def _parents(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -
 def _visible(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> list[ColumnElement[bool]]:
     _check_reach(noun, relation.graphql_name, viewpoint)
     target = NOUNS[relation.target]
-    return [target.visible, target.scope(viewpoint.principal), clause(target, part, viewpoint)]
+    conditions = [target.visible, target.scope(viewpoint.principal), clause(target, part, viewpoint)]
+    if found := candidates(target, part, viewpoint.principal.organization_id):
+        conditions.append(target.key.in_(found(None)))
+    return conditions
 
 
 def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[bool]:

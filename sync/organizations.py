@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,7 +57,7 @@ async def default_organization(tx: AsyncConnection) -> int:
     return int(organization_id)
 
 
-async def next_version(tx: AsyncConnection, organization_id: int) -> int:
+def next_version(tx: Connection, organization_id: int) -> int:
     """Bump the organization's data version and return it, for the rows this transaction writes.
 
     The row stays locked until the commit, so versions become visible in order: whoever has read up to a version has
@@ -65,7 +65,7 @@ async def next_version(tx: AsyncConnection, organization_id: int) -> int:
     """
     table = tables.organizations
     statement = update(table).where(table.c.id == organization_id).values(version=table.c.version + 1)
-    version = await tx.scalar(statement.returning(table.c.version))
+    version = tx.scalar(statement.returning(table.c.version))
     if version is None:
         raise NotFound("There is no such organization.")
     return int(version)

@@ -13,6 +13,7 @@ from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
 from sync.entra.limiter import Limiters
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
+from sync.indexer import Indexer
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
@@ -60,6 +61,7 @@ class Runtime:
         self.custom = config.custom
         self.tokens = KnownTokens(store, clock)
         self.first_start = False
+        self.indexer = Indexer(store, clock)
         self.vault: Vault
         self._lock = lock
         self._stopping = asyncio.Event()
@@ -86,6 +88,8 @@ class Runtime:
                 await runtime._furnish()
             if run_tasks:
                 await runtime.engine.start()
+                # What an earlier process did not come to.
+                runtime.indexer.wake()
         except BaseException:
             await runtime.close()
             raise
@@ -94,6 +98,7 @@ class Runtime:
     async def close(self) -> None:
         """Let runs finish the page in hand, close the database, give back the lock."""
         await self.engine.stop()
+        await self.indexer.stop()
         await self.store.close()
         self._lock.release()
 
@@ -130,6 +135,8 @@ class Runtime:
             _log.exception("run %d failed unexpectedly", run_id)
             await run.fail(self.store, RollcallError("The run failed unexpectedly; the server's log has the details."))
             await run.finish(self.store, RunStatus.FAILED)
+        finally:
+            self.indexer.wake()
 
 
 def _take_lock(data_dir: Path) -> FileLock:

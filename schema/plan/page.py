@@ -64,7 +64,14 @@ class BoundLookup:
     value: Any
 
 
-Bound = BoundList | BoundLookup
+@dataclass(frozen=True, slots=True)
+class BoundNames:
+    """Ids that were read: the noun and the key that each names."""
+
+    sought: Sequence[tuple[str, int]]
+
+
+Bound = BoundList | BoundLookup | BoundNames
 
 
 @dataclass(slots=True)

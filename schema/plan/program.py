@@ -15,12 +15,14 @@ from strawberry.types.arguments import convert_arguments
 
 from schema.access import Principal
 from schema.connection import listing_of, window_of
-from schema.form import FORM, Found, Many, Members
+from schema.fields import NOUNS
+from schema.form import FORM, Found, Many, Members, Named
 from schema.member import member_listing
+from schema.node import is_open
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Nodes
 from schema.plan.level import Columns, Run
-from schema.plan.page import Bound, BoundList, BoundLookup, Connection, ordered
+from schema.plan.page import Bound, BoundList, BoundLookup, BoundNames, Connection, ordered
 from schema.plan.refusal import Gave, Refused
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement
@@ -97,6 +99,8 @@ class ProgramCompiler:
                 return self._connect(query, nodes, form).whole
             case Found() as form:
                 return self._lookup(query, nodes, form)
+            case Named() as form:
+                return self._named(query, nodes, form)
         raise Refused
 
     def _lookup(self, query: GraphQLObjectType, nodes: Nodes, form: Found) -> Root:
@@ -119,6 +123,27 @@ class ProgramCompiler:
             return view.show(run, rows)[0] if rows else None
 
         self._program.binds.append(bind)
+        return find
+
+    def _named(self, query: GraphQLObjectType, nodes: Nodes, form: Named) -> Root:
+        slot, role = len(self._program.binds), self._principal.role
+        self._program.binds.append(
+            lambda variables: BoundNames(form.sought(**self._arguments(query, nodes[0], variables)))
+        )
+        rows = {noun: self._compiler.by_key(noun, nodes, 0) for noun in NOUNS if is_open(noun, role)}
+
+        def find(run: Run) -> Any:
+            bound = run.bounds[slot]
+            assert isinstance(bound, BoundNames)  # noqa: S101 - slots are handed out by kind
+            keys: dict[str, set[int]] = {noun: set() for noun in rows}
+            for noun, key in bound.sought:
+                if noun in keys:
+                    keys[noun].add(key)
+            # One statement a noun; of one that no id names nothing is read.
+            found = {noun: rows[noun].of_keys(run, wanted) for noun, wanted in keys.items()}
+            shown = [found.get(noun, {}).get(key) for noun, key in bound.sought]
+            return shown if form.is_many else shown[0]
+
         return find
 
     def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Members) -> Connection:

@@ -26,6 +26,7 @@ from sync.inventory.kind import Edge
 from sync.store.tables import assets
 
 _a = assets.c
+_SOURCES = "The sources that have a record of it: `azuread` (a device of the directory), `scan` (found on the network)."
 
 
 @strawberry.type(description="Why a record was taken to belong to an asset.")
@@ -50,11 +51,7 @@ class Attribute:
 @noun(
     assets,
     "asset",
-    conditions={
-        "sources": condition(
-            _a.source_mask, Kind.SOURCES, "The sources that have a record of it: `azuread`, `scan`.", keyword="source"
-        )
-    },
+    conditions={"sources": condition(_a.source_mask, Kind.SOURCES, _SOURCES, keyword="source")},
     description="A machine, seen through the records that one or more sources have of it.",
 )
 class Asset(Record):
@@ -69,7 +66,7 @@ class Asset(Record):
     )
     macs: list[str] = field(_a.macs, "Its MAC addresses.", keyword="mac", text=True)
     type: str | None = field(_a.type, "The type of machine, such as Server or Mobile, if a source tells.")
-    os: str | None = field(_a.os, "The operating system.", text=True)
+    os: str | None = field(_a.os, "The operating system, such as Windows, iOS or Ubuntu.", text=True)
     os_version: str | None = field(_a.os_version, "The version of the operating system.", kind=Kind.VERSION)
     manufacturer: str | None = field(_a.manufacturer, "The manufacturer.", aliases=("vendor",))
     model: str | None = field(_a.model, "The model.")
@@ -77,18 +74,25 @@ class Asset(Record):
     alive: bool | None = field(
         _a.alive, "Whether it answered the last scan; null if it was never scanned.", aliases=("online",)
     )
-    scanned: bool = field(_a.scanned, "Whether a scan has seen it.")
+    scanned: bool = field(_a.scanned, "Whether a scan has ever seen it; false for what only a directory knows.")
     source_count: int = field(_a.source_count, "How many sources have a record of it.")
     comment: str | None = field(_a.comment, "A person's comment.")
     criticality: str | None = field(_a.criticality, "How much it matters, as a person judged it.")
     tags: list[str] = field(_a.tags, "Tags that people gave it.", keyword="tag")
     first_seen: DateTime | None = field(_a.first_seen, "When a source first knew it.")
-    last_seen: DateTime | None = field(_a.last_seen, "When a source last saw it active.")
+    last_seen: DateTime | None = field(
+        _a.last_seen, 'When a source last saw it active; what is stale was seen `olderThan: "90d"`.'
+    )
     created_at: DateTime = field(_a.created_at, "When this server made the asset.")
-    updated_at: DateTime = field(_a.updated_at, "When this server last changed it.")
+    updated_at: DateTime = field(
+        _a.updated_at,
+        'When this server last changed it, or made it; what changed since yesterday is `newerThan: "1d"`.',
+    )
     site = one("Site", "site_id", "The site it lives in.", is_required=True)
     organization = one("Organization", "organization_id", "The organization it belongs to.", is_required=True)
-    owners = many("User", "The users that own its device.", lambda: from_assets(Edge.DEVICE_OWNER))
+    owners = many(
+        "User", "The users that own its device, as the directory says.", lambda: from_assets(Edge.DEVICE_OWNER)
+    )
     registered_users = many("User", "The users its device is registered to.", lambda: from_assets(Edge.DEVICE_USER))
     groups = many(
         "Group", "The groups its device is a member of.", lambda: into_assets(Edge.MEMBER), transitive=groups_of_assets
@@ -107,7 +111,7 @@ class Asset(Record):
         source=(sources.SCAN, "dev"),
     )
 
-    @computed("source_mask", description="The sources that have a record of it: `azuread`, `scan`.")
+    @computed("source_mask", description=_SOURCES)
     def sources(mask: int) -> list[str]:
         """Spell out the stored mask."""
         return sources.names(mask)

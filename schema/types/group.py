@@ -81,7 +81,10 @@ class Group(Record):
     on_premises_net_bios_name: str | None = field(_g.on_premises_net_bios_name, "NetBIOS domain on-premises.")
     on_premises_security_identifier: str | None = field(_g.on_premises_security_identifier, "SID on-premises.")
     created_at: DateTime = field(_g.created_at, "When this server first saw the group.")
-    updated_at: DateTime = field(_g.updated_at, "When this server last saw the group change.")
+    updated_at: DateTime = field(
+        _g.updated_at,
+        'When this server last saw the group change, or first saw it; since yesterday is `newerThan: "1d"`.',
+    )
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     members = members()
     users = many("User", "The users that are members.", lambda: along(Edge.MEMBER), transitive=members_of_groups)

@@ -73,7 +73,10 @@ class User(Record):
         _u.on_premises_user_principal_name, "User principal name on-premises."
     )
     created_at: DateTime = field(_u.created_at, "When this server first saw the user.")
-    updated_at: DateTime = field(_u.updated_at, "When this server last saw the user change.")
+    updated_at: DateTime = field(
+        _u.updated_at,
+        'When this server last saw the user change, or first saw it; since yesterday is `newerThan: "1d"`.',
+    )
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     manager = linked("User", "The user's manager.", lambda: along(Edge.MANAGER))
     manager_chain = every(

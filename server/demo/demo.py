@@ -25,7 +25,7 @@ RUN_S_MAX = 3_600.0
 TOKEN_ROLE = "SUPERUSER"  # noqa: S105 - the name of a role
 _RUN = """query($id: ID!) { taskRun(id: $id) {
   id status startedAt finishedAt progress { stage done total } requests { count retries throttledSeconds }
-  errors { code message hint resource } log(first: 100) { nodes { level message } }
+  problems: errors { code message hint resource } log(first: 100) { nodes { level message } }
 } }"""
 
 
@@ -133,9 +133,14 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
     task = await _task(place, console)
     begun = clock.monotonic()
     run = await _watch(place.client, await _trigger(place.client, task), clock, console)
+    if run["status"] == "NEEDS_CONFIRMATION":
+        # Whoever chose another size for the tenant wants the difference gone.
+        for problem in run["problems"]:
+            console.print(f"  {problem['message']}")
+        run = await _watch(place.client, await _confirm(place.client, run["id"]), clock, console)
     seconds = clock.monotonic() - begun
     if run["status"] != "SUCCEEDED":
-        told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["errors"])
+        told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["problems"])
         raise DemoFailed(f"The run ended {run['status']}. {told}")
     return Synced(run, seconds)
 
@@ -209,14 +214,19 @@ async def _trigger(client: Client, task: str) -> str:
     return str((await client.ask(document, task=task))["triggerTask"]["run"]["id"])
 
 
+async def _confirm(client: Client, run: str) -> str:
+    document = "mutation($run: ID!) { confirmRemoval(input: { run: $run }) { run { id } errors { message hint } } }"
+    return str((await client.ask(document, run=run))["confirmRemoval"]["run"]["id"])
+
+
 async def _watch(client: Client, run_id: str, clock: Clock, console: Console) -> dict[str, Any]:
-    console.print("The task was triggered:")
+    console.print("The run is on its way:")
     deadline = clock.monotonic() + RUN_S_MAX
     with RunProgress(console) as progress:
         while clock.monotonic() < deadline:
             run: dict[str, Any] = (await client.ask(_RUN, id=run_id))["taskRun"]
             progress.show(run)
-            if run["finishedAt"]:
+            if run["finishedAt"] or run["status"] == "NEEDS_CONFIRMATION":
                 return run
             await clock.sleep(POLL_S)
     raise DemoFailed("The run did not end in time.")

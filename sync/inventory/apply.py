@@ -6,25 +6,29 @@ Applying a page twice changes nothing the second time. The rules are in docs/syn
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, and_, bindparam, select
 
 from sync.clock import Clock, timestamp
-from sync.inventory.directory import Directory, chunks, identify, stamp
-from sync.inventory.edge import apply_edges, drop_edges
-from sync.inventory.item import Change, attributes, changes, columns, content_hash
-from sync.inventory.kind import Kind
+from sync.inventory.directory import Directory, Mention, identify
+from sync.inventory.edge import apply_edges
+from sync.inventory.item import Change, changes, columns, content_hash, json_text
+from sync.inventory.kind import KINDS, Kind
 from sync.inventory.source import AZUREAD
 from sync.organizations import next_version
 from sync.store import AnyRow
-from sync.store import insert as insert_or
+from sync.store.among import among
+from sync.store.bulk import delete_rows, update_rows, upsert_rows
 from sync.store.tables import objects, raw
 
 SOFT, GONE, VANISHED = "SOFT", "GONE", "VANISHED"
+_DELETIONS = {None: None, "changed": SOFT, "deleted": GONE}
+# Written once, with the row.
+_KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", "created_at")
 
 
 @dataclass
@@ -39,14 +43,21 @@ class Applied:
 
 @dataclass(frozen=True)
 class Round:
-    """The round a page belongs to: a full one stamps what it sees with its generation."""
+    """The round a page belongs to.
+
+    Args:
+        generation: stamped by a full round on what it sees.
+        full: it reads everything, so that its end may sweep what it did not see.
+        minimal: it was asked for with Prefer: return=minimal, so that an absent property means unchanged, not null.
+    """
 
     generation: int
     full: bool
+    minimal: bool = False
 
 
-async def apply_page(
-    tx: AsyncConnection,
+def apply_page(
+    tx: Connection,
     clock: Clock,
     directory: Directory,
     kind: Kind,
@@ -58,143 +69,168 @@ async def apply_page(
     Args:
         tx: an open write transaction; never committed here.
         items: 0 to 999 items in Graph's order; an id may repeat, the last one wins and edges add up.
-        round_: stamped on what the page shows, if the round is a full one.
+        round_: what an absent property means, and what is stamped on the objects that the page shows.
 
     Returns:
-        Rows created, updated, unchanged, removed and restored; they sum to the distinct ids in the page.
+        Rows created, updated, unchanged, removed, restored and unknown (a removal of what was never here); they sum
+        to the distinct ids in the page.
 
     Source: learn.microsoft.com/graph/delta-query-overview (replays), delta-query-groups (repeated groups)
     """
-    folded = changes(kind, items)
-    shown = {change.external_id: change for change in folded if change.item is not None}
-    removed = {change.external_id: change for change in folded if change.item is None}
-    wanted: dict[str, str | None] = {end: name for change in shown.values() for end, name in change.ends()}
-    wanted.update(dict.fromkeys(shown, kind.name))
-    keys = await identify(tx, directory, wanted)
-    applied = Applied(seen=[keys[external_id] for external_id in shown])
-    writer = _RowWriter(tx, timestamp(clock.now()), directory, kind)
-    await writer.write(shown, keys, applied)
-    if removed:
-        await writer.remove(removed, applied)
-    if round_.full:
-        await stamp(tx, applied.seen, round_.generation)
-    if kind.edges:
-        await apply_edges(tx, directory, kind, shown.values(), keys, round_, applied.edge_counts)
-    if writer.version is None and any(counter.total() for counter in applied.edge_counts.values()):
-        await next_version(tx, directory.organization_id)
+    applied, folded = Applied(), changes(kind, items, minimal=round_.minimal)
+    if not folded:
+        return applied
+    mentions = _mentions(kind, folded, round_)
+    asked = {*mentions, *(change.external_id for change in folded)}
+    asked.update(end for change in folded for end in change.unlinked_ends())
+    known = stored(tx, directory, kind, asked)
+    keys = identify(tx, directory, mentions, known)
+    applied.seen = [keys[change.external_id] for change in folded if change.item is not None]
+    if round_.minimal:
+        _complete(tx, folded, known)
+    rows = _Rows(timestamp(clock.now()), directory, kind, keys, known, applied)
+    for change in folded:
+        rows.add(change)
+    is_changed = rows.write(tx)
+    is_changed |= apply_edges(tx, kind, folded, keys, round_, applied.edge_counts)
+    if is_changed and not applied.touched:
+        next_version(tx, directory.organization_id)
     return applied
 
 
-class _RowWriter:
-    """Writes the rows of one page of one kind; asks for a data version only once something has to be written."""
+def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, Mention]:
+    """List the objects that have to have a key: those that are shown, and the ends of their edges."""
+    mentions = {end: Mention(name) for change in folded for end, name in change.ends()}
+    shown = Mention(kind.name, round_.generation if round_.full else 0)
+    mentions.update((change.external_id, shown) for change in folded if change.item is not None)
+    return mentions
 
-    def __init__(self, tx: AsyncConnection, now: str, directory: Directory, kind: Kind) -> None:
-        self.tx, self.now, self.directory, self.kind = tx, now, directory, kind
-        self.table = kind.table
-        self.version: int | None = None
 
-    async def next_version(self) -> int:
-        if self.version is None:
-            self.version = await next_version(self.tx, self.directory.organization_id)
-        return self.version
+def stored(tx: Connection, directory: Directory, kind: Kind, external_ids: Iterable[str]) -> dict[str, AnyRow]:
+    """Read what is stored of objects; `content_hash` is None for one that has no row of the kind."""
+    values = {"directory": directory.id, "external_ids": external_ids}
+    return {row.external_id: row for row in tx.execute(_known_statement(kind.name), values)}
 
-    async def write(self, shown: Mapping[str, Change], keys: Mapping[str, int], applied: Applied) -> None:
-        """Insert the new rows, update the changed ones, leave the unchanged ones alone."""
-        present = await self._present([keys[external_id] for external_id in shown])
-        created: list[dict[str, Any]] = []
-        updated: list[dict[str, Any]] = []
-        raws: list[dict[str, Any]] = []
-        for external_id, change in shown.items():
-            assert change.item is not None  # noqa: S101 - `shown` holds only those
-            key, item = keys[external_id], attributes(change.item)
-            hashed = content_hash(self.kind, item)
-            row = present.get(key)
-            if row is not None and row.content_hash == hashed and row.deleted_at is None:
-                applied.counts["unchanged"] += 1
-                continue
-            values = {**columns(self.kind, item), "content_hash": hashed, "updated_at": self.now}
-            raws.append({"object_id": key, "item": item})
-            applied.touched.append(key)
-            if row is None:
-                applied.counts["created"] += 1
-                created.append({"id": key, "external_id": external_id, **values})
-            else:
-                applied.counts["restored" if row.deleted_at else "updated"] += 1
-                updated.append({"key": key, **values})
-        if raws:
-            await self._insert(created)
-            await self._update(updated)
-            await self._keep_raw(raws)
 
-    async def _present(self, keys: Sequence[int]) -> dict[int, AnyRow]:
-        table, found = self.table, dict[int, AnyRow]()
-        for chunk in chunks(keys):
-            statement = select(table.c.id, table.c.content_hash, table.c.deleted_at).where(table.c.id.in_(chunk))
-            found.update({row.id: row for row in await self.tx.execute(statement)})
-        return found
+@cache
+def _known_statement(name: str) -> Select[Any]:
+    table = next(kind.table for kind in KINDS if kind.name == name)
+    return (
+        select(
+            objects.c.id,
+            objects.c.external_id,
+            objects.c.kind,
+            objects.c.generation,
+            table.c.content_hash,
+            table.c.deleted_at,
+            table.c.deletion,
+        )
+        .join_from(objects, table, table.c.id == objects.c.id, isouter=True)
+        .where(and_(objects.c.directory_id == bindparam("directory"), among(objects.c.external_id, "external_ids")))
+    )
 
-    async def _insert(self, rows: list[dict[str, Any]]) -> None:
-        if not rows:
-            return
-        common = {
-            "organization_id": self.directory.organization_id,
-            "site_id": self.directory.site_id,
-            "directory_id": self.directory.id,
+
+def _complete(tx: Connection, folded: Iterable[Change], known: Mapping[str, AnyRow]) -> None:
+    """Put what a minimal item does not mention beside what it does, from what was received before."""
+    shorts = {
+        known[change.external_id].id: change
+        for change in folded
+        if change.item is not None and change.external_id in known and not change.is_new_life
+    }
+    statement = select(raw.c.object_id, raw.c.item).where(among(raw.c.object_id, "keys"))
+    for key, item in tx.execute(statement, {"keys": shorts}):
+        shorts[key].item = item | shorts[key].item
+
+
+class _Rows:
+    """The rows of one page of one kind, gathered first, so that a page without a change writes nothing."""
+
+    def __init__(
+        self,
+        now: str,
+        directory: Directory,
+        kind: Kind,
+        keys: Mapping[str, int],
+        known: Mapping[str, AnyRow],
+        applied: Applied,
+    ) -> None:
+        self._now, self._kind, self._keys, self._known, self._applied = now, kind, keys, known, applied
+        self._organization_id = directory.organization_id
+        self._places = {
+            "organization_id": directory.organization_id,
+            "site_id": directory.site_id,
+            "directory_id": directory.id,
             "source": AZUREAD,
-            "version": await self.next_version(),
-            "created_at": self.now,
         }
-        await self.tx.execute(insert(self.table), [{**common, **row} for row in rows])
+        self._fresh: list[dict[str, Any]] = []
+        self._buried: list[dict[str, Any]] = []
+        self._raws: list[dict[str, Any]] = []
+        self._without_raw: list[dict[str, Any]] = []
 
-    async def _update(self, rows: list[dict[str, Any]]) -> None:
-        if not rows:
-            return
-        common = {"version": await self.next_version(), "deleted_at": None, "deletion": None}
-        names = [name for name in {**common, **rows[0]} if name != "key"]
-        statement = (
-            update(self.table)
-            .where(self.table.c.id == bindparam("key"))
-            .values({name: bindparam(f"new_{name}") for name in names})
-        )
-        parameters = [{"key": row["key"]} | {f"new_{name}": (common | row)[name] for name in names} for row in rows]
-        await self.tx.execute(statement, parameters)
+    def add(self, change: Change) -> None:
+        """Compare a change with what is stored; gather what has to be written, and count its fate."""
+        row, deletion = self._known.get(change.external_id), _DELETIONS[change.removed]
+        known = row if row is not None and row.content_hash is not None else None
+        self._applied.counts[self._fate(change, known, deletion)] += 1
 
-    async def _keep_raw(self, rows: list[dict[str, Any]]) -> None:
-        statement = insert_or(self.tx, raw)
-        await self.tx.execute(
-            statement.on_conflict_do_update(index_elements=["object_id"], set_={"item": statement.excluded.item}),
-            rows,
-        )
+    def _fate(self, change: Change, row: AnyRow | None, deletion: str | None) -> str:
+        if change.item is None:
+            if row is None:
+                return "unknown"
+            if row.deletion == deletion:
+                return "unchanged"
+            self._bury(row, deletion)
+            return "unchanged" if row.deletion else "removed"
+        text = json_text(change.item)
+        hashed = content_hash(self._kind, text)
+        if row is not None and row.content_hash == hashed and row.deletion == deletion:
+            return "unchanged"
+        self._renew(change, row, deletion, text, hashed)
+        if row is None:
+            return "unknown" if deletion else "created"
+        if deletion:
+            return "unchanged" if row.deletion else "removed"
+        return "restored" if row.deletion else "updated"
 
-    async def remove(self, removed: Mapping[str, Change], applied: Applied) -> None:
-        """Turn rows into tombstones: SOFT ones may be restored by the directory, GONE ones lose their edges too."""
-        table = self.table
-        for chunk in chunks(list(removed)):
-            statement = (
-                select(table.c.id, table.c.external_id, table.c.deleted_at, table.c.deletion)
-                .join_from(objects, table, table.c.id == objects.c.id)
-                .where(objects.c.directory_id == self.directory.id, objects.c.external_id.in_(chunk))
-            )
-            rows = (await self.tx.execute(statement)).all()
-            for deletion, reasons in ((SOFT, ("changed",)), (GONE, ("deleted",))):
-                chosen = [row for row in rows if (removed[row.external_id].removed in reasons)]
-                await self._bury([row.id for row in chosen if row.deletion != deletion], deletion)
-                applied.counts["removed"] += sum(row.deleted_at is None for row in chosen)
-                applied.touched.extend(row.id for row in chosen if row.deleted_at is None)
-            applied.counts["unchanged"] += sum(row.deleted_at is not None for row in rows)
-            applied.counts["unknown"] += len(chunk) - len(rows)
-
-    async def _bury(self, keys: Sequence[int], deletion: str) -> None:
-        if not keys:
-            return
-        values = {"deletion": deletion, "version": await self.next_version(), "updated_at": self.now}
-        for chunk in chunks(keys):
-            table = self.table
-            await self.tx.execute(update(table).where(table.c.id.in_(chunk)).values(values))
-            await self.tx.execute(
-                update(table).where(table.c.id.in_(chunk), table.c.deleted_at.is_(None)).values(deleted_at=self.now)
-            )
+    def _bury(self, row: AnyRow, deletion: str | None) -> None:
+        """Turn a row into a tombstone: a SOFT one may be restored by the directory."""
+        self._applied.touched.append(row.id)
+        buried = {"id": row.id, "deletion": deletion, "deleted_at": row.deleted_at or self._now}
+        self._buried.append({**buried, "updated_at": self._now})
         if deletion == GONE:
-            await drop_edges(self.tx, keys)
-            for chunk in chunks(keys):
-                await self.tx.execute(delete(raw).where(raw.c.object_id.in_(chunk)))
+            self._without_raw.append({"object_id": row.id})
+
+    def _renew(self, change: Change, row: AnyRow | None, deletion: str | None, text: bytes, hashed: bytes) -> None:
+        assert change.item is not None  # noqa: S101 - the caller asks
+        key = self._keys[change.external_id]
+        self._applied.touched.append(key)
+        self._fresh.append(
+            {
+                "id": key,
+                "external_id": change.external_id,
+                **self._places,
+                **columns(self._kind, change.item),
+                "content_hash": hashed,
+                "deletion": deletion,
+                "deleted_at": ((row and row.deleted_at) or self._now) if deletion else None,
+                "created_at": self._now,
+                "updated_at": self._now,
+            }
+        )
+        if deletion == GONE:
+            self._without_raw.append({"object_id": key})
+        else:
+            self._raws.append({"object_id": key, "item": text})
+
+    def write(self, tx: Connection) -> bool:
+        """Write what was gathered and tell whether it was anything; only then the data version rises."""
+        if not self._applied.touched:
+            return False
+        version = next_version(tx, self._organization_id)
+        for row in (*self._fresh, *self._buried):
+            row["version"] = version
+        upsert_rows(tx, self._kind.table, self._fresh, key=("id",), keep=_KEPT)
+        update_rows(tx, self._kind.table, self._buried)
+        upsert_rows(tx, raw, self._raws, key=("object_id",))
+        delete_rows(tx, raw, self._without_raw)
+        return True

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, delete, select
 
 from sync.inventory.directory import chunks
 from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.organizations import next_version
+from sync.store.among import among
+from sync.store.bulk import insert_rows, reserve_keys, update_rows
 from sync.store.tables import asset_keys, assets, devices, scan_records
 
+Record = Mapping[str, Any]
 NAME, MAC, ADDRESS = "NAME", "MAC", "ADDRESS"
 # Names that many machines share from the factory: two devices that carry one need not be the same machine.
 _GENERIC_NAME = re.compile(
@@ -59,40 +61,36 @@ def recognised_by(names: Iterable[str], macs: Sequence[str], addresses: Sequence
     return better or [(ADDRESS, address) for address in addresses]
 
 
-async def create_assets(tx: AsyncConnection, now: str, place: Place, number: int) -> list[int]:
-    """Make empty assets and return their keys; `compute_assets` fills them in the same transaction."""
-    if not number:
-        return []
-    empty = {
+def create_assets(tx: Connection, now: str, place: Place, found: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """Make assets with these fields (of `asset_fields`) and return their keys, in order."""
+    keys = reserve_keys(tx, assets, len(found))
+    if not found:
+        return keys
+    common = {
         "organization_id": place.organization_id,
         "site_id": place.site_id,
-        "names": [],
-        "domains": [],
-        "addresses": [],
-        "macs": [],
         "tags": [],
-        "scanned": False,
-        "source_mask": 0,
-        "source_count": 0,
-        "version": 0,
+        "version": next_version(tx, place.organization_id),
         "created_at": now,
         "updated_at": now,
     }
-    return list(await tx.scalars(insert(assets).returning(assets.c.id), [empty] * number))
+    insert_rows(tx, assets, [{"id": key, **common, **fields} for key, fields in zip(keys, found, strict=True)])
+    _make_recognisable(tx, place, zip(keys, found, strict=True))
+    return keys
 
 
-async def compute_assets(tx: AsyncConnection, now: str, place: Place, asset_ids: Iterable[int]) -> Counter[str]:
+def compute_assets(tx: Connection, now: str, place: Place, asset_ids: Iterable[int]) -> Counter[str]:
     """Bring the fields of assets in line with their records; one without any record is removed.
 
     Returns:
-        Assets updated and removed; those that were just made count as neither.
+        Assets updated and removed.
     """
     counts: Counter[str] = Counter()
     for chunk in chunks(sorted(asset_ids)):
-        present = (await tx.execute(select(assets).where(assets.c.id.in_(chunk)))).mappings().all()
-        by_device = await _records(tx, devices, chunk)
-        by_scan = await _records(tx, scan_records, chunk)
-        rows: list[dict[str, Any]] = []
+        present = tx.execute(select(assets).where(among(assets.c.id, "keys")), {"keys": chunk}).mappings().all()
+        by_device = _records(tx, DEVICE_FIELDS, chunk)
+        by_scan = _records(tx, tuple(scan_records.c), chunk)
+        changed: dict[int, dict[str, Any]] = {}
         for asset in present:
             fields = asset_fields(by_device.get(asset["id"], []), by_scan.get(asset["id"], []))
             if not fields["source_mask"]:
@@ -100,39 +98,58 @@ async def compute_assets(tx: AsyncConnection, now: str, place: Place, asset_ids:
                 gone = {"source_mask": 0, "source_count": 0, "deleted_at": now}
                 fields = {name: asset[name] for name in fields} | gone
             if any(asset[name] != value for name, value in fields.items()):
-                if asset["version"] and not asset["deleted_at"]:
+                if not asset["deleted_at"]:
                     counts["removed" if fields["deleted_at"] else "updated"] += 1
-                rows.append({"key": asset["id"], **fields})
-        if rows:
-            await _save(tx, now, place, rows)
+                changed[asset["id"]] = fields
+        if changed:
+            _save(tx, now, place, changed)
     return counts
 
 
-async def _records(tx: AsyncConnection, table: Table, asset_ids: Sequence[int]) -> dict[int, list[Mapping[str, Any]]]:
-    found: dict[int, list[Mapping[str, Any]]] = {}
-    statement = select(table).where(table.c.asset_id.in_(asset_ids)).order_by(table.c.id)
-    for record in (await tx.execute(statement)).mappings():
+# What `asset_fields` and linking read of a device.
+DEVICE_FIELDS = tuple(
+    devices.c[name]
+    for name in (
+        "id",
+        "asset_id",
+        "external_id",
+        "display_name",
+        "operating_system",
+        "operating_system_version",
+        "profile_type",
+        "manufacturer",
+        "model",
+        "approximate_last_sign_in_date_time",
+        "created_date_time",
+        "registration_date_time",
+    )
+)
+
+
+def _records(tx: Connection, columns: Sequence[Column[Any]], keys: Sequence[int]) -> dict[int, list[Record]]:
+    found: dict[int, list[Record]] = {}
+    table = columns[0].table
+    statement = select(*columns).where(among(table.c.asset_id, "keys")).order_by(table.c.id)
+    for record in tx.execute(statement, {"keys": keys}).mappings():
         found.setdefault(record["asset_id"], []).append(dict(record))
     return found
 
 
-async def _save(tx: AsyncConnection, now: str, place: Place, rows: list[dict[str, Any]]) -> None:
-    version = await next_version(tx, place.organization_id)
-    names = [name for name in rows[0] if name != "key"]
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    await tx.execute(
-        update(assets).where(assets.c.id == bindparam("key")).values(**values, version=version, updated_at=now),
-        [{"key": row["key"]} | {f"new_{name}": row[name] for name in names} for row in rows],
-    )
-    await tx.execute(delete(asset_keys).where(asset_keys.c.asset_id.in_([row["key"] for row in rows])))
+def _save(tx: Connection, now: str, place: Place, changed: Mapping[int, Mapping[str, Any]]) -> None:
+    common = {"version": next_version(tx, place.organization_id), "updated_at": now}
+    update_rows(tx, assets, [{"id": key, **common, **fields} for key, fields in changed.items()])
+    tx.execute(delete(asset_keys).where(among(asset_keys.c.asset_id, "keys")), {"keys": changed})
+    _make_recognisable(tx, place, changed.items())
+
+
+def _make_recognisable(tx: Connection, place: Place, found: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     keys = [
-        {"site_id": place.site_id, "kind": kind, "value": value, "asset_id": row["key"]}
-        for row in rows
-        if not row["deleted_at"]
-        for kind, value in recognised_by(row["names"], row["macs"], row["addresses"])
+        {"site_id": place.site_id, "kind": kind, "value": value, "asset_id": key}
+        for key, fields in found
+        if not fields["deleted_at"]
+        for kind, value in recognised_by(fields["names"], fields["macs"], fields["addresses"])
     ]
-    if keys:
-        await tx.execute(insert(asset_keys), keys)
+    insert_rows(tx, asset_keys, keys)
 
 
 def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.inventory.source import AZUREAD
-from sync.store import insert as insert_or
+from sync.store import AnyRow
+from sync.store.bulk import insert_rows, reserve_keys, update_rows, upsert_rows
 from sync.store.tables import cursors, directories, objects
 
 T = TypeVar("T")
-# Below the parameter limits of every SQLite and PostgreSQL in use.
+# As many rows as are held in memory together.
 CHUNK_ROWS = 500
 
 
@@ -68,61 +69,58 @@ async def load_cursor(tx: AsyncConnection, directory: Directory, stream: str) ->
     return Cursor(*row) if row else None
 
 
-async def save_cursor(tx: AsyncConnection, clock: Clock, directory: Directory, stream: str, cursor: Cursor) -> None:
+def save_cursor(tx: Connection, clock: Clock, directory: Directory, stream: str, cursor: Cursor) -> None:
     """Write where a stream stands, in the transaction of the page that led there."""
-    values = {
-        "link": cursor.link,
-        "complete": cursor.complete,
-        "full_round": cursor.full_round,
-        "generation": cursor.generation,
-        "page_number": cursor.page_number,
-        "query_hash": cursor.query_hash,
-        "updated_at": timestamp(clock.now()),
-    }
-    statement = insert_or(tx, cursors).values(directory_id=directory.id, stream=stream, **values)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["directory_id", "stream"], set_=values))
+    place = {"directory_id": directory.id, "stream": stream}
+    row = {**place, **asdict(cursor), "updated_at": timestamp(clock.now())}
+    upsert_rows(tx, cursors, [row], key=tuple(place))
 
 
-async def identify(tx: AsyncConnection, directory: Directory, wanted: Mapping[str, str | None]) -> dict[str, int]:
-    """Return the key of each object, making the missing ones.
+@dataclass(frozen=True)
+class Mention:
+    """How a page mentions an object: its kind if it is told; the generation that is to be stamped on it, or 0."""
+
+    kind: str | None
+    generation: int = 0
+
+
+def identify(
+    tx: Connection, directory: Directory, mentions: Mapping[str, Mention], known: Mapping[str, AnyRow]
+) -> dict[str, int]:
+    """Return the key of each object, making the missing ones and stamping the others.
 
     A new object is one that no full round has seen (generation 0): generations count per stream, so being named by
     another kind's edges must not save it from its own kind's sweep.
 
     Args:
-        wanted: external id → kind, or None when it is not known yet.
+        mentions: by external id.
+        known: the rows of `objects` that are there already, by external id; it may hold more.
     """
-    keys: dict[str, int] = {}
-    unnamed: list[str] = []
-    columns = (objects.c.id, objects.c.external_id, objects.c.kind)
-    for chunk in chunks(list(wanted)):
-        rows = await tx.execute(
-            select(*columns).where(objects.c.directory_id == directory.id, objects.c.external_id.in_(chunk))
-        )
-        for key, external_id, kind in rows:
-            keys[external_id] = key
-            if kind is None and wanted[external_id]:
-                unnamed.append(external_id)
-    missing = [
-        {"directory_id": directory.id, "external_id": external_id, "kind": kind, "generation": 0}
-        for external_id, kind in wanted.items()
-        if external_id not in keys
+    keys = {external_id: row.id for external_id, row in known.items()}
+    missing = [external_id for external_id in mentions if external_id not in keys]
+    keys.update(zip(missing, reserve_keys(tx, objects, len(missing)), strict=True))
+    made = [
+        {
+            "id": keys[external_id],
+            "directory_id": directory.id,
+            "external_id": external_id,
+            "kind": mentions[external_id].kind,
+            "generation": mentions[external_id].generation,
+        }
+        for external_id in missing
     ]
-    if missing:
-        made = await tx.execute(insert(objects).returning(objects.c.id, objects.c.external_id), missing)
-        keys.update((external_id, key) for key, external_id in made)
-    for external_id in unnamed:
-        await tx.execute(update(objects).where(objects.c.id == keys[external_id]).values(kind=wanted[external_id]))
+    insert_rows(tx, objects, made)
+    stamped = []
+    for external_id, mention in mentions.items():
+        if row := known.get(external_id):
+            kind, generation = row.kind or mention.kind, mention.generation or row.generation
+            if kind != row.kind or generation != row.generation:
+                stamped.append({"id": row.id, "kind": kind, "generation": generation})
+    update_rows(tx, objects, stamped)
     return keys
 
 
-async def stamp(tx: AsyncConnection, keys: Iterable[int], generation: int) -> None:
-    """Mark objects as seen by a full round, so that its sweep spares them."""
-    for chunk in chunks(list(keys)):
-        await tx.execute(update(objects).where(objects.c.id.in_(chunk)).values(generation=generation))
-
-
 def chunks(items: Sequence[T], size: int = CHUNK_ROWS) -> Iterator[Sequence[T]]:
-    """Cut a sequence into pieces that fit into one statement."""
+    """Cut a sequence into pieces that are worked on together."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

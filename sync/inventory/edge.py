@@ -3,112 +3,120 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, bindparam, delete, select
 
-from sync.inventory.directory import Directory, chunks
 from sync.inventory.item import Change
 from sync.inventory.kind import EDGE_COUNTS, Edge, Kind
-from sync.store import insert as insert_or
-from sync.store.tables import edges, objects
+from sync.store.among import among
+from sync.store.bulk import delete_rows, insert_missing, update_rows
+from sync.store.tables import edges
 
 if TYPE_CHECKING:
     from sync.inventory.apply import Round
 
 Pair = tuple[int, int]
+_KEY = ("kind", "from_id", "to_id")
+_STORED_ENDS = select(edges.c.from_id, edges.c.to_id).where(
+    edges.c.kind == bindparam("edge"), among(edges.c.from_id, "sources")
+)
 
 
-async def apply_edges(
-    tx: AsyncConnection,
-    directory: Directory,
+def apply_edges(
+    tx: Connection,
     kind: Kind,
-    shown: Iterable[Change],
+    folded: Sequence[Change],
     keys: Mapping[str, int],
     round_: Round,
     counts: dict[str, Counter[str]],
-) -> None:
-    """Write the edges that a page's objects gain and lose, and count them under the edge's name."""
-    changes = list(shown)
-    for edge in kind.edges.values():
-        linked = [(keys[change.external_id], keys[end]) for change in changes for end in change.linked.get(edge, ())]
-        lost = {change.external_id: change.unlinked[edge] for change in changes if change.unlinked.get(edge)}
+) -> bool:
+    """Write the edges that a page's objects gain and lose, count them under the edge's name; tell whether any did.
+
+    Args:
+        keys: of each object that is mentioned and known; an end that is not known has no edge to lose.
+    """
+    linked = {edge: _pairs(edge, folded, keys) for edge in kind.edges.values()}
+    ended = {keys[change.external_id] for change in folded if change.is_new_life and change.external_id in keys}
+    is_changed = bool(ended) and _end_lives(tx, ended, linked)
+    for edge, pairs in linked.items():
         counter = counts.setdefault(EDGE_COUNTS[edge], Counter())
-        if lost:
-            counter["removed"] += await _remove(tx, directory, edge, lost, keys)
-        if linked:
-            if edge in kind.single:
-                counter["removed"] += await _replace(tx, edge, linked)
-            counter["created"] += await _add(tx, edge, linked, round_)
+        if removed := delete_rows(tx, edges, _rows(edge, _lost(tx, edge, folded, keys, pairs))):
+            counter["removed"] += removed
+        if created := _add(tx, _rows(edge, pairs), round_):
+            counter["created"] += created
+        is_changed |= counter.total() > 0
+    return is_changed
 
 
-async def _add(tx: AsyncConnection, edge: Edge, pairs: Sequence[Pair], round_: Round) -> int:
+def _pairs(edge: Edge, folded: Sequence[Change], keys: Mapping[str, int]) -> list[Pair]:
+    pairs: list[Pair] = []
+    for change in folded:
+        if targets := change.linked.get(edge):
+            source = keys[change.external_id]
+            pairs.extend((source, keys[target]) for target in targets)
+    return pairs
+
+
+def _lost(
+    tx: Connection, edge: Edge, folded: Sequence[Change], keys: Mapping[str, int], linked: Sequence[Pair]
+) -> set[Pair]:
+    """List the edges that were reported as removed, and those that a to-one edge led to before."""
+    lost = {
+        (keys[change.external_id], keys[end])
+        for change in folded
+        for end in change.unlinked.get(edge, ())
+        if end in keys
+    }
+    if sources := [keys[change.external_id] for change in folded if edge in change.replaced]:
+        stored = {(source, target) for source, target in tx.execute(_STORED_ENDS, {"edge": edge, "sources": sources})}
+        lost |= stored.difference(linked)
+    return lost
+
+
+def _rows(edge: Edge, pairs: Collection[Pair]) -> list[dict[str, Any]]:
+    kind = int(edge)
+    return [{"kind": kind, "from_id": source, "to_id": target} for source, target in pairs]
+
+
+def _add(tx: Connection, rows: Sequence[dict[str, Any]], round_: Round) -> int:
     """Insert the edges that are not there yet and return how many; a full round stamps the others too."""
-    rows = [
-        {"kind": edge, "from_id": source, "to_id": target, "generation": round_.generation} for source, target in pairs
-    ]
-    created = (await tx.execute(insert_or(tx, edges).on_conflict_do_nothing(), rows)).rowcount
+    for row in rows:
+        row["generation"] = round_.generation
+    created = insert_missing(tx, edges, rows)
     if round_.full and created < len(rows):
-        statement = update(edges).where(*_is(edge)).values(generation=round_.generation)
-        await tx.execute(statement, _ends(pairs))
+        update_rows(tx, edges, rows, key=_KEY)
     return created
 
 
-async def _delete(tx: AsyncConnection, edge: Edge, pairs: Sequence[Pair]) -> int:
-    if not pairs:
-        return 0
-    return (await tx.execute(delete(edges).where(*_is(edge)), _ends(pairs))).rowcount
+def _end_lives(tx: Connection, ended: set[int], linked: Mapping[Edge, Sequence[Pair]]) -> bool:
+    """Delete every edge from and to objects that are gone for good, because Graph may never report these.
+
+    Only what the page itself reported after the removal stays: then the object has begun anew.
+    """
+    anew = {key for pairs in linked.values() for pair in pairs for key in pair if key in ended}
+    deleted = 0
+    for edge in Edge:
+        for near, far, place in ((edges.c.from_id, edges.c.to_id, 0), (edges.c.to_id, edges.c.from_id, 1)):
+            deleted += _delete(tx, edge, near, ended - anew)
+            for key in anew:
+                kept = [pair[1 - place] for pair in linked.get(edge, ()) if pair[place] == key]
+                deleted += _delete(tx, edge, near, {key}, far, kept)
+    return deleted > 0
 
 
-def _is(edge: Edge) -> tuple[ColumnElement[bool], ...]:
-    return edges.c.kind == edge, edges.c.from_id == bindparam("source"), edges.c.to_id == bindparam("target")
-
-
-def _ends(pairs: Sequence[Pair]) -> list[dict[str, int]]:
-    return [{"source": source, "target": target} for source, target in pairs]
-
-
-async def _remove(
-    tx: AsyncConnection,
-    directory: Directory,
+def _delete(
+    tx: Connection,
     edge: Edge,
-    lost: Mapping[str, set[str]],
-    keys: Mapping[str, int],
+    near: Column[int],
+    keys: Collection[int],
+    far: Column[int] | None = None,
+    kept: Collection[int] = (),
 ) -> int:
-    """Delete edges whose far end was reported as removed; ends that were never seen have no edge."""
-    ends = sorted({end for targets in lost.values() for end in targets})
-    known: dict[str, int] = {}
-    for chunk in chunks(ends):
-        rows = await tx.execute(
-            select(objects.c.external_id, objects.c.id).where(
-                objects.c.directory_id == directory.id, objects.c.external_id.in_(chunk)
-            )
-        )
-        known.update((external_id, key) for external_id, key in rows)
-    pairs = [
-        (keys[external_id], known[end]) for external_id, targets in lost.items() for end in targets if end in known
-    ]
-    return await _delete(tx, edge, pairs)
-
-
-async def _replace(tx: AsyncConnection, edge: Edge, pairs: Sequence[Pair]) -> int:
-    """Delete what a to-one edge pointed at before."""
-    new = dict(pairs)
-    stale: list[Pair] = []
-    for chunk in chunks(list(new)):
-        rows = await tx.execute(
-            select(edges.c.from_id, edges.c.to_id).where(edges.c.kind == edge, edges.c.from_id.in_(chunk))
-        )
-        stale.extend((source, target) for source, target in rows if new[source] != target)
-    return await _delete(tx, edge, stale)
-
-
-async def drop_edges(tx: AsyncConnection, keys: Sequence[int]) -> None:
-    """Delete every edge from or to objects that are gone for good; Graph may never report these."""
-    for chunk in chunks(keys):
-        for edge in Edge:
-            await tx.execute(
-                delete(edges).where(edges.c.kind == edge, or_(edges.c.from_id.in_(chunk), edges.c.to_id.in_(chunk)))
-            )
+    if not keys:
+        return 0
+    statement = delete(edges).where(edges.c.kind == bindparam("edge"), among(near, "keys"))
+    if far is not None:
+        statement = statement.where(~among(far, "kept"))
+    return tx.execute(statement, {"edge": edge, "keys": keys, **({} if far is None else {"kept": kept})}).rowcount

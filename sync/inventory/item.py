@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from sqlalchemy import Boolean, Column, Integer
 
 from sync.clock import timestamp
 from sync.entra.diagnose import malformed
-from sync.inventory.kind import GROUP, Edge, Kind
+from sync.inventory.kind import GROUP, KINDS, Edge, Kind
 from sync.store.column import Json, Time, graph_columns
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
@@ -26,44 +27,70 @@ _NEVER = "0001-01-01"
 class Change:
     """All that a page says of one object, its items taken together in order.
 
-    `item` is None when only the object's removal was reported; `removed` is Graph's reason for it, "changed" (it may
-    come back) or "deleted".
+    `item` holds its attributes, or None when only a removal was reported; `removed` is Graph's reason if a removal was
+    the last word, "changed" (it may come back) or "deleted". With `is_new_life` it was deleted at some place of the
+    page: what was there before, edges and attributes, does not count any more.
     """
 
     external_id: str
-    item: Mapping[str, Any] | None = None
+    item: dict[str, Any] | None = None
     removed: str | None = None
+    is_new_life: bool = False
     # edge → {external id of the other end: its kind, or None when Graph did not say; removed ends are in `unlinked`}
     linked: dict[Edge, dict[str, str | None]] = field(default_factory=dict)
     unlinked: dict[Edge, set[str]] = field(default_factory=dict)
+    # To-one edges that were given a new end: whatever they led to before goes.
+    replaced: set[Edge] = field(default_factory=set)
 
     def ends(self) -> Iterator[tuple[str, str | None]]:
         """Yield the objects that this one gets an edge to."""
         for targets in self.linked.values():
             yield from targets.items()
 
+    def unlinked_ends(self) -> Iterator[str]:
+        """Yield the objects that this one loses its edge to."""
+        for targets in self.unlinked.values():
+            yield from targets
 
-def changes(kind: Kind, items: Iterable[Mapping[str, Any]]) -> list[Change]:
-    """Fold a page's items into one change an object.
+
+def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = False) -> list[Change]:
+    """Fold a page's items into one change an object: what the items say one after the other.
 
     A big group is repeated with other members each time, and any object may be replayed: attributes and removal are
-    taken from the last item, edges add up in order.
+    taken from the last item, edges add up in order. An object that is only on leave (reason "changed") keeps both.
+
+    Args:
+        minimal: an item holds only what changed (Prefer: return=minimal), so that attributes add up as well.
     """
     folded: dict[str, Change] = {}
     for item in items:
         external_id = item["id"]
-        change = folded.setdefault(external_id, Change(external_id))
+        change = folded.get(external_id)
+        if change is None:
+            change = folded[external_id] = Change(external_id)
         if "@removed" in item:
             removal = item["@removed"]
             reason = removal.get("reason") if isinstance(removal, Mapping) else None
             change.removed = "changed" if reason == "changed" else "deleted"
-            change.item = None
+            if change.removed == "deleted":
+                _end_life(change, folded.values())
             continue
-        change.item, change.removed = item, None
+        said = attributes(item)
+        change.item = change.item | said if minimal and change.item and change.removed != "deleted" else said
+        change.removed = None
         for relation, edge in kind.edges.items():
             if targets := item.get(f"{relation}@delta"):
                 _fold_edges(change, edge, _checked(targets), single=edge in kind.single)
     return list(folded.values())
+
+
+def _end_life(change: Change, others: Iterable[Change]) -> None:
+    """Forget the edges, from and to it, that the page reported before the object was deleted."""
+    change.is_new_life = True
+    change.linked, change.unlinked, change.replaced = {}, {}, set()
+    for other in others:
+        for targets in other.linked.values():
+            targets.pop(change.external_id, None)
 
 
 def _checked(targets: Any) -> Iterable[Mapping[str, Any]]:
@@ -85,6 +112,7 @@ def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]]
         else:
             if single:
                 linked.clear()
+                change.replaced.add(edge)
             unlinked.discard(external_id)
             linked[external_id] = kind_of(target)
 
@@ -100,15 +128,32 @@ def attributes(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if "@" not in name}
 
 
-def content_hash(kind: Kind, raw: Mapping[str, Any]) -> bytes:
-    """Hash what a row is made from; equal hashes mean that the row need not be written."""
-    text = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(kind.signature() + text, digest_size=16).digest()
+def json_text(attributes: Mapping[str, Any]) -> bytes:
+    """Write attributes as JSON, the same text for the same attributes."""
+    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)
+
+
+def content_hash(kind: Kind, text: bytes) -> bytes:
+    """Hash what a row is made from; equal hashes mean that the row need not be written.
+
+    Args:
+        text: the object's attributes, from `json_text`.
+    """
+    return hashlib.blake2b(_signature(kind.name) + text, digest_size=16).digest()
+
+
+@cache
+def _signature(name: str) -> bytes:
+    return next(kind.signature() for kind in KINDS if kind.name == name)
 
 
 def columns(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Map an item's properties to the columns of its table; on a default round an absent property is null."""
-    values = {column.name: read(raw.get(prop)) for prop, column, read in _readers(kind)}
+    """Map an object's attributes to the columns of its table; an absent property is null."""
+    values: dict[str, Any] = {}
+    get = raw.get
+    for prop, name, plain, read in _readers(kind.name):
+        value = get(prop)
+        values[name] = value if value is None or type(value) is plain else read(value)
     if kind is GROUP:
         values |= _group_columns(raw)
     return values
@@ -130,31 +175,30 @@ def _group_columns(raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_READERS: dict[str, list[tuple[str, Column[Any], Any]]] = {}
+Reader = tuple[str, str, type | None, Callable[[Any], Any]]
 
 
-def _readers(kind: Kind) -> list[tuple[str, Column[Any], Any]]:
-    if kind.name not in _READERS:
-        _READERS[kind.name] = [(prop, column, _reader(column)) for prop, column in graph_columns(kind.table)]
-    return _READERS[kind.name]
+@cache
+def _readers(name: str) -> list[Reader]:
+    """List property, column, the Python type that is stored as it is, and what reads everything else."""
+    kind = next(kind for kind in KINDS if kind.name == name)
+    return [(prop, column.name, *_reader(column)) for prop, column in graph_columns(kind.table)]
 
 
-def _reader(column: Column[Any]) -> Any:
+def _reader(column: Column[Any]) -> tuple[type | None, Callable[[Any], Any]]:
     if isinstance(column.type, Boolean):
-        return lambda value: value if isinstance(value, bool) else None
+        return bool, lambda value: None
     if isinstance(column.type, Integer):
-        return _read_number
+        return None, _read_number
     if column.type is Time:
-        return read_time
+        return None, read_time
     if column.type is Json:
-        return lambda value: value
-    return _read_text
+        return None, lambda value: value
+    return str, _read_text
 
 
-def _read_text(value: Any) -> str | None:
-    """Take text as it is; a property that changed its type upstream is kept readable rather than lost."""
-    if value is None or isinstance(value, str):
-        return value
+def _read_text(value: Any) -> str:
+    """Keep a property that changed its type upstream readable rather than lose it."""
     return orjson.dumps(value).decode()
 
 

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select
 
-from sync.inventory.apply import Round
-from sync.inventory.directory import Directory, chunks, identify
+from sync.inventory.apply import Round, stored
+from sync.inventory.directory import Directory, Mention, chunks, identify
 from sync.inventory.edge import apply_edges
 from sync.inventory.item import Change, kind_of
 from sync.inventory.kind import Edge, Kind
@@ -21,9 +20,7 @@ Targets = Sequence[Mapping[str, Any]]
 """The objects that one object is linked to, as Graph lists them: `id` and `@odata.type` are read."""
 
 
-async def linked(
-    tx: AsyncConnection, directory: Directory, edge: Edge, external_ids: Iterable[str]
-) -> dict[str, set[str]]:
+def linked(tx: Connection, directory: Directory, edge: Edge, external_ids: Iterable[str]) -> dict[str, set[str]]:
     """Return to what some objects are linked now: external id → external ids; nothing for an object without links."""
     found: dict[str, set[str]] = {}
     target = objects.alias()
@@ -34,13 +31,13 @@ async def linked(
             .join(target, target.c.id == edges.c.to_id)
             .where(objects.c.directory_id == directory.id, objects.c.external_id.in_(chunk))
         )
-        for source_id, target_id in await tx.execute(statement):
+        for source_id, target_id in tx.execute(statement):
             found.setdefault(source_id, set()).add(target_id)
     return found
 
 
-async def replace_edges(
-    tx: AsyncConnection, directory: Directory, kind: Kind, edge: Edge, lists: Mapping[str, Targets], generation: int
+def replace_edges(
+    tx: Connection, directory: Directory, kind: Kind, edge: Edge, lists: Mapping[str, Targets], generation: int
 ) -> dict[str, Counter[str]]:
     """Make the edges of some objects equal to the whole lists given.
 
@@ -51,16 +48,17 @@ async def replace_edges(
     Returns:
         Edges created and removed, under the edge's name.
     """
-    before = await linked(tx, directory, edge, lists)
+    before = linked(tx, directory, edge, lists)
     changes = []
     for external_id, targets in lists.items():
         now = {target["id"]: kind_of(target) for target in targets}
         gone = before.get(external_id, set()) - now.keys()
         changes.append(Change(external_id, linked={edge: now}, unlinked={edge: gone}))
-    wanted: dict[str, str | None] = {end: name for change in changes for end, name in change.ends()}
-    keys = await identify(tx, directory, wanted | dict.fromkeys(lists, kind.name))
+    mentions = {end: Mention(name) for change in changes for end, name in change.ends()}
+    mentions.update((external_id, Mention(kind.name)) for external_id in lists)
+    gone_ids = {end for change in changes for end in change.unlinked_ends()}
+    keys = identify(tx, directory, mentions, stored(tx, directory, kind, {*mentions, *gone_ids}))
     counts: dict[str, Counter[str]] = {}
-    await apply_edges(tx, directory, kind, changes, keys, Round(generation, False), counts)
-    if any(counter.total() for counter in counts.values()):
-        await next_version(tx, directory.organization_id)
+    if apply_edges(tx, kind, changes, keys, Round(generation, False), counts):
+        next_version(tx, directory.organization_id)
     return counts

@@ -12,13 +12,23 @@ from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, tuple_
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput
-from sync.inventory.asset import ADDRESS, MAC, NAME, Place, compute_assets, create_assets, recognised_by
+from sync.inventory.asset import (
+    ADDRESS,
+    MAC,
+    NAME,
+    Place,
+    asset_fields,
+    compute_assets,
+    create_assets,
+    recognised_by,
+)
 from sync.inventory.directory import chunks
+from sync.store.among import among
+from sync.store.bulk import insert_rows, update_rows
 from sync.store.tables import asset_keys, assets, scan_records
 
 Key = tuple[str, str]
@@ -62,7 +72,7 @@ class Host:
     services: tuple[Service, ...] = ()
 
 
-async def apply_scan(tx: AsyncConnection, clock: Clock, site: Place, records: Iterable[Host]) -> Counter[str]:
+def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host]) -> Counter[str]:
     """Write what a scan found, in the caller's transaction, and bring the assets in line with it.
 
     Returns:
@@ -73,14 +83,15 @@ async def apply_scan(tx: AsyncConnection, clock: Clock, site: Place, records: It
     """
     now = timestamp(clock.now())
     found = merge(records)
-    known = await _owners(tx, site, {key for host in found for key in _keys(host)})
+    known = _owners(tx, site, {key for host in found for key in _keys(host)})
     owners = [_owner(host, known) for host in found]
-    made = await create_assets(tx, now, site, owners.count(None))
+    new = [asset_fields([], [host]) for host, owner in zip(found, owners, strict=True) if owner is None]
+    made = create_assets(tx, now, site, new)
     counts = Counter(created=len(made), merged=len(owners) - len(made))
     fresh = iter(made)
     placed = [(host, owner if owner is not None else next(fresh)) for host, owner in zip(found, owners, strict=True)]
-    await _write(tx, now, site, placed)
-    return counts + await compute_assets(tx, now, site, {asset_id for _, asset_id in placed})
+    _write(tx, now, site, placed)
+    return counts + compute_assets(tx, now, site, {asset_id for _, asset_id in placed})
 
 
 def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
@@ -162,7 +173,7 @@ def _keys(host: Mapping[str, Any]) -> list[Key]:
     return recognised_by(host["names"], host["macs"], host["addresses"])
 
 
-async def _owners(tx: AsyncConnection, site: Place, keys: Iterable[Key]) -> dict[Key, list[int]]:
+def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> dict[Key, list[int]]:
     """Find the live assets of the site that have one of the keys."""
     found: dict[Key, list[int]] = {}
     for chunk in chunks(sorted(keys)):
@@ -176,7 +187,7 @@ async def _owners(tx: AsyncConnection, site: Place, keys: Iterable[Key]) -> dict
             )
             .order_by(asset_keys.c.asset_id)
         )
-        for kind, value, asset_id in await tx.execute(statement):
+        for kind, value, asset_id in tx.execute(statement):
             found.setdefault((kind, value), []).append(asset_id)
     return found
 
@@ -194,12 +205,12 @@ def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> int |
     return None
 
 
-async def _write(tx: AsyncConnection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], int]]) -> None:
+def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], int]]) -> None:
     """Write each host over the record of its asset that shares a key with it, or as a new record."""
     present: dict[int, list[dict[str, Any]]] = {}
     for chunk in chunks(sorted({asset_id for _, asset_id in placed})):
-        statement = select(scan_records).where(scan_records.c.asset_id.in_(chunk)).order_by(scan_records.c.id)
-        for stored in (await tx.execute(statement)).mappings():
+        statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
+        for stored in tx.execute(statement, {"keys": chunk}).mappings():
             present.setdefault(stored["asset_id"], []).append(dict(stored))
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
@@ -212,14 +223,9 @@ async def _write(tx: AsyncConnection, now: str, site: Place, placed: Sequence[tu
             new.append({**host, **places, "created_at": now, "updated_at": now})
             continue
         present[asset_id].remove(row)
-        changed.append({"key": row["id"], **_renewed(row, host)})
-    if new:
-        await tx.execute(insert(scan_records), new)
-    if changed:
-        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed[0] if name != "key"}
-        statement_ = update(scan_records).where(scan_records.c.id == bindparam("key"))
-        rows = [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in changed]
-        await tx.execute(statement_.values(**values, updated_at=now), rows)
+        changed.append({"id": row["id"], **_renewed(row, host), "updated_at": now})
+    insert_rows(tx, scan_records, new)
+    update_rows(tx, scan_records, changed)
 
 
 def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:

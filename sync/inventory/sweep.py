@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, func, select, update
 
 from sync.clock import Clock, timestamp
 from sync.entra.stream import Complete
@@ -17,8 +16,8 @@ from sync.organizations import next_version
 from sync.store.tables import edges, objects
 
 
-async def sweep(
-    tx: AsyncConnection,
+def sweep(
+    tx: Connection,
     clock: Clock,
     directory: Directory,
     kind: Kind,
@@ -39,19 +38,19 @@ async def sweep(
     applied, table, now = Applied(), kind.table, timestamp(clock.now())
     unseen = select(objects.c.id).where(objects.c.directory_id == directory.id, objects.c.generation < generation)
     stale = table.c.deleted_at.is_(None) & (table.c.directory_id == directory.id) & table.c.id.in_(unseen)
-    applied.touched = list(await tx.scalars(select(table.c.id).where(stale)))
+    applied.touched = list(tx.scalars(select(table.c.id).where(stale)))
     here = select(func.count()).where(table.c.directory_id == directory.id, table.c.deleted_at.is_(None))
-    check_removal(kind.plural, len(applied.touched), await tx.scalar(here) or 0, confirmed)
+    check_removal(kind.plural, len(applied.touched), tx.scalar(here) or 0, confirmed)
     if applied.touched:
-        version = await next_version(tx, directory.organization_id)
+        version = next_version(tx, directory.organization_id)
         values = {"deleted_at": now, "deletion": VANISHED, "version": version, "updated_at": now}
-        await tx.execute(update(table).where(stale).values(values))
+        tx.execute(update(table).where(stale).values(values))
         applied.counts["removed"] = len(applied.touched)
     for edge in kind.edges.values():
         from_here = select(objects.c.id).where(objects.c.directory_id == directory.id)
         old = (edges.c.kind == edge) & (edges.c.generation < generation) & edges.c.from_id.in_(from_here)
-        number = await tx.scalar(select(func.count()).select_from(edges).where(old))
+        number = tx.scalar(select(func.count()).select_from(edges).where(old))
         if number:
-            await tx.execute(delete(edges).where(old))
+            tx.execute(delete(edges).where(old))
             applied.edge_counts.setdefault(EDGE_COUNTS[edge], Counter())["removed"] += number
     return applied

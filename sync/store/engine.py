@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import Row, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -24,11 +23,14 @@ from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
 from sync.store.function import register
 from sync.store.lane import Lane, Reader
+from sync.store.plain import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
+BEGIN_WRITE = "BEGIN IMMEDIATE"
 # A row whose columns are known by name at the place that reads them.
 AnyRow = Row[*tuple[Any, ...]]
 WRITER_PRAGMAS = (
@@ -63,7 +65,7 @@ class Store:
         """Prepare the SQLite database in the file `path`; nothing is opened before the first transaction."""
         clock, connect = clock or SystemClock(), partial(_connect, path)
         return cls(
-            _sqlite_engine(path, WRITER_PRAGMAS, "BEGIN IMMEDIATE"),
+            _sqlite_engine(path, WRITER_PRAGMAS, BEGIN_WRITE),
             _sqlite_engine(path, READER_PRAGMAS, "BEGIN DEFERRED"),
             Reader(partial(_connect, path, timeout_s=0), clock),
             Lane(Reader(connect, clock), clock, "store-quick"),
@@ -81,6 +83,19 @@ class Store:
             try:
                 async with self._turn, self._writer.begin() as connection:
                     yield connection
+            finally:
+                self.commits += 1
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run one write transaction as a plain function, on the writer's own thread; for work of many statements.
+
+        Raises:
+            StoreFull, StoreBusy, StoreUnreadable, or what `work` raises: nothing was written.
+        """
+        with translated():
+            try:
+                async with self._turn, self._writer.connect() as connection:
+                    return await in_thread(connection, BEGIN_WRITE, work)
             finally:
                 self.commits += 1
 
@@ -105,13 +120,6 @@ class Store:
         await self.slow.close()
         await self._reader.dispose()
         await self._writer.dispose()
-
-
-def insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Start an INSERT that knows ON CONFLICT, in the words of the connection's database."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
 
 
 @contextmanager

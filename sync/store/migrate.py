@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from sync.errors import StoreNewer, StoreUnreadable
+from sync.store import gram
 from sync.store.engine import Store
 from sync.store.tables import metadata
 
@@ -52,6 +53,7 @@ def _upgrade(connection: Connection) -> bool:
     present, config = _check(connection), configuration(connection)
     if present != _script().get_current_head():
         command.upgrade(config, "head")
+    gram.prepare(connection)
     return present is None
 
 
@@ -76,5 +78,9 @@ def configuration(connection: Connection) -> Config:
 
 def differences(connection: Connection) -> list[object]:
     """List what the tables in the database lack against the declared ones; empty when they are equal."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+    def is_declared(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or name is None or not gram.is_own(name)
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_declared})
     return list(compare_metadata(context, metadata))

@@ -403,10 +403,11 @@ assets = entity(
     Index(None, "organization_id", "version"),
 )
 
-# What lists are sorted and filtered by most, without tombstones; the ids give the default order and the count.
+# What lists are sorted and filtered by most, and what rows are looked up by, without tombstones; the ids give the
+# default order and the count.
 for _table, _name in (
-    *((assets, name) for name in ("id", "name", "os", "last_seen")),
-    *((table, name) for table in (users, groups) for name in ("id", "display_name")),
+    *((assets, name) for name in ("id", "name", "os", "last_seen", "serial")),
+    *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
     *((users, "user_principal_name"), (devices, "id")),
 ):
     _live, _keys = _table.c.deleted_at.is_(None), (_table.c.organization_id, _table.c[_name])
@@ -461,4 +462,17 @@ scan_records = entity(
     Column("last_seen", Time, nullable=False),
     *stamps(),
     Index(None, "asset_id"),
+)
+
+# How far the index of parts of texts (gram.py) has come with an organization's rows of a table: all that stand before
+# (version, id) are in it. `shape` names the columns it was filled from.
+gram_marks = Table(
+    "gram_marks",
+    metadata,
+    refers("organization_id", "organizations"),
+    Column("noun", Text, nullable=False),
+    Column("version", Key, nullable=False),
+    Column("row_id", Key, nullable=False),
+    Column("shape", Text, nullable=False),
+    PrimaryKeyConstraint("organization_id", "noun"),
 )

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
 from sync.credentials import open_sign_in, usable_credential
@@ -47,7 +47,7 @@ from sync.store.tables import credentials, devices, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
-from sync.tasks.run import Run
+from sync.tasks.run import Counts, Progress, Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.tasks.stop import unless_stopping
 from sync.vault import Vault
@@ -253,55 +253,50 @@ class _Connector:
 
     async def _write(self, plan: Plan, page: Page) -> None:
         """Write one page with everything that belongs to it, together or not at all."""
-        before = None
-        try:
-            async with self.store.write() as tx:
-                # Not sooner: other streams count while this one waits for its turn.
-                before = self.run.counts, self.run.progress.get(plan.kind.plural, {})
-                applied = await apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
-                removed = await self._sweep(tx, plan, page)
-                linked = await self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
-                await save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
-                self.run.counts = _sum(self.run.counts, plan.kind, applied, removed, linked)
-                self.run.progress = _advance(self.run.progress, plan.kind, len(applied.seen))
-                await self.run.save(tx)
-                if page.ends:
-                    await self._log_end(tx, plan)
-        except BaseException:
-            if before:
-                self.run.counts, mine = before
-                self.run.progress = {**self.run.progress, plan.kind.plural: mine}
-            raise
+        counts, progress = await self.store.transact(partial(self._write_page, plan, page))
+        self.run.counts, self.run.progress[plan.kind.plural] = counts, progress
 
-    async def _sweep(self, tx: AsyncConnection, plan: Plan, page: Page) -> Applied | None:
+    def _write_page(self, plan: Plan, page: Page, tx: Connection) -> tuple[Counts, Progress]:
+        applied = apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
+        removed = self._sweep(tx, plan, page)
+        linked = self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
+        save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
+        # Not sooner: other streams count while this one waits for its turn.
+        counts = _sum(self.run.counts, plan.kind, applied, removed, linked)
+        progress = _advance(self.run.progress, plan.kind, len(applied.seen))
+        self.run.save(tx, counts=counts, progress={**self.run.progress, plan.kind.plural: progress})
+        if page.ends:
+            self._log_end(tx, plan, counts)
+        return counts, progress
+
+    def _sweep(self, tx: Connection, plan: Plan, page: Page) -> Applied | None:
         if not (isinstance(page.link, Complete) and plan.round_.full and plan.round_.generation > 1):
             return None
         confirmed = self.run.confirmed(plan.kind.plural)
-        return await sweep(tx, self.clock, self.directory, plan.swept, plan.round_.generation, page.link, confirmed)
+        return sweep(tx, self.clock, self.directory, plan.swept, plan.round_.generation, page.link, confirmed)
 
-    async def _link(self, tx: AsyncConnection, plan: Plan, keys: Sequence[int]) -> Counter[str]:
+    def _link(self, tx: Connection, plan: Plan, keys: Sequence[int]) -> Counter[str]:
         if plan.kind is not DEVICE:
             return Counter()
-        return await link_devices(tx, self.clock, self.directory, self.options, keys)
+        return link_devices(tx, self.clock, self.directory, self.options, keys)
 
     def _cursor(self, plan: Plan, page: Page) -> Cursor:
         link = page.link.delta_link if isinstance(page.link, Complete) else page.link.url
         return Cursor(link or "", page.ends, plan.round_.full, plan.round_.generation, page.number, plan.query_hash)
 
-    async def _log_end(self, tx: AsyncConnection, plan: Plan) -> None:
-        numbers = self.run.counts.get(plan.kind.plural, Counter())
+    def _log_end(self, tx: Connection, plan: Plan, counts: Counts) -> None:
+        numbers = counts.get(plan.kind.plural, Counter())
         text = ", ".join(f"{number} {what}" for what, number in sorted(numbers.items()) if number)
-        await self.run.log(tx, Level.INFO, f"{plan.kind.plural}: complete; {text or 'no change'}.")
+        self.run.log(tx, Level.INFO, f"{plan.kind.plural}: complete; {text or 'no change'}.")
 
     async def _warn(self, message: str, code: str | None = None) -> None:
-        async with self.store.write() as tx:
-            await self.run.log(tx, Level.WARNING, message, code=code)
+        await self.store.transact(lambda tx: self.run.log(tx, Level.WARNING, message, code=code))
 
     async def _relink_if_options_changed(self) -> None:
         """Bring devices that were read earlier in line with options that were changed since."""
         now = {"exclude_unknown": self.options.exclude_unknown, "include_inactive": self.options.include_inactive}
         mine = directories.c.id == self.directory.id
-        async with self.store.write() as tx:
+        async with self.store.read() as tx:
             row = (await tx.execute(select(directories).where(mine))).mappings().one()
             before = {name: row[name] for name in now}
             keys: Sequence[int] = ()
@@ -309,13 +304,16 @@ class _Connector:
                 statement = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
                 keys = (await tx.scalars(statement.order_by(devices.c.id))).all()
         for chunk in chunks(keys):
-            async with self.store.write() as tx:
-                linked = await link_devices(tx, self.clock, self.directory, self.options, chunk)
-                self.run.counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
-                await self.run.save(tx)
+            self.run.counts = await self.store.transact(partial(self._relink, chunk))
         if before != now:
             async with self.store.write() as tx:
                 await tx.execute(update(directories).where(mine).values(now))
+
+    def _relink(self, keys: Sequence[int], tx: Connection) -> Counts:
+        linked = link_devices(tx, self.clock, self.directory, self.options, keys)
+        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
+        self.run.save(tx, counts=counts)
+        return counts
 
 
 async def _all(streams: Iterable[Awaitable[T]]) -> list[T]:
@@ -330,9 +328,7 @@ async def _all(streams: Iterable[Awaitable[T]]) -> list[T]:
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
-def _sum(
-    counts: dict[str, Counter[str]], kind: Kind, applied: Applied, removed: Applied | None, linked: Counter[str]
-) -> dict[str, Counter[str]]:
+def _sum(counts: Counts, kind: Kind, applied: Applied, removed: Applied | None, linked: Counter[str]) -> Counts:
     total = {name: Counter(counter) for name, counter in counts.items()}
     for part in filter(None, (applied, removed)):
         total.setdefault(kind.plural, Counter()).update(part.counts)
@@ -343,8 +339,8 @@ def _sum(
     return total
 
 
-def _advance(progress: dict[str, dict[str, int | None]], kind: Kind, seen: int) -> dict[str, dict[str, int | None]]:
+def _advance(progress: Mapping[str, Progress], kind: Kind, seen: int) -> Progress:
     mine = progress.get(kind.plural, {"done": 0, "total": None})
     done, total = (mine["done"] or 0) + seen, mine["total"]
     # A big group comes on several pages and the count lags: neither may show more than everything.
-    return {**progress, kind.plural: {"done": done if total is None else min(done, total), "total": total}}
+    return {"done": done if total is None else min(done, total), "total": total}

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from sync.clock import Clock, timestamp
 from sync.entra.batch import related
@@ -33,7 +33,7 @@ from sync.inventory.relation import Targets, linked, replace_edges
 from sync.store import Store
 from sync.store.tables import cursors
 from sync.tasks.plan import Plan, Planner
-from sync.tasks.run import Run
+from sync.tasks.run import Counts, Progress, Run
 from sync.tasks.stop import unless_stopping
 
 EXPAND_MAX = 20
@@ -103,7 +103,7 @@ class DeviceRelations:
         """Return what a delta page would say of a relation: the targets of each device, and those it has lost."""
         lists = await self._whole(client, RELATIONS[name], ids)
         async with self._store.read() as tx:
-            before = await linked(tx, self._directory, DEVICE.edges[RELATIONS[name]], lists)
+            before = await tx.run_sync(linked, self._directory, DEVICE.edges[RELATIONS[name]], lists)
         found: dict[str, list[Mapping[str, Any]]] = {}
         for external_id, targets in lists.items():
             gone = before.get(external_id, set()) - {target["id"] for target in targets}
@@ -154,16 +154,20 @@ class DeviceRelations:
         edge, run = DEVICE.edges[RELATIONS[name]], self._run
         link = page.link.delta_link if isinstance(page.link, Complete) else page.link.url
         cursor = Cursor(link or "", page.ends, True, generation, page.number, self._hash(name))
-        async with run.page(self._store) as tx:
-            counts = await replace_edges(tx, self._directory, DEVICE, edge, lists, generation)
-            await save_cursor(tx, self._clock, self._directory, name, cursor)
-            changed = {what: run.counts.get(what, Counter()) + counter for what, counter in counts.items()}
-            run.counts = {**run.counts, **{what: counter for what, counter in changed.items() if counter}}
+
+        def write(tx: Connection) -> tuple[Counts, Progress]:
+            written = replace_edges(tx, self._directory, DEVICE, edge, lists, generation)
+            save_cursor(tx, self._clock, self._directory, name, cursor)
+            # Not sooner: other streams count while this one waits for its turn.
+            changed = {what: run.counts.get(what, Counter()) + counter for what, counter in written.items()}
+            counts = {**run.counts, **{what: counter for what, counter in changed.items() if counter}}
             mine = run.progress[name]
-            done = (mine["done"] or 0) + len(lists)
-            total = mine["total"]
-            shown = done if total is None else min(done, total)
-            run.progress = {**run.progress, name: {"done": shown, "total": total}}
+            done, total = (mine["done"] or 0) + len(lists), mine["total"]
+            progress = {"done": done if total is None else min(done, total), "total": total}
+            run.save(tx, counts=counts, progress={**run.progress, name: progress})
+            return counts, progress
+
+        run.counts, run.progress[name] = await self._store.transact(write)
 
     async def _generation(self) -> int:
         """Return the full round of devices that a pass has to follow."""

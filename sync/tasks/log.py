@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, insert
 
 from sync.clock import Clock, timestamp
 from sync.store.tables import run_log
@@ -20,8 +19,8 @@ class Level(enum.StrEnum):
     ERROR = "ERROR"
 
 
-async def write_log(
-    tx: AsyncConnection,
+def write_log(
+    tx: Connection,
     clock: Clock,
     run_id: int,
     level: Level,
@@ -39,4 +38,4 @@ async def write_log(
         "message": message,
         "facts": facts,
     }
-    await tx.execute(insert(run_log).values(values))
+    tx.execute(insert(run_log).values(values))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from sync.clock import Clock, timestamp
 from sync.entra.client import GraphClient, RequestStats
@@ -22,6 +21,7 @@ from sync.tasks.state import RunPhase, RunStatus, check_move
 
 Counts = dict[str, Counter[str]]
 Numbers = dict[str, float]
+Progress = dict[str, int | None]
 
 ATTEMPTS_MAX = 50
 """A run that was taken up so often is not put off again: it ends with what it has."""
@@ -37,7 +37,7 @@ class Run:
         self._clock = clock
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
-        self.progress: dict[str, dict[str, int | None]] = dict(row["progress"])
+        self.progress: dict[str, Progress] = dict(row["progress"])
         # What went wrong in an earlier attempt is in the log; this one begins without errors.
         self.errors: list[dict[str, Any]] = []
         self.removals: dict[str, dict[str, Any]] = dict(row["removals"] or {})
@@ -71,54 +71,42 @@ class Run:
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
         return cls(run_id, owner, {**row, **values}, clock)
 
-    async def save(self, tx: AsyncConnection, **values: object) -> None:
+    def save(self, tx: Connection, **values: object) -> None:
         """Write the counters and `values` in the caller's transaction.
 
         Raises:
             ClaimLost: another worker owns the run now; the caller's transaction must not commit.
         """
         statement = update(runs).where(runs.c.id == self.id, runs.c.owner == self._owner)
-        written = await tx.execute(
-            statement.values(
-                counts={name: dict(counter) for name, counter in self.counts.items()},
-                progress=self.progress,
-                requests=self._requests(),
-                errors=self.errors,
-                removals=self.removals,
-                updated_at=timestamp(self._clock.now()),
-                **values,
-            )
-        )
-        if written.rowcount != 1:
+        now = {
+            "counts": self.counts,
+            "progress": self.progress,
+            "requests": self._requests(),
+            "errors": self.errors,
+            "removals": self.removals,
+            "updated_at": timestamp(self._clock.now()),
+        }
+        if tx.execute(statement.values(now | values)).rowcount != 1:
             raise ClaimLost
 
-    @asynccontextmanager
-    async def page(self, store: Store) -> AsyncIterator[AsyncConnection]:
-        """Write a page in one transaction, counters included; when it is rolled back, the counters go back as well."""
-        before = None
-        try:
-            async with store.write() as tx:
-                # Not sooner: other streams count while this one waits for its turn.
-                before = self.counts, self.progress
-                yield tx
-                await self.save(tx)
-        except BaseException:
-            if before:
-                self.counts, self.progress = before
-            raise
-
-    async def log(self, tx: AsyncConnection, level: Level, message: str, **more: Any) -> None:
+    def log(self, tx: Connection, level: Level, message: str, **more: Any) -> None:
         """Add a row to the run's log in the caller's transaction."""
-        await write_log(tx, self._clock, self.id, level, message, **more)
+        write_log(tx, self._clock, self.id, level, message, **more)
 
     async def enter(self, store: Store, phase: RunPhase, message: str) -> None:
         """Begin a phase and say so in the log."""
-        async with store.write() as tx:
-            await self.save(tx, phase=phase)
-            await self.log(tx, Level.INFO, message)
+
+        def write(tx: Connection) -> None:
+            self.save(tx, phase=phase)
+            self.log(tx, Level.INFO, message)
+
+        await store.transact(write)
 
     async def fail(self, store: Store, error: RollcallError, resource: str | None = None) -> None:
         """Keep an error of this run, for the run and in its log."""
+        await store.transact(partial(self._note, error, resource))
+
+    def _note(self, error: RollcallError, resource: str | None, tx: Connection) -> None:
         entry = {
             "code": error.code,
             "message": error.message,
@@ -128,11 +116,10 @@ class Run:
         }
         if entry not in self.errors:  # It may be kept a second time after a write that failed.
             self.errors.append(entry)
-        async with store.write() as tx:
-            await self.save(tx)
-            text = f"{resource}: {error.message}" if resource else error.message
-            facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
-            await self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
+        self.save(tx)
+        text = f"{resource}: {error.message}" if resource else error.message
+        facts = {"hint": error.hint, **{name: str(value) for name, value in error.facts.items()}}
+        self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
 
     async def hold(self, store: Store, error: RemovalHeld, resource: str) -> None:
         """Keep what a sweep would have removed, for an administrator to decide about."""
@@ -154,7 +141,9 @@ class Run:
 
     async def put_off(self, store: Store, seconds: float) -> None:
         """Give the run back to the queue, not to be taken up before so many seconds have passed."""
-        until = timestamp(self._clock.now() + timedelta(seconds=seconds))
+        # A second more: the stored time is cut to milliseconds, and it may never be earlier than asked.
+        late_s = 1 + self._clock.chance()
+        until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
         text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
         await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
 
@@ -167,9 +156,12 @@ class Run:
     async def _leave(self, store: Store, status: RunStatus, level: Level, message: str, **values: object) -> None:
         """Write the run's next state and give up the claim to it."""
         check_move(self._status, status)
-        async with store.write() as tx:
-            await self.save(tx, status=status, phase=None, owner=None, **values)
-            await self.log(tx, level, message)
+
+        def write(tx: Connection) -> None:
+            self.save(tx, status=status, phase=None, owner=None, **values)
+            self.log(tx, level, message)
+
+        await store.transact(write)
         self._status = status
 
     def _requests(self) -> dict[str, Any]:

@@ -131,7 +131,7 @@ async def _supersede(tx: AsyncConnection, clock: Clock, task_id: int) -> None:
         check_move(RunStatus.NEEDS_CONFIRMATION, RunStatus.STOPPED)
         values = {"status": RunStatus.STOPPED, "finished_at": now, "updated_at": now}
         await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
-        await write_log(tx, clock, run_id, Level.INFO, "A newer run of the task takes its place.")
+        await tx.run_sync(write_log, clock, run_id, Level.INFO, "A newer run of the task takes its place.")
 
 
 async def confirm_removal(
@@ -156,7 +156,7 @@ async def confirm_removal(
     values = {"status": RunStatus.QUEUED, "removals": removals, "updated_at": timestamp(clock.now())}
     await tx.execute(update(runs).where(*mine).values(values))
     told = ", ".join(f"{held['rows']:,} of {held['of']:,} {kind}" for kind, held in sorted(removals.items()))
-    await write_log(tx, clock, run_id, Level.WARNING, f"{confirmed_by} confirmed the removal of {told}.")
+    await tx.run_sync(write_log, clock, run_id, Level.WARNING, f"{confirmed_by} confirmed the removal of {told}.")
 
 
 class _Idempotent:

@@ -15,6 +15,7 @@ from schema.access import Principal, Role
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import Limits
+from schema.plan import Plans
 from server.admission import admit, measure, weigh
 from server.graphql.document import DocumentRejected
 from server.graphql.execution import Answer, Execution, Trace, rejection
@@ -25,7 +26,7 @@ from tests.api.rows import furnish
 from tests.api.world import directory_of
 
 
-def execution_of(limits: Limits) -> Execution:
+def execution_of(limits: Limits, plans: Plans | None = None) -> Execution:
     """Put an execution together as server/app.py does."""
     schema = build_schema()
     return Execution(
@@ -36,22 +37,35 @@ def execution_of(limits: Limits) -> Execution:
         measure=partial(measure, schema._schema),
         weigh=partial(weigh, limits),
         admit=admit,
+        plans=plans,
     )
 
 
 @dataclass(frozen=True)
 class Front:
-    """Sends operations to an execution and reads the answers."""
+    """Sends operations to both executions and reads the answers.
+
+    Args:
+        runtime: an open process.
+        execution: answers by the executor alone.
+        planned: answers by compiled plans, where there is one.
+    """
 
     runtime: Runtime
     execution: Execution
+    planned: Execution
 
     async def ask(self, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run one operation as an administrator."""
-        request = GraphQLRequest(document, None, variables or {})
+        """Run one operation as an administrator, both ways: data, errors, codes and hints must be the same."""
+        answer = await self._ask(self.execution, document, variables or {})
+        assert await self._ask(self.planned, document, variables or {}) == answer
+        return answer
+
+    async def _ask(self, execution: Execution, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        request = GraphQLRequest(document, None, variables)
         principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
         async with Context(self.runtime, principal, "request-1", {}) as context:
-            answer = await _answer(self.execution, request, context)
+            answer = await _answer(execution, request, context)
         body: dict[str, Any] = orjson.loads(answer.body)
         return body
 
@@ -82,4 +96,4 @@ async def runtime(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
 @pytest.fixture
 def front(runtime: Runtime) -> Front:
     """Return a front with the limits that hold by default."""
-    return Front(runtime, execution_of(Limits()))
+    return Front(runtime, execution_of(Limits()), execution_of(Limits(), Plans(build_schema(), runtime)))

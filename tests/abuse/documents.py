@@ -12,6 +12,7 @@ from graphql import (
     is_composite_type,
     is_enum_type,
     is_input_object_type,
+    is_interface_type,
     is_list_type,
     is_non_null_type,
     is_union_type,
@@ -55,6 +56,9 @@ class Maker:
             type_ = self.draw(st.sampled_from(parent.types))
             made += [f"... on {type_.name} {self.selections(type_, depth)}"]
         else:
+            if is_interface_type(parent) and depth > 1:
+                type_ = self.draw(st.sampled_from(SCHEMA.get_implementations(parent).objects))
+                made += [f"... on {type_.name} {self.selections(type_, depth - 1)}"]
             fields = [item for item in parent.fields.items() if depth > 1 or not _is_composite(item[1])]
             chosen = st.lists(st.sampled_from(fields), min_size=1, max_size=4, unique_by=lambda item: item[0])
             made += [self._field(name, field, depth) for name, field in self.draw(chosen)] if fields else []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
     get_named_type,
     is_enum_type,
+    is_interface_type,
     is_leaf_type,
     is_object_type,
     is_required_argument,
@@ -19,24 +21,46 @@ from schema.fields import NOUNS, Kind
 from tests.api.lists import LISTS, SCHEMA
 
 DEPTH_MAX = 4
-FLAGS = {"yes": True, "no": False}
-HEADER = "query($yes: Boolean!, $no: Boolean!)"
+# Name → type and value; a document declares those that it uses.
+VARIABLES: dict[str, tuple[str, Any]] = {
+    "yes": ("Boolean!", True),
+    "no": ("Boolean!", False),
+    "size": ("Int", 3),
+    "text": ("String", "a"),
+    "ids": ("[ID!]!", ["user_12", "asset_3", "group_7", "user_12", "asset_99999999"]),
+}
+VALUES = {name: value for name, (_, value) in VARIABLES.items()}
+SEARCHES = ('"a"', "$text", '"has:id"', '"NOT a"', '"created_at:<5000days"')
+# What a caller may get wrong and only the running operation finds.
+WRONG = ("first: 0", "first: 1001", 'first: 1, after: "x"', 'first: 1, search: "nope:1"', "first: 1, where: {}")
+AGGREGATES = ("assetsAggregate", "usersAggregate", "groupsAggregate")
 
 
 class Documents:
-    """Makes documents; the same chance makes the same ones."""
+    """Makes documents; the same chance makes the same ones.
 
-    def __init__(self, chance: Random) -> None:
-        self._chance = chance
+    Args:
+        chance: decides everything.
+        is_wrong: puts mistakes into some arguments.
+    """
+
+    def __init__(self, chance: Random, *, is_wrong: bool = False) -> None:
+        self._chance, self._is_wrong = chance, is_wrong
         self._fragments: list[str] = []
         self._aliases = 0
 
     def document(self) -> str:
-        """Return a document with one or two lists at its root."""
+        """Return a document with one or two lists, look-ups by id or counts at its root."""
         root = SCHEMA.query_type
         assert root is not None
-        fields = [self._field(root, self._chance.choice(list(LISTS.values())), 1) for _ in range(1 + self._often(0.3))]
-        return f"{HEADER} {{ {' '.join(fields)} }} {' '.join(self._fragments)}"
+        fields = [self._field(root, self._root(), 1) for _ in range(1 + self._often(0.3))]
+        body = f"{{ {' '.join(fields)} }} {' '.join(self._fragments)}"
+        used = [f"${name}: {type_}" for name, (type_, _) in VARIABLES.items() if f"${name}" in body]
+        return f"query({', '.join(used)}) {body}" if used else body
+
+    def _root(self) -> str:
+        kinds = [list(LISTS.values()), ["node", "nodes"], AGGREGATES]
+        return self._chance.choice(self._chance.choices(kinds, [8, 3, 1])[0])
 
     def _often(self, part: float) -> bool:
         return self._chance.random() < part
@@ -49,6 +73,8 @@ class Documents:
             parts.append("__typename")
         if self._often(0.15):
             parts.append(f"... on {type_.name} {{ {self._field(type_, self._chance.choice(names), depth)} }}")
+        if self._often(0.1) and type_.interfaces:
+            parts.append("... on Node { id key: id }")
         if self._often(0.15):
             name = f"F{len(self._fragments)}"
             # The place is taken before what is inside it is made.
@@ -77,6 +103,10 @@ class Documents:
             return head
         # Connections and edges lead to rows; only the rows count as a level.
         inner = depth + (named.name in NOUNS or is_union_type(named))
+        if is_interface_type(named):
+            types = self._chance.sample(SCHEMA.get_implementations(named).objects, 3)
+            body = " ".join(f"... on {one.name} {{ {self._selection(one, depth + 1)} }}" for one in types)
+            return f"{head} {{ id __typename {body} }}"
         if is_union_type(named):
             body = " ".join(f"... on {member.name} {{ {self._selection(member, inner)} }}" for member in named.types)
             return f"{head} {{ __typename {body} }}"
@@ -84,11 +114,23 @@ class Documents:
         return f"{head} {{ {self._selection(named, inner)} }}"
 
     def _arguments(self, named: str, field: GraphQLField) -> str:
+        if "id" in field.args:
+            return f'(id: "{self._chance.choice(["user", "asset", "group", "site"])}_{self._chance.randint(1, 300)}")'
+        if "ids" in field.args:
+            return "(ids: $ids)"
+        if "groupBy" in field.args:
+            return f'(search: "a", groupBy: [{{field: {self._chance.choice(["CREATED_AT", "UPDATED_AT"])}}}])'
         if "first" not in field.args:
             return ""
-        given = [f"{self._chance.choice(['first', 'last'])}: {self._chance.randint(1, 6)}"]
+        if self._is_wrong and self._often(0.2):
+            return f"({self._chance.choice(WRONG)})" if "where" in field.args else "(first: 0)"
+        given = [f"{self._chance.choice(['first', 'last'])}: {self._chance.choice([1, 2, 3, 4, 6, '$size'])}"]
         if "where" in field.args and self._often(0.3):
             given.append(f"where: {self._where(named.removesuffix('Connection'))}")
+        if "search" in field.args and self._often(0.2):
+            given.append(f"search: {self._chance.choice(SEARCHES)}")
+        if "transitive" in field.args and self._often(0.3):
+            given.append("transitive: $yes")
         if "orderBy" in field.args and self._often(0.5):
             given.append(f"orderBy: {self._order(named.removesuffix('Connection'))}")
         return f"({', '.join(given)})"

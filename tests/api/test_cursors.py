@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from schema.paging import CursorCodec
+from sync.errors import BadCursor
 from tests.api.caller import Caller
 from tests.api.walk import document, nested_document
 from tests.api.world import World
 
-FUZZED = 2_000
+FUZZED, DECODED = 2_000, 10_000
 ALPHABET = string.ascii_letters + string.digits + "-_"
 USERS = document("User", "users")
 ASSETS = document("Asset", "assets")
@@ -70,6 +72,20 @@ async def test_cursor_is_refused_when_it_is_any_other_text(world: World, text: s
     for wrong in fuzzed:
         answer = await caller.ask(text, first=1, after=wrong, orderBy=[{"field": "CREATED_AT"}])
         assert answer.code == "BAD_CURSOR", wrong
+
+
+def test_cursor_is_refused_ten_thousand_times_when_it_is_damaged() -> None:
+    """The codec itself: no truncated, damaged, foreign or invented text is read, and none is another error."""
+    chance, codec = random.Random(6), CursorCodec(b"k" * 32, b"organization 1, users by name", 2)  # noqa: S311
+    others = [CursorCodec(b"k" * 32, b"organization 2, users by name", 2), CursorCodec(b"l" * 32, codec.scope, 2)]
+    for number in range(DECODED):
+        values = [chance.choice(["Ann", None, True, 2**40]), number]
+        cursor = codec.encode(values)
+        assert codec.decode(cursor, "after") == values
+        # What another list made of the same values is foreign even if it looks the same.
+        for wrong in {mutate(chance, cursor)} - {cursor} | {chance.choice(others).encode(values)}:
+            with pytest.raises(BadCursor):
+                codec.decode(wrong, "after")
 
 
 @pytest.mark.parametrize("wrong", ["", "0", "null", "=", "user_1", "a" * 100_000, "\0", "日本", "====", "e30", "W10"])

@@ -233,7 +233,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
         async with world.runtime.store.write() as tx:
             table = chance.choice([tables.users, tables.groups, tables.devices, tables.assets])
             mine = table.c.organization_id == organization
-            version = await next_version(tx, organization)
+            version = await tx.run_sync(next_version, organization)
             if kind in (4, 5):
                 name = "name" if table is tables.assets else "display_name"
                 await tx.execute(update(table).where(mine).values({name: chance.choice(["alpha", "Alpha", None])}))

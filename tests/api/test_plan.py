@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from random import Random
 from typing import Any
@@ -23,7 +24,7 @@ from schema.plan.pace import Pace, Where
 from sync.errors import StoreSlow
 from sync.store import tables
 from tests.api.caller import Caller, plans_of
-from tests.api.documents import FLAGS, Documents
+from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS
 from tests.api.world import World
 
@@ -57,9 +58,29 @@ async def planned(caller: Caller, document: str, **variables: Any) -> Response |
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=400)
 async def test_plan_answers_as_the_executor_does_whatever_is_selected(world: World, seed: int) -> None:
-    """Documents made from the schema: `ask` runs both ways and compares, errors included."""
+    """Documents made from the schema: `ask` runs both ways and compares."""
     document = Documents(Random(seed)).document()  # noqa: S311 - the same document for the same seed
-    await world.caller(organization=world.beta).ask(document, **FLAGS)
+    answer = await world.caller(organization=world.beta).ask(document, **VALUES)
+    assert answer.problems == ()
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=100)
+async def test_plan_leaves_mistakes_to_the_executor_wherever_they_are(world: World, seed: int) -> None:
+    """Wrong arguments at any depth: what the executor calls an error no plan answers."""
+    document = Documents(Random(seed), is_wrong=True).document()  # noqa: S311 - the same document for the same seed
+    answer = await world.caller(organization=world.beta).ask(document, **VALUES)
+    assert {problem.code for problem in answer.problems} <= {"BAD_USER_INPUT", "BAD_CURSOR", "BAD_SEARCH"}
+
+
+async def test_generated_documents_are_answered_by_plans_and_hold_what_plans_must_know(world: World) -> None:
+    """The comparison above compares: nearly every document has a plan, and the hard parts of GraphQL are in them."""
+    texts = [Documents(Random(seed)).document() for seed in range(200)]  # noqa: S311
+    lists = [text for text in texts if "Aggregate" not in text]
+    answered = [await planned(world.caller(organization=world.beta), text, **VALUES) for text in lists]
+    assert sum(answer is not None for answer in answered) > 0.9 * len(lists)
+    for part in ("... on Node", "...F0", "@skip", "@include", "node(", "nodes(", "$size", "transitive", "search:"):
+        assert any(part in text for text in texts), part
 
 
 @pytest.mark.parametrize("name", LISTS.values())
@@ -73,18 +94,28 @@ async def test_plan_costs_the_same_statements_for_one_row_and_for_many(world: Wo
     """A level is one statement however many rows the level above it has."""
     text, most = PLANNED[name]
     plans = Plans(build_schema(), world.runtime)
-    counts = []
-    for first in (1, 500):
-        statements: list[str] = []
-
-        def work(connection: sqlite3.Connection, statements: list[str] = statements) -> None:
-            connection.set_trace_callback(statements.append)
-
-        world.runtime.store.here.run(work, time_s=1)
-        assert await plans.answer(asked(text % first), world.caller().principal) is not None
-        world.runtime.store.here.run(lambda connection: connection.set_trace_callback(None), time_s=1)
-        counts.append(sum(statement.startswith("SELECT") for statement in statements))
+    counts = [(await counted(world, plans, text % first))[1] for first in (1, 500)]
     assert counts[0] <= counts[1] == most
+
+
+async def test_nodes_cost_a_statement_for_each_kind_however_many_ids_are_sent(world: World) -> None:
+    """Two ids of two kinds cost what hundreds cost; what fragments ask of their relations is a statement more each."""
+    text = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on User { site { name } } ... on Group { userCount } } }"
+    users, groups = await world.rows(tables.users, world.home), await world.rows(tables.groups, world.home)
+    for most in (1, 500):
+        ids = [f"user_{row['id']}" for row in users[:most]] + [f"group_{row['id']}" for row in groups[:most]]
+        data, statements = await counted(world, Plans(build_schema(), world.runtime), text, ids=ids)
+        assert ([node["id"] for node in data["nodes"]], statements) == (ids, 4)
+
+
+async def counted(world: World, plans: Plans, document: str, **variables: Any) -> tuple[Any, int]:
+    """Return the data of a plan's answer, and how many SELECTs it took."""
+    statements: list[str] = []
+    world.runtime.store.here.run(lambda connection: connection.set_trace_callback(statements.append), time_s=1)
+    response = await plans.answer(asked(document, **variables), world.caller().principal)
+    world.runtime.store.here.run(lambda connection: connection.set_trace_callback(None), time_s=1)
+    assert response is not None
+    return orjson.loads(response.body)["data"], sum(statement.startswith("SELECT") for statement in statements)
 
 
 async def test_plan_shows_each_organization_its_own_rows(world: World) -> None:
@@ -161,9 +192,15 @@ async def test_runaway_read_ends_at_its_deadline_and_others_do_not_notice(world:
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
         ).fetchone()
 
+    runaway = asyncio.ensure_future(store.slow.run(endless, time_s=1.0))
+    await asyncio.sleep(0)
+    for first in (1, 10, 1000):
+        assert (
+            await planned(world.caller(), f"{{ users(first: {first}) {{ nodes {{ id displayName }} }} }}") is not None
+        )
+    assert not runaway.done()
     with pytest.raises(StoreSlow):
-        await store.slow.run(endless, time_s=0.05)
-    assert await planned(world.caller(), "{ users(first: 1000) { nodes { id displayName } } }") is not None
+        await runaway
 
 
 async def test_plan_moves_out_of_the_way_when_it_is_slow_and_back_when_it_is_quick(world: World) -> None:

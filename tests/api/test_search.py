@@ -12,7 +12,7 @@ from tests.api.lists import LISTS, caller_for, id_of
 from tests.api.searched import Holds, Terms
 from tests.api.world import World
 
-TEXTS = 100
+TEXTS = 143
 INVENTORIES = ["User", "Group", "Asset", "Task", "TaskRun", "Site", "Credential"]
 
 

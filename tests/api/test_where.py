@@ -149,7 +149,7 @@ def _value(noun: str, field: Field, operator: str, rows: Sequence[Row], number: 
 @pytest.mark.parametrize("place", ["home", "beta"])
 @pytest.mark.parametrize("noun", ["User", "Group", "Asset", "Task", "TaskRun", "Credential"])
 @given(tree=Tree)
-@settings(max_examples=60)
+@settings(max_examples=85)
 async def test_filter_returns_what_the_predicate_returns_for_any_tree(
     world: World, noun: str, place: str, tree: Any
 ) -> None:

@@ -83,6 +83,7 @@ def test_demo_follows_the_tenant_when_its_size_changed(tmp_path: Path) -> None:
     smaller = run_demo(tmp_path, "--once", "--json", "--users", "50", "--devices", "20", "--groups", "10")
     assert smaller.returncode == 0, smaller.stderr
     assert json.loads(smaller.stdout)["users"] == 50
+    assert "no longer has 250 of 300 users" in smaller.stderr
 
 
 def test_demo_stops_with_its_processes_when_interrupted(tmp_path: Path) -> None:

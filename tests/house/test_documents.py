@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from graphql import GraphQLError, GraphQLSchema, build_schema, parse, validate
 
+from sync.errors import BadSearch
 from tests.house.source import ROOT, listed, read, tracked
 
 DOCUMENTS = tracked(".md")
@@ -76,6 +77,30 @@ def test_graphql_in_the_documents_is_valid() -> None:
             found = [error]
         problems += [f"{fence.path}:{fence.line} {error.message}" for error in found]
     assert not problems, listed(problems)
+
+
+def searches() -> Iterator[tuple[str, str, str]]:
+    """Yield (where, noun, text) for each line of each ```search block."""
+    for path in DOCUMENTS:
+        for match in re.finditer(r"^```search (\w+)\n(.*?)^```", read(path), re.MULTILINE | re.DOTALL):
+            noun = match[1].removesuffix("s").capitalize()
+            yield from ((path, noun, line) for line in match[2].splitlines() if line)
+
+
+def test_search_in_the_documents_is_understood() -> None:
+    """A search that a reader copies has no mistake; the page about searching shows many."""
+    from schema import build_schema as build_ours
+    from schema.search import parse_search
+
+    build_ours()
+    found, problems = list(searches()), []
+    for path, noun, text in found:
+        try:
+            parse_search(noun, text)
+        except BadSearch as error:
+            problems.append(f"{path}: {text}: {error.message}")
+    assert not problems, listed(problems)
+    assert len(found) >= 25
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from tests.sync.case import Case
 from tests.sync.misbehaviour import UNANSWERED, Act, refuse
@@ -87,17 +87,13 @@ class Statements:
 
 
 @contextmanager
-def failing(case: Case, statements: Statements) -> Iterator[None]:
+def failing(statements: Statements) -> Iterator[None]:
     """Have the statements of the product fail while the block lasts."""
-    store = case.runtime.store
-    engines = store._writer.sync_engine, store._reader.sync_engine
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", statements)
+    event.listen(Engine, "before_cursor_execute", statements)
     try:
         yield
     finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", statements)
+        event.remove(Engine, "before_cursor_execute", statements)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +105,7 @@ async def test_run_bears_the_failure_of_any_statement(case: Case, lasts: bool, c
         case.begin()
         run_id = await case.queue()
         statements = Statements(number, lasts, code)
-        with failing(case, statements):
+        with failing(statements):
             case.runtime.engine.wake(run_id)
             await case.runtime.engine.idle()
         run = await case.row(run_id)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import Connection, Engine, event, func, select, text
 
 from sync.entra.client import GraphClient
 from sync.inventory.kind import KINDS
@@ -181,19 +181,19 @@ async def test_run_recovers_by_itself_when_the_disk_was_full(installation: Insta
 @pytest.mark.parametrize("number", range(4, 14, 3))
 async def test_run_counts_what_was_committed_when_a_commit_fails(installation: Installation, number: int) -> None:
     """Whichever commit of a run fails, its page is neither there nor counted, and the next run is equal."""
-    engine, seen = installation.runtime.store._writer.sync_engine, 0
+    reader, seen = installation.runtime.store._reader.sync_engine, 0
 
-    def fail(_connection: object) -> None:
+    def fail(connection: Connection) -> None:
         nonlocal seen
-        seen += 1
+        seen += connection.engine is not reader
         if seen == number:
             error = sqlite3.OperationalError("simulated")
             error.sqlite_errorname = "SQLITE_FULL"
             raise error
 
-    event.listen(engine, "commit", fail)
+    event.listen(Engine, "commit", fail)
     run = await installation.run()
-    event.remove(engine, "commit", fail)
+    event.remove(Engine, "commit", fail)
     assert run.status == "FAILED"
     rows = await installation.dump()
     for kind in STREAMS:

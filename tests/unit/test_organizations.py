@@ -40,11 +40,11 @@ async def test_version_rises_by_one_for_its_organization_only(store: Store, cloc
     """Each call gives the next number; other organizations keep theirs; an unknown one is refused."""
     async with store.write() as tx:
         home, other = [await create_organization(tx, clock, name) for name in ("Contoso", "Fabrikam")]
-        assert [await next_version(tx, home) for _ in range(3)] == [1, 2, 3]
+        assert [await tx.run_sync(next_version, home) for _ in range(3)] == [1, 2, 3]
         rows = await tx.execute(select(organizations.c.id, organizations.c.version))
         assert {key: version for key, version in rows} == {home: 3, other: 0}
         with pytest.raises(NotFound):
-            await next_version(tx, 1_000)
+            await tx.run_sync(next_version, 1_000)
 
 
 async def test_default_organization_is_not_found_when_there_is_none(store: Store) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from sync.clock import timestamp
 from sync.entra.stream import Complete
@@ -75,25 +75,28 @@ class Inventory:
             )
         return cls(store, clock, directory)
 
-    async def page(self, kind: Kind, *items: Item, generation: int = 1, full: bool = True) -> Applied:
+    async def page(
+        self, kind: Kind, *items: Item, generation: int = 1, full: bool = True, minimal: bool = False
+    ) -> Applied:
         """Apply one page in a transaction of its own, a minute after the one before."""
         self.clock.moved_s += 60
-        async with self.store.write() as tx:
-            return await apply_page(tx, self.clock, self.directory, kind, items, Round(generation, full))
+        round_ = Round(generation, full, minimal)
+        return await self.store.transact(lambda tx: apply_page(tx, self.clock, self.directory, kind, items, round_))
 
     async def sweep(self, kind: Kind, generation: int) -> Applied:
         """Sweep a kind after a complete round."""
         self.clock.moved_s += 60
-        async with self.store.write() as tx:
-            return await sweep(tx, self.clock, self.directory, kind, generation, COMPLETE)
+        return await self.store.transact(lambda tx: sweep(tx, self.clock, self.directory, kind, generation, COMPLETE))
 
     async def link(self, keys: Sequence[int] | None = None, options: LinkOptions = DEFAULT) -> dict[str, int]:
         """Link devices, all of them by default, and return the counts that are not zero."""
         self.clock.moved_s += 60
-        async with self.store.write() as tx:
-            if keys is None:
-                keys = (await tx.scalars(select(devices.c.id).order_by(devices.c.id))).all()
-            return dict(+(await link_devices(tx, self.clock, self.directory, options, keys)))
+
+        def work(tx: Connection) -> dict[str, int]:
+            chosen = tx.scalars(select(devices.c.id).order_by(devices.c.id)).all() if keys is None else keys
+            return dict(+link_devices(tx, self.clock, self.directory, options, chosen))
+
+        return await self.store.transact(work)
 
     async def scanned(self, *names: str) -> list[int]:
         """Make assets that a scan has found, without any device."""

@@ -33,7 +33,7 @@ async def scanned(inventory: Inventory, *hosts: Host) -> dict[str, int]:
     inventory.clock.moved_s += 60
     place = Place(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
-        return dict(+(await apply_scan(tx, inventory.clock, place, hosts)))
+        return dict(+(await tx.run_sync(apply_scan, inventory.clock, place, hosts)))
 
 
 async def shown(inventory: Inventory) -> list[dict[str, Any]]:

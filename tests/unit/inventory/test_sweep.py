@@ -97,4 +97,4 @@ async def test_sweep_cannot_be_called_without_proof_of_completeness(
     """There is no default for `complete`: an enumeration that broke off has nothing to pass."""
     async with store.write() as tx:
         with pytest.raises(TypeError, match="complete"):
-            await sweep(tx, clock, inventory.directory, USER, 2)  # type: ignore[call-arg]
+            await tx.run_sync(sweep, clock, inventory.directory, USER, 2)  # type: ignore[call-arg]

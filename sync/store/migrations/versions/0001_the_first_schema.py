@@ -160,6 +160,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_assets_live_last_seen', ['organization_id', 'last_seen'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_assets_live_name', ['organization_id', 'name'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_assets_live_os', ['organization_id', 'os'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_assets_live_serial', ['organization_id', 'serial'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_assets_organization_id_version'), ['organization_id', 'version'], unique=False)
 
     op.create_table('credential_access',
@@ -168,6 +169,15 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['credential_id'], ['credentials.id'], name=op.f('fk_credential_access_credential_id_credentials'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_credential_access_organization_id_organizations'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('credential_id', 'organization_id', name=op.f('pk_credential_access'))
+    )
+    op.create_table('gram_marks',
+    sa.Column('organization_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('noun', sa.Text(), nullable=False),
+    sa.Column('version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('row_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('shape', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_gram_marks_organization_id_organizations')),
+    sa.PrimaryKeyConstraint('organization_id', 'noun', name=op.f('pk_gram_marks'))
     )
     op.create_table('directories',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -392,6 +402,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('groups', schema=None) as batch_op:
         batch_op.create_index('ix_groups_live_display_name', ['organization_id', 'display_name'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_groups_live_external_id', ['organization_id', 'external_id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_groups_live_id', ['organization_id', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_groups_organization_id_version'), ['organization_id', 'version'], unique=False)
 
@@ -493,6 +504,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('users', schema=None) as batch_op:
         batch_op.create_index('ix_users_live_display_name', ['organization_id', 'display_name'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_users_live_external_id', ['organization_id', 'external_id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_users_live_id', ['organization_id', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index('ix_users_live_user_principal_name', ['organization_id', 'user_principal_name'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_users_organization_id_version'), ['organization_id', 'version'], unique=False)

@@ -1,0 +1,97 @@
+"""Fills the index of parts of texts behind the syncs, a few rows at a time, so that no page waits long for its turn.
+
+How far it has come is written with what it wrote: a process that is killed goes on from there, and what is not in the
+index yet is found all the same, only slower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from sync.clock import Clock
+from sync.errors import RollcallError
+from sync.store import Store, gram
+from sync.store.tables import organizations
+
+# Rows of one transaction: some 30 ms of the writer's time.
+BATCH_ROWS = 500
+# The pause after each, so that whoever waits for the processor gets it.
+PAUSE_S = 0.02
+_log = logging.getLogger("rollcall.index")
+
+
+class Indexer:
+    """Works whenever it is woken, until no row is left or it is stopped."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._is_stopping = self._is_due = False
+        self._work: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Tell that rows were written."""
+        self._is_due = True
+        if not self._is_stopping and (self._work is None or self._work.done()) and gram.is_available():
+            self._work = asyncio.create_task(self._run(), name="indexer")
+
+    async def idle(self) -> None:
+        """Wait until it has nothing to do."""
+        if self._work:
+            await asyncio.wait([self._work])
+
+    async def stop(self) -> None:
+        """Finish the rows in hand and return."""
+        self._is_stopping = True
+        await self.idle()
+
+    async def _run(self) -> None:
+        try:
+            while self._is_due and not self._is_stopping:
+                self._is_due = False
+                await self.catch_up()
+        except RollcallError as error:
+            # A full disk, say: nothing is lost, the next run wakes it again.
+            _log.warning("the index of texts stays behind: %s", error.message)
+
+    async def catch_up(self) -> None:
+        """Index what is not in it yet.
+
+        Raises:
+            StoreError: the database refused; what was indexed before stays.
+        """
+        async with self._store.read() as tx:
+            known = (await tx.scalars(select(organizations.c.id).order_by(organizations.c.id))).all()
+        for organization_id in known:
+            for owner in gram.COLUMNS:
+                while not self._is_stopping and await self.step(organization_id, owner):
+                    await self._clock.sleep(PAUSE_S)
+
+    async def step(self, organization_id: int, owner: Table, rows_max: int = BATCH_ROWS) -> bool:
+        """Index the next rows of a table.
+
+        Returns:
+            Whether there may be more.
+        """
+        async with self._store.read() as tx:
+            now = select(organizations.c.version).where(organizations.c.id == organization_id)
+            version: int = (await tx.scalars(now)).one()
+            rows = await gram.unindexed(tx, organization_id, owner, rows_max)
+        if not rows:
+            return False
+        tokens = await asyncio.to_thread(_tokens, owner, rows)
+        is_cut = len(rows) == rows_max
+        async with self._store.write() as tx:
+            await gram.add(tx, tokens)
+            # Whoever wrote since the rows were read has a later version, so everything before the next one is in.
+            place = (rows[-1]["version"], rows[-1]["id"] + 1) if is_cut else (version + 1, 0)
+            await gram.mark(tx, organization_id, owner, *place)
+        return is_cut
+
+
+def _tokens(owner: Table, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    return {row["id"]: gram.tokens_of(owner, row) for row in rows}
