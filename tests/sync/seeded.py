@@ -7,13 +7,14 @@ take turns is the machine's, so a crash counts requests and statements as they h
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, event, select
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +28,7 @@ from sync.clock import Clock
 from sync.entra.client import AnswerLimits, GraphClient
 from sync.entra.token import SignIn, StaticToken
 from sync.inventory.kind import KINDS
+from sync.runtime import DATABASE_FILE, KEY_FILE
 from sync.store.tables import edges
 from tests.entra.clock import FakeClock
 from tests.simulator.transport import InProcess
@@ -39,6 +41,17 @@ UNTRUE = frozenset({"hostile-text", "unknown-enum", "missing-property"})
 FAULTS = tuple(row for row in rows() if not row.startswith("aadsts"))  # nobody signs in here
 # Mostly few requests and statements: a crash that comes too late happens in the next run.
 REQUESTS, STATEMENTS = 14, 160
+
+
+class Shown(NamedTuple):
+    """Which objects there are, by id, and which edges between them."""
+
+    ids: set[str]
+    links: set[tuple[int, str, str]]
+
+    def lacks(self, before: Shown, real: Shown) -> list[object]:
+        """List what was there before and is real, but has gone."""
+        return [*((before.ids & real.ids) - self.ids), *((before.links & real.links) - self.links)]
 
 
 @dataclass
@@ -112,7 +125,7 @@ class Seeded(Installation):
         super().__init__(simulator, data_dir, clock)
         self.churn = Churn(simulator.directory, random.randrange(1 << 32))
         self.was_lied_to = False
-        self.crashes = 0
+        self._deaths = 0
 
     @asynccontextmanager
     async def connect(self, sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
@@ -120,6 +133,13 @@ class Seeded(Installation):
         tokens, transport = StaticToken(self.simulator.issue_token), InProcess(self.simulator)
         async with GraphClient(sign_in.endpoints, tokens, clock, transport=transport, limits=LIMITS) as client:
             yield client
+
+    async def open(self, *, run_tasks: bool = True) -> None:
+        """Open the product; the disk is not waited for, because here it is processes that die and not the machine."""
+        await super().open(run_tasks=run_tasks)
+        async with self.runtime.store._writer.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute("PRAGMA synchronous=OFF")
 
     @property
     def reports_relations(self) -> bool:
@@ -162,8 +182,8 @@ class Seeded(Installation):
             with self._dying(*deaths.pop(0)) as death:
                 if not await death.comes(self.runtime.engine.idle()):
                     break
-                self.crashes += 1
-                await self._bury(death)
+                await self._bury()
+            self.data_dir = death.left
             await self.open()
         await self.runtime.engine.idle()
         return run_id
@@ -176,7 +196,8 @@ class Seeded(Installation):
     @contextmanager
     def _dying(self, what: str, number: int) -> Iterator[Death]:
         """Count requests or statements while the block lasts, and keep the database as it is at that number."""
-        death = Death(number, self.database)
+        self._deaths += 1
+        death = Death(number, self.data_dir, self.data_dir.with_name(f"data-{self._deaths}"))
         plan = self.simulator.faults
 
         async def counted(scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
@@ -197,16 +218,15 @@ class Seeded(Installation):
             if what != "request":
                 event.remove(Engine, "before_cursor_execute", statement)
 
-    async def _bury(self, death: Death) -> None:
-        """End the old process; whatever it still writes is undone, because it was dead."""
+    async def _bury(self) -> None:
+        """End the old process; whatever it still writes goes into files that nobody reads any more."""
         tasks = list(self.runtime.engine._running)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.close()
-        death.restore()
 
-    async def shown(self) -> tuple[set[str], set[tuple[int, str, str]]]:
+    async def shown(self) -> Shown:
         """Return the ids of all visible objects, and the edges between them."""
         live: dict[int, str] = {}
         async with self.runtime.store.read() as tx:
@@ -214,41 +234,43 @@ class Seeded(Installation):
                 columns = kind.table.c
                 found = await tx.execute(select(columns.id, columns.external_id).where(columns.deleted_at.is_(None)))
                 live |= {row.id: row.external_id for row in found}
-            found = await tx.execute(select(edges.c.kind, edges.c.from_id, edges.c.to_id))
-            links = {(kind, live[one], live[two]) for kind, one, two in found if one in live and two in live}
-        return set(live.values()), links
+            links = (await tx.execute(select(edges.c.kind, edges.c.from_id, edges.c.to_id))).all()
+        ends = {(kind, live[one], live[two]) for kind, one, two in links if one in live and two in live}
+        return Shown(set(live.values()), ends)
 
 
 class Death:
-    """A process that dies at the n-th step: what is committed then is all that the next one finds."""
+    """A process that dies at the n-th step: what is committed then is all that the next one finds.
 
-    def __init__(self, number: int, database: Path) -> None:
-        self._left, self._database = number, database
+    Args:
+        number: of the step.
+        data_dir: where the process works.
+        left: where the next one will: made when it dies.
+    """
+
+    def __init__(self, number: int, data_dir: Path, left: Path) -> None:
+        self.left = left
+        self._data_dir, self._steps_left = data_dir, number
         self._come = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._image = sqlite3.connect(":memory:", check_same_thread=False)
 
     def count(self) -> None:
         """Note a step, in whichever thread it happens."""
-        self._left -= 1
-        if self._left == 0:
+        self._steps_left -= 1
+        if self._steps_left == 0:
+            self.left.mkdir(mode=0o700)
+            shutil.copy2(self._data_dir / KEY_FILE, self.left)
             # A second connection sees what is committed, which is what recovery after a kill leaves.
-            with closing(sqlite3.connect(self._database)) as live:
-                live.backup(self._image)
+            with closing(sqlite3.connect(self._data_dir / DATABASE_FILE)) as live:
+                with closing(sqlite3.connect(self.left / DATABASE_FILE)) as copy:
+                    live.backup(copy)
             self._loop.call_soon_threadsafe(self._come.set)
 
-    async def comes(self, idle: Any) -> bool:
+    async def comes(self, idle: Coroutine[Any, Any, None]) -> bool:
         """Wait until the process dies or has nothing left to do; say whether it died."""
-        done, died = asyncio.ensure_future(idle), asyncio.ensure_future(self._come.wait())
+        done, died = asyncio.create_task(idle), asyncio.create_task(self._come.wait())
         await asyncio.wait((done, died), return_when=asyncio.FIRST_COMPLETED)
         for task in (done, died):
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(done, died, return_exceptions=True)
         return self._come.is_set()
-
-    def restore(self) -> None:
-        """Put the database back to what it was when the process died."""
-        with closing(sqlite3.connect(self._database)) as live:
-            self._image.backup(live)
-        self._image.close()

@@ -1,12 +1,14 @@
-"""kill -9 in the middle of a sync: no row is lost, doubled or torn, and the run goes on."""
+"""Promise S5: kill -9 in the middle of a sync: no row is lost, doubled or torn, and the run goes on."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from sync.store.tables import runs
@@ -14,6 +16,7 @@ from tests.sync.installation import Installation
 from tests.sync.process import tenant
 from tests.sync.truth import differences
 
+KILLS, KILLS_NIGHTLY, BATCH = 200, 1_000, 50
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,3 +54,19 @@ async def test_inventory_is_equal_after_three_kills_in_the_middle_of_a_run(data_
         assert await differences(installation) == []
     finally:
         await installation.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Share the kills out: each batch has a database of its own."""
+    if "kill_seed" in metafunc.fixturenames:
+        kills = KILLS_NIGHTLY if metafunc.config.getoption("--nightly") else KILLS
+        metafunc.parametrize("kill_seed", range(kills // BATCH))
+
+
+def test_rows_are_those_of_the_cursor_after_every_kill(data_dir: Path, kill_seed: int) -> None:
+    """Killed at random moments of several runs, the file is whole each time, and in the end equal to the directory."""
+    command = [sys.executable, "-m", "tests.sync.killer", str(data_dir), str(BATCH), str(kill_seed)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stderr}"
+    told = json.loads(done.stdout)
+    assert told["kills"] == BATCH and told["runs"] >= 2
