@@ -1,4 +1,4 @@
-"""One page of a filtered and sorted list, first and by cursor, and the server's memory, as the inventory grows."""
+"""A filtered and sorted page, searches for parts of texts, a count, and the server's memory, as the inventory grows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.load import load, post
 from bench.query import free_port, served
 
 SECONDS = 2.0
-HEADER = "| assets | first page p50 ms | page by cursor p50 ms | memory of the server, MB |\n|---|---|---|---|"
+# What is asked, by its column: `after` is the cursor of the page before.
 PAGE = """
 query($after: String) {
   assets(first: 50, after: $after, where: {os: {eq: "Windows"}}, orderBy: [{field: NAME}]) {
@@ -22,10 +22,22 @@ query($after: String) {
   }
 }
 """
+SEARCH = """
+query($search: String) {
+  assets(first: 50, search: $search, orderBy: [{field: NAME}]) { nodes { id name os lastSeen } }
+}
+"""
+COUNT = """
+query($os: String) { assets(where: {os: {eq: $os}, lastSeen: {olderThan: "30d"}}) { totalCount } }
+"""
+# A word in few rows, one in all of them, a pattern, one too short for the index, one in none, and a name in full.
+SEARCHES = ("00777", "contoso", "host-00%77", "a%", "zebra", "name:=host-0000777")
+ASKED = ("page", "by cursor", *(f"`{search}`" for search in SEARCHES), "count")
+HEADER = f"| assets | {' | '.join(ASKED)} | memory, MB |\n|---{'|---' * (len(ASKED) + 1)}|"
 
 
 async def growth_table(sizes: tuple[int, ...]) -> str:
-    """Measure one page at each number of assets; answers are not kept."""
+    """Measure pages, searches and a count at each number of assets, p50 in ms; answers are not kept."""
     return "\n".join((HEADER, *[await _row(assets) for assets in sizes]))
 
 
@@ -34,16 +46,21 @@ async def _row(assets: int) -> str:
         data_dir, port = Path(folder) / "data", free_port()
         bearer = f"Bearer {await build(data_dir, Size.of_assets(assets))}"
         async with served(data_dir, port, RESPONSE_CACHE_MIB="0") as process:
-            first = _request(bearer, None)
-            latencies = [(await load(port, first, SECONDS, connections=1)).quantile_ms(0.5)]
-            cursor = await _cursor(port, first)
-            latencies.append((await load(port, _request(bearer, cursor), SECONDS, connections=1)).quantile_ms(0.5))
+            first = _request(bearer, PAGE)
+            asked = [first, _request(bearer, PAGE, after=await _cursor(port, first))]
+            asked += [_request(bearer, SEARCH, search=search) for search in SEARCHES]
+            asked.append(_request(bearer, COUNT, os="Windows"))
+            latencies = []
+            for request in asked:
+                # The first times compile the plan and find the lane it runs in.
+                await load(port, request, 0.3, connections=1)
+                latencies.append((await load(port, request, SECONDS, connections=1)).quantile_ms(0.5))
             memory_mb = _memory_mb(process.pid)
-    return f"| {assets:,} | {latencies[0]:.2f} | {latencies[1]:.2f} | {memory_mb} |"
+    return f"| {assets:,} | {' | '.join(f'{latency:.2f}' for latency in latencies)} | {memory_mb} |"
 
 
-def _request(bearer: str, cursor: str | None) -> bytes:
-    body = orjson.dumps({"query": PAGE, "variables": {"after": cursor}})
+def _request(bearer: str, query: str, **variables: str) -> bytes:
+    body = orjson.dumps({"query": query, "variables": variables})
     return post("/graphql", body, authorization=bearer, connection="keep-alive")
 
 

@@ -15,10 +15,11 @@ from sqlalchemy import insert as insert_into
 from sqlalchemy.dialects import sqlite
 
 from sync.clock import SystemClock
+from sync.indexer import Indexer
 from sync.inventory.kind import Edge
 from sync.organizations import default_organization
 from sync.runtime import DATABASE_FILE, Config, Runtime
-from sync.store import tables
+from sync.store import Store, gram, tables
 from sync.store.column import Json, Time
 from sync.tokens import create_token
 
@@ -58,10 +59,21 @@ async def build(data_dir: Path, size: Size) -> str:
     connection.execute("PRAGMA synchronous=OFF")
     _fill(connection, size)
     connection.execute("UPDATE organizations SET version = version + 1")
-    connection.execute("ANALYZE")
     connection.commit()
     connection.close()
+    await _settle(data_dir)
     return token.text
+
+
+async def _settle(data_dir: Path) -> None:
+    """Do what a server does after a sync: index the texts, and count for the planner."""
+    store = Store.at(data_dir / DATABASE_FILE)
+    indexer = Indexer(store, SystemClock())
+    for table in gram.COLUMNS:
+        while await indexer.step(1, table, BATCH):
+            pass
+    await store.analyze()
+    await store.close()
 
 
 def _fill(connection: sqlite3.Connection, size: Size) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Select, case, func, select
@@ -81,7 +82,20 @@ def _compared(noun: Noun, name: str, op: Op, value: Any) -> str | None:
             return gram.match(field.column, value)
         case Op.HAS_ANY:
             return _any(gram.match(field.column, [one]) for one in value)
+        case Op.IN_NETWORK:
+            return _any(gram.match(field.column, [text]) for network in value for text in _written(network))
     return None
+
+
+def _written(network: str) -> Iterable[str]:
+    """Return texts of which every address in an IPv4 network holds one; an IPv6 network has too many ways."""
+    found = ip_network(network)
+    if found.version == 6:
+        return [""]
+    whole = found.prefixlen // 8
+    octets = str(found.network_address).split(".")[:whole]
+    # An IPv4 address inside IPv6 is written in more ways than one, but each has this.
+    return [".".join(octets) + "." * (whole < 4), "ffff:"]
 
 
 def _any(parts: Iterable[str | None]) -> str | None:

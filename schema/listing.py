@@ -17,7 +17,6 @@ from sqlalchemy import (
     RowMapping,
     Select,
     TableValuedAlias,
-    bindparam,
     func,
     select,
     true,
@@ -30,7 +29,7 @@ from schema.fields import Noun
 from schema.form import Pairs
 from schema.paging import CursorCodec, SortKey, Window, behind
 from schema.relations import are_unique
-from schema.select import KEYS, asked_keys, keys_text, rows_of_keys
+from schema.select import KEYS, asked_keys, keys_text, parameter, rows_of_keys
 
 CURSOR_PURPOSE = "cursor"
 
@@ -102,7 +101,7 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     twenty rows, however long it is.
     """
     chosen = listing.rows if values is None else listing.rows.where(behind(keys, values))
-    order, size = [key.term() for key in keys], bindparam("size", type_=Integer())
+    order, size = [key.term() for key in keys], parameter("size", Integer())
     if listing.candidates is not None:
         most = WALK_MAX if _is_walked(keys[0]) else SCAN_MAX
         few = led(chosen.order_by(*order), listing.key, listing.candidates, most, size)
@@ -124,8 +123,8 @@ def _is_walked(key: SortKey) -> bool:
     column = key.column
     if not isinstance(column, Column) or key.nulls_first is key.is_descending:
         return False
-    leading = ["organization_id", column.name]
-    return any([one.name for one in index.columns][:2] == leading for index in column.table.indexes)
+    walked = ["organization_id", "deleted_at", column.name]
+    return any([one.name for one in index.columns] == walked for index in column.table.indexes)
 
 
 def count_of(listing: Listing) -> Select[Any]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.types import TypeEngine
 
 from schema.access import Principal
 from schema.fields import NOUNS, Noun
@@ -48,9 +49,14 @@ def rows_of(noun: Noun, principal: Principal) -> Select[Any]:
     return select(noun.key).where(noun.visible, noun.scope(principal))
 
 
+def parameter(name: str, type_: TypeEngine[Any]) -> Any:
+    """Make a parameter whose value each run of a statement gives; compiling asks for none, lists of values or not."""
+    return bindparam(name, type_=type_, required=False)
+
+
 def asked_keys(name: str) -> TableValuedAlias:
     """Return the table of the keys in the parameter `keys`, a JSON array: one statement fits any number of them."""
-    return rows_of_keys(bindparam(KEYS, type_=Text()), name)
+    return rows_of_keys(parameter(KEYS, Text()), name)
 
 
 def rows_of_keys(array: ColumnElement[Any], name: str) -> TableValuedAlias:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Subquery,
     Text,
     and_,
-    bindparam,
     false,
     func,
     not_,
@@ -33,6 +32,7 @@ from schema.candidate import candidates
 from schema.compare import NUMBERS, compare
 from schema.expr import And, Compare, Count, Expr, Not, Or, Quantifier, Related
 from schema.fields import NOUNS, Noun, Relation
+from schema.select import parameter
 from sync.clock import timestamp
 from sync.errors import Forbidden
 
@@ -55,7 +55,7 @@ class Viewpoint:
     def moment(self, seconds: float) -> Any:
         """Return the time so many seconds from now, or the parameter that will be it."""
         if self.now is None:
-            return bindparam(f"{_MOMENT}{seconds:+}", type_=Text())
+            return parameter(f"{_MOMENT}{seconds:+}", Text())
         return timestamp(self.now + timedelta(seconds=seconds))
 
 

@@ -80,11 +80,12 @@ class Indexer:
         async with self._store.read() as tx:
             now = select(organizations.c.version).where(organizations.c.id == organization_id)
             version: int = (await tx.scalars(now)).one()
-            rows = await gram.unindexed(tx, organization_id, owner, rows_max)
-        if not rows:
+            # One row more than is wanted tells whether there are more.
+            found = await gram.unindexed(tx, organization_id, owner, rows_max + 1)
+        if not found:
             return False
+        rows, is_cut = found[:rows_max], len(found) > rows_max
         tokens = await asyncio.to_thread(_tokens, owner, rows)
-        is_cut = len(rows) == rows_max
         async with self._store.write() as tx:
             await gram.add(tx, tokens)
             # Whoever wrote since the rows were read has a later version, so everything before the next one is in.

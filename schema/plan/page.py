@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Boolean, bindparam
+from sqlalchemy import Boolean
 
 from schema.listing import Listing, codec_of, count_of, page_of
 from schema.paging import CursorCodec, Window
 from schema.plan.level import Run, Shows
 from schema.plan.refusal import Gave
 from schema.plan.statement import Row, Statement
-from schema.select import keys_text
+from schema.select import keys_text, parameter
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class BoundList:
 
 def _parameter(number: int, part: Any, keys: Sequence[Any]) -> Any:
     """Make a parameter of a cursor's value; null and booleans change the statement itself."""
-    return bindparam(f"cursor{number}", type_=keys[number].column.type) if part == "?" else part
+    return parameter(f"cursor{number}", keys[number].column.type) if part == "?" else part
 
 
 @dataclass(frozen=True, slots=True)

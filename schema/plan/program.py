@@ -10,7 +10,6 @@ from typing import Any
 import strawberry
 from graphql import ArgumentNode, FieldNode, GraphQLObjectType, OperationDefinitionNode, Visitor, visit
 from graphql.execution.values import VariableValues, get_argument_values
-from sqlalchemy import bindparam
 from strawberry.types.arguments import convert_arguments
 
 from schema.access import Principal
@@ -27,6 +26,7 @@ from schema.plan.refusal import Gave, Refused
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement
 from schema.plan.value import definition
+from schema.select import parameter
 from schema.where import Viewpoint
 
 # Filters, orders and cursor shapes that a program keeps statements for.
@@ -110,7 +110,7 @@ class ProgramCompiler:
         def bind(variables: VariableValues) -> Bound:
             column, value = form.sought(**self._arguments(query, nodes[0], variables))
             if column not in statements:
-                wanted = column == bindparam("value", type_=column.type)
+                wanted = column == parameter("value", column.type)
                 statements[column] = self._compiler.statement(form.target, columns, wanted)
             return BoundLookup(statements[column], value)
 

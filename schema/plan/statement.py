@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Integer, Select, bindparam
+from sqlalchemy import Integer, Select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from schema.access import Principal, Role
 from schema.recent import Recent
+from schema.select import parameter
 from schema.where import moments_of
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
@@ -28,7 +29,7 @@ def _compiled(select: Select[Any], key: CacheKey | None) -> SQLCompiler:
 
 def anyone(role: Role) -> Principal:
     """Return a principal of any organization, for statements that take its key as the parameter `organization`."""
-    return Principal(0, cast(int, bindparam("organization", type_=Integer())), role, "")
+    return Principal(0, cast(int, parameter("organization", Integer())), role, "")
 
 
 @dataclass(frozen=True, slots=True)

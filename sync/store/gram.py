@@ -4,7 +4,7 @@ SQLite's full-text table keeps, for each three characters of a column's folded t
 hold them: a token is the column's sign and the gram. It holds no text, is filled behind the writes (sync/indexer.py)
 and only ever narrows: what a changed row held before stays in it, rows that are not in it yet are taken besides, and
 the comparison itself is still made. PostgreSQL has pg_trgm for this, an index on the columns that its planner finds
-by itself; it needs nothing of what stands here. See docs/decisions/0009.
+by itself; it needs nothing of what stands here. See docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sqlalchemy import (
     insert,
     inspect,
     literal_column,
+    or_,
     select,
     table,
     text,
@@ -63,6 +64,7 @@ _SHAPE = ",".join(SIGNS)
 _CREATE = "CREATE VIRTUAL TABLE grams USING fts5(tokens, content='', columnsize=0, detail=none, tokenize='ascii')"
 # Small pages: to find a key among those of a common gram, a page is read from its start.
 _PAGE_BYTES = 500
+_PLACE = (gram_marks.c.version, gram_marks.c.row_id)
 grams = table("grams", *map(column, ("rowid", "grams", "rank", "tokens")))
 
 
@@ -149,30 +151,29 @@ def candidates(owner: Table, wanted: str, organization_id: Any, most: int | None
         most: how many keys are wanted at most.
     """
     indexed = select(grams.c.rowid.label("id")).where(literal_column("grams").op("MATCH")(wanted))
-    fresh = select(owner.c.id).where(owner.c.organization_id == organization_id, is_fresh(owner, organization_id))
+    version, row_id = (func.coalesce(_mark(owner, organization_id, part).scalar_subquery(), 0) for part in _PLACE)
+    fresh = select(owner.c.id).where(
+        owner.c.organization_id == organization_id,
+        owner.c.version >= version,
+        or_(owner.c.version > version, owner.c.id >= row_id),
+    )
     return indexed.union_all(fresh).limit(most)  # type: ignore[return-value]
 
 
-def is_fresh(owner: Table, organization_id: Any) -> ColumnElement[bool]:
-    """Compile "the row was written after the index last came by"."""
-    mark = [
-        func.coalesce(
-            select(part)
-            .where(gram_marks.c.organization_id == organization_id, gram_marks.c.noun == owner.name)
-            .scalar_subquery(),
-            0,
-        )
-        for part in (gram_marks.c.version, gram_marks.c.row_id)
-    ]
-    return tuple_(owner.c.version, owner.c.id) >= tuple_(*mark)
+def _mark(owner: Table, organization_id: Any, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Select how far the index has come: all rows of the organization before (version, id) are in it."""
+    mine = gram_marks.c.organization_id == organization_id
+    return select(*columns).where(mine, gram_marks.c.noun == owner.name)
 
 
 async def unindexed(tx: AsyncConnection, organization_id: int, owner: Table, most: int) -> list[Mapping[str, Any]]:
     """Read the first rows of an organization that are not in the index yet, in the order they were written."""
     names = ("id", "version", "deleted_at", *COLUMNS[owner])
+    mark = (await tx.execute(_mark(owner, organization_id, *_PLACE))).first()
+    here = tuple_(owner.c.version, owner.c.id) >= tuple_(*(mark or (0, 0)))
     statement = (
         select(*(owner.c[name] for name in names))
-        .where(owner.c.organization_id == organization_id, is_fresh(owner, organization_id))
+        .where(owner.c.organization_id == organization_id, here)
         .order_by(owner.c.version, owner.c.id)
         .limit(most)
     )

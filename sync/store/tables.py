@@ -403,15 +403,17 @@ assets = entity(
     Index(None, "organization_id", "version"),
 )
 
-# What lists are sorted and filtered by most, and what rows are looked up by, without tombstones; the ids give the
-# default order and the count.
+# What lists are sorted, filtered and counted by most, and what rows are looked up by, without tombstones; the ids give
+# the default order. That a row is none stands in the index too, before the value: else SQLite reads the row to see it.
 for _table, _name in (
-    *((assets, name) for name in ("id", "name", "os", "last_seen", "serial")),
+    *((assets, name) for name in ("id", "name", "os", "last_seen", "serial", "type", "source_mask", "os last_seen")),
     *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
-    *((users, "user_principal_name"), (devices, "id")),
+    *((users, name) for name in ("user_principal_name", "account_enabled")),
+    (devices, "id"),
 ):
-    _live, _keys = _table.c.deleted_at.is_(None), (_table.c.organization_id, _table.c[_name])
-    Index(f"ix_{_table.name}_live_{_name}", *_keys, sqlite_where=_live, postgresql_where=_live)
+    _live = _table.c.deleted_at.is_(None)
+    _keys = (_table.c[name] for name in ("organization_id", "deleted_at", *_name.split()))
+    Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_keys, sqlite_where=_live, postgresql_where=_live)
 
 # What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
 asset_keys = Table(

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.fields import NOUNS
@@ -90,6 +90,9 @@ async def furnish(tx: AsyncConnection, organization_id: int, *, seed: int) -> No
     )
     await _work(tx, rows, sites)
     await _inventory(tx, rows, sites)
+    # No row is of a version that the organization has not reached.
+    mine = tables.organizations.c.id == organization_id
+    await tx.execute(update(tables.organizations).where(mine).values(version=max(NUMBERS)))
 
 
 async def _insert(tx: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> list[int]:

@@ -19,7 +19,7 @@ from sync.entra.cloud import Endpoints
 from sync.entra.token import SignIn, StaticToken
 from sync.organizations import create_organization
 from sync.runtime import Config, Runtime
-from sync.store import tables
+from sync.store import gram, tables
 from tests.api.caller import Caller
 from tests.api.rows import furnish
 from tests.canary import canary_secret
@@ -96,7 +96,11 @@ async def open_world(data_dir: Path) -> AsyncIterator[World]:
         await _sync(world)
         world.gone = _change(simulator)
         await _sync(world)
+        await runtime.indexer.idle()
+        # The index of texts has all of home, some rows of beta, and nothing of gamma.
         world.beta = await world.new_organization("Beta", seed=11)
+        for table in gram.COLUMNS:
+            assert await runtime.indexer.step(world.beta, table, rows_max=9)
         world.gamma = await world.new_organization("Gamma", seed=12)
         yield world
     finally:

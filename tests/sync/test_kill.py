@@ -9,7 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from sync.store.tables import runs
+from sync.clock import SystemClock
+from sync.indexer import Indexer
+from sync.runtime import Config, Runtime
+from sync.store import Store, gram
+from sync.store.tables import runs, users
+from tests.api.rows import furnish
 from tests.sync.installation import Installation
 from tests.sync.process import tenant
 from tests.sync.truth import differences
@@ -17,9 +22,9 @@ from tests.sync.truth import differences
 ROOT = Path(__file__).parents[2]
 
 
-def killed(data_dir: Path, requests: int) -> int:
+def killed(path: Path, requests: int, module: str = "process") -> int:
     """Run a syncing process, kill it after that many requests, and return how many it made."""
-    command = [sys.executable, "-m", "tests.sync.process", str(data_dir)]
+    command = [sys.executable, "-m", f"tests.sync.{module}", str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -51,3 +56,37 @@ async def test_inventory_is_equal_after_three_kills_in_the_middle_of_a_run(data_
         assert await differences(installation) == []
     finally:
         await installation.close()
+
+
+async def test_texts_are_found_after_kills_in_the_middle_of_indexing(data_dir: Path) -> None:
+    """What a killed indexer wrote counts with the place it noted, or not at all: nothing is passed over."""
+    path = data_dir / "rollcall.db"
+    runtime = await Runtime.open(Config(data_dir), run_tasks=False)
+    async with runtime.store.write() as tx:
+        await furnish(tx, 1, seed=3)
+    await runtime.close()
+    for steps in (3, 1, 4):
+        assert killed(path, steps, "indexing") == steps
+        with sqlite3.connect(path) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        database.close()
+        await assert_found(path)
+    store = Store.at(path)
+    assert await Indexer(store, SystemClock()).step(1, users) is False
+    await store.close()
+    await assert_found(path)
+
+
+async def assert_found(path: Path) -> None:
+    """Assert that the index leads to each user by its display name."""
+    store, found = Store.at(path), 0
+    try:
+        async with store.read() as tx:
+            there = select(users.c.id, users.c.display_name).where(users.c.deleted_at.is_(None))
+            for key, name in (await tx.execute(there)).all():
+                if wanted := gram.match(users.c.display_name, [name or ""]):
+                    assert key in list(await tx.scalars(gram.candidates(users, wanted, 1, None)))
+                    found += 1
+    finally:
+        await store.close()
+    assert found >= 5
