@@ -22,6 +22,18 @@ from sync.store.engine import translated
 AnySelect = Select[*tuple[Any, ...]]
 
 
+class _Loader(DataLoader[int, Any]):
+    """A loader whose answers belong to all who asked for them.
+
+    Several fields may wait for the same row. One that is given up, because its neighbour failed, must not take the
+    answer away from the others: they would be cancelled as well, and with them the whole request.
+    """
+
+    def load(self, key: int) -> Awaitable[Any]:
+        """Return what is loaded, or will be."""
+        return asyncio.shield(super().load(key))
+
+
 class Context:
     """The context of one operation; `async with` it, so that its snapshot is given back.
 
@@ -86,7 +98,7 @@ class Context:
     def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:
         """Return the loader of this operation that is known by `key`; `load` answers many at once, in order."""
         if key not in self._loaders:
-            self._loaders[key] = DataLoader(load_fn=load)
+            self._loaders[key] = _Loader(load_fn=load)
         return self._loaders[key]
 
     async def load(self, noun: str, key: int | None) -> Any:

@@ -40,7 +40,8 @@ def counted(world: World) -> Iterator[list[str]]:
 
 
 async def cost(world: World, caller: Caller, text: str, **variables: Any) -> int:
-    """Return how many statements a document costs."""
+    """Return how many statements a document costs; the indexer, a reader as well, has nothing to do meanwhile."""
+    await world.runtime.indexer.idle()
     with counted(world) as statements:
         await caller.data(text, **variables)
     return len(statements)

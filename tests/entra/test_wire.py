@@ -18,7 +18,8 @@ from tests.entra.graph import TOKEN
 from tests.entra.wire import Act, Certificates, in_turn, response, wire
 
 OK = response(200, {"a": 1})
-QUICK = AnswerLimits(silence_s=0.3, headers_s=0.5, body_s=0.5)
+# Long enough for a good answer on a busy machine: a TLS handshake and a turn of every other process.
+QUICK = AnswerLimits(silence_s=1.5, headers_s=2.5, body_s=2.5)
 
 
 def client_to(origin: str, certificates: Certificates, clock: FakeClock, limits: AnswerLimits = QUICK) -> GraphClient:
