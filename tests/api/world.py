@@ -98,6 +98,8 @@ async def open_world(data_dir: Path) -> AsyncIterator[World]:
         await _sync(world)
         world.beta = await world.new_organization("Beta", seed=11)
         world.gamma = await world.new_organization("Gamma", seed=12)
+        # Tests count the statements of readers, and the indexer is one.
+        await runtime.indexer.idle()
         yield world
     finally:
         await runtime.close()
