@@ -6,7 +6,8 @@ Never logs a document, a variable or an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Literal
@@ -175,8 +176,8 @@ class Execution:
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
-        given = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS)
-        prepared = Prepared(document, request, Asked(document.digest, document.tree, operation, values, given))
+        asked = Asked(document.digest, document.tree, operation, values, _written(request.variables))
+        prepared = Prepared(document, request, asked)
         if self._weigh is not None:
             self._weigh(prepared)
         return prepared
@@ -221,6 +222,15 @@ class Execution:
         facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
         return _answer(None, write_errors([error], request_id), "timeout", trace)
+
+
+def _written(variables: Mapping[str, Any]) -> bytes:
+    """Write variables in one form, so that equal ones are known."""
+    try:
+        return orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # It refuses integers beyond 64 bits, which coercion may have let pass as the text of an id.
+        return json.dumps(variables, sort_keys=True).encode()
 
 
 def rejection(rejected: DocumentRejected, request_id: str, trace: Trace) -> Answer:

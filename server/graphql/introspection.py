@@ -6,7 +6,6 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import orjson
 from graphql import FieldNode, OperationDefinitionNode
 
 if TYPE_CHECKING:
@@ -57,5 +56,5 @@ def _is_about_schema(operation: OperationDefinitionNode) -> bool:
 
 def _key(prepared: Prepared) -> bytes:
     name = prepared.operation.name
-    asked = orjson.dumps([name.value if name else None, prepared.request.variables], option=orjson.OPT_SORT_KEYS)
+    asked = (name.value if name else "").encode() + b"\n" + prepared.asked.given
     return prepared.document.digest + hashlib.sha256(asked).digest()
