@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema.arguments import INPUT, argument
-from schema.mutations import credential, organization, task
+from schema.mutations import asset, credential, organization, task
 
 
 def _mutation(resolve: Any, payload: Any, description: str) -> Any:
@@ -39,6 +39,17 @@ class Mutation:
     create_task = _mutation(task.create_task_, task.CreateTaskPayload, "Create a task; it runs when it is triggered.")
     trigger_task = _mutation(
         task.trigger_task_, task.TriggerTaskPayload, "Run a task now; refused while a run of it is active."
+    )
+    update_retention = _mutation(
+        organization.update_retention,
+        organization.UpdateRetentionPayload,
+        "Change how long the organization of the token keeps things; it counts from the next night on.",
+    )
+    merge_assets = _mutation(
+        asset.merge_assets_, asset.MergeAssetsPayload, "Say that assets are one machine; no later sync undoes it."
+    )
+    split_asset = _mutation(
+        asset.split_asset_, asset.SplitAssetPayload, "Say that records are another machine; no later sync undoes it."
     )
     confirm_removal = _mutation(
         task.confirm_removal_,

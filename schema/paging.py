@@ -156,12 +156,21 @@ def window(first: int | None, last: int | None, after: str | None, before: str |
     if last is None:
         if before is not None:
             raise BadInput("`before` goes with `last`.", hint="Use `after` with `first`.", path="before")
-        return Window(_size(first if first is not None else FIRST_DEFAULT, "first"), False, after, "after")
+        return Window(page_size(first), False, after, "after")
     if first is not None:
         raise BadInput("`first` and `last` exclude each other.", path="last")
     if after is not None:
         raise BadInput("`after` goes with `first`.", hint="Use `before` with `last`.", path="after")
     return Window(_size(last, "last"), True, before, "before")
+
+
+def page_size(first: int | None) -> int:
+    """Return how many rows a page has whose list is only read forwards.
+
+    Raises:
+        BadInput: it is out of range.
+    """
+    return _size(FIRST_DEFAULT if first is None else first, "first")
 
 
 def _size(size: int, argument: str) -> int:

@@ -12,8 +12,10 @@ from strawberry.types import Info
 
 from schema.aggregate import aggregate
 from schema.arguments import BY, ID, argument
+from schema.changes import changes
 from schema.connection import many
 from schema.context import Context
+from schema.duplicates import duplicates
 from schema.fields import NOUNS, Field
 from schema.form import FORM, Found
 from schema.generated import named, publish
@@ -23,9 +25,11 @@ from schema.node import node, nodes
 from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.select import row_columns, rows_of
 from schema.types import Server, Viewer
+from schema.types.retention import RetentionEffect, UpdateRetentionInput, preview
 from sync.errors import BadInput
 
 INVENTORY = strawberry.argument(description="Which inventory the search is for.")
+SETTINGS = strawberry.argument(description="Settings to try; what is left out is as it is stored.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
 # The column a look-up goes by, and the value it must have.
 Sought = tuple[ColumnElement[Any], Any]
@@ -114,6 +118,8 @@ class Query:
     groups = many("Group", "The directory groups of the organization.")
     groups_aggregate = aggregate("Group", "Counts of groups.")
     group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
+    changes = changes()
+    duplicates = duplicates()
     sites = many("Site", "The sites of the organization.")
     site = by_id("Site", "One site.")
     organizations = many("Organization", "The organization of the token; for a superuser, all of them.")
@@ -136,6 +142,13 @@ class Query:
     ) -> SearchParse:
         """Parse a text that is being typed."""
         return parse_search_text(inventory, query)
+
+    @strawberry.field(description="What retention would remove if it were night now; removes nothing.")
+    async def retention_preview(
+        self, info: Info[Context, None], input: Annotated[UpdateRetentionInput | None, SETTINGS] = UNSET
+    ) -> list[RetentionEffect]:
+        """Count what would go."""
+        return await preview(info, input)
 
     @strawberry.field(description="The token behind this request.")
     def viewer(self, info: Info[Context, None]) -> Viewer:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal, select, union_all
 
 from sync.inventory.kind import Edge
+from sync.inventory.source import SCAN
 from sync.store.tables import assets, devices, edges, matches, raw, run_log, runs, scan_records, sites, tasks, users
 
 _UNIQUE = "unique_pairs"
@@ -150,6 +151,29 @@ def received_of_asset() -> Select[Any]:
 
 
 def matches_of_asset() -> Select[Any]:
-    """Select why records belong to an asset."""
-    columns = (matches.c.source, matches.c.key, matches.c.value, matches.c.matched_at)
-    return select(matches.c.asset_id.label("parent"), *columns).order_by(matches.c.id)
+    """Select why records belong to an asset: devices first, then what scans found."""
+    of_devices = (
+        select(
+            matches.c.asset_id.label("parent"),
+            matches.c.source,
+            matches.c.key,
+            matches.c.value,
+            matches.c.matched_at,
+            literal(0).label("part"),
+            matches.c.id,
+        )
+        # A record that a person pinned keeps its match while it is not imported.
+        .join_from(matches, devices, (devices.c.id == matches.c.object_id) & (devices.c.asset_id == matches.c.asset_id))
+    )
+    of_scans = select(
+        scan_records.c.asset_id,
+        literal(SCAN),
+        scan_records.c.match_key,
+        scan_records.c.match_value,
+        scan_records.c.created_at,
+        literal(1),
+        scan_records.c.id,
+    )
+    found = union_all(of_devices, of_scans).subquery()
+    shown = (found.c.parent, found.c.source, found.c.key, found.c.value, found.c.matched_at)
+    return select(*shown).order_by(found.c.part, found.c.id)

@@ -79,6 +79,7 @@ async def serve(settings: Settings, tell: Tell) -> None:
     try:
         if runtime.first_start:
             tell(first_token_text(await make_first_token(runtime)))
+        runtime.keep_house()
         app = build_app(settings, runtime, build_schema())
         _settle_memory()
         async with ControlSocket(runtime, settings.data_dir):

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Conflict, NotFound
 from sync.store import tables
+from sync.store.engine import CHANGED
 
 NAME_CHARS_MAX = 200
 TEXT_CHARS_MAX = 4_000
@@ -57,8 +58,8 @@ async def default_organization(tx: AsyncConnection) -> int:
     return int(organization_id)
 
 
-def next_version(tx: Connection, organization_id: int) -> int:
-    """Bump the organization's data version and return it, for the rows this transaction writes.
+def next_version(tx: Connection, organization_id: int, inventory: str = "assets") -> int:
+    """Bump the organization's data version and return it, for the rows of an inventory this transaction writes.
 
     The row stays locked until the commit, so versions become visible in order: whoever has read up to a version has
     read all that came before it.
@@ -68,6 +69,7 @@ def next_version(tx: Connection, organization_id: int) -> int:
     version = tx.scalar(statement.returning(table.c.version))
     if version is None:
         raise NotFound("There is no such organization.")
+    tx.info.setdefault(CHANGED, {})[organization_id, inventory] = int(version)
     return int(version)
 
 

@@ -13,7 +13,9 @@ from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
 from sync.entra.limiter import Limiters
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
+from sync.events import Events
 from sync.indexer import Indexer
+from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.lock import FileLock
@@ -60,6 +62,8 @@ class Runtime:
         self.config, self.clock, self.store = config, clock, store
         self.custom = config.custom
         self.tokens = KnownTokens(store, clock)
+        self.events = Events()
+        store.on_change = self.events.publish
         self.first_start = False
         self.indexer = Indexer(store, clock)
         self.vault: Vault
@@ -67,6 +71,7 @@ class Runtime:
         self._stopping = asyncio.Event()
         self._limiters = Limiters(clock)
         self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
+        self._nightly: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -95,9 +100,15 @@ class Runtime:
             raise
         return runtime
 
+    def keep_house(self) -> None:
+        """Apply retention each night from now on, until the runtime is closed."""
+        self._nightly = asyncio.create_task(keep_house(self.store, self.clock, self._stopping), name="nightly")
+
     async def close(self) -> None:
         """Let runs finish the page in hand, close the database, give back the lock."""
         await self.engine.stop()
+        if self._nightly is not None:
+            await self._nightly
         await self.indexer.stop()
         await self.store.close()
         self._lock.release()

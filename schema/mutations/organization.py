@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
+from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role as Rank
 from schema.context import Context
 from schema.fields import NOUNS
 from schema.ids import decode_id
-from schema.mutations.payload import mutate, payload
+from schema.mutations.payload import mutate, payload, within
 from schema.select import row_columns, rows_of
 from schema.types import ApiToken, Organization, Site
+from schema.types.retention import UpdateRetentionInput, changed
 from schema.types.token import Role
 from sync.errors import Forbidden, NotFound
+from sync.inventory.retention import load_retention, save_retention
 from sync.organizations import create_organization, create_site
 from sync.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token
 
@@ -27,6 +30,9 @@ _site = payload("Site")
 _token = payload("Token")
 CreateOrganizationPayload = _organization.type(
     "createOrganization", organization=(Organization, "The new organization.")
+)
+UpdateRetentionPayload = _organization.type(
+    "updateRetention", organization=(Organization, "The organization with its settings.")
 )
 CreateSitePayload = _site.type("createSite", site=(Site, "The new site."))
 CreateTokenPayload = _token.type(
@@ -126,3 +132,20 @@ async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> A
         return {"token": ApiToken.of(rows[0]), "text": text}
 
     return await mutate(info, _token, CreateTokenPayload, work, after)
+
+
+async def update_retention(info: Info[Context, None], input: UpdateRetentionInput) -> Any:
+    """Change how long the caller's organization keeps things."""
+    context = info.context
+    organization_id = context.principal.organization_id
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        retention = changed(await load_retention(tx, organization_id), input)
+        with within("", moved={field.name: to_camel_case(field.name) for field in fields(retention)}):
+            await save_retention(tx, context.runtime.clock, organization_id, retention)
+        return "Organization", organization_id
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"organization": await context.load("Organization", key)}
+
+    return await mutate(info, _organization, UpdateRetentionPayload, work, after)

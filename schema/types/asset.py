@@ -34,8 +34,13 @@ class Match:
     """Why a record was taken to belong to an asset."""
 
     source: str = strawberry.field(description="The source of the record.")
-    key: str = strawberry.field(description="What it was recognised by: `deviceId`, `name`; `new` if nothing matched.")
-    value: str | None = strawberry.field(description="The value both had in common.")
+    key: str = strawberry.field(
+        description="What it was recognised by: `deviceId`, `name`, `mac`, `address`; `manual` if a person put it "
+        "there; `new` if nothing matched."
+    )
+    value: str | None = strawberry.field(
+        description="The value both had in common; `merge` or `split` where a person decided."
+    )
     matched_at: DateTime = strawberry.field(description="When the record was matched.")
 
 

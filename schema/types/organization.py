@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 from sqlalchemy import ColumnElement, true
 
 from schema.access import Principal, Role
 from schema.connection import many
 from schema.fields import Record, field, identifier, noun
+from schema.form import computed
 from schema.relations import sites_of_organization
 from schema.scalars import BigInt, DateTime
+from schema.types.retention import Retention
+from sync.inventory.retention import retention_of
 from sync.store.tables import organizations
 
 
@@ -36,4 +41,10 @@ class Organization(Record):
     )
     created_at: DateTime = field(organizations.c.created_at, "When the organization was created.")
     updated_at: DateTime = field(organizations.c.updated_at, "When the organization was last changed.")
+
+    @computed("retention", description="How long it keeps what nobody has told of for a while.")
+    def retention(stored: dict[str, Any] | None) -> Retention:
+        """Read the stored settings."""
+        return Retention(**vars(retention_of(stored)))
+
     sites = many("Site", "The organization's sites.", sites_of_organization)

@@ -28,7 +28,7 @@ from sync.store.tables import objects, raw
 SOFT, GONE, VANISHED = "SOFT", "GONE", "VANISHED"
 _DELETIONS = {None: None, "changed": SOFT, "deleted": GONE}
 # Written once, with the row.
-_KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", "created_at")
+_KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", "created_version", "created_at")
 
 
 @dataclass
@@ -94,7 +94,7 @@ def apply_page(
     is_changed = rows.write(tx)
     is_changed |= apply_edges(tx, kind, folded, keys, round_, applied.edge_counts)
     if is_changed and not applied.touched:
-        next_version(tx, directory.organization_id)
+        next_version(tx, directory.organization_id, kind.inventory)
     return applied
 
 
@@ -226,9 +226,11 @@ class _Rows:
         """Write what was gathered and tell whether it was anything; only then the data version rises."""
         if not self._applied.touched:
             return False
-        version = next_version(tx, self._organization_id)
+        version = next_version(tx, self._organization_id, self._kind.inventory)
         for row in (*self._fresh, *self._buried):
             row["version"] = version
+        for row in self._fresh:
+            row["created_version"] = version
         upsert_rows(tx, self._kind.table, self._fresh, key=("id",), keep=_KEPT)
         update_rows(tx, self._kind.table, self._buried)
         upsert_rows(tx, raw, self._raws, key=("object_id",))

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, delete, select
 
 from sync.inventory.directory import chunks
+from sync.inventory.mac import macs_in
 from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.organizations import next_version
 from sync.store.among import among
@@ -66,11 +67,13 @@ def create_assets(tx: Connection, now: str, place: Place, found: Sequence[Mappin
     keys = reserve_keys(tx, assets, len(found))
     if not found:
         return keys
+    version = next_version(tx, place.organization_id)
     common = {
         "organization_id": place.organization_id,
         "site_id": place.site_id,
         "tags": [],
-        "version": next_version(tx, place.organization_id),
+        "version": version,
+        "created_version": version,
         "created_at": now,
         "updated_at": now,
     }
@@ -122,6 +125,7 @@ DEVICE_FIELDS = tuple(
         "approximate_last_sign_in_date_time",
         "created_date_time",
         "registration_date_time",
+        "physical_ids",
     )
 )
 
@@ -172,7 +176,10 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
         "names": names,
         "domains": sorted({domain for name in names if (domain := name.partition(".")[2].casefold())}),
         "addresses": sorted({address for scan in scans for address in scan["addresses"]}, key=_address_order),
-        "macs": sorted({mac for scan in scans for mac in scan["macs"]}),
+        "macs": sorted(
+            {mac for scan in scans for mac in scan["macs"]}
+            | {mac for record in devices_ for mac in macs_in(record["physical_ids"])}
+        ),
         "type": _first(scans, "type") or _type(_first(devices_, "operating_system"), _first(devices_, "profile_type")),
         "os": _first(scans, "os") if is_scanned_os else _first(devices_, "operating_system"),
         "os_version": _first(scans, "os_version") if is_scanned_os else _first(devices_, "operating_system_version"),

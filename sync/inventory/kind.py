@@ -49,6 +49,11 @@ class Kind:
     # At most one edge from an object: a new one replaces the old.
     single: frozenset[Edge] = frozenset()
 
+    @property
+    def inventory(self) -> str:
+        """The inventory that shows its rows: devices are seen as records of assets."""
+        return "assets" if self.plural == "devices" else self.plural
+
     def select(self, *, with_edges: bool = True) -> list[str]:
         """List the properties and relations asked for, in a fixed order."""
         return [*(prop for prop, _ in graph_columns(self.table)), *(self.edges if with_edges else ())]

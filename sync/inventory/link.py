@@ -6,21 +6,23 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from sync.clock import Clock, timestamp
 from sync.inventory.asset import (
     DEVICE_FIELDS,
+    MAC,
     NAME,
     Place,
     Record,
     asset_fields,
     compute_assets,
     create_assets,
-    name_key,
     name_keys,
 )
 from sync.inventory.directory import Directory, chunks
+from sync.inventory.mac import macs_in
+from sync.inventory.match import DEVICE_ID, HOST_NAME, MAC_ADDRESS, NEW, Candidates, Match
 from sync.inventory.source import AZUREAD, BITS
 from sync.store import AnyRow
 from sync.store.among import among
@@ -37,15 +39,6 @@ class LinkOptions:
 
     exclude_unknown: bool
     include_inactive: bool
-
-
-@dataclass(frozen=True)
-class Match:
-    """Why a device belongs to an asset."""
-
-    asset_id: int
-    key: str
-    value: str | None
 
 
 def link_devices(
@@ -115,40 +108,38 @@ class _Linker:
         if keys:
             live = select(assets.c.id).where(assets.c.deleted_at.is_(None))
             unlinked = select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))
-            stale = matches.c.object_id.in_(unlinked) & matches.c.asset_id.in_(live)
+            stale = matches.c.object_id.in_(unlinked) & matches.c.asset_id.in_(live) & ~matches.c.is_pinned
             self.tx.execute(delete(matches).where(stale), {"keys": keys})
 
     def _place(self, loose: Sequence[AnyRow]) -> set[int]:
         """Find or make the asset of each device that has none; returns the assets that gained one and were there."""
-        by_device_id = self._assets_by_device_id(loose)
-        by_name = self._assets_by_name(loose)
+        candidates = self._candidates(loose)
         former = self._former_matches(loose)
+        gone = {match.asset_id for match in former.values()}
         placed: list[tuple[int, Match]] = []
         skipped: list[int] = []
         # The records of each asset to be made; until its key is known, a negative number stands for it.
         made: list[list[Record]] = []
         for row in loose:
-            match = self._match(row, by_device_id, by_name)
+            match = candidates.match(row)
             if match is None and self.options.exclude_unknown:
                 skipped.append(row.id)
                 continue
-            if match is None and row.id in former:
-                match = former[row.id]
+            match = match or former.get(row.id)
+            if match is None:
+                made.append([])
+                match = Match(-len(made), NEW, None)
+            elif match.asset_id in gone:
                 self.counts["restored"] += 1
                 # The first one back takes the asset; others have to match it by what they say now.
+                gone.discard(match.asset_id)
                 former = {key: other for key, other in former.items() if other.asset_id != match.asset_id}
-            elif match is None:
-                made.append([])
-                match = Match(-len(made), "new", None)
             else:
                 self.counts["merged"] += 1
             if match.asset_id < 0:
                 made[-match.asset_id - 1].append(row._asdict())
             placed.append((row.id, match))
-            if row.device_id:
-                by_device_id[row.device_id] = match.asset_id
-            if short := name_key(row.display_name):
-                by_name.setdefault(short, {}).setdefault(match.asset_id, False)
+            candidates.take(row, match.asset_id)
         self.counts["created"] += len(made)
         keys = create_assets(self.tx, self.now, self.place, [asset_fields(records) for records in made])
         known = {match.asset_id for _, match in placed if match.asset_id > 0}
@@ -161,31 +152,43 @@ class _Linker:
         self._skip(skipped)
         return known
 
-    def _match(
-        self, row: AnyRow, by_device_id: Mapping[str, int], by_name: Mapping[str, Mapping[int, bool]]
-    ) -> Match | None:
-        """Match by device id, then by host name if exactly one asset has it.
-
-        With `exclude_unknown` only an asset that another source knows counts as a match.
-        """
-        if row.device_id in by_device_id and not self.options.exclude_unknown:
-            return Match(by_device_id[row.device_id], "deviceId", row.device_id)
-        short = name_key(row.display_name)
-        candidates = by_name.get(short or "", {})
-        if self.options.exclude_unknown:
-            candidates = {asset_id: known for asset_id, known in candidates.items() if known}
-        if len(candidates) == 1:
-            return Match(next(iter(candidates)), "name", short)
-        return None
-
-    def _assets_by_device_id(self, loose: Sequence[AnyRow]) -> dict[str, int]:
-        ids = [row.device_id for row in loose if row.device_id]
-        statement = select(devices.c.device_id, devices.c.asset_id).where(
-            devices.c.site_id == self.directory.site_id,
-            among(devices.c.device_id, "ids"),
-            devices.c.asset_id.is_not(None),
+    def _candidates(self, loose: Sequence[AnyRow]) -> Candidates:
+        """Find the assets that the devices may belong to."""
+        found = Candidates(only_known=self.options.exclude_unknown)
+        is_known = (assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0).label("is_known")
+        short_names = name_keys(row.display_name for row in loose if row.display_name)
+        macs = {mac for row in loose for mac in macs_in(row.physical_ids)}
+        by_key = (
+            select(assets.c.id, is_known, assets.c.names, asset_keys.c.value)
+            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
+            .where(
+                asset_keys.c.site_id == self.directory.site_id,
+                asset_keys.c.kind == bindparam("kind"),
+                among(asset_keys.c.value, "values"),
+                assets.c.deleted_at.is_(None),
+            )
+            .order_by(assets.c.id)
         )
-        return {device_id: asset_id for device_id, asset_id in self.tx.execute(statement, {"ids": ids})}
+        for kind, key, values in ((NAME, HOST_NAME, short_names), (MAC, MAC_ADDRESS, macs)):
+            for row in self.tx.execute(by_key, {"kind": kind, "values": values}) if values else ():
+                found.offer(row.id, is_known=row.is_known, names=row.names, keys=[(key, row.value)])
+        by_device_id = (
+            select(assets.c.id, is_known, devices.c.device_id)
+            .join_from(devices, assets, assets.c.id == devices.c.asset_id)
+            .where(devices.c.site_id == self.directory.site_id, among(devices.c.device_id, "ids"))
+            .order_by(devices.c.id)
+        )
+        for row in self.tx.execute(by_device_id, {"ids": [row.device_id for row in loose if row.device_id]}):
+            found.offer(row.id, is_known=row.is_known, keys=[(DEVICE_ID, row.device_id)])
+        pinned = (
+            select(matches.c.object_id, matches.c.key, matches.c.value, assets.c.id, is_known)
+            .join_from(matches, assets, assets.c.id == matches.c.asset_id)
+            .where(among(matches.c.object_id, "keys"), matches.c.is_pinned)
+        )
+        for row in self.tx.execute(pinned, {"keys": [row.id for row in loose]}):
+            found.offer(row.id, is_known=row.is_known)
+            found.pin(row.object_id, Match(row.id, row.key, row.value))
+        return found
 
     def _former_matches(self, loose: Sequence[AnyRow]) -> dict[int, Match]:
         """Return device → why it belonged to the asset that went with it: restored, it is that asset again."""
@@ -200,24 +203,6 @@ class _Linker:
         )
         rows = self.tx.execute(statement, {"keys": [row.id for row in loose]})
         return {key: Match(asset_id, why, value) for key, asset_id, why, value in rows}
-
-    def _assets_by_name(self, loose: Sequence[AnyRow]) -> dict[str, dict[int, bool]]:
-        """Return host name → {asset: whether another source knows it}."""
-        short_names = name_keys(row.display_name for row in loose if row.display_name)
-        statement = (
-            select(asset_keys.c.value, assets.c.id, assets.c.source_mask)
-            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
-            .where(
-                asset_keys.c.site_id == self.directory.site_id,
-                asset_keys.c.kind == NAME,
-                among(asset_keys.c.value, "names"),
-                assets.c.deleted_at.is_(None),
-            )
-        )
-        found: dict[str, dict[int, bool]] = {}
-        for short, asset_id, mask in self.tx.execute(statement, {"names": short_names}):
-            found.setdefault(short, {})[asset_id] = bool(mask & ~BITS[AZUREAD])
-        return found
 
     def _write_links(self, placed: Sequence[tuple[int, Match]]) -> None:
         links = [{"id": key, "asset_id": match.asset_id, "skipped": None} for key, match in placed]

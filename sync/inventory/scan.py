@@ -27,6 +27,7 @@ from sync.inventory.asset import (
     recognised_by,
 )
 from sync.inventory.directory import chunks
+from sync.inventory.match import HOST_NAME, MAC_ADDRESS, NEW, Match
 from sync.store.among import among
 from sync.store.bulk import insert_rows, update_rows
 from sync.store.tables import asset_keys, assets, scan_records
@@ -83,15 +84,15 @@ def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host
     """
     now = timestamp(clock.now())
     found = merge(records)
-    known = _owners(tx, site, {key for host in found for key in _keys(host)})
+    known = _spoken_of(tx, _owners(tx, site, {key for host in found for key in _keys(host)}))
     owners = [_owner(host, known) for host in found]
     new = [asset_fields([], [host]) for host, owner in zip(found, owners, strict=True) if owner is None]
     made = create_assets(tx, now, site, new)
     counts = Counter(created=len(made), merged=len(owners) - len(made))
     fresh = iter(made)
-    placed = [(host, owner if owner is not None else next(fresh)) for host, owner in zip(found, owners, strict=True)]
+    placed = [(host, owner or Match(next(fresh), NEW, None)) for host, owner in zip(found, owners, strict=True)]
     _write(tx, now, site, placed)
-    return counts + compute_assets(tx, now, site, {asset_id for _, asset_id in placed})
+    return counts + compute_assets(tx, now, site, {match.asset_id for _, match in placed})
 
 
 def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
@@ -192,37 +193,48 @@ def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> dict[Key, list[
     return found
 
 
-def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> int | None:
+def _spoken_of(tx: Connection, known: Mapping[Key, list[int]]) -> dict[Key, list[int]]:
+    """Of several assets that have a key, keep those of which a scan said it: there is the host's earlier record."""
+    contested = {owner for owners in known.values() if len(owners) > 1 for owner in owners}
+    said: set[tuple[Key, int]] = set()
+    statement = select(scan_records).where(among(scan_records.c.asset_id, "keys"))
+    for record in tx.execute(statement, {"keys": contested}).mappings() if contested else ():
+        said.update((key, record["asset_id"]) for key in _keys(dict(record)))
+    return {key: [owner for owner in owners if (key, owner) in said] or owners for key, owners in known.items()}
+
+
+def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> Match | None:
     """Recognise a host by MAC address; then by name, or an address that is all it has, if exactly one asset has it."""
     keys = _keys(host)
-    by_mac = [owner for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
+    by_mac = [(owner, value) for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
     if by_mac:
-        return min(by_mac)
-    for wanted in (NAME, ADDRESS):
-        owners = {owner for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())}
-        if len(owners) == 1:
-            return owners.pop()
+        return Match(min(by_mac)[0], MAC_ADDRESS, min(by_mac)[1])
+    for wanted, why in ((NAME, HOST_NAME), (ADDRESS, "address")):
+        found = [(owner, value) for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())]
+        if len({owner for owner, _ in found}) == 1:
+            return Match(found[0][0], why, found[0][1])
     return None
 
 
-def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], int]]) -> None:
+def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> None:
     """Write each host over the record of its asset that shares a key with it, or as a new record."""
     present: dict[int, list[dict[str, Any]]] = {}
-    for chunk in chunks(sorted({asset_id for _, asset_id in placed})):
+    for chunk in chunks(sorted({match.asset_id for _, match in placed})):
         statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
         for stored in tx.execute(statement, {"keys": chunk}).mappings():
             present.setdefault(stored["asset_id"], []).append(dict(stored))
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
-    for host, asset_id in placed:
+    for host, match in placed:
         mine = set(_keys(host))
         # Each record once: two hosts that were one record before become two.
-        row = next((row for row in present.get(asset_id, ()) if mine & set(_keys(row))), None)
+        row = next((row for row in present.get(match.asset_id, ()) if mine & set(_keys(row))), None)
         if row is None:
-            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": asset_id}
-            new.append({**host, **places, "created_at": now, "updated_at": now})
+            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": match.asset_id}
+            why = {"match_key": match.key, "match_value": match.value}
+            new.append({**host, **places, **why, "created_at": now, "updated_at": now})
             continue
-        present[asset_id].remove(row)
+        present[match.asset_id].remove(row)
         changed.append({"id": row["id"], **_renewed(row, host), "updated_at": now})
     insert_rows(tx, scan_records, new)
     update_rows(tx, scan_records, changed)

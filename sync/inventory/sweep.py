@@ -42,7 +42,7 @@ def sweep(
     here = select(func.count()).where(table.c.directory_id == directory.id, table.c.deleted_at.is_(None))
     check_removal(kind.plural, len(applied.touched), tx.scalar(here) or 0, confirmed)
     if applied.touched:
-        version = next_version(tx, directory.organization_id)
+        version = next_version(tx, directory.organization_id, kind.inventory)
         values = {"deleted_at": now, "deletion": VANISHED, "version": version, "updated_at": now}
         tx.execute(update(table).where(stale).values(values))
         applied.counts["removed"] = len(applied.touched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text, text
 
 from sync.store.column import Key, Time, key, refers
 
@@ -28,6 +28,11 @@ def stamps() -> tuple[Column[Any], Column[Any]]:
     return Column("created_at", Time, nullable=False), Column("updated_at", Time, nullable=False)
 
 
+def created_version() -> Column[Any]:
+    """The organization's version that made the row; those who pull changes tell new rows from changed ones by it."""
+    return Column("created_version", Key, nullable=False, server_default=text("0"))
+
+
 def synced(name: str, *columns: Any) -> Table:
     """Declare the table of one kind of directory object; its key is the object's.
 
@@ -46,6 +51,7 @@ def synced(name: str, *columns: Any) -> Table:
         *columns,
         Column("content_hash", LargeBinary, nullable=False),
         Column("version", Key, nullable=False),
+        created_version(),
         Column("deleted_at", Time),
         Column("deletion", Text),
         *stamps(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,9 @@ WRITER_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 STATEMENT_S = 5.0
+# Where a write connection notes what its transaction changes: (organization, inventory) → version.
+CHANGED = "changed"
+Changed = dict[tuple[int, str], int]
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
 
 
@@ -59,6 +62,8 @@ class Store:
         self.here, self.quick, self.slow = here, quick, slow
         # Grows with each write transaction: what was read at a number is still so while the number is the same.
         self.commits = 0
+        # Called after each commit with what it changed, as `next_version` noted it.
+        self.on_change: Callable[[Mapping[tuple[int, str], int]], None] = lambda _changed: None
 
     @classmethod
     def at(cls, path: Path, clock: Clock | None = None) -> Store:
@@ -80,11 +85,14 @@ class Store:
             StoreFull, StoreBusy, StoreUnreadable: nothing of the block was written.
         """
         with translated():
+            changed: Changed = {}
             try:
                 async with self._turn, self._writer.begin() as connection:
+                    connection.info[CHANGED] = changed
                     yield connection
             finally:
                 self.commits += 1
+            self.on_change(changed)
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """Run one write transaction as a plain function, on the writer's own thread; for work of many statements.
@@ -93,11 +101,19 @@ class Store:
             StoreFull, StoreBusy, StoreUnreadable, or what `work` raises: nothing was written.
         """
         with translated():
+            changed: Changed = {}
+
+            def noted(tx: Connection) -> T:
+                tx.info[CHANGED] = changed
+                return work(tx)
+
             try:
                 async with self._turn, self._writer.connect() as connection:
-                    return await in_thread(connection, BEGIN_WRITE, work)
+                    result = await in_thread(connection, BEGIN_WRITE, noted)
             finally:
                 self.commits += 1
+            self.on_change(changed)
+            return result
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -23,9 +23,16 @@ from sqlalchemy import (
     text,
 )
 
+from sync.store.callers import audit_events as audit_events
+from sync.store.callers import idempotency_keys as idempotency_keys
+from sync.store.callers import tokens as tokens
 from sync.store.column import Json, Key, Time, graph, refers
-from sync.store.declare import entity, stamps, synced
+from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
+from sync.store.records import asset_keys as asset_keys
+from sync.store.records import kept_apart as kept_apart
+from sync.store.records import matches as matches
+from sync.store.records import scan_records as scan_records
 
 # --- who ---------------------------------------------------------------------------------------------------------
 
@@ -34,6 +41,10 @@ organizations = entity(
     Column("name", Text, nullable=False, unique=True),
     # Bumped by every transaction that changes this organization's inventory; rows carry the value that wrote them.
     Column("version", Key, nullable=False, server_default=text("0")),
+    # Tombstones up to this version are gone: who has read less than that has to read everything again.
+    Column("purged_version", Key, nullable=False, server_default=text("0")),
+    # Days to keep things, by the names in sync/inventory/retention.py; what is missing is kept for good.
+    Column("retention", Json),
     *stamps(),
 )
 
@@ -44,45 +55,6 @@ sites = entity(
     Column("description", Text),
     *stamps(),
     UniqueConstraint("organization_id", "name"),
-)
-
-tokens = entity(
-    "tokens",
-    refers("organization_id", "organizations"),
-    Column("name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("digest", LargeBinary, nullable=False, unique=True),
-    Column("prefix", Text, nullable=False),
-    Column("created_by", Text),
-    Column("expires_at", Time),
-    Column("revoked_at", Time),
-    Column("last_used_at", Time),
-    *stamps(),
-)
-
-audit_events = entity(
-    "audit_events",
-    refers("organization_id", "organizations"),
-    Column("at", Time, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("target", Text),
-    Column("outcome", Text, nullable=False),
-    Column("request_id", Text),
-    Index(None, "organization_id", "at"),
-)
-
-# The answer to a mutation that was sent with an idempotency key, so that sending it again does nothing twice.
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    refers("organization_id", "organizations"),
-    Column("operation", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("input_hash", LargeBinary, nullable=False),
-    Column("result_id", Key, nullable=False),
-    Column("created_at", Time, nullable=False),
-    PrimaryKeyConstraint("organization_id", "operation", "key"),
 )
 
 # --- credentials and tasks ---------------------------------------------------------------------------------------
@@ -398,6 +370,7 @@ assets = entity(
     Column("comment", Text),
     Column("criticality", Text),
     Column("version", Key, nullable=False),
+    created_version(),
     Column("deleted_at", Time),
     *stamps(),
     Index(None, "organization_id", "version"),
@@ -414,57 +387,6 @@ for _table, _name in (
     _live = _table.c.deleted_at.is_(None)
     _keys = (_table.c[name] for name in ("organization_id", "deleted_at", *_name.split()))
     Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_keys, sqlite_where=_live, postgresql_where=_live)
-
-# What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
-asset_keys = Table(
-    "asset_keys",
-    metadata,
-    refers("site_id", "sites"),
-    Column("kind", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    PrimaryKeyConstraint("site_id", "kind", "value", "asset_id"),
-    Index(None, "asset_id"),
-    sqlite_with_rowid=False,
-)
-
-# Why a record belongs to an asset: by which key and value it was recognised, and when.
-matches = entity(
-    "matches",
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    Column("object_id", Key, ForeignKey("objects.id"), nullable=False, unique=True),
-    Column("source", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("value", Text),
-    Column("matched_at", Time, nullable=False),
-    Index(None, "asset_id"),
-)
-
-# What scans found out about a host; several records of one asset are several ways it was found.
-scan_records = entity(
-    "scan_records",
-    refers("organization_id", "organizations"),
-    refers("site_id", "sites"),
-    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
-    Column("names", Json, nullable=False),
-    Column("addresses", Json, nullable=False),
-    Column("macs", Json, nullable=False),
-    Column("type", Text),
-    Column("os", Text),
-    Column("os_version", Text),
-    Column("manufacturer", Text),
-    Column("model", Text),
-    Column("serial", Text),
-    Column("alive", Boolean, nullable=False),
-    # How it was found, such as TCP or ARP.
-    Column("detected_by", Text),
-    # Open ports: port, protocol, product.
-    Column("services", Json, nullable=False),
-    Column("first_seen", Time, nullable=False),
-    Column("last_seen", Time, nullable=False),
-    *stamps(),
-    Index(None, "asset_id"),
-)
 
 # How far the index of parts of texts (gram.py) has come with an organization's rows of a table: all that stand before
 # (version, id) are in it. `shape` names the columns it was filled from.

@@ -38,12 +38,13 @@ from sync.errors import (
     Throttled,
 )
 from sync.inventory.apply import Applied, apply_page
-from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
+from sync.inventory.directory import Cursor, Directory, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, KINDS, Kind
 from sync.inventory.link import LinkOptions, link_devices
+from sync.inventory.relink import relink_devices
 from sync.inventory.sweep import sweep
 from sync.store import AnyRow, Store
-from sync.store.tables import credentials, devices, directories, tasks
+from sync.store.tables import credentials, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
@@ -292,20 +293,16 @@ class _Connector:
         async with self.store.read() as tx:
             row = (await tx.execute(select(directories).where(mine))).mappings().one()
             before = {name: row[name] for name in now}
-            keys: Sequence[int] = ()
-            if before != now and None not in before.values():
-                statement = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
-                keys = (await tx.scalars(statement.order_by(devices.c.id))).all()
-        for chunk in chunks(keys):
-            self.run.counts = await self.store.transact(partial(self._relink, chunk))
         if before != now:
-            async with self.store.write() as tx:
-                await tx.execute(update(directories).where(mine).values(now))
+            self.run.counts = await self.store.transact(partial(self._relink, now, before))
 
-    def _relink(self, keys: Sequence[int], tx: Connection) -> Counts:
-        linked = link_devices(tx, self.clock, self.directory, self.options, keys)
-        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
-        self.run.save(tx, counts=counts)
+    def _relink(self, now: Mapping[str, bool], before: Mapping[str, bool | None], tx: Connection) -> Counts:
+        counts = self.run.counts
+        if None not in before.values():
+            linked = relink_devices(tx, self.clock, self.directory, self.options)
+            counts = _sum(counts, DEVICE, Applied(), None, linked)
+            self.run.save(tx, counts=counts)
+        tx.execute(update(directories).where(directories.c.id == self.directory.id).values(now))
         return counts
 
 

@@ -22,6 +22,9 @@ FIELDS = {
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
     "createTask": "task { id name description kind status excludeUnknown includeInactive createdBy site { id } "
     "credential { id } }",
+    "updateRetention": "organization { id retention { staleAssets offlineAssets sourceAttributes runs tombstones } }",
+    "mergeAssets": "asset { id name names tags comment criticality matches { source key value } azureAd { id } }",
+    "splitAsset": "newAsset { id names matches { source key value } } asset { id names azureAd { id } scan { id } }",
     "triggerTask": "run { id status trigger triggeredBy attempt task { id } }",
     "confirmRemoval": "run { id status task { id } }",
 }

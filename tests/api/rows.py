@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.fields import NOUNS
 from sync.inventory.kind import Edge
+from sync.organizations import next_version
 from sync.store import tables
 from sync.store.column import Json, Time
 
@@ -68,6 +69,8 @@ class Rows:
             column.nullable and self.chance.random() < 1 / 3
         ):
             return None
+        if column.name in ("version", "created_version"):
+            return 1
         if column in self._enums:
             return self.pick(self._enums[column])
         if isinstance(column.type, Boolean):
@@ -85,6 +88,7 @@ class Rows:
 async def furnish(tx: AsyncConnection, organization_id: int, *, seed: int) -> None:
     """Fill every table for an organization: sites, credentials, tasks, runs with a log, and a directory."""
     rows = Rows(organization_id, seed)
+    await tx.run_sync(next_version, organization_id)
     sites = await _insert(
         tx, tables.sites, [rows.row(tables.sites, name=f"{text} site") for text in ("%", "alpha", "ß", "Z")]
     )

@@ -37,6 +37,8 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.user": (Role.VIEWER, '{ user(by: {id: "user_1"}) { id } }'),
     "Query.groups": (Role.VIEWER, "{ groups { totalCount } }"),
     "Query.group": (Role.VIEWER, '{ group(by: {id: "group_1"}) { id } }'),
+    "Query.changes": (Role.VIEWER, "{ changes(inventory: USERS, first: 1) { pageInfo { hasNextPage } } }"),
+    "Query.duplicates": (Role.VIEWER, "{ duplicates(first: 1) { nodes { key value } } }"),
     "Query.sites": (Role.VIEWER, "{ sites { totalCount } }"),
     "Query.site": (Role.VIEWER, '{ site(id: "site_1") { id } }'),
     "Query.organizations": (Role.VIEWER, "{ organizations { totalCount } }"),
@@ -47,6 +49,7 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.taskRun": (Role.VIEWER, '{ taskRun(id: "run_1") { id } }'),
     "Query.credentials": (Role.USER, "{ credentials { totalCount } }"),
     "Query.credential": (Role.USER, '{ credential(id: "cred_1") { id } }'),
+    "Query.retentionPreview": (Role.ADMINISTRATOR, "{ retentionPreview { subject count } }"),
     "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
     "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
     # Inputs that are refused as data, so that nothing is made by whoever gets through.
@@ -66,6 +69,15 @@ MATRIX: dict[str, tuple[Role, str]] = {
         Role.USER,
         'mutation { createTask(input: {name: "", site: "", connector: {azureAd: {credential: ""}}}) '
         "{ errors { code } } }",
+    ),
+    "Mutation.updateRetention": (
+        Role.ADMINISTRATOR, "mutation { updateRetention(input: {runs: 0}) { errors { code } } }",
+    ),
+    "Mutation.mergeAssets": (
+        Role.USER, 'mutation { mergeAssets(input: {into: "", assets: []}) { errors { code } } }',
+    ),
+    "Mutation.splitAsset": (
+        Role.USER, 'mutation { splitAsset(input: {asset: "", records: []}) { errors { code } } }',
     ),
     "Mutation.triggerTask": (Role.USER, 'mutation { triggerTask(input: {task: ""}) { errors { code } } }'),
     "Mutation.confirmRemoval": (

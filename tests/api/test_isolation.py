@@ -12,6 +12,8 @@ from sqlalchemy import insert, update
 
 from schema.access import Role
 from schema.fields import NOUNS
+from sync.inventory.asset import Place
+from sync.inventory.scan import Host, apply_scan
 from sync.organizations import next_version
 from sync.store import tables
 from tests.api.caller import Caller
@@ -58,6 +60,7 @@ QUERIES: dict[str, tuple[str, str]] = (
         "credential.id": ("Credential", "query($id: ID!) { credential(id: $id) { id } }"),
         "node.id": ("User", "query($id: ID!) { node(id: $id) { id ... on User { displayName } } }"),
         "nodes.ids": ("Asset", "query($id: ID!) { nodes(ids: [$id, $id]) { id ... on Asset { name } } }"),
+        "duplicates.site": ("Site", "query($id: ID!) { duplicates(site: $id) { nodes { value } } }"),
         "task.id": ("Task", "query($id: ID!) { task(id: $id) { id } }"),
         "taskRun.id": ("TaskRun", "query($id: ID!) { taskRun(id: $id) { id log { totalCount } } }"),
     }
@@ -83,6 +86,10 @@ MUTATIONS: dict[str, str] = {
     "createTask.input.site": "Site",
     "createTask.input.connector.azureAd.credential": "Credential",
     "triggerTask.input.task": "Task",
+    "mergeAssets.input.into": "Asset",
+    "mergeAssets.input.assets": "Asset",
+    "splitAsset.input.asset": "Asset",
+    "splitAsset.input.records": "AzureAdDevice",
     "confirmRemoval.input.run": "TaskRun",
 }
 
@@ -93,6 +100,14 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {"name": "T", "role": "VIEWER", "organization": id}
     if path.startswith("triggerTask"):
         return {"task": id}
+    if path.startswith("mergeAssets"):
+        return {"into": own["asset"], "assets": [own["asset"]]} | {
+            name: id if name == "into" else [id] for name in [path.rpartition(".")[2]]
+        }
+    if path.startswith("splitAsset"):
+        return {"asset": own["asset"], "records": [own["record"]]} | (
+            {"asset": id} if path.endswith("asset") else {"records": [id]}
+        )
     if path.startswith("confirmRemoval"):
         return {"run": id}
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
@@ -136,7 +151,7 @@ async def test_foreign_id_looks_like_a_missing_one_when_changed(office: World, p
     caller, noun = office.caller(), MUTATIONS[path]
     (site,) = [row for row in await office.rows(tables.sites, office.home) if row["name"] == "Primary"]
     credential = await own_credential(office, caller)
-    own = {"site": id_of("Site", site), "credential": credential}
+    own = {"site": id_of("Site", site), "credential": credential, **await own_asset(office, site["id"])}
     text = document(path.partition(".")[0])
     missing = await caller.ask(text, input=mutation_input(path, f"{NOUNS[noun].prefix}_{MISSING}", own))
     (error,) = next(iter(missing.ok().values()))["errors"]
@@ -148,6 +163,15 @@ async def test_foreign_id_looks_like_a_missing_one_when_changed(office: World, p
     )
     for row in foreign[:6]:
         assert await caller.ask(text, input=mutation_input(path, id_of(noun, row), own)) == missing
+
+
+async def own_asset(office: World, site: int) -> dict[str, str]:
+    """Return the ids of an asset of one's own, and of its record."""
+    host = Host("2026-11-23T04:05:06.123Z", names=("isolated",))
+    async with office.runtime.store.write() as tx:
+        await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, site), [host])
+    (record,) = [row for row in await office.rows(tables.scan_records, office.home) if row["names"] == ["isolated"]]
+    return {"asset": f"asset_{record['asset_id']}", "record": id_of("ScanRecord", record)}
 
 
 async def own_credential(office: World, caller: Caller) -> str:

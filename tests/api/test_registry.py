@@ -28,7 +28,7 @@ BUILT_IN = {"String", "Int", "Float", "Boolean", "ID"}
 OUTPUTS = {name: type_ for name, type_ in OURS.items() if isinstance(type_, (GraphQLObjectType, GraphQLInterfaceType))}
 IN_SCHEMA = [name for name in NOUNS if name in OURS]
 # Non-null fields that are worked out, from columns or counts that are never null.
-COMPUTED = {"status", "userCount", "requests"}
+COMPUTED = {"status", "userCount", "requests", "retention"}
 
 
 def undescribed() -> Iterator[str]:

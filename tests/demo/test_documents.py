@@ -23,7 +23,7 @@ def _variables(demo: ServingDemo, document: str) -> dict[str, str]:
     found = demo.ask(
         """{
           sites { nodes { id } } credentials { nodes { id } } tasks { nodes { id } } taskRuns { nodes { id } }
-          users(first: 1) { nodes { userPrincipalName } }
+          users(first: 1) { nodes { userPrincipalName } } assets(first: 2) { nodes { id azureAd { id } } }
         }"""
     )["data"]
     assert isinstance(found, dict)
@@ -33,6 +33,9 @@ def _variables(demo: ServingDemo, document: str) -> dict[str, str]:
         "task": found["tasks"]["nodes"][0]["id"],
         "run": found["taskRuns"]["nodes"][0]["id"],
         "name": found["users"]["nodes"][0]["userPrincipalName"],
+        "one": found["assets"]["nodes"][0]["id"],
+        "other": found["assets"]["nodes"][1]["id"],
+        "record": found["assets"]["nodes"][1]["azureAd"][0]["id"],
     }
     (operation,) = parse(document).definitions
     assert isinstance(operation, OperationDefinitionNode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,13 +21,20 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-async def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database file with the schema, made once: copying it is faster than migrating."""
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database file with the schema, made once: copying it is faster than migrating.
+
+    Not asynchronous, because tests of Hypothesis that are not either may be the first to ask for it.
+    """
     path = tmp_path_factory.mktemp("schema") / "empty.db"
+    asyncio.run(_migrate(path))
+    return path
+
+
+async def _migrate(path: Path) -> None:
     store = Store.at(path)
     await migrate(store)
     await store.close()
-    return path
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sync.inventory.apply import Applied, Round, apply_page
 from sync.inventory.directory import Directory, open_directory
 from sync.inventory.kind import KINDS, Edge, Kind
 from sync.inventory.link import LinkOptions, link_devices
+from sync.inventory.relink import relink_devices
 from sync.inventory.source import BITS, SCAN
 from sync.inventory.sweep import sweep
 from sync.organizations import create_organization, create_site
@@ -93,10 +94,16 @@ class Inventory:
         self.clock.moved_s += 60
 
         def work(tx: Connection) -> dict[str, int]:
-            chosen = tx.scalars(select(devices.c.id).order_by(devices.c.id)).all() if keys is None else keys
+            mine = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
+            chosen = tx.scalars(mine.order_by(devices.c.id)).all() if keys is None else keys
             return dict(+link_devices(tx, self.clock, self.directory, options, chosen))
 
         return await self.store.transact(work)
+
+    async def relink(self, options: LinkOptions) -> dict[str, int]:
+        """Link every device anew, as a run does whose options were changed, and return the counts."""
+        self.clock.moved_s += 60
+        return dict(await self.store.transact(lambda tx: relink_devices(tx, self.clock, self.directory, options)))
 
     async def scanned(self, *names: str) -> list[int]:
         """Make assets that a scan has found, without any device."""

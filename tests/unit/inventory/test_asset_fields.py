@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ FIELDS = (
     "registration_date_time",
     "created_date_time",
     "approximate_last_sign_in_date_time",
+    "physical_ids",
 )
 TIMES = st.sampled_from([None, "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z", "2026-03-01T00:00:00.000Z"])
 TEXTS = st.sampled_from([None, "", "a", "B.corp.example", "pc-1", "Windows", "iOS", "Printer", "é"])
@@ -31,13 +33,24 @@ def record(key: int = 1, **values: Any) -> Any:
     return {"id": key, "external_id": f"d{key}", **dict.fromkeys(FIELDS)} | values
 
 
+def scan_record(
+    seen: str, names: list[str], macs: list[str], os: str | None, model: str | None, serial: str | None
+) -> Any:
+    """Return a scan record."""
+    said = {"os": os, "model": model, "serial": serial, "os_version": None, "type": None, "manufacturer": None}
+    return {"names": names, "macs": macs, "addresses": [], "alive": True, "first_seen": seen, "last_seen": seen, **said}
+
+
+def _values(name: str) -> st.SearchStrategy[Any]:
+    if name == "physical_ids":
+        return st.sampled_from([None, ["[MAC]:0A-00-00-00-00-01"], ["[MAC]:0a:00:00:00:00:02", "[GID]:g:1"]])
+    return TIMES if name.endswith("time") else TEXTS
+
+
 @st.composite
 def records(draw: st.DrawFn) -> list[Any]:
     """Draw up to four records with distinct keys."""
-    return [
-        record(key, **{name: draw(TIMES if name.endswith("time") else TEXTS) for name in FIELDS})
-        for key in range(draw(st.integers(0, 4)))
-    ]
+    return [record(key, **{name: draw(_values(name)) for name in FIELDS}) for key in range(draw(st.integers(0, 4)))]
 
 
 @given(records().flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
@@ -45,6 +58,37 @@ def test_fields_are_the_same_whatever_the_order_of_records(orders: tuple[list[An
     """Which record arrived first, and so got the smaller key, does not show in the asset."""
     rekeyed = [found | {"id": key} for key, found in enumerate(orders[1])]
     assert asset_fields(orders[0]) == asset_fields(rekeyed)
+
+
+SCANS = st.builds(
+    scan_record,
+    seen=TIMES.filter(bool),
+    names=st.sampled_from([[], ["a"], ["B.corp.example", "a"]]),
+    macs=st.sampled_from([[], ["0a:00:00:00:00:01"]]),
+    os=TEXTS,
+    model=TEXTS,
+    serial=TEXTS,
+)
+
+
+@given(records().flatmap(st.permutations), st.lists(SCANS, max_size=3).flatmap(st.permutations), st.randoms())
+def test_fields_are_the_same_whatever_the_order_in_both_sources(
+    devices: list[Any], scans: list[Any], chance: Random
+) -> None:
+    """With records of a directory and of scans, the precedence of fields knows no order of arrival."""
+    before = asset_fields(devices, scans)
+    shuffled = chance.sample(devices, len(devices)), chance.sample(scans, len(scans))
+    assert asset_fields(*shuffled) == before
+
+
+def test_precedence_of_sources_is_fixed_by_field() -> None:
+    """A scan is believed for names and systems, the directory for maker and model; hardware of both is kept."""
+    scan = scan_record("3", ["seen"], ["0b:00:00:00:00:01"], "Linux", "Scanned", None) | {"manufacturer": "Guess"}
+    told = record(display_name="told", operating_system="Windows", model="M1", manufacturer="Dell")
+    fields = asset_fields([told | {"physical_ids": ["[MAC]:0A-00-00-00-00-01"]}], [scan])
+    assert (fields["name"], fields["names"], fields["os"]) == ("seen", ["seen", "told"], "Linux")
+    assert (fields["manufacturer"], fields["model"]) == ("Dell", "M1")
+    assert fields["macs"] == ["0a:00:00:00:00:01", "0b:00:00:00:00:01"]
 
 
 def test_latest_record_decides_where_it_says_something() -> None:

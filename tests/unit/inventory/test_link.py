@@ -199,7 +199,7 @@ async def test_changed_options_give_what_a_fresh_sync_with_them_gives(
     for one in (inventory, other):
         await scene(one)
     await inventory.link(options=before)
-    await inventory.link(options=after)
+    await inventory.relink(after)
     await other.link(options=after)
     assert await inventory.skipped() == await other.skipped()
     assert await shape(inventory) == await shape(other)

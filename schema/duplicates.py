@@ -1,0 +1,134 @@
+"""The report of assets that may be the same machine: which key and value they share, for a person to decide."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Optional
+
+import orjson
+import strawberry
+from strawberry.types import Info
+
+from schema.arguments import accept, argument
+from schema.connection import PageInfo, given
+from schema.context import Context
+from schema.enums import described
+from schema.ids import decode_id
+from schema.listing import CURSOR_PURPOSE
+from schema.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
+from schema.types import Asset, Site
+from sync.errors import NotFound
+from sync.inventory import duplicate
+
+# Of a value that means nothing, such as a maker's placeholder for a serial number, hundreds may share it.
+SHOWN_MAX = 20
+_WHAT = {
+    duplicate.DuplicateKey.NAME: "the host name",
+    duplicate.DuplicateKey.MAC: "the MAC address",
+    duplicate.DuplicateKey.SERIAL: "the serial number",
+    duplicate.DuplicateKey.DEVICE_ID: "the device id",
+}
+DuplicateKey = described(
+    duplicate.DuplicateKey,
+    "DuplicateKey",
+    "What assets can share.",
+    NAME="The host name, in any letter case and whatever the domain.",
+    MAC="A MAC address.",
+    SERIAL="The serial number.",
+    DEVICE_ID="The device id that two directory records have in common.",
+)
+
+
+@strawberry.type(description="Assets of one site that share what should tell machines apart.")
+class Duplicate:
+    """Assets of one site that share what should tell machines apart."""
+
+    keys: strawberry.Private[list[int]]
+    site_key: strawberry.Private[int]
+    key: DuplicateKey = strawberry.field(description="What they share.")  # type: ignore[valid-type]
+    value: str = strawberry.field(description="The value they share.")
+    asset_count: int = strawberry.field(description="How many assets share it.")
+    explanation: str = strawberry.field(description="The same as a sentence.")
+
+    @strawberry.field(description=f"The assets, the oldest first; at most {SHOWN_MAX}.")
+    async def assets(self, info: Info[Context, None]) -> list[Asset]:
+        """Read the assets."""
+        found = await asyncio.gather(*(info.context.load("Asset", key) for key in self.keys[:SHOWN_MAX]))
+        return [asset for asset in found if asset is not None]
+
+    @strawberry.field(description="The site they live in.")
+    async def site(self, info: Info[Context, None]) -> Site | None:
+        """Read the site."""
+        site: Site | None = await info.context.load("Site", self.site_key)
+        return site
+
+
+@strawberry.type(description="A page of the report of duplicates.")
+class Duplicates:
+    """A page of the report of duplicates."""
+
+    nodes: list[Duplicate] = strawberry.field(description="What is shared, and by which assets.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the report.")
+
+
+def duplicates() -> Any:
+    """Declare `Query.duplicates`."""
+
+    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+        site, after, first = (given(arguments.get(name)) for name in ("site", "after", "first"))
+        return await read_duplicates(info.context, site, after, page_size(first))
+
+    # Strawberry reads these at run time, where `|` does not take every annotation.
+    arguments = {
+        "site": argument(Optional[strawberry.ID], "Only of this site."),  # noqa: UP045
+        "first": argument(
+            Optional[int],  # noqa: UP045
+            f"How many rows, from the start or behind `after`: 1 to {FIRST_MAX:,}, {FIRST_DEFAULT} unless given.",
+        ),
+        "after": argument(Optional[str], "The `endCursor` of the page before."),  # noqa: UP045
+    }
+    accept(resolve, Duplicates, arguments)
+    text = "Assets that may be the same machine; merge them with `mergeAssets`. Those that a person split are left out."
+    return strawberry.field(resolver=resolve, description=text)
+
+
+async def read_duplicates(context: Context, site: str | None, after: str | None, size: int) -> Duplicates:
+    """Read one page of the report.
+
+    Raises:
+        BadInput, NotFound: `site` is no site of the organization.
+        BadCursor: `after` belongs to another report.
+    """
+    organization_id, site_id = context.principal.organization_id, None
+    if site is not None:
+        site_id = decode_id(site, "site", "Site", "site")
+        if await context.load("Site", site_id) is None:
+            raise NotFound("There is no such site.", path="site")
+    scope = orjson.dumps(["duplicates", organization_id, site_id])
+    codec = CursorCodec(context.runtime.vault.derive(CURSOR_PURPOSE), scope, 3)
+    behind = None if after is None else tuple(codec.decode(after, "after"))
+    statement = duplicate.duplicates(organization_id, site_id, behind)
+    rows = await context.fetch(statement.limit(size + 1))
+    is_cut, rows = len(rows) > size, rows[:size]
+    cursors = [codec.encode([row["site_id"], row["key"], row["value"]]) for row in rows]
+    return Duplicates(
+        nodes=[_shown(row) for row in rows],
+        page_info=PageInfo(
+            has_next_page=is_cut,
+            has_previous_page=after is not None,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+    )
+
+
+def _shown(row: Any) -> Duplicate:
+    keys = sorted(orjson.loads(row["assets"]))
+    return Duplicate(
+        keys=keys,
+        site_key=row["site_id"],
+        key=DuplicateKey[row["key"]],
+        value=row["value"],
+        asset_count=len(keys),
+        explanation=f"{len(keys)} assets have {_WHAT[duplicate.DuplicateKey(row['key'])]} {row['value']}.",
+    )

@@ -1,0 +1,50 @@
+"""What is done once a night, at three o'clock UTC: what an organization does not keep any longer is removed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from sync.clock import Clock
+from sync.errors import RollcallError
+from sync.inventory.retention import apply_retention
+from sync.store import Store
+from sync.store.tables import organizations
+
+HOUR = 3
+_log = logging.getLogger("rollcall.nightly")
+
+
+def seconds_until_night(now: datetime) -> float:
+    """Return how long it is until the next time it is three o'clock; a whole day at three o'clock itself."""
+    night = now.replace(hour=HOUR, minute=0, second=0, microsecond=0)
+    return ((night if night > now else night + timedelta(days=1)) - now).total_seconds()
+
+
+async def keep_house(store: Store, clock: Clock, stopping: asyncio.Event) -> None:
+    """Apply every organization's retention each night until the process stops; an error ends that night's work only."""
+    while not stopping.is_set():
+        asleep = asyncio.ensure_future(clock.sleep(seconds_until_night(clock.now())))
+        stopped = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({asleep, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        asleep.cancel()
+        stopped.cancel()
+        if not stopping.is_set():
+            await clear_up(store, clock, stopping)
+
+
+async def clear_up(store: Store, clock: Clock, stopping: asyncio.Event) -> None:
+    """Apply every organization's retention once."""
+    try:
+        async with store.read() as tx:
+            keys = list(await tx.scalars(select(organizations.c.id).order_by(organizations.c.id)))
+        for key in keys:
+            removed = await apply_retention(store, clock, key, stopping.is_set)
+            if removed.total():
+                text = ", ".join(f"{number} {subject}" for subject, number in removed.items() if number)
+                _log.info("retention of organization %d removed %s", key, text)
+    except RollcallError as error:
+        _log.warning("retention was broken off and goes on the next night: %s", error.message)
