@@ -1,4 +1,4 @@
-"""`make bench`: prints the tables of docs/performance.md; `--full` takes the growth table to a million assets."""
+"""`make bench`: prints the tables of docs/performance.md; `--full` takes growth and sync to a million."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def tables(*, full: bool) -> None:
     """Run every benchmark and print its table."""
     print(await query_table(Size()), end="\n\n")
     print(await growth_table((10_000, 100_000, 1_000_000) if full else (10_000, 100_000)), end="\n\n")
-    print(await sync_table())
+    print(await sync_table(full=full))
 
 
 def main() -> None:

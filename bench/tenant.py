@@ -14,7 +14,7 @@ import httpx
 import orjson
 
 from server.simulator import Simulator
-from server.simulator.command import _facts as facts
+from server.simulator.command import facts_of
 from server.simulator.serving import running
 from sync.entra.stream import delta_url
 from sync.inventory.kind import KINDS
@@ -73,7 +73,7 @@ async def serve(simulator: Simulator, folder: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with running(simulator, data_dir=folder) as address:
         await render(simulator)
-        click.echo(orjson.dumps(facts(address)))
+        click.echo(orjson.dumps(facts_of(address)))
         await stop.wait()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,12 @@ from sync.store.engine import CHANGED
 
 NAME_CHARS_MAX = 200
 TEXT_CHARS_MAX = 4_000
+_NEXT_VERSION = (
+    update(tables.organizations)
+    .where(tables.organizations.c.id == bindparam("organization"))
+    .values(version=tables.organizations.c.version + 1)
+    .returning(tables.organizations.c.version)
+)
 
 
 async def create_organization(tx: AsyncConnection, clock: Clock, name: str) -> int:
@@ -64,9 +70,7 @@ def next_version(tx: Connection, organization_id: int, inventory: str = "assets"
     The row stays locked until the commit, so versions become visible in order: whoever has read up to a version has
     read all that came before it.
     """
-    table = tables.organizations
-    statement = update(table).where(table.c.id == organization_id).values(version=table.c.version + 1)
-    version = tx.scalar(statement.returning(table.c.version))
+    version = tx.scalar(_NEXT_VERSION, {"organization": organization_id})
     if version is None:
         raise NotFound("There is no such organization.")
     tx.info.setdefault(CHANGED, {})[organization_id, inventory] = int(version)

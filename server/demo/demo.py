@@ -81,24 +81,33 @@ async def stage(options: Options, environment: Mapping[str, str], console: Conso
     async with child(*simulator, *sizes, *moods, environment=environment) as tenant:
         facts: dict[str, str] = orjson.loads(await tenant.line("{", START_S))
         console.print(f"A simulated tenant listens on {facts['origin']} ({facts['tenantDomain']}).")
-        server_environment = {
-            **environment,
-            "ROLLCALL_DATA_DIR": str(options.data_dir / "server"),
-            "ROLLCALL_PORT": str(options.port),
-            "ROLLCALL_CUSTOM_AUTHORITY_URL": facts["origin"],
-            "ROLLCALL_CUSTOM_GRAPH_URL": facts["origin"],
-            "ROLLCALL_CUSTOM_CA_FILE": facts["caFile"],
-            "ROLLCALL_LOG_LEVEL": "warning",
-        }
-        async with child("serve", environment=server_environment) as server:
-            origin = (await server.line("Rollcall serves ", START_S)).rpartition(" ")[2].removesuffix("/graphql")
-            console.print(f"A server listens on {origin}.")
-            async with child(*_token("demo", TOKEN_ROLE), environment=server_environment) as command:
-                root = await command.line("rc_", START_S)
-            async with Client(origin, root) as client:
-                organization, token = await _organization(client)
-            async with Client(origin, token) as client:
-                yield Stage(facts, origin, client, token, organization, server)
+        async with server_of(facts, options.data_dir / "server", options.port, environment, console) as place:
+            yield place
+
+
+@asynccontextmanager
+async def server_of(
+    facts: Mapping[str, str], data_dir: Path, port: int, environment: Mapping[str, str], console: Console
+) -> AsyncIterator[Stage]:
+    """Start a server that knows a simulated tenant by its `facts`, and make the organization the demo works in."""
+    server_environment = {
+        **environment,
+        "ROLLCALL_DATA_DIR": str(data_dir),
+        "ROLLCALL_PORT": str(port),
+        "ROLLCALL_CUSTOM_AUTHORITY_URL": facts["origin"],
+        "ROLLCALL_CUSTOM_GRAPH_URL": facts["origin"],
+        "ROLLCALL_CUSTOM_CA_FILE": facts["caFile"],
+        "ROLLCALL_LOG_LEVEL": "warning",
+    }
+    async with child("serve", environment=server_environment) as server:
+        origin = (await server.line("Rollcall serves ", START_S)).rpartition(" ")[2].removesuffix("/graphql")
+        console.print(f"A server listens on {origin}.")
+        async with child(*_token("demo", TOKEN_ROLE), environment=server_environment) as command:
+            root = await command.line("rc_", START_S)
+        async with Client(origin, root) as client:
+            organization, token = await _organization(client)
+        async with Client(origin, token) as client:
+            yield Stage(facts, origin, client, token, organization, server)
 
 
 def _token(name: str, role: str) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from sync.errors import BadInput
 DEFAULT_DATA = Path("simulator-data")
 
 
-def _facts(address: RunningSimulator) -> dict[str, str]:
+def facts_of(address: RunningSimulator) -> dict[str, str]:
+    """Return what a person or a program needs to use a simulator that listens."""
     simulator = address.simulator
     return {
         "origin": simulator.origin,
@@ -84,7 +85,7 @@ def simulate(
         raise click.ClickException(error.message) from error
 
     def ready(address: RunningSimulator) -> None:
-        facts = _facts(address)
+        facts = facts_of(address)
         click.echo(orjson.dumps(facts).decode() if as_json else _explain(facts))
 
     try:

@@ -100,7 +100,8 @@ def apply_page(
 
 def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, Mention]:
     """List the objects that have to have a key: those that are shown, and the ends of their edges."""
-    mentions = {end: Mention(name) for change in folded for end, name in change.ends()}
+    mention = cache(Mention)
+    mentions = {end: mention(name) for change in folded for end, name in change.ends()}
     shown = Mention(kind.name, round_.generation if round_.full else 0)
     mentions.update((change.external_id, shown) for change in folded if change.item is not None)
     return mentions
@@ -109,7 +110,7 @@ def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, 
 def stored(tx: Connection, directory: Directory, kind: Kind, external_ids: Iterable[str]) -> dict[str, AnyRow]:
     """Read what is stored of objects; `content_hash` is None for one that has no row of the kind."""
     values = {"directory": directory.id, "external_ids": external_ids}
-    return {row.external_id: row for row in tx.execute(_known_statement(kind.name), values)}
+    return {row.external_id: row for row in tx.execute(_known_statement(kind.name), values).all()}
 
 
 @cache
@@ -177,7 +178,7 @@ class _Rows:
         if change.item is None:
             if row is None:
                 return "unknown"
-            if row.deletion == deletion:
+            if row.deletion in (deletion, GONE):
                 return "unchanged"
             self._bury(row, deletion)
             return "unchanged" if row.deletion else "removed"

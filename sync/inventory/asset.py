@@ -11,10 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, select
+from sqlalchemy import Connection, Select, delete, select
 
 from sync.inventory.directory import chunks
 from sync.inventory.mac import macs_in
@@ -35,6 +36,31 @@ _GENERIC_NAME = re.compile(
 _MOBILE = re.compile(r"\b(ios|iphone|ipad|ipados|android\w*|windowsphone)\b", re.IGNORECASE)
 
 
+# What `asset_fields` and linking read of a device.
+DEVICE_FIELDS = tuple(
+    devices.c[name]
+    for name in (
+        "id",
+        "asset_id",
+        "external_id",
+        "display_name",
+        "operating_system",
+        "operating_system_version",
+        "profile_type",
+        "manufacturer",
+        "model",
+        "approximate_last_sign_in_date_time",
+        "created_date_time",
+        "registration_date_time",
+        "physical_ids",
+    )
+)
+_ASSETS = select(assets).where(among(assets.c.id, "keys"))
+_DEVICE_RECORDS = select(*DEVICE_FIELDS).where(among(devices.c.asset_id, "keys")).order_by(devices.c.id)
+_SCAN_RECORDS = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
+_KEYS_OF = delete(asset_keys).where(among(asset_keys.c.asset_id, "keys"))
+
+
 @dataclass(frozen=True)
 class Place:
     """Where assets live: nothing is recognised across sites."""
@@ -43,6 +69,7 @@ class Place:
     site_id: int
 
 
+@lru_cache(maxsize=4_096)
 def name_key(name: str | None) -> str | None:
     """Reduce a host name to the form it is compared in: its first label, case-folded; None if it tells nothing."""
     short = (name or "").strip().partition(".")[0].casefold()
@@ -90,9 +117,9 @@ def compute_assets(tx: Connection, now: str, place: Place, asset_ids: Iterable[i
     """
     counts: Counter[str] = Counter()
     for chunk in chunks(sorted(asset_ids)):
-        present = tx.execute(select(assets).where(among(assets.c.id, "keys")), {"keys": chunk}).mappings().all()
-        by_device = _records(tx, DEVICE_FIELDS, chunk)
-        by_scan = _records(tx, tuple(scan_records.c), chunk)
+        present = tx.execute(_ASSETS, {"keys": chunk}).mappings().all()
+        by_device = _records(tx, _DEVICE_RECORDS, chunk)
+        by_scan = _records(tx, _SCAN_RECORDS, chunk)
         changed: dict[int, dict[str, Any]] = {}
         for asset in present:
             fields = asset_fields(by_device.get(asset["id"], []), by_scan.get(asset["id"], []))
@@ -109,31 +136,8 @@ def compute_assets(tx: Connection, now: str, place: Place, asset_ids: Iterable[i
     return counts
 
 
-# What `asset_fields` and linking read of a device.
-DEVICE_FIELDS = tuple(
-    devices.c[name]
-    for name in (
-        "id",
-        "asset_id",
-        "external_id",
-        "display_name",
-        "operating_system",
-        "operating_system_version",
-        "profile_type",
-        "manufacturer",
-        "model",
-        "approximate_last_sign_in_date_time",
-        "created_date_time",
-        "registration_date_time",
-        "physical_ids",
-    )
-)
-
-
-def _records(tx: Connection, columns: Sequence[Column[Any]], keys: Sequence[int]) -> dict[int, list[Record]]:
+def _records(tx: Connection, statement: Select[Any], keys: Sequence[int]) -> dict[int, list[Record]]:
     found: dict[int, list[Record]] = {}
-    table = columns[0].table
-    statement = select(*columns).where(among(table.c.asset_id, "keys")).order_by(table.c.id)
     for record in tx.execute(statement, {"keys": keys}).mappings():
         found.setdefault(record["asset_id"], []).append(dict(record))
     return found
@@ -142,7 +146,7 @@ def _records(tx: Connection, columns: Sequence[Column[Any]], keys: Sequence[int]
 def _save(tx: Connection, now: str, place: Place, changed: Mapping[int, Mapping[str, Any]]) -> None:
     common = {"version": next_version(tx, place.organization_id), "updated_at": now}
     update_rows(tx, assets, [{"id": key, **common, **fields} for key, fields in changed.items()])
-    tx.execute(delete(asset_keys).where(among(asset_keys.c.asset_id, "keys")), {"keys": changed})
+    tx.execute(_KEYS_OF, {"keys": changed})
     _make_recognisable(tx, place, changed.items())
 
 
@@ -201,7 +205,7 @@ def _all(records: Iterable[Mapping[str, Any]], *names: str) -> list[Any]:
 
 
 def _first(records: Iterable[Mapping[str, Any]], name: str) -> Any:
-    return next(iter(_all(records, name)), None)
+    return next((record[name] for record in records if record[name] is not None), None)
 
 
 def _scan_order(scan: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from sqlalchemy import Boolean, Column, Integer
 
 from sync.clock import timestamp
 from sync.entra.diagnose import malformed
+from sync.errors import BadResponse
 from sync.inventory.kind import GROUP, KINDS, Edge, Kind
 from sync.store.column import Json, Time, graph_columns
 
@@ -71,16 +72,18 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
         if "@removed" in item:
             removal = item["@removed"]
             reason = removal.get("reason") if isinstance(removal, Mapping) else None
-            change.removed = "changed" if reason == "changed" else "deleted"
-            if change.removed == "deleted":
+            if reason != "changed":
+                change.removed = "deleted"
                 _end_life(change, folded.values())
+            elif change.removed is None:  # What is gone for good cannot go on leave.
+                change.removed = "changed"
             continue
         said = attributes(item)
         change.item = change.item | said if minimal and change.item and change.removed != "deleted" else said
         change.removed = None
         for relation, edge in kind.edges.items():
             if targets := item.get(f"{relation}@delta"):
-                _fold_edges(change, edge, _checked(targets), single=edge in kind.single)
+                _fold_edges(change, edge, targets, single=edge in kind.single)
     return list(folded.values())
 
 
@@ -93,19 +96,19 @@ def _end_life(change: Change, others: Iterable[Change]) -> None:
             targets.pop(change.external_id, None)
 
 
-def _checked(targets: Any) -> Iterable[Mapping[str, Any]]:
-    """Refuse a relation that cannot be read: leaving an edge out in silence would be a wrong inventory."""
-    if isinstance(targets, list) and all(
-        isinstance(target, Mapping) and isinstance(target.get("id"), str) and target["id"] for target in targets
-    ):
-        return targets
-    raise malformed("a relation without the ids of its ends")
+def _fold_edges(change: Change, edge: Edge, targets: Any, *, single: bool) -> None:
+    """Add what a relation says.
 
-
-def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]], *, single: bool) -> None:
+    Raises:
+        BadResponse: it cannot be read: leaving an edge out in silence would be a wrong inventory.
+    """
     linked, unlinked = change.linked.setdefault(edge, {}), change.unlinked.setdefault(edge, set())
+    if not isinstance(targets, list):
+        raise _unreadable()
     for target in targets:
-        external_id = target["id"]
+        external_id = target.get("id") if isinstance(target, dict) else None
+        if not external_id or not isinstance(external_id, str):
+            raise _unreadable()
         if "@removed" in target:
             linked.pop(external_id, None)
             unlinked.add(external_id)
@@ -115,6 +118,10 @@ def _fold_edges(change: Change, edge: Edge, targets: Iterable[Mapping[str, Any]]
                 change.replaced.add(edge)
             unlinked.discard(external_id)
             linked[external_id] = kind_of(target)
+
+
+def _unreadable() -> BadResponse:
+    return malformed("a relation without the ids of its ends")
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
@@ -149,11 +156,12 @@ def _signature(name: str) -> bytes:
 
 def columns(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Map an object's attributes to the columns of its table; an absent property is null."""
-    values: dict[str, Any] = {}
-    get = raw.get
-    for prop, name, plain, read in _readers(kind.name):
-        value = get(prop)
-        values[name] = value if value is None or type(value) is plain else read(value)
+    empty, readers = _readers(kind.name)
+    values = empty.copy()
+    for prop, value in raw.items():
+        if value is not None and prop in readers:
+            name, plain, read = readers[prop]
+            values[name] = value if type(value) is plain else read(value)
     if kind is GROUP:
         values |= _group_columns(raw)
     return values
@@ -175,14 +183,17 @@ def _group_columns(raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-Reader = tuple[str, str, type | None, Callable[[Any], Any]]
+Reader = tuple[str, type | None, Callable[[Any], Any]]
 
 
 @cache
-def _readers(name: str) -> list[Reader]:
-    """List property, column, the Python type that is stored as it is, and what reads everything else."""
+def _readers(name: str) -> tuple[dict[str, Any], dict[str, Reader]]:
+    """Return a row without values; and by property its column, the type that is stored as it is, and a reader."""
     kind = next(kind for kind in KINDS if kind.name == name)
-    return [(prop, column.name, *_reader(column)) for prop, column in graph_columns(kind.table)]
+    mapped = list(graph_columns(kind.table))
+    return dict.fromkeys(column.name for _, column in mapped), {
+        prop: (column.name, *_reader(column)) for prop, column in mapped
+    }
 
 
 def _reader(column: Column[Any]) -> tuple[type | None, Callable[[Any], Any]]:
@@ -193,7 +204,7 @@ def _reader(column: Column[Any]) -> tuple[type | None, Callable[[Any], Any]]:
     if column.type is Time:
         return None, read_time
     if column.type is Json:
-        return None, lambda value: value
+        return list, lambda value: value
     return str, _read_text
 
 

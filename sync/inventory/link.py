@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -30,7 +30,46 @@ from sync.store.bulk import update_rows, upsert_rows
 from sync.store.tables import asset_keys, assets, devices, matches
 
 INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
-_LINK = (*DEVICE_FIELDS, devices.c.skipped, devices.c.deleted_at, devices.c.account_enabled, devices.c.device_id)
+# The statements of a page: built once, because to build one costs more than to run it.
+_DEVICES = (
+    select(*DEVICE_FIELDS, devices.c.skipped, devices.c.deleted_at, devices.c.account_enabled, devices.c.device_id)
+    .where(among(devices.c.id, "keys"))
+    .order_by(devices.c.id)
+)
+_IS_KNOWN = (assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0).label("is_known")
+_KNOWN_ELSEWHERE = select(assets.c.id).where(among(assets.c.id, "keys"), _IS_KNOWN)
+_FORGOTTEN = delete(matches).where(
+    matches.c.object_id.in_(select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))),
+    matches.c.asset_id.in_(select(assets.c.id).where(assets.c.deleted_at.is_(None))),
+    ~matches.c.is_pinned,
+)
+_BY_KEY = (
+    select(assets.c.id, _IS_KNOWN, assets.c.names, asset_keys.c.value)
+    .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
+    .where(
+        asset_keys.c.site_id == bindparam("site"),
+        asset_keys.c.kind == bindparam("kind"),
+        among(asset_keys.c.value, "values"),
+        assets.c.deleted_at.is_(None),
+    )
+    .order_by(assets.c.id)
+)
+_BY_DEVICE_ID = (
+    select(assets.c.id, _IS_KNOWN, devices.c.device_id)
+    .join_from(devices, assets, assets.c.id == devices.c.asset_id)
+    .where(devices.c.site_id == bindparam("site"), among(devices.c.device_id, "ids"))
+    .order_by(devices.c.id)
+)
+_PINNED = (
+    select(matches.c.object_id, matches.c.key, matches.c.value, assets.c.id, _IS_KNOWN)
+    .join_from(matches, assets, assets.c.id == matches.c.asset_id)
+    .where(among(matches.c.object_id, "keys"), matches.c.is_pinned)
+)
+_FORMER = (
+    select(matches.c.object_id, matches.c.asset_id, matches.c.key, matches.c.value)
+    .join_from(matches, assets, assets.c.id == matches.c.asset_id)
+    .where(among(matches.c.object_id, "keys"), assets.c.site_id == bindparam("site"), assets.c.deleted_at.is_not(None))
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +103,7 @@ class _Linker:
         self.counts: Counter[str] = Counter()
 
     def link(self, keys: Sequence[int]) -> None:
-        statement = select(*_LINK).where(among(devices.c.id, "keys")).order_by(devices.c.id)
-        rows = self.tx.execute(statement, {"keys": keys}).all()
+        rows = self.tx.execute(_DEVICES, {"keys": keys}).all()
         affected = {row.asset_id for row in rows if row.asset_id is not None}
         dropped = {row.id: INACTIVE if row.deleted_at is None else None for row in rows if self._is_dropped(row)}
         self.counts["skippedInactive"] += sum(reason is not None for reason in dropped.values())
@@ -87,9 +125,7 @@ class _Linker:
         """List devices whose asset no other source knows, when such devices are not wanted (any more)."""
         if not self.options.exclude_unknown:
             return []
-        known = assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0
-        statement = select(assets.c.id).where(among(assets.c.id, "keys"), known)
-        kept = {None, *self.tx.scalars(statement, {"keys": asset_ids})}
+        kept = {None, *self.tx.scalars(_KNOWN_ELSEWHERE, {"keys": asset_ids})}
         return [row.id for row in rows if row.asset_id not in kept and row.id not in dropped]
 
     def _unlink(self, rows: Iterable[AnyRow], reasons: Mapping[int, str | None]) -> None:
@@ -106,10 +142,7 @@ class _Linker:
     def _forget_matches(self, keys: Sequence[int]) -> None:
         """Forget why unlinked devices belonged to an asset, unless it went with them: then they may bring it back."""
         if keys:
-            live = select(assets.c.id).where(assets.c.deleted_at.is_(None))
-            unlinked = select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))
-            stale = matches.c.object_id.in_(unlinked) & matches.c.asset_id.in_(live) & ~matches.c.is_pinned
-            self.tx.execute(delete(matches).where(stale), {"keys": keys})
+            self.tx.execute(_FORGOTTEN, {"keys": keys})
 
     def _place(self, loose: Sequence[AnyRow]) -> set[int]:
         """Find or make the asset of each device that has none; returns the assets that gained one and were there."""
@@ -155,59 +188,29 @@ class _Linker:
     def _candidates(self, loose: Sequence[AnyRow]) -> Candidates:
         """Find the assets that the devices may belong to."""
         found = Candidates(only_known=self.options.exclude_unknown)
-        is_known = (assets.c.source_mask.op("&")(~BITS[AZUREAD]) != 0).label("is_known")
-        short_names = name_keys(row.display_name for row in loose if row.display_name)
+        site = {"site": self.directory.site_id}
+        names = name_keys(row.display_name for row in loose if row.display_name)
         macs = {mac for row in loose for mac in macs_in(row.physical_ids)}
-        by_key = (
-            select(assets.c.id, is_known, assets.c.names, asset_keys.c.value)
-            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
-            .where(
-                asset_keys.c.site_id == self.directory.site_id,
-                asset_keys.c.kind == bindparam("kind"),
-                among(asset_keys.c.value, "values"),
-                assets.c.deleted_at.is_(None),
-            )
-            .order_by(assets.c.id)
-        )
-        for kind, key, values in ((NAME, HOST_NAME, short_names), (MAC, MAC_ADDRESS, macs)):
-            for row in self.tx.execute(by_key, {"kind": kind, "values": values}) if values else ():
+        for kind, key, values in ((NAME, HOST_NAME, names), (MAC, MAC_ADDRESS, macs)):
+            for row in self.tx.execute(_BY_KEY, {**site, "kind": kind, "values": values}) if values else ():
                 found.offer(row.id, is_known=row.is_known, names=row.names, keys=[(key, row.value)])
-        by_device_id = (
-            select(assets.c.id, is_known, devices.c.device_id)
-            .join_from(devices, assets, assets.c.id == devices.c.asset_id)
-            .where(devices.c.site_id == self.directory.site_id, among(devices.c.device_id, "ids"))
-            .order_by(devices.c.id)
-        )
-        for row in self.tx.execute(by_device_id, {"ids": [row.device_id for row in loose if row.device_id]}):
+        ids = [row.device_id for row in loose if row.device_id]
+        for row in self.tx.execute(_BY_DEVICE_ID, {**site, "ids": ids}):
             found.offer(row.id, is_known=row.is_known, keys=[(DEVICE_ID, row.device_id)])
-        pinned = (
-            select(matches.c.object_id, matches.c.key, matches.c.value, assets.c.id, is_known)
-            .join_from(matches, assets, assets.c.id == matches.c.asset_id)
-            .where(among(matches.c.object_id, "keys"), matches.c.is_pinned)
-        )
-        for row in self.tx.execute(pinned, {"keys": [row.id for row in loose]}):
+        for row in self.tx.execute(_PINNED, {"keys": [row.id for row in loose]}):
             found.offer(row.id, is_known=row.is_known)
             found.pin(row.object_id, Match(row.id, row.key, row.value))
         return found
 
     def _former_matches(self, loose: Sequence[AnyRow]) -> dict[int, Match]:
         """Return device → why it belonged to the asset that went with it: restored, it is that asset again."""
-        statement = (
-            select(matches.c.object_id, matches.c.asset_id, matches.c.key, matches.c.value)
-            .join_from(matches, assets, assets.c.id == matches.c.asset_id)
-            .where(
-                among(matches.c.object_id, "keys"),
-                assets.c.site_id == self.directory.site_id,
-                assets.c.deleted_at.is_not(None),
-            )
-        )
-        rows = self.tx.execute(statement, {"keys": [row.id for row in loose]})
-        return {key: Match(asset_id, why, value) for key, asset_id, why, value in rows}
+        values = {"site": self.directory.site_id, "keys": [row.id for row in loose]}
+        return {key: Match(asset_id, why, value) for key, asset_id, why, value in self.tx.execute(_FORMER, values)}
 
     def _write_links(self, placed: Sequence[tuple[int, Match]]) -> None:
         links = [{"id": key, "asset_id": match.asset_id, "skipped": None} for key, match in placed]
         update_rows(self.tx, devices, links)
-        rows = [{"object_id": key, **asdict(match), "source": AZUREAD, "matched_at": self.now} for key, match in placed]
+        rows = [{"object_id": key, **vars(match), "source": AZUREAD, "matched_at": self.now} for key, match in placed]
         upsert_rows(self.tx, matches, rows, key=("object_id",))
 
     def _skip(self, keys: Sequence[int]) -> None:

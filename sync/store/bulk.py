@@ -7,13 +7,13 @@ a text that is JSON already.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Dialect, Table, bindparam, delete, func, select, update
+import orjson
+from sqlalchemy import JSON, Connection, Dialect, Table, bindparam, delete, func, or_, select, update
 from sqlalchemy import column as sql_column
 from sqlalchemy import insert as insert_into
 from sqlalchemy import table as sql_table
@@ -43,7 +43,7 @@ def upsert_rows(tx: Connection, table: Table, rows: Rows, *, key: Names, keep: N
 
 
 def update_rows(tx: Connection, table: Table, rows: Rows, *, key: Names = ("id",)) -> int:
-    """Set the other columns of the rows that `key` names and return how many there were."""
+    """Set the other columns of the rows that `key` names, where they differ, and return how many did."""
     return _run(tx, rows, _update, table, key)
 
 
@@ -82,14 +82,13 @@ def _compiled(
 ) -> tuple[str, Callable[[Rows], Any]]:
     """Return a statement's text and what brings rows into the form that its driver wants."""
     compiled = build(dialect, table, names, *more).compile(dialect=dialect)
-    writers = {name: _json_writer(table.c[name], dialect) for name in names if isinstance(table.c[name].type, JSON)}
+    json = {name for name in names if isinstance(table.c[name].type, JSON)}
     if not compiled.positional:
         return str(compiled), lambda rows: [
-            {_MARK + name: writers[name](value) if name in writers else value for name, value in row.items()}
-            for row in rows
+            {_MARK + name: _json_text(value) if name in json else value for name, value in row.items()} for row in rows
         ]
     order = [name.removeprefix(_MARK) for name in compiled.positiontup]
-    places = [(place, writers[name]) for place, name in enumerate(order) if name in writers]
+    places = [place for place, name in enumerate(order) if name in json]
     # With a single name itemgetter would not make a tuple.
     pick = itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
     if not places:
@@ -97,18 +96,18 @@ def _compiled(
 
     def written(row: Row) -> tuple[Any, ...]:
         values = list(pick(row))
-        for place, write in places:
+        for place in places:
             if values[place] is not None:
-                values[place] = write(values[place])
+                values[place] = _json_text(values[place])
         return tuple(values)
 
     return str(compiled), lambda rows: list(map(written, rows))
 
 
-def _json_writer(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any]:
-    type_ = column.type.dialect_impl(dialect)
-    write = type_.bind_processor(dialect) or json.dumps
-    return lambda value: value.decode() if type(value) is bytes else write(value)
+def _json_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return (value if type(value) is bytes else orjson.dumps(value)).decode()
 
 
 def _values(names: Names) -> dict[str, Any]:
@@ -137,7 +136,8 @@ def _conflicting(dialect: Dialect, table: Table, names: Names) -> Any:
 def _update(_dialect: Dialect, table: Table, names: Names, key: Names) -> Any:
     values = _values(names)
     mine = [table.c[name] == values.pop(name) for name in key]
-    return update(table).where(*mine).values(values)
+    differs = or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
+    return update(table).where(*mine, differs).values(values)
 
 
 def _delete(_dialect: Dialect, table: Table, names: Names) -> Any:

@@ -1,7 +1,7 @@
 """Runs a write transaction as one plain function on the thread of the writer's connection: one hop, not one a call.
 
 SQLAlchemy's asyncio cursors cross to the driver's thread four times a statement, which costs more than a small
-statement itself; see docs/decisions/0008. The function must not touch the event loop.
+statement itself; see docs/decisions/0009. The function must not touch the event loop.
 """
 
 from __future__ import annotations

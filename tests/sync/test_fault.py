@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, event, func, select, text
 from sync.entra.client import GraphClient
 from sync.inventory.kind import KINDS
 from sync.runtime import Config, Runtime
+from sync.tasks.engine import STORE_INTERVAL_S
+from tests.entra.clock import FakeClock
 from tests.sync.fault import App, From, Once, stream_of
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
@@ -178,6 +180,40 @@ async def test_run_recovers_by_itself_when_the_disk_was_full(installation: Insta
     assert await differences(installation) == []
 
 
+@pytest.mark.parametrize("written", [0, 1, 4, 8])
+async def test_run_goes_on_by_itself_when_even_its_failure_could_not_be_written(
+    installation: Installation, written: int
+) -> None:
+    """On a disk that is full at any moment of it, a run waits for space and then goes on from where it was."""
+    clock, reader = installation.clock, installation.runtime.store._reader.sync_engine
+    assert isinstance(clock, FakeClock)
+    run_id, left = await installation.trigger(), written
+
+    def fail(connection: Connection) -> None:
+        nonlocal left
+        # Space comes back while the run waits for the third time.
+        if connection.engine is not reader and clock.slept.count(STORE_INTERVAL_S) < 3:
+            if left == 0:
+                raise disk_full()
+            left -= 1
+
+    event.listen(Engine, "commit", fail)
+    try:
+        await installation.runtime.engine.idle()
+    finally:
+        event.remove(Engine, "commit", fail)
+    run = await installation.row(run_id)
+    assert (run.status, run.errors) == ("SUCCEEDED", [])
+    assert await differences(installation) == []
+
+
+def disk_full() -> sqlite3.OperationalError:
+    """Return what the driver raises when there is no space."""
+    error = sqlite3.OperationalError("simulated")
+    error.sqlite_errorname = "SQLITE_FULL"
+    return error
+
+
 @pytest.mark.parametrize("number", range(4, 14, 3))
 async def test_run_counts_what_was_committed_when_a_commit_fails(installation: Installation, number: int) -> None:
     """Whichever commit of a run fails, its page is neither there nor counted, and the next run is equal."""
@@ -187,9 +223,7 @@ async def test_run_counts_what_was_committed_when_a_commit_fails(installation: I
         nonlocal seen
         seen += connection.engine is not reader
         if seen == number:
-            error = sqlite3.OperationalError("simulated")
-            error.sqlite_errorname = "SQLITE_FULL"
-            raise error
+            raise disk_full()
 
     event.listen(Engine, "commit", fail)
     run = await installation.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,15 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database file with the schema, made once: copying it is faster than migrating.
-
-    Not asynchronous, because tests of Hypothesis that are not either may be the first to ask for it.
-    """
+    """Return a database file with the schema, made once: copying it is faster than migrating."""
     path = tmp_path_factory.mktemp("schema") / "empty.db"
-    asyncio.run(_migrate(path))
+    # In a thread of its own: whichever test asks first, on a loop or not, may be given it.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _make_empty(path)).result()
     return path
 
 
-async def _migrate(path: Path) -> None:
+async def _make_empty(path: Path) -> None:
     store = Store.at(path)
     await migrate(store)
     await store.close()

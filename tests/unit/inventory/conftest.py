@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ async def inventory(store: Store, clock: FakeClock) -> Inventory:
 
 
 @pytest.fixture(scope="session")
-def inventories(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Inventories:
+def inventories(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Inventories]:
     """Return a maker of inventories, for tests with many examples."""
-    return Inventories(Path(shutil.copy(empty_database, tmp_path_factory.mktemp("inventories") / "rollcall.db")))
+    database = Path(shutil.copy(empty_database, tmp_path_factory.mktemp("inventories") / "rollcall.db"))
+    with closing(Inventories(database)) as inventories:
+        yield inventories

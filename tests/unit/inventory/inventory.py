@@ -216,17 +216,19 @@ class Inventories:
     """As many new inventories as Hypothesis wants, in one database file: an organization each."""
 
     def __init__(self, database: Path) -> None:
-        self._database = database
+        self._runner = asyncio.Runner()
+        self._store = Store.at(database)
         self._made = 0
 
     def try_on_a_new_one(self, check: Callable[[Inventory], Awaitable[None]]) -> None:
-        """Run a check; in an event loop of its own, so that a failing example says why and shrinks."""
+        """Run a check; on an event loop of our own, so that a failing example says why and shrinks."""
         self._made += 1
-        asyncio.run(self._try(check, f"Organization {self._made}"))
+        self._runner.run(self._try(check, f"Organization {self._made}"))
 
     async def _try(self, check: Callable[[Inventory], Awaitable[None]], name: str) -> None:
-        store = Store.at(self._database)
-        try:
-            await check(await Inventory.of(store, FakeClock(), name))
-        finally:
-            await store.close()
+        await check(await Inventory.of(self._store, FakeClock(), name))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._runner.run(self._store.close())
+        self._runner.close()
