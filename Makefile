@@ -15,17 +15,20 @@ PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format bench lock browser clients sdk clean
+.PHONY: help demo test test-nightly check lint format bench lock browser clients sdk clean
 
 help:
 	@echo 'Rollcall: a GraphQL server over an inventory kept in step with Microsoft Entra ID.'
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1:8000/graphql, until Ctrl-C
 	@$(BIN)/rollcall demo
 
 test: lint  ## everything a laptop can prove in a few minutes
 	@$(BIN)/pytest tests --ignore=tests/sdk -m 'not ($(SLOW))' -n $(PYTEST_WORKERS) --dist worksteal
+
+test-nightly: lint  ## 20,000 seeds of the simulation and 1,000 kills: hours
+	@$(BIN)/pytest tests/sync/test_simulation.py tests/sync/test_kill.py --nightly -n $(PYTEST_WORKERS) --dist worksteal
 
 check: lint  ## format, lint, types, house rules and unit tests, in about a minute
 	@$(BIN)/pytest tests/house $(wildcard tests/unit) -m 'not ($(SLOW))'

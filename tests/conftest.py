@@ -29,8 +29,10 @@ settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of the slow levels, where a skipped test proves nothing and must not look like success."""
+    """Add options: in the slow levels a skipped test proves nothing and must not look like success."""
     parser.addoption("--no-skips", action="store_true", help="fail the run when a test is skipped")
+    parser.addoption("--nightly", action="store_true", help="as many seeds and kills as a night has time for")
+    parser.addoption("--seed", type=int, help="live through this seed of the simulations alone")
 
 
 @pytest.hookimpl(trylast=True)

@@ -14,11 +14,33 @@ STOP_S = 15.0
 
 
 class Child:
-    """A running `rollcall` command; its standard error is read all the time, so that it never blocks on it."""
+    """A `rollcall` command; its standard error is read all the time, so that it never blocks on it.
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    Args:
+        arguments: of the command.
+        environment: of the process.
+    """
+
+    _process: Process
+    _listening: asyncio.Task[None]
+
+    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str] | None) -> None:
+        self._arguments, self._environment = arguments, environment
         self._last_words = ""
+
+    async def start(self, **settings: str) -> None:
+        """Start it, or start it again when it has ended, with other settings if need be."""
+        if settings:
+            self._environment = {**(self._environment or {}), **settings}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-W", "ignore", "-m", "server", *self._arguments),
+            env=self._environment,
+            stdout=PIPE,
+            stderr=PIPE,
+            # Ctrl-C is for the demo itself: it stops its processes one after the other.
+            start_new_session=True,
+        )
         self._listening = asyncio.create_task(self._listen())
 
     @property
@@ -54,6 +76,11 @@ class Child:
             self._process.kill()
             await self._end()
 
+    async def kill(self) -> None:
+        """End it as `kill -9` does: it gets to do nothing more."""
+        self._process.kill()
+        await self._end()
+
     async def _end(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
         # Read on to the end: a process that cannot write does not stop.
@@ -71,16 +98,8 @@ class Child:
 @asynccontextmanager
 async def child(*arguments: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Child]:
     """Run `rollcall ARGUMENTS` while the block runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-W", "ignore", "-m", "server", *arguments),
-        env=environment,
-        stdout=PIPE,
-        stderr=PIPE,
-        # Ctrl-C is for the demo itself: it stops its processes one after the other.
-        start_new_session=True,
-    )
-    running = Child(process)
+    running = Child(arguments, environment)
+    await running.start()
     try:
         yield running
     finally:

@@ -93,6 +93,9 @@ def _json(synced: Synced, outcome: Outcome) -> dict[str, Any]:
         "requests": synced.run["requests"]["count"],
         "retries": synced.run["requests"]["retries"],
         "throttledSeconds": synced.run["requests"]["throttledSeconds"],
+        "attempts": synced.run["attempt"],
+        "restarts": synced.restarts,
+        "kills": synced.kills,
         "faults": outcome.faults,
         "seconds": round(synced.seconds, 3),
         "equal": not outcome.proof.differences,
@@ -109,6 +112,8 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) ->
     table.add_row("requests to Graph", f"{requests['count']:,}")
     if outcome.faults:
         table.add_row("asked again", f"{requests['retries']:,}, throttled for {requests['throttledSeconds']:.1f} s")
+        taken_up = f"in {synced.run['attempt']} attempts, {synced.restarts} times everything of a stream again"
+        table.add_row("read", f"{taken_up}; the server was killed {synced.kills} times")
     table.add_row("seconds", f"{synced.seconds:.1f}")
     verdict = "differs from" if proof.differences else "equals"
     table.add_row("the inventory", f"{verdict} the tenant: {proof.objects:,} objects, {proof.edges:,} edges compared")

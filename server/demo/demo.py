@@ -17,16 +17,18 @@ from server.demo.progress import RunProgress
 from server.demo.proof import Proof, Truth, prove
 from server.demo.queries import QUERIES
 from sync.clock import Clock
-from sync.errors import DemoFailed
+from sync.errors import CursorExpired, DemoFailed
 
 START_S = 60.0
 POLL_S = 0.2
 RUN_S_MAX = 3_600.0
 TOKEN_ROLE = "SUPERUSER"  # noqa: S105 - the name of a role
 _RUN = """query($id: ID!) { taskRun(id: $id) {
-  id status startedAt finishedAt progress { stage done total } requests { count retries throttledSeconds }
-  problems: errors { code message hint resource } log(first: 100) { nodes { level message } }
+  id status attempt startedAt finishedAt progress { stage done total } requests { count retries throttledSeconds }
+  problems: errors { code message hint resource } log(first: 100) { nodes { level code message } }
 } }"""
+KILLED = "rough"
+"""The plan of faults of whose night it is part that the server is killed."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,31 @@ class Options:
     faults: str = "none"
 
 
+class Server:
+    """The server of the demo, which a rough night kills once in the middle of the run."""
+
+    def __init__(self, process: Child, origin: str, *, dies: bool) -> None:
+        self._process, self._dies = process, dies
+        self._port = origin.rpartition(":")[2]
+        self.kills = 0
+
+    @property
+    def pid(self) -> int:
+        """The process id; another after a kill."""
+        return self._process.pid
+
+    async def meet_its_fate(self, run: Mapping[str, Any], console: Console) -> None:
+        """Kill it with SIGKILL, if it is to die and the run has written something, and start it again."""
+        is_amid = not run["finishedAt"] and any(stage["done"] for stage in run["progress"])
+        if not (self._dies and is_amid and self.kills == 0):
+            return
+        self.kills += 1
+        console.print("The server is killed in the middle of the run (SIGKILL), and started again ...")
+        await self._process.kill()
+        await self._process.start(ROLLCALL_PORT=self._port)
+        await self._process.line("Rollcall serves ", START_S)
+
+
 @dataclass(frozen=True)
 class Stage:
     """What stands once the demo has set up: the tenant's facts, the server's address, a client, and its token."""
@@ -51,7 +78,7 @@ class Stage:
     client: Client
     token: str
     organization: str
-    server: Child
+    server: Server
 
 
 @dataclass(frozen=True)
@@ -60,6 +87,12 @@ class Synced:
 
     run: Mapping[str, Any]
     seconds: float
+    kills: int
+
+    @property
+    def restarts(self) -> int:
+        """How often a stream had to read everything again, because Graph had lost its position."""
+        return sum(entry["code"] == CursorExpired.code for entry in self.run["log"]["nodes"])
 
 
 @dataclass(frozen=True)
@@ -81,13 +114,21 @@ async def stage(options: Options, environment: Mapping[str, str], console: Conso
     async with child(*simulator, *sizes, *moods, environment=environment) as tenant:
         facts: dict[str, str] = orjson.loads(await tenant.line("{", START_S))
         console.print(f"A simulated tenant listens on {facts['origin']} ({facts['tenantDomain']}).")
-        async with server_of(facts, options.data_dir / "server", options.port, environment, console) as place:
+        async with server_of(
+            facts, options.data_dir / "server", options.port, environment, console, dies=options.faults == KILLED
+        ) as place:
             yield place
 
 
 @asynccontextmanager
 async def server_of(
-    facts: Mapping[str, str], data_dir: Path, port: int, environment: Mapping[str, str], console: Console
+    facts: Mapping[str, str],
+    data_dir: Path,
+    port: int,
+    environment: Mapping[str, str],
+    console: Console,
+    *,
+    dies: bool = False,
 ) -> AsyncIterator[Stage]:
     """Start a server that knows a simulated tenant by its `facts`, and make the organization the demo works in."""
     server_environment = {
@@ -107,7 +148,7 @@ async def server_of(
         async with Client(origin, root) as client:
             organization, token = await _organization(client)
         async with Client(origin, token) as client:
-            yield Stage(facts, origin, client, token, organization, server)
+            yield Stage(facts, origin, client, token, organization, Server(server, origin, dies=dies))
 
 
 def _token(name: str, role: str) -> tuple[str, ...]:
@@ -141,17 +182,17 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
     """
     task = await _task(place, console)
     begun = clock.monotonic()
-    run = await _watch(place.client, await _trigger(place.client, task), clock, console)
+    run = await _watch(place, await _trigger(place.client, task), clock, console)
     if run["status"] == "NEEDS_CONFIRMATION":
         # Whoever chose another size for the tenant wants the difference gone.
         for problem in run["problems"]:
             console.print(f"  {problem['message']}")
-        run = await _watch(place.client, await _confirm(place.client, run["id"]), clock, console)
+        run = await _watch(place, await _confirm(place.client, run["id"]), clock, console)
     seconds = clock.monotonic() - begun
     if run["status"] != "SUCCEEDED":
         told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["problems"])
         raise DemoFailed(f"The run ended {run['status']}. {told}")
-    return Synced(run, seconds)
+    return Synced(run, seconds, place.server.kills)
 
 
 async def compare(place: Stage, console: Console) -> Outcome:
@@ -228,13 +269,14 @@ async def _confirm(client: Client, run: str) -> str:
     return str((await client.ask(document, run=run))["confirmRemoval"]["run"]["id"])
 
 
-async def _watch(client: Client, run_id: str, clock: Clock, console: Console) -> dict[str, Any]:
+async def _watch(place: Stage, run_id: str, clock: Clock, console: Console) -> dict[str, Any]:
     console.print("The run is on its way:")
     deadline = clock.monotonic() + RUN_S_MAX
     with RunProgress(console) as progress:
         while clock.monotonic() < deadline:
-            run: dict[str, Any] = (await client.ask(_RUN, id=run_id))["taskRun"]
+            run: dict[str, Any] = (await place.client.ask(_RUN, id=run_id))["taskRun"]
             progress.show(run)
+            await place.server.meet_its_fate(run, console)
             if run["finishedAt"] or run["status"] == "NEEDS_CONFIRMATION":
                 return run
             await clock.sleep(POLL_S)

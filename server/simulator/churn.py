@@ -27,6 +27,7 @@ class Churn:
             (10, self._create),
             (12, self._delete),
             (8, self._restore),
+            (4, self._purge),
         )
 
     def apply(self, count: int) -> None:
@@ -52,7 +53,12 @@ class Churn:
         number = self._random.randrange(10_000)
         choices: dict[str, dict[str, object]] = {
             "users": {"jobTitle": f"Role {number}", "mobilePhone": None, "accountEnabled": number % 2 == 0},
-            "devices": {"operatingSystemVersion": f"10.0.{number}", "isCompliant": None, "displayName": f"pc-{number}"},
+            "devices": {
+                "operatingSystemVersion": f"10.0.{number}",
+                "isCompliant": None,
+                "displayName": f"pc-{number}",
+                "accountEnabled": number % 3 > 0,
+            },
             "groups": {"description": f"Changed {number}", "displayName": f"Group {number} ✨", "classification": None},
         }
         name, value = self._random.choice(sorted(choices[kind].items()))
@@ -84,3 +90,8 @@ class Churn:
         if self._deleted:
             kind, object_id = self._deleted.pop(self._random.randrange(len(self._deleted)))
             self._directory.restore(kind, object_id)
+
+    def _purge(self) -> None:
+        if self._deleted:
+            kind, object_id = self._deleted.pop(self._random.randrange(len(self._deleted)))
+            self._directory.delete(kind, object_id, permanently=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -36,14 +37,13 @@ async def migrate(store: Store) -> bool:
 
 def _check(connection: Connection) -> str | None:
     """Return the revision of a database that is ours, None for an empty one; refuse any other."""
-    script = ScriptDirectory.from_config(configuration(connection))
     present = MigrationContext.configure(connection).get_current_revision()
     if present is None and inspect(connection).get_table_names():
         raise StoreUnreadable(
             "The database file belongs to another program.",
             hint="Choose another data directory; it was not touched.",
         )
-    known = {revision.revision for revision in script.walk_revisions()}
+    known = {revision.revision for revision in _script().walk_revisions()}
     if present is not None and present not in known:
         raise StoreNewer(hint="Start the version of Rollcall that wrote it, or a later one; it was not touched.")
     return present
@@ -51,17 +51,27 @@ def _check(connection: Connection) -> str | None:
 
 def _upgrade(connection: Connection) -> bool:
     present, config = _check(connection), configuration(connection)
-    script = ScriptDirectory.from_config(config)
-    if present != script.get_current_head():
+    if present != _script().get_current_head():
         command.upgrade(config, "head")
     gram.prepare(connection)
     return present is None
 
 
-def configuration(connection: Connection) -> Config:
-    """Make alembic's configuration for a connection whose transaction is already open."""
+@cache
+def _script() -> ScriptDirectory:
+    """Return the revisions; read once, because reading them costs more than everything else an opening does."""
+    return ScriptDirectory.from_config(_location())
+
+
+def _location() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def configuration(connection: Connection) -> Config:
+    """Make alembic's configuration for a connection whose transaction is already open."""
+    config = _location()
     config.attributes["connection"] = connection
     return config
 

@@ -201,14 +201,21 @@ class _Connector:
         plan = await self.planner.plan(kind, lambda: self._unless_stopping(device_relations(client)))
         if kind is DEVICE:
             await self.relations.prepare(plan)
-        for restarts in range(RESTARTS_MAX + 1):
+        restarts = 0
+        while True:
             try:
-                return await self._follow(client, plan)
+                await self._follow(client, plan)
             except CursorExpired as error:
                 if restarts == RESTARTS_MAX:
                     raise
+                restarts += 1
                 await self._warn(f"{kind.plural}: {error.message} Everything is read again.", code=error.code)
                 plan = await self.planner.again(plan)
+                continue
+            if not plan.resumes:
+                return
+            # A round shows what there was when it began, and another attempt began it: read what came since.
+            plan = await self.planner.next(plan)
 
     async def _pass(self, stream: str) -> None:
         """Read one relation of every device, beginning anew when a list's position has expired."""

@@ -178,13 +178,13 @@ class DeviceRelations:
         cursor = await self._planner.cursor(name)
         if cursor is None or cursor.query_hash != self._hash(name) or cursor.generation != generation:
             return _State.DUE
-        if not cursor.complete:
-            return _State.BEGUN
         mine = (cursors.c.directory_id == self._directory.id, cursors.c.stream == name)
         async with self._store.read() as tx:
-            ended_at = await tx.scalar(select(cursors.c.updated_at).where(*mine))
+            written_at = await tx.scalar(select(cursors.c.updated_at).where(*mine))
         oldest = timestamp(self._clock.now() - PASS_EVERY)
-        return _State.FRESH if ended_at and ended_at > oldest else _State.DUE
+        if not written_at or written_at <= oldest:
+            return _State.DUE  # Whole or not: what its first pages said is too old to build on.
+        return _State.FRESH if cursor.complete else _State.BEGUN
 
     def _hash(self, name: str) -> str:
         return self._planner.identity.query_hash(name, (_path(name),))

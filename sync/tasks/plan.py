@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import update
 
 from sync.entra.stream import Start, delta_url
+from sync.errors import IllegalMove
 from sync.inventory.apply import Round
 from sync.inventory.directory import Cursor, Directory, load_cursor
 from sync.inventory.kind import DEVICE, Kind
@@ -43,6 +44,11 @@ class Plan:
     with_edges: bool
 
     @property
+    def resumes(self) -> bool:
+        """Whether it goes on in the middle of a round that an earlier attempt or run began."""
+        return self.page_number > 1
+
+    @property
     def swept(self) -> Kind:
         """The kind, with those edges only that the end of a full round may sweep: the ones the round reads."""
         return self.kind if self.with_edges else replace(self.kind, edges={})
@@ -71,6 +77,13 @@ class Planner:
         # Which relations a device delta carries is not documented: ask before the first round.
         with_edges = kind is not DEVICE or await has_relations()
         return self._full(kind, cursor, 0, with_edges)
+
+    async def next(self, plan: Plan) -> Plan:
+        """Plan the round that follows one that has just been read to its end."""
+        cursor = await self.cursor(plan.kind.plural)
+        if cursor is None or not cursor.complete:
+            raise IllegalMove("A round follows only one that is complete.")
+        return replace(plan, start=cursor.link, round_=Round(cursor.generation, full=False), page_number=1)
 
     async def again(self, plan: Plan) -> Plan:
         """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""

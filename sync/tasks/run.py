@@ -69,6 +69,9 @@ class Run:
                 "updated_at": now,
             }
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
+            if row["status"] == RunStatus.RUNNING:
+                text = f"The server had ended in the middle of the run; it goes on, attempt {values['attempt']}."
+                await tx.run_sync(write_log, clock, run_id, Level.WARNING, text)
         return cls(run_id, owner, {**row, **values}, clock)
 
     def save(self, tx: Connection, **values: object) -> None:

@@ -13,7 +13,7 @@ from tests.demo.process import SIZES, run_demo, serving_demo
 
 KEYS = {
     "assets", "users", "groups", "memberships", "requests", "retries", "throttledSeconds", "faults", "seconds", "equal",
-    "graphqlSample",
+    "graphqlSample", "attempts", "restarts", "kills",
 }  # fmt: skip
 
 
@@ -30,10 +30,11 @@ def test_demo_prints_one_json_object_and_equality_when_run_once(tmp_path: Path, 
     assert 150 < found["assets"] <= 200
     assert found["memberships"] > 300
     assert found["graphqlSample"]["assets"]["nodes"]
+    assert (found["attempts"], found["restarts"], found["kills"]) == (1, 0, 0)
 
 
 def test_demo_equals_the_tenant_after_a_rough_night(tmp_path: Path) -> None:
-    """Throttling, 5xx, cut bodies, expired tokens and a 410 cost tries and time, and nothing of the inventory."""
+    """Throttling, 5xx, cut bodies, expired tokens, a 410 and a kill -9 cost tries and time, and nothing else."""
     done = run_demo(tmp_path, "--once", "--json", "--faults", "rough", "--users", "900", "--devices", "700")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -41,6 +42,8 @@ def test_demo_equals_the_tenant_after_a_rough_night(tmp_path: Path) -> None:
     assert set(found["faults"]) == {rule.fault for rule in read_plan("rough").rules}
     assert found["retries"] >= 10
     assert found["throttledSeconds"] >= 5
+    assert (found["attempts"], found["kills"]) == (2, 1)
+    assert found["restarts"] >= 1
 
 
 def test_demo_shows_what_went_wrong_when_it_did(tmp_path: Path) -> None:
@@ -49,6 +52,8 @@ def test_demo_shows_what_went_wrong_when_it_did(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "closed.mid-body" in done.stdout
     assert "Everything is read again" in done.stdout
+    assert "The server had ended in the middle of the run; it goes on, attempt 2." in done.stdout
+    assert "the server was killed 1 times" in done.stdout
     assert "throttled for" in done.stdout
 
 

@@ -220,3 +220,23 @@ async def test_inventory_follows_random_changes(seed: int, data_dir: Path) -> No
             assert await differences(installation) == [], f"--seed={seed} after {changes} changes"
     finally:
         await installation.close()
+
+
+async def test_pass_begins_anew_when_its_first_page_is_older_than_a_day(plain: Installation) -> None:
+    """What a pass read before it broke off may have changed since: a change of owner alone tells nobody."""
+
+    async def break_off(scope: Any, receive: Any, send: Any, app: App) -> None:
+        if b"expand" in scope["query_string"] and b"skiptoken" in scope["query_string"]:
+            await refuse(send, 503)
+        else:
+            await app(scope, receive, send)
+
+    plain.simulator.faults = break_off
+    assert (await plain.run()).status == "PARTIAL"
+    plain.simulator.faults = None
+    device, owner = next(iter(plain.simulator.directory.edges("deviceOwners")))
+    plain.simulator.directory.unlink("deviceOwners", device, owner)
+    assert isinstance(plain.clock, FakeClock)
+    plain.clock.moved_s += DAY_S + 1
+    assert (await plain.run()).status == "SUCCEEDED"
+    assert await differences(plain) == []

@@ -96,7 +96,7 @@ async def test_run_waits_in_the_queue_and_survives_a_restart(simulator: Simulato
         await installation.runtime.engine.idle()
         row = await installation.row(run_id)
         assert (row.status, row.attempt, row.not_before) == ("SUCCEEDED", 2, None)
-        assert asked == ["$skiptoken"]
+        assert asked == ["$skiptoken", "$deltatoken"]  # where it stood, and what came since
         assert await differences(installation) == []
     finally:
         await installation.close()

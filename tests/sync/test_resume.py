@@ -13,7 +13,7 @@ from server.simulator import Simulator
 from sync.clock import SystemClock
 from sync.store.tables import run_log
 from sync.tasks.run import Run
-from tests.sync.fault import App, at_request
+from tests.sync.fault import App, From, at_request
 from tests.sync.installation import Dump, Installation
 from tests.sync.truth import differences
 
@@ -136,3 +136,16 @@ async def test_worker_writes_nothing_more_when_another_took_its_run(installation
     assert await installation.dump() == await taken[0]
     row = await installation.row(run_id)
     assert (row.status, row.attempt) == ("RUNNING", 2)
+
+
+async def test_run_reads_what_came_since_when_it_ends_a_round_of_an_earlier_run(installation: Installation) -> None:
+    """A round shows what there was when it began: ending an old one is not yet success."""
+    directory = installation.simulator.directory
+    installation.simulator.faults = From(2, "users", "groups", "devices")
+    assert (await installation.run()).status == "FAILED"
+    installation.simulator.faults = None
+    for kind in ("users", "groups", "devices"):
+        directory.create(kind, displayName="came since")
+        directory.update(kind, next(iter(directory.ids(kind))), displayName="changed since")
+    assert (await installation.run()).status == "SUCCEEDED"
+    assert await differences(installation) == []
