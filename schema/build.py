@@ -24,5 +24,7 @@ def build() -> strawberry.Schema:
     generate_group_by()
     from schema.mutation import Mutation
     from schema.query import Query
+    from schema.subscription import Subscription
 
-    return strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
+    config = StrawberryConfig(scalar_map=SCALARS)
+    return strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription, config=config)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from schema.access import Principal
 from schema.context import Context
@@ -27,9 +27,12 @@ from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
+from server.graphql.live import PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
 from server.graphql.repeat import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
-from server.identity import identify, recall
+from server.graphql.socket import GraphQLSocket
+from server.identity import admit as admit_bearer
+from server.identity import identify, recall, until_void
 from server.observe import RequestLog
 from server.settings import Settings
 from sync.errors import RollcallError
@@ -47,7 +50,8 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
 
     The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
     """
-    endpoint = _endpoint(settings, runtime, schema)
+    live = _live(settings, runtime, schema)
+    endpoint = _endpoint(settings, runtime, live)
     repeats = Middleware(
         Repeats,
         endpoint=endpoint,
@@ -58,6 +62,7 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     app = Starlette(
         routes=[
             Route(GRAPHQL_PATH, endpoint),
+            WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, partial(admit_bearer, runtime))),
             Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
@@ -71,21 +76,25 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     )
     # A redirect would be built from the Host header, and a POST to a wrong address should fail where it is sent.
     app.router.redirect_slashes = False
+    # Whoever stops the server ends the subscriptions first.
+    app.state.live = live
     return app
 
 
-def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> GraphQLEndpoint:
+def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Live:
     limits = {
         "bodyBytes": settings.body_bytes_max,
         "variablesDepth": VARIABLES_DEPTH_MAX,
         "variablesValues": VARIABLES_VALUES_MAX,
+        "subscriptionsPerConnection": PER_CONNECTION_MAX,
+        "subscriptionsPerToken": PER_TOKEN_MAX,
         **{bound.name: bound.value for bound in bounds(settings.limits)},
     }
 
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id, limits)
 
-    return GraphQLEndpoint(
+    return Live(
         Execution(
             schema,
             request_timeout_s=settings.request_timeout_s,
@@ -97,11 +106,20 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             admit=admit,
             plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
         ),
-        identify=partial(identify, runtime),
         make_context=make_context,
+        until_void=partial(until_void, runtime),
+    )
+
+
+def _endpoint(settings: Settings, runtime: Runtime, live: Live) -> GraphQLEndpoint:
+    return GraphQLEndpoint(
+        live.execution,
+        identify=partial(identify, runtime),
+        make_context=live.make_context,
         body_bytes_max=settings.body_bytes_max,
         request_timeout_s=settings.request_timeout_s,
         page=ide_page if settings.graphiql else None,
+        live=live,
     )
 
 

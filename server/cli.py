@@ -191,6 +191,12 @@ def token_revoke(token_id: int) -> None:
     click.echo(f"Token {token_id} is revoked.")
 
 
+@main.group()
+def task() -> None:
+    """Watch tasks of a running server."""
+
+
+task.add_command(Later("watch", "server.watch", "Watch a run, or the latest one of a task, until it ends."))
 main.add_command(Later("simulate", "server.simulator.command", "Serve a simulated Entra tenant and Microsoft Graph."))
 main.add_command(Later("demo", "server.demo.command", "Show the whole product on a simulated tenant."))
 

@@ -49,14 +49,16 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it; either way the response carries the security headers."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin")
+        if scope["type"] == "websocket":
+            # Closed before it is accepted: the handshake is answered with 403.
+            is_refused = origin not in self._cors_origins and is_foreign("WEBSOCKET", headers)
+            await (_refuse if is_refused else self._app)(scope, receive, send)
+            return
         shared = origin if origin in self._cors_origins else None
         sender = _Sender(send, shared, secure=scope["scheme"] == "https", vary=bool(self._cors_origins))
         try:
@@ -73,8 +75,8 @@ class Edge:
             raise Refused(
                 426,
                 BAD_USER_INPUT,
-                "WebSocket connections are not offered here.",
-                hint="Send the operation by POST.",
+                "This is no WebSocket handshake.",
+                hint="Connect to ws(s)://…/graphql with the sub-protocol graphql-transport-ws, or send it by POST.",
                 headers={"Upgrade": "HTTP/1.1", "Connection": "Upgrade, close"},
             )
         if shared is None and is_foreign(scope["method"], headers):
@@ -92,6 +94,10 @@ class Edge:
             }
             return Response(status_code=204, headers=allowed)
         return None
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close", "code": 1008})
 
 
 def is_foreign(method: str, headers: Headers) -> bool:

@@ -5,6 +5,7 @@ Never logs, keeps or echoes a token. A revocation or a new role acts on the next
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import lru_cache
 
@@ -13,9 +14,10 @@ from starlette.types import Scope
 
 from schema.access import Principal, Role
 from server.graphql.errors import Refused
+from sync.events import TOKEN
 from sync.runtime import Runtime
 from sync.store import AnyRow
-from sync.tokens import KNOWN_MAX
+from sync.tokens import KNOWN_MAX, lifetime_s
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})\Z", re.IGNORECASE)
 
@@ -49,6 +51,29 @@ def recall(runtime: Runtime, scope: Scope) -> Principal | None:
     text = bearer([value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"])
     found = runtime.tokens.recall(text) if text else None
     return None if found is None else _principal(found, scope)
+
+
+async def admit(runtime: Runtime, authorization: str) -> Principal | None:
+    """Return the caller of an Authorization header's text that came another way; None if it is not good."""
+    text = bearer([authorization])
+    found = await runtime.tokens.find(text) if text else None
+    return None if found is None else _made(found.id, found.organization_id, found.role, found.name)
+
+
+async def until_void(runtime: Runtime, principal: Principal) -> None:
+    """Return when a caller's token no longer counts: at once after it is revoked, and when it expires."""
+    with runtime.events.subscribe(principal.token_id, [TOKEN]) as news:
+        seconds = await lifetime_s(runtime.store, runtime.clock, principal.token_id)
+        if seconds is None:
+            await anext(news)
+            return
+        expired = asyncio.ensure_future(runtime.clock.sleep(seconds))
+        revoked = asyncio.ensure_future(anext(news))
+        try:
+            await asyncio.wait({expired, revoked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            expired.cancel()
+            revoked.cancel()
 
 
 def _principal(found: AnyRow, scope: Scope) -> Principal:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from server.admin import first_token_text, make_first_token, runtime_config
 from server.app import build_app
@@ -27,6 +27,7 @@ log = structlog.stdlib.get_logger("rollcall.server")
 BACKLOG = 512
 KEEP_ALIVE_S = 30
 GRACE_S = 5
+ENVELOPE_BYTES = 4_096
 GARBAGE_THRESHOLD = 50_000
 # How long a thread may keep the interpreter from the one that answers queries; Python's own 5 ms, at every step of a
 # statement, are what a query would feel of a sync.
@@ -88,7 +89,7 @@ async def serve(settings: Settings, tell: Tell) -> None:
         _settle_memory()
         sys.setswitchinterval(SWITCH_S)
         async with ControlSocket(runtime, settings.data_dir):
-            await _serve_http(app, listener, stop, tell)
+            await _serve_http(app, listener, stop, tell, settings.body_bytes_max)
     finally:
         await runtime.close()
 
@@ -104,12 +105,15 @@ def _settle_memory() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
 
 
-async def _serve_http(app: ASGIApp, listener: socket.socket, stop: Stop, tell: Tell) -> None:
+async def _serve_http(app: Starlette, listener: socket.socket, stop: Stop, tell: Tell, message_bytes: int) -> None:
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
-        ws="none",
+        ws="websockets-sansio",
+        # What a body may hold, and the envelope around it.
+        ws_max_size=message_bytes + ENVELOPE_BYTES,
+        ws_per_message_deflate=False,
         lifespan="off",
         backlog=BACKLOG,
         # Addresses from X-Forwarded-For would be whatever the caller writes there.
@@ -126,6 +130,7 @@ async def _serve_http(app: ASGIApp, listener: socket.socket, stop: Stop, tell: T
     log.info("server.started", host=host, port=port)
     await asyncio.wait((serving, asked), return_when=asyncio.FIRST_COMPLETED)
     log.info("server.stopping")
+    app.state.live.stop()
     server.should_exit = True
     asked.cancel()
     await serving

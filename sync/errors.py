@@ -25,6 +25,7 @@
     │   ├── RemovalHeld           a sweep would remove unusually much
     │   └── Interrupted           the process is stopping
     ├── DemoFailed                the demonstration did not get where it should
+    ├── WatchFailed               `rollcall task watch` has nothing to watch, or lost it
     └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
         ├── SignInFailed          the token service refused the credential
         ├── AuthRejected          Graph refused a fresh token
@@ -204,6 +205,12 @@ class DemoFailed(RollcallError):
     """The demonstration did not get where it should."""
 
     code = "DEMO_FAILED"
+
+
+class WatchFailed(RollcallError):
+    """The run cannot be watched."""
+
+    code = "WATCH_FAILED"
 
 
 class EntraError(RollcallError):

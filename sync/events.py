@@ -1,7 +1,7 @@
-"""Tells those who wait that an inventory has changed, after the commit that changed it; what changed they ask for.
+"""Tells those who wait that something has changed, after the commit that changed it; what it is now they ask for.
 
-Nothing is queued: of several changes a subscriber learns the latest version, so that a slow one costs nothing. Used
-from the event loop only.
+Nothing is queued: of several changes a subscriber learns the latest, so that a slow one costs nothing. Used from the
+event loop only.
 """
 
 from __future__ import annotations
@@ -12,42 +12,54 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-# Organization and inventory (`assets`, `users`, `groups`) → the version that a transaction left it at.
+from sqlalchemy import Connection
+
+from sync.store.engine import CHANGED
+
+# (key, what) → the version that a transaction left it at. For an inventory (`assets`, `users`, `groups`) the key is
+# its organization's; runs and tokens have no versions.
 Changed = Mapping[tuple[int, str], int]
+RUN = "run"
+TOKEN = "token"  # noqa: S105 - the name of a subject
+
+
+def note(tx: Connection, what: str, key: int) -> None:
+    """Have those who wait for a run or a token be told once this transaction has committed."""
+    tx.info.setdefault(CHANGED, {})[key, what] = 0
 
 
 @dataclass(frozen=True)
-class InventoryChanged:
-    """An inventory has rows of this version; relations that came or went count as changes of it."""
+class Happened:
+    """Something is no longer as it was; an inventory has rows of this version, relations of its rows included."""
 
-    organization_id: int
-    inventory: str
+    key: int
+    what: str
     version: int
 
 
 class Subscription:
     """What one subscriber has not heard of yet: an async iterator that never ends by itself."""
 
-    def __init__(self, organization_id: int, inventories: Collection[str]) -> None:
-        self.organization_id, self.inventories = organization_id, frozenset(inventories)
+    def __init__(self, key: int, subjects: Collection[str]) -> None:
+        self.key, self.subjects = key, frozenset(subjects)
         self._latest: dict[str, int] = {}
         self._news = asyncio.Event()
 
-    def tell(self, inventory: str, version: int) -> None:
-        """Keep the latest version of an inventory until the subscriber asks."""
-        self._latest[inventory] = version
+    def tell(self, what: str, version: int) -> None:
+        """Keep the latest version until the subscriber asks."""
+        self._latest[what] = version
         self._news.set()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> InventoryChanged:
+    async def __anext__(self) -> Happened:
         await self._news.wait()
-        inventory = next(iter(self._latest))
-        version = self._latest.pop(inventory)
+        what = next(iter(self._latest))
+        version = self._latest.pop(what)
         if not self._latest:
             self._news.clear()
-        return InventoryChanged(self.organization_id, inventory, version)
+        return Happened(self.key, what, version)
 
 
 class Events:
@@ -56,10 +68,18 @@ class Events:
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
 
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
     @contextmanager
-    def subscribe(self, organization_id: int, inventories: Collection[str]) -> Iterator[Subscription]:
-        """Hear of changes of an organization's inventories from now on, while the block lasts."""
-        subscription = Subscription(organization_id, inventories)
+    def subscribe(self, key: int, subjects: Collection[str]) -> Iterator[Subscription]:
+        """Hear of changes from now on, while the block lasts.
+
+        Args:
+            key: an organization's, to hear of its inventories; a run's or a token's.
+            subjects: `assets`, `users`, `groups`; or RUN, or TOKEN.
+        """
+        subscription = Subscription(key, subjects)
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -69,6 +89,6 @@ class Events:
     def publish(self, changed: Changed) -> None:
         """Tell of what a transaction changed; called once it is committed."""
         for subscription in self._subscriptions:
-            for (organization_id, inventory), version in changed.items():
-                if organization_id == subscription.organization_id and inventory in subscription.inventories:
-                    subscription.tell(inventory, version)
+            for (key, what), version in changed.items():
+                if key == subscription.key and what in subscription.subjects:
+                    subscription.tell(what, version)

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
+from sync.events import TOKEN, note
 from sync.organizations import check_name
 from sync.store import AnyRow, Store
 from sync.store.tables import tokens
@@ -94,6 +95,7 @@ async def revoke_token(tx: AsyncConnection, clock: Clock, token_id: int, organiz
         raise NotFound("There is no such token.")
     if row.revoked_at is None:
         await tx.execute(update(tokens).where(tokens.c.id == token_id).values(revoked_at=now, updated_at=now))
+        await tx.run_sync(note, TOKEN, token_id)
 
 
 class KnownTokens:
@@ -146,6 +148,18 @@ async def find_token(store: Store, clock: Clock, text: str) -> AnyRow | None:
     )
     async with store.read() as tx:
         return (await tx.execute(statement)).first()
+
+
+async def lifetime_s(store: Store, clock: Clock, token_id: int) -> float | None:
+    """Return how long a token counts from now on, in seconds; 0 if no longer, None if it does not expire."""
+    columns = (tokens.c.revoked_at, tokens.c.expires_at)
+    async with store.read() as tx:
+        row = (await tx.execute(select(*columns).where(tokens.c.id == token_id))).first()
+    if row is None or row.revoked_at is not None:
+        return 0.0
+    if row.expires_at is None:
+        return None
+    return max(0.0, (datetime.fromisoformat(row.expires_at) - clock.now()).total_seconds())
 
 
 def is_well_formed(text: str) -> bool:

@@ -16,6 +16,7 @@ from schema.scalars import JSON, BigInt, DateTime
 from sync.store.tables import run_log, runs
 from sync.tasks import state
 from sync.tasks.log import Level
+from sync.tasks.progress import remaining_s
 
 _r = runs.c
 
@@ -68,6 +69,9 @@ class StageProgress:
     )
     done: int = strawberry.field(description="Objects read so far.")
     total: int | None = strawberry.field(description="Objects to read, as the directory counts them; null if unknown.")
+    remaining_seconds: float | None = strawberry.field(
+        description="How long the rest takes at the pace so far, as of the run's `updatedAt`; null if unknown."
+    )
 
 
 @strawberry.type(description="What a run did to one inventory.")
@@ -162,10 +166,18 @@ class TaskRun(Record):
     task = one("Task", "task_id", "The task it executes.", is_required=True)
     log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
 
-    @computed("progress", description="How far each stream has come.")
-    def progress(stored: dict[str, Any]) -> list[StageProgress]:
+    @computed("progress", "updated_at", description="How far each stream has come.")
+    def progress(stored: dict[str, Any], updated_at: str) -> list[StageProgress]:
         """Spell out the stored numbers."""
-        return [StageProgress(stage=stage, **numbers) for stage, numbers in stored.items()]
+        return [
+            StageProgress(
+                stage=stage,
+                done=numbers["done"],
+                total=numbers["total"],
+                remaining_seconds=remaining_s(numbers, updated_at),
+            )
+            for stage, numbers in stored.items()
+        ]
 
     @computed("counts", description="What it did to each inventory.")
     def counts(stored: dict[str, Any]) -> list[InventoryCounts]:

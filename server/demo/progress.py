@@ -20,6 +20,7 @@ class RunProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             console=console,
             disable=not console.is_terminal,
         )
@@ -42,8 +43,8 @@ class RunProgress:
     def _draw(self, stage: dict[str, Any]) -> None:
         name = stage["stage"]
         if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=stage["total"])
-        self._progress.update(self._bars[name], completed=stage["done"], total=stage["total"])
+            self._bars[name] = self._progress.add_task(name, total=stage["total"], left="")
+        self._progress.update(self._bars[name], completed=stage["done"], total=stage["total"], left=_left(stage))
 
     def _say(self, stage: dict[str, Any]) -> None:
         """Say a line a tenth, so that a log stays readable."""
@@ -51,3 +52,9 @@ class RunProgress:
         if self._said.get(stage["stage"]) != tenth:
             self._said[stage["stage"]] = tenth
             self._console.print(f"  {stage['stage']}: {stage['done']} of {stage['total'] or 'unknown'}")
+
+
+def _left(stage: dict[str, Any]) -> str:
+    """Say how long the rest takes, if that is known and worth a word."""
+    seconds = stage.get("remainingSeconds")
+    return f"about {seconds:.0f} s left" if seconds and seconds >= 1 else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import structlog
 from graphql import GraphQLError
 
@@ -47,6 +48,10 @@ class Refused(Exception):
         """Write the refusal as a GraphQL response without `data`."""
         extensions = _extensions(self.code, self.retryable, self.hint, request_id, self.facts or {})
         return {"errors": [{"message": self.message, "extensions": extensions}]}
+
+    def bytes(self, request_id: str) -> bytes:
+        """Write the refusal as the bytes of a response."""
+        return orjson.dumps(self.body(request_id))
 
 
 def write_errors(errors: Iterable[GraphQLError], request_id: str, *, code: str | None = None) -> list[Any]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Literal
@@ -16,6 +17,12 @@ import orjson
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
+from graphql.execution import (
+    Executor,
+    create_source_event_stream,
+    execute_subscription_event,
+    map_source_to_response_event,
+)
 from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
@@ -33,7 +40,7 @@ from server.graphql.errors import (
 )
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.request import GraphQLRequest
-from sync.errors import Forbidden, StoreSlow
+from sync.errors import Forbidden, RollcallError, StoreSlow
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
@@ -144,30 +151,78 @@ class Execution:
         except DocumentRejected as rejected:
             return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:
-            error = GraphQLError(forbidden.message, original_error=forbidden)
-            return _answer(None, write_errors([error], request_id), "forbidden", trace)
+            return _failure(forbidden, "forbidden", request_id, trace)
         except StoreSlow as slow:
-            error = GraphQLError(slow.message, original_error=slow)
-            return _answer(None, write_errors([error], request_id), "timeout", trace)
+            return _failure(slow, "timeout", request_id, trace)
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
-    def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace) -> Prepared:
+    async def stream(
+        self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace
+    ) -> AsyncGenerator[Answer, None]:
+        """Run a subscription to its end, which may never come: an answer an event, each read anew.
+
+        Between two events nothing is held; an event is executed when its answer is asked for.
+        """
+        try:
+            if self._admit is not None:
+                self._admit(prepared, context)
+            events = await self._events(prepared, context)
+            if isinstance(events, ExecutionResult):
+                yield _answer(None, write_errors(events.errors or (), request_id), "executed", trace)
+                return
+            async with aclosing(events):
+                async for result in events:
+                    await context.refresh()
+                    yield self._written(result, request_id, trace)
+        except RollcallError as error:
+            yield _failure(error, "executed", request_id, trace)
+        except TimeoutError:
+            yield self._timed_out(request_id, trace)
+
+    async def _events(
+        self, prepared: Prepared, context: Any
+    ) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
+        name = prepared.operation.name
+        executor = self._schema.execution_context_class.build(
+            self._schema._schema,
+            prepared.document.tree,
+            context_value=context,
+            raw_variable_values=dict(prepared.request.variables),
+            operation_name=name.value if name else None,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
+            operation_extensions=None,
+        )
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        source = create_source_event_stream(executor)
+        found = await source if isawaitable(source) else source
+        if isinstance(found, ExecutionResult):
+            return found
+        return map_source_to_response_event(executor, found, self._one_event)
+
+    async def _one_event(self, executor: Executor[Any]) -> Any:
+        async with asyncio.timeout(self._timeout_s):
+            result = execute_subscription_event(executor)
+            return await result if isawaitable(result) else result
+
+    def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False) -> Prepared:
         """Find out what a request asks for.
 
         Args:
             request: document, operation name and variables as sent.
             read_only: refuse what is not a query (GET).
             trace: filled for the access log.
+            is_stream: whether the answer may be many, so that a subscription can run.
 
         Raises:
             DocumentRejected: it cannot run.
-            Refused: a mutation or subscription where only a query may run.
+            Refused: a mutation or subscription where it may not run.
         """
         document = self.documents.document(request.document)
         operation = document.operation(request.operation_name)
         trace.name(operation)
-        _check_kind(operation, read_only=read_only)
+        _check_kind(operation, read_only=read_only, is_stream=is_stream)
         values = get_variable_values(
             self._schema._schema,
             operation.variable_definitions or (),
@@ -213,15 +268,13 @@ class Execution:
         except TypeError:
             # orjson refuses lone surrogates and integers beyond 64 bits: a value that no client could read.
             log.exception("graphql.unwritable", request_id=request_id)
-            error = GraphQLError(
-                INTERNAL_MESSAGE, extensions={"code": INTERNAL, "hint": INTERNAL_HINT, "retryable": False}
-            )
-            return _answer(None, write_errors([error], request_id), "internal", trace)
+            facts = {"code": INTERNAL, "hint": INTERNAL_HINT, "retryable": False}
+            return failed(GraphQLError(INTERNAL_MESSAGE, extensions=facts), "internal", request_id, trace)
 
     def _timed_out(self, request_id: str, trace: Trace) -> Answer:
         facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
-        return _answer(None, write_errors([error], request_id), "timeout", trace)
+        return failed(error, "timeout", request_id, trace)
 
 
 def _written(variables: Mapping[str, Any]) -> bytes:
@@ -238,12 +291,22 @@ def rejection(rejected: DocumentRejected, request_id: str, trace: Trace) -> Answ
     return _answer(None, write_errors(rejected.errors, request_id, code=rejected.code), "rejected", trace)
 
 
-def _check_kind(operation: OperationDefinitionNode, *, read_only: bool) -> None:
-    if operation.operation is OperationType.SUBSCRIPTION:
-        raise Refused(400, BAD_USER_INPUT, "Subscriptions cannot be sent to this endpoint this way.")
+def _check_kind(operation: OperationDefinitionNode, *, read_only: bool, is_stream: bool) -> None:
+    if operation.operation is OperationType.SUBSCRIPTION and (read_only or not is_stream):
+        hint = "Send it by POST with Accept: text/event-stream, or over WebSocket with graphql-transport-ws."
+        raise Refused(400, BAD_USER_INPUT, "Subscriptions cannot be sent to this endpoint this way.", hint)
     if read_only and operation.operation is not OperationType.QUERY:
         hint = "Send mutations by POST."
         raise Refused(405, BAD_USER_INPUT, "Only queries can be sent by GET.", hint, headers={"Allow": "POST"})
+
+
+def failed(error: GraphQLError, outcome: Outcome, request_id: str, trace: Trace) -> Answer:
+    """Answer with one error and nothing else."""
+    return _answer(None, write_errors([error], request_id), outcome, trace)
+
+
+def _failure(error: RollcallError, outcome: Outcome, request_id: str, trace: Trace) -> Answer:
+    return failed(GraphQLError(error.message, original_error=error), outcome, request_id, trace)
 
 
 def _answer(data: Any, errors: list[Any], outcome: Outcome, trace: Trace, *, executed: bool = False) -> Answer:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 import structlog
+from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,8 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import BAD_USER_INPUT, INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
 from server.graphql.execution import Answer, Execution, Prepared, Trace, rejection
-from server.graphql.media import Media, accepts_gzip, check_content_type, choose_media, wants_html
+from server.graphql.live import Live
+from server.graphql.media import Media, accepts_gzip, check_content_type, choose_media, takes_stream, wants_html
 from server.graphql.request import GraphQLRequest, malformed, parse_body, parse_query_string
+from server.graphql.sse import EventStream, single
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
@@ -73,6 +76,7 @@ class GraphQLEndpoint:
         body_bytes_max: the largest body read.
         request_timeout_s: the longest the body may take to arrive.
         page: answers a browser that asks for HTML; None serves no page.
+        live: sends answers as a stream to who asks for one; None sends none.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class GraphQLEndpoint:
         body_bytes_max: int,
         request_timeout_s: float,
         page: Page | None = None,
+        live: Live | None = None,
     ) -> None:
         self.execution = execution
         self._identify = identify
@@ -91,6 +96,7 @@ class GraphQLEndpoint:
         self._body_bytes_max = body_bytes_max
         self._timeout_s = request_timeout_s
         self._page = page
+        self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -106,10 +112,20 @@ class GraphQLEndpoint:
         try:
             if request.method not in ("GET", "POST"):
                 raise _method_refused(request.method, self._allowed)
-            media = choose_media(_joined(request, "accept"))
+            media = self._media(request)
         except Refused as refused:
             return _refusal(refused, Media.JSON, _request_id(request.scope))
-        return await self._guarded(self._answer(request, media), media, request.scope)
+        return await self._guarded(self._answer(request, media), media or Media.JSON, request.scope)
+
+    def _media(self, request: Request) -> Media | None:
+        """Choose the form of an answer; None if it can only be a stream."""
+        accept = _joined(request, "accept")
+        try:
+            return choose_media(accept)
+        except Refused:
+            if self._live is None or request.method != "POST" or not takes_stream(accept):
+                raise
+            return None
 
     async def again(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
         """Answer a POST like one that was read before, for a caller who is known."""
@@ -132,7 +148,7 @@ class GraphQLEndpoint:
     def _allowed(self) -> str:
         return "GET, POST, OPTIONS"
 
-    async def _answer(self, request: Request, media: Media) -> ASGIApp:
+    async def _answer(self, request: Request, media: Media | None) -> ASGIApp:
         read_only = request.method == "GET"
         if read_only:
             _check_preflight(request)
@@ -142,17 +158,34 @@ class GraphQLEndpoint:
         operation = await self._read(request, read_only=read_only)
         trace = request.state.trace = Trace()
         takes_gzip = accepts_gzip(_joined(request, "accept-encoding"))
+        is_stream = self._live is not None and takes_stream(_joined(request, "accept"))
         try:
-            prepared = self.execution.prepare(operation, read_only=read_only, trace=trace)
+            prepared = self.execution.prepare(operation, read_only=read_only, trace=trace, is_stream=is_stream)
         except DocumentRejected as rejected:
-            return _sent(rejection(rejected, _request_id(request.scope), trace), media, takes_gzip=takes_gzip)
-        read = Read(prepared, media, takes_gzip)
+            answer = rejection(rejected, _request_id(request.scope), trace)
+            if self._live is not None and media is None:
+                return EventStream(self._live, principal, single(answer), _request_id(request.scope))
+            return _sent(answer, media or Media.JSON, takes_gzip=takes_gzip)
+        if self._live is not None and (media is None or prepared.operation.operation is OperationType.SUBSCRIPTION):
+            return self._stream(self._live, prepared, principal, request.scope, trace)
+        read = Read(prepared, media or Media.JSON, takes_gzip)
         answer = await self._execute(prepared, principal, request.scope, trace)
         if read_only:
             return _tagged(answer, read, _joined(request, "if-none-match") or "")
         if answer.planned is not None:
             request.state.read = read
         return _reply(answer, read)
+
+    def _stream(self, live: Live, prepared: Prepared, principal: Any, scope: Scope, trace: Trace) -> ASGIApp:
+        request_id, place = _request_id(scope), ExitStack()
+        place.enter_context(live.place(principal))
+        answers = live.answers(prepared, principal, request_id, trace)
+
+        async def send_all(scope: Scope, receive: Receive, send: Send) -> None:
+            with place:
+                await EventStream(live, principal, answers, request_id)(scope, receive, send)
+
+        return send_all
 
     async def _repeated(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
         trace = Trace()

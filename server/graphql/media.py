@@ -12,6 +12,7 @@ from server.graphql.errors import BAD_USER_INPUT, Refused
 
 QVALUE = re.compile(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)\Z")
 ACCEPT_RANGES_MAX = 50
+EVENT_STREAM = "text/event-stream"
 
 
 class Media(enum.StrEnum):
@@ -56,6 +57,11 @@ def wants_html(accept: str | None) -> bool:
     named = any(kind == "text/html" for kind, _ in ranges)
     html = _weight(ranges, "text/html")
     return named and html > 0 and html >= max(_weight(ranges, media.value) for media in Media)
+
+
+def takes_stream(accept: str | None) -> bool:
+    """Tell whether Accept names server-sent events; a range such as `*/*` does not mean them."""
+    return any(kind == EVENT_STREAM and weight > 0 for kind, weight in _ranges(accept or ""))
 
 
 def check_content_type(header: str | None) -> None:

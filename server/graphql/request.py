@@ -49,7 +49,7 @@ def parse_body(body: bytes) -> GraphQLRequest:
         raise malformed("Batching is not supported.", hint="Send one operation a request.")
     if not isinstance(parameters, dict):
         raise malformed("The request body is not a JSON object.", hint='Send {"query": "…"} as JSON.')
-    return _request(parameters)
+    return read_parameters(parameters)
 
 
 def parse_query_string(query_string: bytes, bytes_max: int) -> GraphQLRequest:
@@ -81,7 +81,7 @@ def parse_query_string(query_string: bytes, bytes_max: int) -> GraphQLRequest:
             text = parameters[name]
             parameters[name] = _json(text.encode(), f"The parameter {name}") if text else None
     parameters["operationName"] = parameters.get("operationName") or None
-    return _request(parameters)
+    return read_parameters(parameters)
 
 
 def _json(text: bytes, subject: str) -> Any:
@@ -92,7 +92,12 @@ def _json(text: bytes, subject: str) -> Any:
         raise malformed(f"{subject} is not valid JSON.", hint="Send JSON in UTF-8, without NaN.") from None
 
 
-def _request(parameters: Mapping[str, Any]) -> GraphQLRequest:
+def read_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
+    """Read the parameters of an operation, however they came.
+
+    Raises:
+        Refused: 400, one is missing or malformed.
+    """
     document = parameters.get("query")
     if not isinstance(document, str):
         raise malformed("query is missing or not a string.", hint='Send {"query": "…"} as JSON.')

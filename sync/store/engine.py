@@ -44,7 +44,7 @@ WRITER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=4000",
 )
 STATEMENT_S = 5.0
-# Where a write connection notes what its transaction changes: (organization, inventory) → version.
+# Where a write connection notes what its transaction changes: (key, what) → version; see sync/events.py.
 CHANGED = "changed"
 Changed = dict[tuple[int, str], int]
 READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")

@@ -48,7 +48,8 @@ from sync.store.tables import credentials, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
-from sync.tasks.run import Counts, Progress, Run
+from sync.tasks.progress import Progress, advance, begin
+from sync.tasks.run import Counts, Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.tasks.stop import unless_stopping
 from sync.vault import Vault
@@ -246,7 +247,7 @@ class _Connector:
         total = before.get("total")
         if plan.round_.full:  # An idle round is one request a stream: it is not worth counting for.
             total = await self._unless_stopping(count(client, plan.kind.plural))
-        mine = {"done": before.get("done") or 0, "total": total}
+        mine = begin(self.clock.now(), before.get("done") or 0, total)
         self.run.progress = {**self.run.progress, plan.kind.plural: mine}
 
     async def _unless_stopping(self, answer: Awaitable[T]) -> T:
@@ -264,7 +265,7 @@ class _Connector:
         save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
         # Not sooner: other streams count while this one waits for its turn.
         counts = _sum(self.run.counts, plan.kind, applied, removed, linked)
-        progress = _advance(self.run.progress, plan.kind, len(applied.seen))
+        progress = advance(self.run.progress[plan.kind.plural], len(applied.seen))
         self.run.save(tx, counts=counts, progress={**self.run.progress, plan.kind.plural: progress})
         if page.ends:
             self._log_end(tx, plan, counts)
@@ -334,10 +335,3 @@ def _sum(counts: Counts, kind: Kind, applied: Applied, removed: Applied | None, 
     if linked:
         total.setdefault("assets", Counter()).update(linked)
     return total
-
-
-def _advance(progress: Mapping[str, Progress], kind: Kind, seen: int) -> Progress:
-    mine = progress.get(kind.plural, {"done": 0, "total": None})
-    done, total = (mine["done"] or 0) + seen, mine["total"]
-    # A big group comes on several pages and the count lags: neither may show more than everything.
-    return {"done": done if total is None else min(done, total), "total": total}

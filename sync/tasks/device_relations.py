@@ -33,7 +33,8 @@ from sync.inventory.relation import Targets, linked, replace_edges
 from sync.store import Store
 from sync.store.tables import cursors
 from sync.tasks.plan import Plan, Planner
-from sync.tasks.run import Counts, Progress, Run
+from sync.tasks.progress import Progress, advance, begin
+from sync.tasks.run import Counts, Run
 from sync.tasks.stop import unless_stopping
 
 EXPAND_MAX = 20
@@ -133,7 +134,7 @@ class DeviceRelations:
         start: Start | str = cursor.link if begun and cursor else Start(path)
         number = cursor.page_number + 1 if begun and cursor else 1
         done = self._run.progress.get(name, {}).get("done") if begun else 0
-        self._run.progress = {**self._run.progress, name: {"done": done or 0, "total": total}}
+        self._run.progress = {**self._run.progress, name: begin(self._clock.now(), done or 0, total)}
         stream = pages(client, start, first_number=number, is_delta=False)
         async with prefetched(stream) as ahead:
             while page := await unless_stopping(self._stopping, anext(ahead, None)):
@@ -161,9 +162,7 @@ class DeviceRelations:
             # Not sooner: other streams count while this one waits for its turn.
             changed = {what: run.counts.get(what, Counter()) + counter for what, counter in written.items()}
             counts = {**run.counts, **{what: counter for what, counter in changed.items() if counter}}
-            mine = run.progress[name]
-            done, total = (mine["done"] or 0) + len(lists), mine["total"]
-            progress = {"done": done if total is None else min(done, total), "total": total}
+            progress = advance(run.progress[name], len(lists))
             run.save(tx, counts=counts, progress={**run.progress, name: progress})
             return counts, progress
 

@@ -7,6 +7,7 @@ import enum
 from sqlalchemy import Connection, insert
 
 from sync.clock import Clock, timestamp
+from sync.events import RUN, note
 from sync.store.tables import run_log
 
 
@@ -29,7 +30,7 @@ def write_log(
     code: str | None = None,
     facts: dict[str, object] | None = None,
 ) -> None:
-    """Add a row; `facts` must be JSON and free of secrets, links and tokens."""
+    """Add a row and tell those who watch the run; `facts` must be JSON and free of secrets, links and tokens."""
     values = {
         "run_id": run_id,
         "at": timestamp(clock.now()),
@@ -39,3 +40,4 @@ def write_log(
         "facts": facts,
     }
     tx.execute(insert(run_log).values(values))
+    note(tx, RUN, run_id)

@@ -14,14 +14,15 @@ from sqlalchemy import Connection, select, update
 from sync.clock import Clock, timestamp
 from sync.entra.client import GraphClient, RequestStats
 from sync.errors import ClaimLost, NotFound, RemovalHeld, RollcallError
+from sync.events import RUN, note
 from sync.store import Store
 from sync.store.tables import runs
 from sync.tasks.log import Level, write_log
+from sync.tasks.progress import Progress
 from sync.tasks.state import RunPhase, RunStatus, check_move
 
 Counts = dict[str, Counter[str]]
 Numbers = dict[str, float]
-Progress = dict[str, int | None]
 
 ATTEMPTS_MAX = 50
 """A run that was taken up so often is not put off again: it ends with what it has."""
@@ -69,6 +70,7 @@ class Run:
                 "updated_at": now,
             }
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
+            await tx.run_sync(note, RUN, run_id)
             if row["status"] == RunStatus.RUNNING:
                 text = f"The server had ended in the middle of the run; it goes on, attempt {values['attempt']}."
                 await tx.run_sync(write_log, clock, run_id, Level.WARNING, text)
@@ -91,6 +93,7 @@ class Run:
         }
         if tx.execute(statement.values(now | values)).rowcount != 1:
             raise ClaimLost
+        note(tx, RUN, self.id)
 
     def log(self, tx: Connection, level: Level, message: str, **more: Any) -> None:
         """Add a row to the run's log in the caller's transaction."""

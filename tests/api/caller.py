@@ -13,7 +13,17 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, execute, parse, validate
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    parse,
+    subscribe,
+    validate,
+)
 from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
@@ -82,6 +92,8 @@ class Caller:
     async def execute(self, document: str, **variables: Any) -> Answer:
         """Run a document by the executor alone, whatever the role may."""
         async with Context(self.runtime, self.principal, "request-1") as context:
+            if _prepare(document).is_subscription:
+                return await _first_event(document, context, variables)
             result = execute(
                 build_schema()._schema,
                 _prepare(document).tree,
@@ -123,6 +135,22 @@ class _Prepared:
     needed: dict[Role | None, str]
     digest: bytes
     query: OperationDefinitionNode | None
+    is_subscription: bool
+
+
+async def _first_event(document: str, context: Context, variables: dict[str, Any]) -> Answer:
+    """Return the first answer of a subscription, and end it."""
+    found = subscribe(build_schema()._schema, _prepare(document).tree, context_value=context, variable_values=variables)
+    stream = await found if isawaitable(found) else found
+    if isinstance(stream, ExecutionResult):
+        return Answer(stream.data, tuple(map(_problem, stream.errors or ())))
+    try:
+        result = await anext(stream)
+    except RollcallError as error:
+        return Answer(None, (_ours(error, ()),))
+    finally:
+        await stream.aclose()  # type: ignore[attr-defined] # graphql-core types its generator as an iterator
+    return Answer(result.data, tuple(map(_problem, result.errors or ())))
 
 
 @lru_cache(maxsize=2_000)
@@ -132,7 +160,8 @@ def _prepare(document: str) -> _Prepared:
     (operation,) = (node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
     query = operation if operation.operation is OperationType.QUERY else None
     needed = {} if errors else required(build_schema()._schema, tree)
-    return _Prepared(tree, errors, needed, document.encode("utf-8", "surrogatepass"), query)
+    digest = document.encode("utf-8", "surrogatepass")
+    return _Prepared(tree, errors, needed, digest, query, operation.operation is OperationType.SUBSCRIPTION)
 
 
 def plans_of(runtime: Runtime) -> Plans:

@@ -83,6 +83,10 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Mutation.confirmRemoval": (
         Role.ADMINISTRATOR, 'mutation { confirmRemoval(input: {run: ""}) { errors { code } } }',
     ),
+    # Of a run that is not there: whoever gets through is told so.
+    "Subscription.taskRun": (Role.VIEWER, 'subscription { taskRun(id: "run_9999") { id } }'),
+    "Subscription.taskLog": (Role.VIEWER, 'subscription { taskLog(run: "run_9999") { id } }'),
+    "Subscription.inventoryChanged": (Role.VIEWER, "subscription { inventoryChanged { version } }"),
 }  # fmt: skip
 
 
@@ -138,6 +142,8 @@ async def test_operation_is_answered_only_when_the_role_reaches(office: World, o
         assert (answer.code, answer.data) == ("FORBIDDEN", None)
         assert answer.problems[0].facts == {"coordinate": operation}
         assert least.name in str(answer.problems[0].hint)
+    elif "run_9999" in document:
+        assert answer.code == "NOT_FOUND"
     else:
         assert answer.ok() is not None
 

@@ -15,12 +15,12 @@ FORBIDDEN = {
 STORE_MAY_IMPORT = ("sync.errors", "sync.clock", "sync.store")
 # Who may import a package, because a rule lives there: one Graph client, one sign-in, one vault, one terminal.
 ONLY_IN = {
-    "httpx": ("sync/entra/", "server/demo/"),
+    "httpx": ("sync/entra/", "sync/alert/", "server/demo/", "server/watch.py"),
     "msal": ("sync/entra/token.py",),
     "requests": ("sync/entra/",),
     "cryptography": ("sync/vault.py", "server/simulator/"),
     "trustme": ("server/simulator/",),
-    "rich": ("server/cli.py", "server/demo/"),
+    "rich": ("server/cli.py", "server/demo/", "server/watch.py"),
 }
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.getenvb")
 

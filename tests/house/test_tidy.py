@@ -47,6 +47,7 @@ PRINTERS = ("server/cli.py", "server/demo/", "server/simulator/command.py")
 # The boundaries at which any exception ends, one handler each: whoever asked gets an answer, the rest goes on.
 BOUNDARIES = {
     "server/graphql/handler.py": "a request over HTTP",
+    "server/graphql/live.py": "a subscription, which shares its connection with others",
     "server/control.py": "a request of the command line to the running server",
     "sync/runtime.py": "a run",
     "schema/plan/plans.py": "a plan, which the executor takes over from",

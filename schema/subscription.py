@@ -1,0 +1,68 @@
+"""The root of all subscriptions: what can be watched while it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.changes import ChangingInventory
+from schema.connection import given
+from schema.context import Context
+from schema.ids import decode_id
+from schema.live import InventoryChange, follow_log, watch_inventories, watch_run
+from schema.types import TaskRun, TaskRunLogEntry
+from schema.types.run import LogLevel
+from sync.errors import BadInput
+from sync.tasks.log import Level
+
+RUN = strawberry.argument(description="The run.")
+AFTER = strawberry.argument(
+    description="The id of the last entry that is known already; the log from its start if left out."
+)
+LEVEL = strawberry.argument(description="Only entries that matter at least so much; all if left out.")
+INVENTORIES = strawberry.argument(description="Which inventories; all three if left out.")
+
+
+@strawberry.type(description="What can be watched, over server-sent events or graphql-transport-ws.")
+class Subscription:
+    """The root of subscriptions."""
+
+    @strawberry.subscription(
+        description="A run as it is now and after each change; ends with the run. Who is slow gets the newest state."
+    )
+    def task_run(self, info: Info[Context, None], id: Annotated[strawberry.ID, RUN]) -> AsyncGenerator[TaskRun, None]:
+        """Watch a run."""
+        return watch_run(info.context, decode_id(id, "run", "TaskRun"))
+
+    @strawberry.subscription(
+        description="The entries of a run's log, in order and none twice, those to come as well; ends with the run."
+    )
+    def task_log(
+        self,
+        info: Info[Context, None],
+        run: Annotated[strawberry.ID, RUN],
+        after: Annotated[strawberry.ID | None, AFTER] = UNSET,
+        level: Annotated[LogLevel | None, LEVEL] = UNSET,
+    ) -> AsyncGenerator[TaskRunLogEntry, None]:
+        """Follow a log."""
+        key, last, least = decode_id(run, "run", "TaskRun", "run"), given(after), given(level)
+        behind = decode_id(last, "log", "TaskRunLogEntry", "after") if last is not None else 0
+        return follow_log(info.context, key, behind, Level[least.name] if least else Level.DEBUG)
+
+    @strawberry.subscription(
+        description="The version of each inventory now, and whenever a change of it is committed: pull `changes` then."
+    )
+    def inventory_changed(
+        self,
+        info: Info[Context, None],
+        inventories: Annotated[list[ChangingInventory] | None, INVENTORIES] = UNSET,
+    ) -> AsyncGenerator[InventoryChange, None]:
+        """Watch inventories."""
+        asked = given(inventories)
+        if asked is not None and not asked:
+            raise BadInput("inventories is empty.", hint="Leave it out to watch all.", path="inventories")
+        return watch_inventories(info.context, [each.value for each in asked or ChangingInventory])

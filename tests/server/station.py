@@ -1,0 +1,180 @@
+"""A served installation whose runs are moved by the test, and callers that watch them over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from sqlalchemy import Connection
+from websockets.asyncio.client import ClientConnection, connect
+
+from schema import build_schema
+from server.admin import make_first_token
+from server.app import build_app
+from server.graphql.live import Live
+from server.graphql.socket import PROTOCOL
+from server.settings import Settings
+from server.simulator import Simulator
+from sync.clock import SystemClock
+from sync.runtime import Runtime
+from sync.tasks.log import Level
+from sync.tasks.run import Run
+from sync.tasks.state import RunPhase, RunStatus
+from tests.canary import watch
+from tests.sync.installation import Installation
+
+Event = tuple[str, Any]
+WATCH = "subscription($run: ID!) { taskRun(id: $run) { status phase progress { stage done total } } }"
+FOLLOW = "subscription($run: ID!, $after: ID) { taskLog(run: $run, after: $after) { id message } }"
+INIT = "connection_init"
+
+
+@dataclass
+class Station:
+    """One server on loopback; `url` is its endpoint."""
+
+    installation: Installation
+    live: Live
+    server: uvicorn.Server
+    url: str
+    token: str
+
+    @property
+    def runtime(self) -> Runtime:
+        """The open runtime behind it."""
+        return self.installation.runtime
+
+    async def queue(self) -> int:
+        """Queue a run that nobody takes up but the test."""
+        return await self.installation.queue()
+
+    async def claim(self, run_id: int) -> Run:
+        """Take a run up, as the engine would."""
+        return await Run.claim(self.runtime.store, self.runtime.clock, run_id)
+
+    async def advance(self, run: Run, done: int, total: int = 1_000) -> None:
+        """Write how far a run has come."""
+        run.progress = {"users": {"done": done, "total": total}}
+        await self.runtime.store.transact(run.save)
+
+    async def say(self, run: Run, *messages: str) -> None:
+        """Write entries of a run's log, in one transaction."""
+
+        def write(tx: Connection) -> None:
+            for message in messages:
+                run.log(tx, Level.INFO, message)
+
+        await self.runtime.store.transact(write)
+
+    async def live_through(self, run_id: int) -> None:
+        """Take a run from the queue to its end."""
+        run = await self.claim(run_id)
+        await run.enter(self.runtime.store, RunPhase.PROCESSING, "Reading.")
+        for done in (200, 1_000):
+            await self.advance(run, done)
+        await run.finish(self.runtime.store, RunStatus.SUCCEEDED)
+
+    @asynccontextmanager
+    async def sse(self, query: str, token: str | None = None, **variables: Any) -> AsyncIterator[httpx.Response]:
+        """Send an operation whose answers come as events."""
+        headers = {"Authorization": f"Bearer {token or self.token}", "Accept": "text/event-stream"}
+        body = {"query": query, "variables": variables}
+        async with (
+            httpx.AsyncClient(timeout=60, trust_env=False) as client,
+            client.stream("POST", self.url, json=body, headers=headers) as response,
+        ):
+            yield response
+
+    @asynccontextmanager
+    async def socket(self, *, init: bool = True, token: str | None = None) -> AsyncIterator[ClientConnection]:
+        """Open a WebSocket, and say who is calling."""
+        async with connect(self.url.replace("http", "ws", 1), subprotocols=[PROTOCOL], proxy=None) as opened:  # type: ignore[list-item]
+            if init:
+                await say(opened, INIT, payload={"Authorization": f"Bearer {token or self.token}"})
+                assert await hear(opened) == {"type": "connection_ack"}
+            yield opened
+
+    async def settled(self) -> None:
+        """Wait until nothing of any subscription is left in the server."""
+        while len(self.live) or len(self.runtime.events):  # noqa: ASYNC110 - across a socket there is no event
+            await asyncio.sleep(0.01)
+
+
+async def say(opened: ClientConnection, kind: str, **more: Any) -> None:
+    """Send one message of the protocol."""
+    await opened.send(json.dumps({"type": kind, **more}))
+
+
+async def subscribe(opened: ClientConnection, id: str, query: str, **variables: Any) -> None:
+    """Begin an operation."""
+    await say(opened, "subscribe", id=id, payload={"query": query, "variables": variables})
+
+
+async def hear(opened: ClientConnection) -> Any:
+    """Receive one message; JSON comes as text."""
+    text = await opened.recv()
+    assert isinstance(text, str)
+    return json.loads(text)
+
+
+async def events(response: httpx.Response) -> AsyncIterator[Event]:
+    """Yield the events of a response; a comment is an event named `:`."""
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    name = ""
+    async for line in response.aiter_lines():
+        if line.startswith(":"):
+            yield ":", line[1:].strip()
+        elif line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data:"):
+            text = line.removeprefix("data:").strip()
+            yield name, json.loads(text) if text else None
+
+
+async def told(response: httpx.Response) -> list[Event]:
+    """Return all events of a response but its comments."""
+    return [event async for event in events(response) if event[0] != ":"]
+
+
+@asynccontextmanager
+async def open_station(data_dir: Path, **settings: Any) -> AsyncIterator[Station]:
+    """Serve a new installation while the block runs."""
+    installation = Installation(Simulator(users=3, devices=2, groups=1, seed=5), data_dir, SystemClock())
+    await installation.open()
+    try:
+        await installation.furnish()
+        token = watch(await make_first_token(installation.runtime))
+        app = build_app(Settings(**settings), installation.runtime, build_schema())
+        async with _served(app) as (server, origin):
+            yield Station(installation, app.state.live, server, f"{origin}/graphql", token)
+            app.state.live.stop()
+    finally:
+        await installation.close()
+
+
+@asynccontextmanager
+async def _served(app: Any) -> AsyncIterator[tuple[uvicorn.Server, str]]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve([listener]))
+    try:
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
