@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema.arguments import INPUT, argument
-from schema.mutations import asset, credential, organization, task
+from schema.mutations import asset, credential, organization, task, webhook
 
 
 def _mutation(resolve: Any, payload: Any, description: str) -> Any:
@@ -55,4 +55,16 @@ class Mutation:
         task.confirm_removal_,
         task.ConfirmRemovalPayload,
         "Let a run remove what it was held for; what goes beyond that is asked for again.",
+    )
+    create_webhook = _mutation(
+        webhook.create_webhook_,
+        webhook.CreateWebhookPayload,
+        "Create a webhook. Its secret is sealed at once and never returned.",
+    )
+    update_webhook = _mutation(webhook.update_webhook_, webhook.UpdateWebhookPayload, "Change a webhook.")
+    delete_webhook = _mutation(
+        webhook.delete_webhook_, webhook.DeleteWebhookPayload, "Delete a webhook with its secret and its log."
+    )
+    test_webhook = _mutation(
+        webhook.test_webhook_, webhook.TestWebhookPayload, "Send a webhook a test; the answer does not wait for it."
     )

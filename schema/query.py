@@ -24,7 +24,7 @@ from schema.ids import decode_id
 from schema.node import node, nodes
 from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.select import row_columns, rows_of
-from schema.types import Server, Viewer
+from schema.types import Server, Viewer, Webhook
 from schema.types.retention import RetentionEffect, UpdateRetentionInput, preview
 from sync.errors import BadInput
 
@@ -130,6 +130,15 @@ class Query:
     task = by_id("Task", "One task.")
     task_runs = many("TaskRun", "The runs of all tasks.")
     task_run = by_id("TaskRun", "One run.")
+
+    webhook = by_id("Webhook", "One webhook.")
+
+    @strawberry.field(description="The webhooks of the organization, by id.")
+    async def webhooks(self, info: Info[Context, None]) -> list[Webhook]:
+        """List webhooks; there are few by nature."""
+        noun, context = NOUNS["Webhook"], info.context
+        statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun)).order_by(noun.key)
+        return [noun.type.of(row) for row in await context.fetch(statement)]
 
     @strawberry.field(description="The keywords that a search of an inventory knows.")
     def search_keywords(self, inventory: Annotated[Inventory, INVENTORY]) -> list[SearchKeyword]:

@@ -12,7 +12,20 @@ from sqlalchemy import Select, func, literal, select, union_all
 
 from sync.inventory.kind import Edge
 from sync.inventory.source import SCAN
-from sync.store.tables import assets, devices, edges, matches, raw, run_log, runs, scan_records, sites, tasks, users
+from sync.store.tables import (
+    assets,
+    deliveries,
+    devices,
+    edges,
+    matches,
+    raw,
+    run_log,
+    runs,
+    scan_records,
+    sites,
+    tasks,
+    users,
+)
 
 _UNIQUE = "unique_pairs"
 
@@ -99,6 +112,11 @@ def sites_of_organization() -> Select[Any]:
 def entries_of_run() -> Select[Any]:
     """Select (run, log entry)."""
     return _unique(select(run_log.c.run_id, run_log.c.id))
+
+
+def deliveries_of_webhook() -> Select[Any]:
+    """Select (webhook, delivery)."""
+    return _unique(select(deliveries.c.webhook_id, deliveries.c.id))
 
 
 def devices_of_asset() -> Select[Any]:

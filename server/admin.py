@@ -39,7 +39,7 @@ def runtime_config(settings: Settings) -> Config:
     custom = None
     if settings.custom_authority_url and settings.custom_graph_url:
         custom = Endpoints(settings.custom_authority_url, settings.custom_graph_url, ca_file=settings.custom_ca_file)
-    return Config(data_dir=settings.data_dir, keys=settings.keys, custom=custom)
+    return Config(data_dir=settings.data_dir, keys=settings.keys, custom=custom, alert_origins=settings.alert_origins)
 
 
 async def make_first_token(runtime: Runtime) -> str:

@@ -258,6 +258,14 @@ SETTINGS: tuple[Setting, ...] = (
         "http(s)://host[:port][,…]; never *",
         default_text="none",
     ),
+    Setting(
+        "ALERT_ORIGINS",
+        _origins,
+        (),
+        "Where webhooks may send alerts to, separated by commas; an `http://` origin sends them in the clear.",
+        "http(s)://host[:port][,…]; never *",
+        default_text="nowhere",
+    ),
     *map(_limit, bounds(Limits())),
 )
 
@@ -281,6 +289,7 @@ class Settings:
     request_timeout_s: float = 10.0
     response_cache_mib: int = 64
     cors_origins: tuple[str, ...] = ()
+    alert_origins: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 

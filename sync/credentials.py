@@ -1,4 +1,4 @@
-"""Credentials of directories: created, found for an organization, opened for a sign-in; the only caller of the vault.
+"""Credentials of directories: created, found for an organization, opened for a sign-in by nobody else.
 
 A secret goes in and never comes out of here but as a sign-in that is about to be used.
 """

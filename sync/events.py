@@ -20,6 +20,8 @@ from sync.store.engine import CHANGED
 # its organization's; runs and tokens have no versions.
 Changed = Mapping[tuple[int, str], int]
 RUN = "run"
+# Messages were left for an organization's webhooks.
+ALERT = "alert"
 TOKEN = "token"  # noqa: S105 - the name of a subject
 
 

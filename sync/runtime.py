@@ -9,11 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
+from sync.alert.post import post
+from sync.alert.sender import Post, Sender
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
 from sync.entra.limiter import Limiters
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
-from sync.events import Events
+from sync.events import ALERT, Changed, Events
 from sync.indexer import Indexer
 from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
@@ -47,12 +49,16 @@ class Config:
         keys: the sealing keys; None means the key file in the data directory.
         custom: the origins of the CUSTOM cloud, if the operator has set them.
         connect: opens a Graph client; tests pass one that needs no network.
+        alert_origins: where alerts may go; nowhere unless the operator says so.
+        post: sends an alert.
     """
 
     data_dir: Path
     keys: str | None = None
     custom: Endpoints | None = None
     connect: Connect = connect
+    alert_origins: tuple[str, ...] = ()
+    post: Post = post
 
 
 class Runtime:
@@ -63,15 +69,18 @@ class Runtime:
         self.custom = config.custom
         self.tokens = KnownTokens(store, clock)
         self.events = Events()
-        store.on_change = self.events.publish
+        store.on_change = self._tell
         self.first_start = False
         self.indexer = Indexer(store, clock)
         self.vault: Vault
+        self.alerts: Sender
         self._lock = lock
         self._stopping = asyncio.Event()
         self._limiters = Limiters(clock)
         self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
         self._nightly: asyncio.Task[None] | None = None
+        # Only who executes runs sends alerts.
+        self._sends = False
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -89,12 +98,15 @@ class Runtime:
         try:
             runtime.first_start = await migrate(store)
             runtime.vault = await _open_vault(config, store, first_start=runtime.first_start)
+            runtime.alerts = Sender(store, clock, runtime.vault, config.alert_origins, config.post)
             if runtime.first_start:
                 await runtime._furnish()
             if run_tasks:
+                runtime._sends = True
                 await runtime.engine.start()
                 # What an earlier process did not come to.
                 runtime.indexer.wake()
+                runtime.alerts.wake()
         except BaseException:
             await runtime.close()
             raise
@@ -109,9 +121,17 @@ class Runtime:
         await self.engine.stop()
         if self._nightly is not None:
             await self._nightly
+        if self._sends:
+            await self.alerts.stop()
         await self.indexer.stop()
         await self.store.close()
         self._lock.release()
+
+    def _tell(self, changed: Changed) -> None:
+        """Pass on what a transaction has changed."""
+        self.events.publish(changed)
+        if self._sends and any(what == ALERT for _, what in changed):
+            self.alerts.wake()
 
     async def _furnish(self) -> None:
         """Make the organization and the site that a new installation starts with."""

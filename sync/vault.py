@@ -30,7 +30,7 @@ _KEY = re.compile(r"([0-9a-f]{8}):([A-Za-z0-9+/]{43}=)")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a secret belongs; a sealed value opens nowhere else."""
+    """Where a secret belongs; a sealed value opens nowhere else. `credential_id` is the row's, of the `field`'s table."""
 
     organization_id: int
     credential_id: int

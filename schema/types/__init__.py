@@ -12,8 +12,10 @@ from schema.types.task import Task
 from schema.types.token import ApiToken
 from schema.types.user import User
 from schema.types.viewer import Server, Viewer
+from schema.types.webhook import AlertDelivery, Webhook
 
 __all__ = [
+    "AlertDelivery",
     "ApiToken",
     "Asset",
     "AzureAdDevice",
@@ -28,4 +30,5 @@ __all__ = [
     "TaskRunLogEntry",
     "User",
     "Viewer",
+    "Webhook",
 ]

@@ -144,6 +144,22 @@ class GraphClient:
         """Close every connection."""
         await self._http.aclose()
 
+    async def sign_in(self) -> None:
+        """Get the first token; a sign-in service that does not answer is asked again, as Graph is.
+
+        Raises:
+            SignInFailed, OffOrigin: the service's final answer.
+            Unavailable, Throttled, BadResponse: no usable answer after every try.
+        """
+        retry = self.retry()
+        while True:
+            try:
+                self.stats.throttled_s += await self.limiter.turn(self._policy.wait_s_max)
+                await self._tokens.token()
+                return
+            except (Unavailable, Throttled, BadResponse) as error:
+                await self.wait(retry, error)
+
     def stream(self, name: str) -> GraphClient:
         """Return this client as one stream uses it: what it asks is counted under the name, in `streams`."""
         view = copy.copy(self)

@@ -23,6 +23,8 @@ from sqlalchemy import (
     text,
 )
 
+from sync.store.alerts import deliveries as deliveries
+from sync.store.alerts import webhooks as webhooks
 from sync.store.callers import audit_events as audit_events
 from sync.store.callers import idempotency_keys as idempotency_keys
 from sync.store.callers import tokens as tokens
@@ -33,8 +35,6 @@ from sync.store.records import asset_keys as asset_keys
 from sync.store.records import kept_apart as kept_apart
 from sync.store.records import matches as matches
 from sync.store.records import scan_records as scan_records
-
-# --- who ---------------------------------------------------------------------------------------------------------
 
 organizations = entity(
     "organizations",

@@ -10,7 +10,7 @@ import asyncio
 import enum
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -65,8 +65,8 @@ async def connect(sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
     """Sign in and open a Graph client; the secret and the token are forgotten when the block ends."""
     tokens = MsalTokens(sign_in, clock)
     try:
-        await tokens.token()
         async with GraphClient(sign_in.endpoints, tokens, clock) as client:
+            await client.sign_in()
             yield client
     finally:
         tokens.close()
@@ -96,7 +96,9 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
     try:
         task, credential, directory = await _prepare(place, run)
         sign_in = open_sign_in(credential, place.vault, place.custom)
-        async with place.connect(sign_in, place.clock) as client:
+        async with AsyncExitStack() as stack:
+            entering = stack.enter_async_context(place.connect(sign_in, place.clock))
+            client = await unless_stopping(place.stopping, entering)
             client.limiter = place.limiters.of(sign_in.endpoints.graph, sign_in.tenant_id, sign_in.client_id)
             run.client = client
             await _note_use(place, credential.id)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from sync.alert.outbox import announce
 from sync.clock import Clock, timestamp
 from sync.entra.client import GraphClient, RequestStats
 from sync.errors import ClaimLost, NotFound, RemovalHeld, RollcallError
@@ -166,6 +167,7 @@ class Run:
         def write(tx: Connection) -> None:
             self.save(tx, status=status, phase=None, owner=None, **values)
             self.log(tx, level, message)
+            announce(tx, self._clock, self.id)
 
         await store.transact(write)
         self._status = status

@@ -26,6 +26,10 @@ FIELDS = {
     "mergeAssets": "asset { id name names tags comment criticality matches { source key value } azureAd { id } }",
     "splitAsset": "newAsset { id names matches { source key value } } asset { id names azureAd { id } scan { id } }",
     "triggerTask": "run { id status trigger triggeredBy attempt task { id } }",
+    "createWebhook": "webhook { id name url events isEnabled createdBy secretSetAt }",
+    "updateWebhook": "webhook { id name url events isEnabled secretSetAt }",
+    "deleteWebhook": "deletedId",
+    "testWebhook": "delivery { id event status attempts body }",
     "confirmRemoval": "run { id status task { id } }",
 }
 

@@ -127,7 +127,17 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         insert(tables.run_log),
         [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
     )
+    hooks = await _insert(tx, tables.webhooks, [rows.row(tables.webhooks, **_hook(number)) for number in range(3)])
+    given = {"status": "DELIVERED", "event": "RUN_FAILED", "next_attempt_at": None}
+    await tx.execute(
+        insert(tables.deliveries),
+        [rows.row(tables.deliveries, webhook_id=rows.pick(hooks), run_id=rows.pick(runs), **given) for _ in range(9)],
+    )
     await tx.execute(insert(tables.tokens), [rows.row(tables.tokens, role="VIEWER") for _ in range(3)])
+
+
+def _hook(number: int) -> dict[str, Any]:
+    return {"name": f"hook {number}", "url": "https://hooks.example/", "events": ["RUN_FAILED"]}
 
 
 def _run(rows: Rows, tasks: list[int]) -> dict[str, Any]:

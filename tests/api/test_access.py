@@ -52,6 +52,8 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.retentionPreview": (Role.ADMINISTRATOR, "{ retentionPreview { subject count } }"),
     "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
     "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
+    "Query.webhooks": (Role.ADMINISTRATOR, "{ webhooks { id } }"),
+    "Query.webhook": (Role.ADMINISTRATOR, '{ webhook(id: "hook_1") { id } }'),
     # Inputs that are refused as data, so that nothing is made by whoever gets through.
     "Mutation.createOrganization": (
         Role.SUPERUSER, 'mutation { createOrganization(input: {name: ""}) { errors { code } } }',
@@ -83,6 +85,17 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Mutation.confirmRemoval": (
         Role.ADMINISTRATOR, 'mutation { confirmRemoval(input: {run: ""}) { errors { code } } }',
     ),
+    "Mutation.createWebhook": (
+        Role.ADMINISTRATOR,
+        'mutation { createWebhook(input: {name: "", url: "", events: [], secret: ""}) { errors { code } } }',
+    ),
+    "Mutation.updateWebhook": (
+        Role.ADMINISTRATOR, 'mutation { updateWebhook(input: {webhook: ""}) { errors { code } } }',
+    ),
+    "Mutation.deleteWebhook": (
+        Role.ADMINISTRATOR, 'mutation { deleteWebhook(input: {webhook: ""}) { errors { code } } }',
+    ),
+    "Mutation.testWebhook": (Role.ADMINISTRATOR, 'mutation { testWebhook(input: {webhook: ""}) { errors { code } } }'),
     # Of a run that is not there: whoever gets through is told so.
     "Subscription.taskRun": (Role.VIEWER, 'subscription { taskRun(id: "run_9999") { id } }'),
     "Subscription.taskLog": (Role.VIEWER, 'subscription { taskLog(run: "run_9999") { id } }'),

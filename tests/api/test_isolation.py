@@ -61,6 +61,7 @@ QUERIES: dict[str, tuple[str, str]] = (
         "node.id": ("User", "query($id: ID!) { node(id: $id) { id ... on User { displayName } } }"),
         "nodes.ids": ("Asset", "query($id: ID!) { nodes(ids: [$id, $id]) { id ... on Asset { name } } }"),
         "duplicates.site": ("Site", "query($id: ID!) { duplicates(site: $id) { nodes { value } } }"),
+        "webhook.id": ("Webhook", "query($id: ID!) { webhook(id: $id) { id } }"),
         "task.id": ("Task", "query($id: ID!) { task(id: $id) { id } }"),
         "taskRun.id": ("TaskRun", "query($id: ID!) { taskRun(id: $id) { id log { totalCount } } }"),
     }
@@ -91,6 +92,9 @@ MUTATIONS: dict[str, str] = {
     "splitAsset.input.asset": "Asset",
     "splitAsset.input.records": "AzureAdDevice",
     "confirmRemoval.input.run": "TaskRun",
+    "updateWebhook.input.webhook": "Webhook",
+    "deleteWebhook.input.webhook": "Webhook",
+    "testWebhook.input.webhook": "Webhook",
 }
 
 
@@ -108,6 +112,8 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {"asset": own["asset"], "records": [own["record"]]} | (
             {"asset": id} if path.endswith("asset") else {"records": [id]}
         )
+    if path.endswith("Webhook.input.webhook"):
+        return {"webhook": id}
     if path.startswith("confirmRemoval"):
         return {"run": id}
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})

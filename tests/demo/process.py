@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -53,6 +54,18 @@ class ServingDemo:
         )
         found: dict[str, object] = answer.json()
         return found
+
+    def first_event(self, document: str, **variables: object) -> dict[str, object]:
+        """Send a subscription and return the first answer that comes."""
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "text/event-stream"}
+        body = {"query": document, "variables": variables}
+        url = f"{self.origin}/graphql"
+        with httpx.stream("POST", url, json=body, headers=headers, timeout=30, trust_env=False) as response:
+            for line in response.iter_lines():
+                if line.startswith("data: "):
+                    found: dict[str, object] = json.loads(line.removeprefix("data: "))
+                    return found
+        raise AssertionError("it ended without an answer")
 
     def stop(self) -> int:
         """Press Ctrl-C and return the exit code."""

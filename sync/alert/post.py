@@ -1,0 +1,53 @@
+"""One message to one address over HTTP; follows no redirect, reads no answer but its status, takes seconds at most."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from sync.entra.transport import USER_AGENT, failure_reason, timeouts, tls_context
+
+POST_S_MAX = 15.0
+SILENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt came to: a status, or why there was none."""
+
+    status: int | None
+    error: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the message has arrived."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def signature(secret: str, at_s: int, body: bytes) -> str:
+    """Sign a message: HMAC-SHA-256 over the time, a full stop and the body, so that an old one cannot be sent anew."""
+    digest = hmac.new(secret.encode(), f"{at_s}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={at_s},v1={digest}"
+
+
+async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+    """Send a message; whatever goes wrong is an outcome, told in fixed words."""
+    own = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+    try:
+        async with (
+            asyncio.timeout(POST_S_MAX),
+            httpx.AsyncClient(
+                verify=tls_context(None), timeout=timeouts(SILENCE_S), follow_redirects=False, trust_env=False
+            ) as client,
+            client.stream("POST", url, content=body, headers={**own, **headers}) as response,
+        ):
+            return Outcome(response.status_code)
+    except httpx.RequestError as error:
+        return Outcome(None, failure_reason(error))
+    except TimeoutError:
+        return Outcome(None, "the answer took too long")

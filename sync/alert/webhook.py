@@ -1,0 +1,209 @@
+"""Webhooks: created, changed, deleted and tested; their secrets are sealed, their hosts are the operator's choice."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadInput, Conflict, NotFound
+from sync.organizations import check_name
+from sync.store import AnyRow
+from sync.store.tables import deliveries, webhooks
+from sync.vault import Place, Vault
+
+WEBHOOKS_MAX = 50
+URL_CHARS_MAX = 2_000
+SECRET_CHARS = (16, 200)
+DEFAULT_PORTS = {"http": 80, "https": 443}
+SWITCHED_OFF = "The webhook was switched off."
+
+
+class AlertEvent(enum.StrEnum):
+    """What a webhook is told of."""
+
+    RUN_FAILED = "RUN_FAILED"
+    RUN_RECOVERED = "RUN_RECOVERED"
+    CONFIRMATION_NEEDED = "CONFIRMATION_NEEDED"
+    TEST = "TEST"
+
+
+class DeliveryStatus(enum.StrEnum):
+    """What became of a message."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class NewWebhook:
+    """What a person enters."""
+
+    name: str
+    url: str
+    events: Collection[AlertEvent]
+    secret: str = field(repr=False)
+    is_enabled: bool = True
+
+
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of an address in one form; None for one that cannot be used."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.username is not None or parts.fragment:
+        return None
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > URL_CHARS_MAX:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}")
+
+
+def secret_place(organization_id: int, webhook_id: int) -> Place:
+    """Return where the secret of a webhook belongs."""
+    return Place(organization_id, webhook_id, "webhook")
+
+
+def check_url(url: str, allowed: Collection[str]) -> str:
+    """Return the address if the operator allows its origin, or raise BadInput."""
+    origin = origin_of(url)
+    if origin is None:
+        raise BadInput("The address must be an http(s) URL without a user, a fragment or white space.", path="url")
+    if origin not in {origin_of(each) for each in allowed}:
+        raise BadInput(
+            f"The operator does not allow alerts to {origin}.",
+            hint="Whoever runs the server can allow it with ROLLCALL_ALERT_ORIGINS.",
+            path="url",
+        )
+    return url
+
+
+async def create_webhook(
+    tx: AsyncConnection,
+    clock: Clock,
+    vault: Vault,
+    allowed: Collection[str],
+    *,
+    organization_id: int,
+    new: NewWebhook,
+    created_by: str,
+) -> int:
+    """Check, seal and store a webhook; returns its key.
+
+    Raises:
+        BadInput: a value cannot be used; the secret is never repeated in the message.
+        Conflict: the organization has a webhook of that name, or as many as it may.
+    """
+    now = timestamp(clock.now())
+    mine = webhooks.c.organization_id == organization_id
+    if (await tx.scalar(select(func.count()).select_from(webhooks).where(mine)) or 0) >= WEBHOOKS_MAX:
+        raise Conflict(f"The organization has {WEBHOOKS_MAX} webhooks already.", hint="Delete one first.")
+    values = {
+        "organization_id": organization_id,
+        "name": check_name(new.name),
+        "url": check_url(new.url, allowed),
+        "events": _events(new.events),
+        "is_enabled": new.is_enabled,
+        "sealed_secret": b"",
+        "secret_set_at": now,
+        "created_by": created_by,
+        "created_at": now,
+        "updated_at": now,
+    }
+    secret = _checked_secret(new.secret)
+    try:
+        async with tx.begin_nested():
+            key = int((await tx.execute(insert(webhooks).values(values).returning(webhooks.c.id))).scalar_one())
+    except IntegrityError:
+        raise Conflict("There is a webhook of that name already.", path="name") from None
+    sealed = vault.seal(secret, secret_place(organization_id, key))
+    await tx.execute(update(webhooks).where(webhooks.c.id == key).values(sealed_secret=sealed))
+    return key
+
+
+async def update_webhook(
+    tx: AsyncConnection,
+    clock: Clock,
+    vault: Vault,
+    allowed: Collection[str],
+    *,
+    organization_id: int,
+    webhook_id: int,
+    changes: Mapping[str, Any],
+) -> None:
+    """Change a webhook; `changes` holds fields of NewWebhook. One that is switched off sends nothing that waits.
+
+    Raises:
+        NotFound: there is no such webhook in the organization.
+        BadInput, Conflict: as `create_webhook`.
+    """
+    await find_webhook(tx, organization_id, webhook_id)
+    now = timestamp(clock.now())
+    values: dict[str, Any] = {"updated_at": now}
+    for name, value in changes.items():
+        if name == "name":
+            values["name"] = check_name(value)
+        elif name == "url":
+            values["url"] = check_url(value, allowed)
+        elif name == "events":
+            values["events"] = _events(value)
+        elif name == "is_enabled":
+            values["is_enabled"] = value
+        elif name == "secret":
+            sealed = vault.seal(_checked_secret(value), secret_place(organization_id, webhook_id))
+            values |= {"sealed_secret": sealed, "secret_set_at": now}
+    try:
+        async with tx.begin_nested():
+            await tx.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(values))
+    except IntegrityError:
+        raise Conflict("There is a webhook of that name already.", path="name") from None
+    if changes.get("is_enabled") is False:
+        waits = (deliveries.c.webhook_id == webhook_id, deliveries.c.status == DeliveryStatus.PENDING)
+        given_up = {"status": DeliveryStatus.FAILED, "error": SWITCHED_OFF, "next_attempt_at": None, "updated_at": now}
+        await tx.execute(update(deliveries).where(*waits).values(given_up))
+
+
+async def delete_webhook(tx: AsyncConnection, organization_id: int, webhook_id: int) -> None:
+    """Delete a webhook with its secret and its deliveries.
+
+    Raises:
+        NotFound: there is no such webhook in the organization.
+    """
+    await find_webhook(tx, organization_id, webhook_id)
+    await tx.execute(delete(webhooks).where(webhooks.c.id == webhook_id))
+
+
+async def find_webhook(tx: AsyncConnection, organization_id: int, webhook_id: int) -> AnyRow:
+    """Return a webhook of the organization.
+
+    Raises:
+        NotFound: it has none of that key.
+    """
+    mine = (webhooks.c.id == webhook_id, webhooks.c.organization_id == organization_id)
+    row = (await tx.execute(select(webhooks).where(*mine))).first()
+    if row is None:
+        raise NotFound("There is no such webhook.", path="webhook")
+    return row
+
+
+def _events(events: Collection[AlertEvent]) -> list[str]:
+    if not events:
+        raise BadInput("The list of events is empty.", path="events")
+    return sorted({event.value for event in events})
+
+
+def _checked_secret(secret: str) -> str:
+    least, most = SECRET_CHARS
+    if not least <= len(secret) <= most or not secret.isprintable():
+        raise BadInput(f"The secret must have {least} to {most} printable characters.", path="secret")
+    return secret

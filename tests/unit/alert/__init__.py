@@ -1,0 +1,1 @@
+"""Alerts: what is written, sent, signed and given up."""
