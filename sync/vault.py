@@ -30,7 +30,7 @@ _KEY = re.compile(r"([0-9a-f]{8}):([A-Za-z0-9+/]{43}=)")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a secret belongs; a sealed value opens nowhere else. `credential_id` is the row's, of the `field`'s table."""
+    """Where a secret belongs; a sealed value opens nowhere else. The id is that of the row that the field is of."""
 
     organization_id: int
     credential_id: int

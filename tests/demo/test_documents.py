@@ -53,6 +53,6 @@ def test_example_of_the_documents_answers_when_sent(demo: ServingDemo, fence: ob
     data = answer["data"]
     assert isinstance(data, dict)
     for part in data.values():
-        assert part, answer
+        assert part is not None, answer
         if document.lstrip().startswith("mutation"):
             assert not part["errors"], part
