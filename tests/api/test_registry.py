@@ -131,6 +131,7 @@ SECRET = re.compile(r"secret|password|sealed|digest|private|credentialvalue|acce
 NO_SECRET = {
     "Credential.secretSetAt",
     "Credential.secretExpiresAt",
+    "Webhook.secretSetAt",
     "User.lastPasswordChangeDateTime",
     "CreateTokenPayload.text",
 }
