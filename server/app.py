@@ -27,7 +27,7 @@ from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
-from server.graphql.live import PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
+from server.graphql.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
 from server.graphql.repeat import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.graphql.socket import GraphQLSocket
@@ -88,6 +88,7 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Li
         "variablesValues": VARIABLES_VALUES_MAX,
         "subscriptionsPerConnection": PER_CONNECTION_MAX,
         "subscriptionsPerToken": PER_TOKEN_MAX,
+        "connectionsPerToken": CONNECTIONS_MAX,
         **{bound.name: bound.value for bound in bounds(settings.limits)},
     }
 

@@ -63,7 +63,7 @@ class AlertDelivery(Record):
     attempts: int = field(_d.attempts, "How often it was sent.")
     http_status: int | None = field(_d.http_status, "The status that the last attempt was answered with.")
     error: str | None = field(_d.error, "Why the last attempt had no answer.")
-    body: str = field(_d.body, "What is posted, as JSON.", where=False)
+    body: str = field(_d.body, "What is posted, as JSON.")
     next_attempt_at: DateTime | None = field(_d.next_attempt_at, "While it is pending: when it is sent next.")
     last_attempt_at: DateTime | None = field(_d.last_attempt_at, "When it was sent last.")
     created_at: DateTime = field(_d.created_at, "When it was written.")

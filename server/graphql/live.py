@@ -23,6 +23,7 @@ log = structlog.stdlib.get_logger("rollcall.live")
 
 PER_TOKEN_MAX = 100
 PER_CONNECTION_MAX = 10
+CONNECTIONS_MAX = 100
 # A message that a consumer has not taken by then ends its connection.
 SEND_S_MAX = 30.0
 
@@ -52,15 +53,15 @@ class Live:
         self.make_context = make_context
         self._until_void = until_void
         self._stopping = asyncio.Event()
-        self._open: Counter[Any] = Counter()
+        self._open: Counter[tuple[str, Any]] = Counter()
 
     def __len__(self) -> int:
         return self._open.total()
 
     @property
-    def holders(self) -> list[Any]:
+    def holders(self) -> set[Any]:
         """The callers that have places."""
-        return list(self._open)
+        return {principal for _, principal in self._open}
 
     def stop(self) -> None:
         """Tell every caller that the server stops; each connection ends by itself."""
@@ -78,21 +79,27 @@ class Live:
             void.cancel()
 
     @contextmanager
-    def place(self, principal: Any) -> Iterator[None]:
+    def place(self, principal: Any, which: str = "subscriptionsPerToken", most: int = PER_TOKEN_MAX) -> Iterator[None]:
         """Take one of a token's places while the block lasts.
+
+        Args:
+            principal: the caller.
+            which: of its limits counts, by its name in `server { limits }`.
+            most: that limit.
 
         Raises:
             Refused: 429, it has none left.
         """
-        if self._open[principal] >= PER_TOKEN_MAX:
-            raise too_many("subscriptionsPerToken", PER_TOKEN_MAX)
-        self._open[principal] += 1
+        key = (which, principal)
+        if self._open[key] >= most:
+            raise too_many(which, most)
+        self._open[key] += 1
         try:
             yield
         finally:
-            self._open[principal] -= 1
-            if not self._open[principal]:
-                del self._open[principal]
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
 
     async def answers(
         self, prepared: Prepared, principal: Any, request_id: str, trace: Trace
@@ -119,7 +126,7 @@ def too_many(which: str, limit: int) -> Refused:
     return Refused(
         429,
         "LIMIT_EXCEEDED",
-        f"{limit} subscriptions are open already.",
+        f"{limit} are open already.",
         hint="End one that is no longer needed.",
         facts={"which": which, "limit": limit},
     )

@@ -61,7 +61,9 @@ def wants_html(accept: str | None) -> bool:
 
 def takes_stream(accept: str | None) -> bool:
     """Tell whether Accept names server-sent events; a range such as `*/*` does not mean them."""
-    return any(kind == EVENT_STREAM and weight > 0 for kind, weight in _ranges(accept or ""))
+    if accept is None or EVENT_STREAM not in accept.lower():
+        return False
+    return any(kind == EVENT_STREAM and weight > 0 for kind, weight in _ranges(accept))
 
 
 def check_content_type(header: str | None) -> None:

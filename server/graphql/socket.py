@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import Refused, write_errors
 from server.graphql.execution import Trace
-from server.graphql.live import PER_CONNECTION_MAX, SEND_S_MAX, End, Live, too_many
+from server.graphql.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, SEND_S_MAX, End, Live, too_many
 from server.graphql.request import read_parameters
 
 log = structlog.stdlib.get_logger("rollcall.live")
@@ -28,7 +28,7 @@ log = structlog.stdlib.get_logger("rollcall.live")
 PROTOCOL = "graphql-transport-ws"
 INIT_S_MAX = 5.0
 ID_CHARS_MAX = 128
-RESTARTING, BAD_MESSAGE, UNAUTHORIZED, FORBIDDEN = 1012, 4400, 4401, 4403
+RESTARTING, LATER, BAD_MESSAGE, UNAUTHORIZED, FORBIDDEN = 1012, 1013, 4400, 4401, 4403
 WRONG_PROTOCOL, LATE, TAKEN, TWICE = 4406, 4408, 4409, 4429
 
 # Finds the caller of a token's text; None for a bad one.
@@ -95,6 +95,13 @@ class _Connection:
                 principal = await self._authenticate()
         except TimeoutError:
             raise Closed(LATE, "Connection initialisation timeout") from None
+        try:
+            with self._live.place(principal, "connectionsPerToken", CONNECTIONS_MAX):
+                await self._serve(principal)
+        except Refused:
+            raise Closed(LATER, "Too many connections") from None
+
+    async def _serve(self, principal: Any) -> None:
         end = asyncio.ensure_future(self._live.until_end(principal))
         try:
             await self._say({"type": "connection_ack"})

@@ -127,13 +127,18 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         insert(tables.run_log),
         [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
     )
+    await _alerts(tx, Rows(rows.organization_id, seed=1), runs)
+    await tx.execute(insert(tables.tokens), [rows.row(tables.tokens, role="VIEWER") for _ in range(3)])
+
+
+async def _alerts(tx: AsyncConnection, rows: Rows, runs: list[int]) -> None:
+    """Write webhooks with their logs; chance of their own leaves all other rows as they were."""
     hooks = await _insert(tx, tables.webhooks, [rows.row(tables.webhooks, **_hook(number)) for number in range(3)])
     given = {"status": "DELIVERED", "event": "RUN_FAILED", "next_attempt_at": None}
     await tx.execute(
         insert(tables.deliveries),
         [rows.row(tables.deliveries, webhook_id=rows.pick(hooks), run_id=rows.pick(runs), **given) for _ in range(9)],
     )
-    await tx.execute(insert(tables.tokens), [rows.row(tables.tokens, role="VIEWER") for _ in range(3)])
 
 
 def _hook(number: int) -> dict[str, Any]:

@@ -20,6 +20,18 @@ def test_page_shows_the_result_when_a_query_is_run_with_a_token(visit: Visit) ->
     assert '"totalCount": 0' in result
 
 
+def test_subscription_shows_what_comes_until_it_is_stopped(visit: Visit) -> None:
+    """From GraphiQL alone a person watches: each answer as it comes, and the same button ends it."""
+    visit.open()
+    visit.sign_in(visit.server.token)
+    result = visit.run("subscription Watching { inventoryChanged(inventories: [USERS]) { inventory version } }")
+    assert '"USERS"' in result
+    stop = visit.page.get_by_role("button", name="Stop query")
+    stop.click()
+    visit.page.get_by_role("button", name="Execute query").wait_for()
+    assert visit.complaints == []
+
+
 def test_page_asks_no_other_host_and_complains_of_nothing_when_used(visit: Visit) -> None:
     """Every script, style, font and answer comes from the server itself, and the console stays clean."""
     visit.open()

@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,42 @@ INIT = "connection_init"
 
 @dataclass
 class Station:
-    """One server on loopback; `url` is its endpoint."""
+    """One server on loopback."""
 
     installation: Installation
-    live: Live
-    server: uvicorn.Server
-    url: str
+    settings: Settings
+    address: tuple[str, int]
     token: str
+    live: Live = field(init=False)
+    server: uvicorn.Server = field(init=False)
+    serving: asyncio.Task[None] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """The address of the endpoint."""
+        return f"http://{self.address[0]}:{self.address[1]}/graphql"
+
+    async def start(self) -> None:
+        """Begin to serve, again at the same address after a stop."""
+        app = build_app(self.settings, self.runtime, build_schema())
+        self.live = app.state.live
+        listener = socket.create_server(self.address, reuse_port=False)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+        )
+        self.server = uvicorn.Server(config)
+        self.serving = asyncio.create_task(self.server._serve([listener]))
+
+    async def stop(self) -> None:
+        """Stop to serve, as a signal does; the installation stays open."""
+        self.live.stop()
+        self.server.should_exit = True
+        await self.serving
 
     @property
     def runtime(self) -> Runtime:
@@ -152,29 +181,11 @@ async def open_station(data_dir: Path, **settings: Any) -> AsyncIterator[Station
     try:
         await installation.furnish()
         token = watch(await make_first_token(installation.runtime))
-        app = build_app(Settings(**settings), installation.runtime, build_schema())
-        async with _served(app) as (server, origin):
-            yield Station(installation, app.state.live, server, f"{origin}/graphql", token)
-            app.state.live.stop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = listener.getsockname()[:2]
+        station = Station(installation, Settings(**settings), address, token)
+        await station.start()
+        yield station
+        await station.stop()
     finally:
         await installation.close()
-
-
-@asynccontextmanager
-async def _served(app: Any) -> AsyncIterator[tuple[uvicorn.Server, str]]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve([listener]))
-    try:
-        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task

@@ -148,3 +148,19 @@ async def test_client_is_told_why_when_its_token_is_revoked(station: Station, ki
         codes = [event["errors"][0]["extensions"]["code"] for event in heard if "errors" in event]
         assert set(codes) == {"UNAUTHENTICATED"} and "state" in completed(heard)
     await station.settled()
+
+
+@KINDS
+async def test_client_comes_back_by_itself_when_the_server_restarts(station: Station, kind: str) -> None:
+    """The end of a server is no end of a subscription: it goes on with the state that is there by then."""
+    run_id = await station.queue()
+    async with program(station, kind, run_id) as watching:
+        await watching.until("state", event="next")
+        await station.stop()
+        await station.start()
+        await watching.until("state", event="next")
+        await station.live_through(run_id)
+        heard = await watching.rest()
+    assert states(heard)[-1] == "SUCCEEDED"
+    assert completed(heard) == {"state", "log"}
+    await station.settled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,19 @@ async def test_eleventh_subscription_is_refused_when_ten_are_open(station: Stati
         await subscribe(opened, "again", WATCH, run=f"run_{run_id}")
         assert (await hear(opened))["id"] == "again"
     await station.settled()
+
+
+async def test_connection_is_closed_when_its_token_has_too_many(station: Station) -> None:
+    """The hundred-and-first connection is asked to come later; the others go on."""
+    async with station.socket() as first, AsyncExitStack() as others:
+        (principal,) = station.live.holders
+        for _ in range(99):
+            others.enter_context(station.live.place(principal, "connectionsPerToken", 100))
+        async with station.socket(init=False) as second:
+            await say(second, INIT, payload={"Authorization": f"Bearer {station.token}"})
+            assert await closed(second) == 1013
+        await say(first, "ping")
+        assert await hear(first) == {"type": "pong"}
 
 
 async def test_connection_is_closed_when_the_token_is_revoked(station: Station) -> None:

@@ -57,6 +57,14 @@ query Engineers {
   }
 }
 
+# Each change, as soon as it is there; the square stops it.
+subscription Changes {
+  inventoryChanged {
+    inventory
+    version
+  }
+}
+
 # What a token may see and do.
 query WhoAmI {
   viewer {
@@ -87,19 +95,59 @@ query WhoAmI {
     return { errors: [{ message: message }] };
   }
 
+  // The answers of a subscription as they come, one event after the other; giving it up ends the request.
+  function answersOf(response, request) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const end = { done: true, value: undefined };
+    let text = "", isOver = false;
+    async function next() {
+      while (!isOver) {
+        const border = text.indexOf("\n\n");
+        if (border < 0) {
+          const chunk = await reader.read();
+          isOver = chunk.done;
+          text += chunk.value || "";
+          continue;
+        }
+        const lines = text.slice(0, border).split("\n");
+        text = text.slice(border + 2);
+        isOver = lines[0] === "event: complete";
+        const data = lines.find((line) => line.startsWith("data: "));
+        if (data && !isOver) { return { done: false, value: JSON.parse(data.slice(6)) }; }
+      }
+      return end;
+    }
+    return {
+      [Symbol.asyncIterator]() { return this; },
+      next() {
+        return next().catch(function () {
+          isOver = true;
+          return request.signal.aborted ? end : { done: false, value: failure("The connection broke.") };
+        });
+      },
+      return() {
+        isOver = true;
+        request.abort();
+        return Promise.resolve(end);
+      },
+    };
+  }
+
   async function fetcher(parameters) {
     const current = token();
     if (!current) {
       show("missing");
       return failure("No API token yet. Paste one in the bar at the top; `rollcall token create` makes one.");
     }
+    const request = new AbortController();
     let response;
     try {
       response = await fetch(endpoint, {
         method: "POST",
+        signal: request.signal,
         credentials: "omit",
         headers: {
-          "accept": "application/graphql-response+json, application/json;q=0.9",
+          "accept": "application/graphql-response+json, application/json;q=0.9, text/event-stream;q=0.8",
           "content-type": "application/json",
           "authorization": "Bearer " + current,
         },
@@ -110,6 +158,9 @@ query WhoAmI {
       return failure("The server does not answer.");
     }
     show(response.status === 401 ? "refused" : "accepted");
+    if ((response.headers.get("content-type") || "").startsWith("text/event-stream")) {
+      return answersOf(response, request);
+    }
     try {
       return await response.json();
     } catch (_) {

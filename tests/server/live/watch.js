@@ -17,6 +17,7 @@ const client =
         connectionParams: { Authorization: authorization },
         retryAttempts: 20,
         retryWait: () => pause(100),
+        shouldRetry: () => true,
         on: {
           connected: () => say({ event: "connected" }),
           closed: (closed) => say({ event: "closed", code: closed.code }),
