@@ -15,7 +15,7 @@ PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-nightly check lint format bench lock browser clients sdk clean
+.PHONY: help demo test nights test-nightly check lint format bench lock browser clients sdk clean
 
 help:
 	@echo 'Rollcall: a GraphQL server over an inventory kept in step with Microsoft Entra ID.'
@@ -27,8 +27,11 @@ demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1
 test: lint  ## everything a laptop can prove in a few minutes
 	@$(BIN)/pytest tests --ignore=tests/sdk -m 'not ($(SLOW))' -n $(PYTEST_WORKERS) --dist worksteal
 
+nights: $(CHECK_READY)  ## 1,000 seeds of the simulation: changes, faults and crashes, then equality
+	@$(BIN)/pytest tests/sync/test_simulation.py --seeds 1000 -n $(PYTEST_WORKERS) --dist worksteal
+
 test-nightly: lint  ## 20,000 seeds of the simulation and 1,000 kills: hours
-	@$(BIN)/pytest tests/sync/test_simulation.py tests/sync/test_kill.py --nightly -n $(PYTEST_WORKERS) --dist worksteal
+	@$(BIN)/pytest tests/sync/test_simulation.py tests/sync/test_kill.py --seeds 20000 --kills 1000 -n $(PYTEST_WORKERS) --dist worksteal
 
 check: lint  ## format, lint, types, house rules and unit tests, in about a minute
 	@$(BIN)/pytest tests/house $(wildcard tests/unit) -m 'not ($(SLOW))'

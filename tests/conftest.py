@@ -31,7 +31,8 @@ settings.load_profile("repeatable")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options: in the slow levels a skipped test proves nothing and must not look like success."""
     parser.addoption("--no-skips", action="store_true", help="fail the run when a test is skipped")
-    parser.addoption("--nightly", action="store_true", help="as many seeds and kills as a night has time for")
+    parser.addoption("--seeds", type=int, default=120, help="how many seeds of the simulation to live through")
+    parser.addoption("--kills", type=int, default=200, help="how often to kill a syncing process")
     parser.addoption("--seed", type=int, help="live through this seed of the simulations alone")
 
 

@@ -240,3 +240,40 @@ async def test_pass_begins_anew_when_its_first_page_is_older_than_a_day(plain: I
     plain.clock.moved_s += DAY_S + 1
     assert (await plain.run()).status == "SUCCEEDED"
     assert await differences(plain) == []
+
+
+async def test_owner_that_changes_between_two_pages_of_a_round_is_not_kept(plain: Installation) -> None:
+    """A device on two pages, the first not written yet when the second is asked about: the last word counts."""
+    await plain.run()
+    plain.simulator.variants.change({"page_objects": 1, "replays": 1})
+    directory = plain.simulator.directory
+    owners, devices = list(directory.ids("users"))[-2:], list(directory.ids("devices"))[:2]
+    for number, device in enumerate(devices):
+        directory.update("devices", device, displayName=f"renamed-{number}")
+    for _, owner in list(directory.links("deviceOwners").all(devices[0])):
+        directory.unlink("deviceOwners", devices[0], owner)
+    directory.link("deviceOwners", devices[0], owners[0])
+    batches, is_held, holding, go_on = 0, asyncio.Event(), list[asyncio.Task[None]](), asyncio.Event()
+
+    async def hold() -> None:
+        async with plain.runtime.store.write():
+            is_held.set()
+            await go_on.wait()
+
+    async def between(scope: Any, receive: Any, send: Any, app: App) -> None:
+        nonlocal batches
+        batches += scope["path"].endswith("$batch")
+        if batches == 1 and not holding:
+            holding.append(asyncio.create_task(hold()))
+            await is_held.wait()
+        if batches == 3 and directory.unlink("deviceOwners", devices[0], owners[0]):
+            directory.link("deviceOwners", devices[0], owners[1])
+        await app(scope, receive, send)
+        if batches == 4:
+            go_on.set()
+
+    plain.simulator.faults = between
+    assert (await plain.run()).status == "SUCCEEDED"
+    await asyncio.gather(*holding)
+    assert batches >= 4
+    assert await differences(plain) == []

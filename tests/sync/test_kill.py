@@ -21,7 +21,7 @@ from tests.sync.installation import Installation
 from tests.sync.process import tenant
 from tests.sync.truth import differences
 
-KILLS, KILLS_NIGHTLY, BATCH = 200, 1_000, 50
+BATCH = 50
 ROOT = Path(__file__).parents[2]
 
 
@@ -98,8 +98,7 @@ async def assert_found(path: Path) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Share the kills out: each batch has a database of its own."""
     if "kill_seed" in metafunc.fixturenames:
-        kills = KILLS_NIGHTLY if metafunc.config.getoption("--nightly") else KILLS
-        metafunc.parametrize("kill_seed", range(kills // BATCH))
+        metafunc.parametrize("kill_seed", range(metafunc.config.getoption("--kills") // BATCH))
 
 
 def test_rows_are_those_of_the_cursor_after_every_kill(tmp_path: Path, kill_seed: int) -> None:

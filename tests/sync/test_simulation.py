@@ -4,7 +4,7 @@ Each seed is a night: random changes of the directory, faults, switches and cras
 is checked after every run: SUCCEEDED means that nothing is missing, and nothing goes that the directory still has.
 
     pytest tests/sync/test_simulation.py --seed 4711     # one night, again
-    make test-nightly                                    # many nights
+    make nights                                          # a thousand nights
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.sync.installation import Installation
 from tests.sync.seeded import Draft, Seeded, Shown, draw_round
 from tests.sync.truth import RELATIONS, differences
 
-SEEDS, SEEDS_NIGHTLY, BATCH = 120, 20_000, 10
+BATCH = 10
 ROUNDS_MAX = 2
 ENDED = ("SUCCEEDED", "PARTIAL", "FAILED")
 
@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make the batches: workers share them out."""
     if "seeds" in metafunc.fixturenames:
         one = metafunc.config.getoption("--seed")
-        last = SEEDS_NIGHTLY if metafunc.config.getoption("--nightly") else SEEDS
+        last = metafunc.config.getoption("--seeds")
         batches = [range(first, first + BATCH) for first in range(0, last, BATCH)] if one is None else [[one]]
         metafunc.parametrize("seeds", batches, ids=[f"seeds {batch[0]} to {batch[-1]}" for batch in batches])
 
