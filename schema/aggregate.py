@@ -20,11 +20,11 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
-from schema.candidate import SCAN_MAX, led
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
 from schema.generated import named, publish
+from schema.lead import led
 from schema.paging import FIRST_DEFAULT, FIRST_MAX
 from schema.scalars import JSON
 from schema.select import rows_of
@@ -130,8 +130,8 @@ def aggregate(target: str, description: str) -> Any:
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
         rows, _, found = narrowed(context.viewpoint, noun, arguments)
-        if found is not None:
-            chosen_rows = led(rows, noun.key, found, SCAN_MAX)
+        if leads := found.to_all():
+            chosen_rows = led(rows, noun.key, leads)
             rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
         chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
         return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
