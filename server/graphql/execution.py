@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -33,11 +34,14 @@ from server.graphql.errors import (
 )
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.request import GraphQLRequest
-from sync.errors import Forbidden, StoreSlow
+from sync.errors import Forbidden, StoreCrowded, StoreSlow
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
 COERCION_ERRORS_MAX = 20
+# Operations of one kind that the executor may be at; the last of more would wait longer than its caller does.
+EXECUTING_MAX = 64
+RETRY_AFTER_S = 1
 
 Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
 
@@ -123,6 +127,7 @@ class Execution:
         self._plans = plans
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
+        self._executing: Counter[OperationType] = Counter()
 
     async def execute(self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace) -> Answer:
         """Run an operation to its answer; everything that can go wrong in it becomes an error of the answer.
@@ -132,6 +137,9 @@ class Execution:
             context: given to every resolver.
             request_id: written into each error.
             trace: filled for the access log.
+
+        Raises:
+            Refused: 503, there is too much to do.
         """
         try:
             if self._admit is not None:
@@ -149,6 +157,9 @@ class Execution:
         except StoreSlow as slow:
             error = GraphQLError(slow.message, original_error=slow)
             return _answer(None, write_errors([error], request_id), "timeout", trace)
+        except StoreCrowded as crowded:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Refused(503, crowded.code, crowded.message, retryable=True, headers=headers) from None
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
@@ -190,6 +201,20 @@ class Execution:
         known = self._introspection.answer(prepared)
         if known is not None:
             return Answer(known, "executed")
+        kind = prepared.operation.operation
+        if self._executing[kind] >= EXECUTING_MAX:
+            raise StoreCrowded
+        self._executing[kind] += 1
+        try:
+            finished = await self._executed(prepared, context)
+        finally:
+            self._executing[kind] -= 1
+        answer = self._written(finished, request_id, trace)
+        if not finished.errors:
+            self._introspection.keep(prepared, answer.body)
+        return answer
+
+    async def _executed(self, prepared: Prepared, context: Any) -> ExecutionResult:
         name = prepared.operation.name
         result = execute(
             self._schema._schema,
@@ -201,11 +226,7 @@ class Execution:
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
             operation_extensions=None,
         )
-        finished = await result if isawaitable(result) else result
-        answer = self._written(finished, request_id, trace)
-        if not finished.errors:
-            self._introspection.keep(prepared, answer.body)
-        return answer
+        return await result if isawaitable(result) else result
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:
