@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Select
 
-from schema.compare import literals
 from schema.expr import And, Compare, Expr, Op, Or
 from schema.fields import LISTS, Noun
+from schema.like import literals
 from schema.select import is_indexed
 from sync.store import gram
 

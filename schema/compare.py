@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -22,17 +21,13 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from schema.expr import Op
 from schema.fields import Field, Kind
+from schema.like import escaped, like, like_any
 from sync.inventory.source import BITS
 from sync.store.function import version_key
 
-_ESCAPE = "\\"
-_REWRITTEN = re.compile(r'[\x00-\x1f"\\]')
-_PIECES = re.compile(r"\\(.)|[%_]|[^\\%_]+", re.DOTALL)
 Moment = Callable[[float], Any]
 NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
     Op.EQ: operator.eq,
@@ -61,7 +56,7 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
     if field.kind in (Kind.LIST, Kind.ADDRESSES):
         return _compare_list(field, op, value)
     if op in _PATTERNS:
-        return _like(_folded(field), op, value)
+        return like(column, _pattern(op, value))
     if op in _RELATIVE:
         return _RELATIVE[op](column, moment, value)
     if field.kind is Kind.VERSION and op in _ORDERED:
@@ -91,45 +86,7 @@ _RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bo
 }
 
 
-def literals(pattern: str) -> list[str]:
-    """Return the texts between the wildcards of a pattern of LIKE."""
-    found = [""]
-    for piece in _PIECES.finditer(pattern):
-        if piece[0] in ("%", "_"):
-            found.append("")
-        else:
-            found[-1] += piece[1] or piece[0]
-    return found
-
-
-def escaped(text: str) -> str:
-    """Return a text in the form that a pattern of LIKE takes for itself."""
-    return text.replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
-
-
-class _Alike(FunctionElement[str]):
-    """What LIKE compares instead of a text to ignore its letter case, as it does by itself in plain ASCII.
-
-    Folding is a call into Python, and most texts need none: one of as many bytes as characters is ASCII.
-    """
-
-    inherit_cache = True
-    type = Text()
-
-
-@compiles(_Alike)
-def _write(alike: _Alike, compiler: Any, **how: Any) -> str:
-    # Written by hand: a search has one of these for each word and column, and building them took half of its time.
-    (text,) = (compiler.process(clause, **how) for clause in alike.clauses)
-    return f"CASE WHEN length(CAST({text} AS BLOB)) = length({text}) THEN {text} ELSE fold({text}) END"
-
-
-# Made once a field: a search of many words compares the same ones again and again.
-@cache
-def _folded(field: Field) -> ColumnElement[Any]:
-    return _Alike(field.column)
-
-
+# Made once a field: a filter may compare the same one again and again.
 @cache
 def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
     """Return a list's elements as rows, the text that is compared in each, and that text folded."""
@@ -139,22 +96,8 @@ def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], Colum
     return elements, element, func.fold(element)
 
 
-def _like(folded: ColumnElement[Any], op: Op, value: str) -> ColumnElement[bool]:
-    """Compile a comparison with part of a text, in any letter case."""
-    text = value if op is Op.MATCHES else escaped(value.casefold())
-    return folded.like(_PATTERNS[op].format(text), escape=_ESCAPE)
-
-
-def _like_any(field: Field, op: Op, value: str) -> ColumnElement[bool]:
-    """Compile a comparison with part of an element's text; a list that holds it nowhere is not taken apart."""
-    elements, _, folded = _elements(field)
-    compared = elements.select().where(_like(folded, op, value)).exists()
-    parts = literals(value) if op is Op.MATCHES else [value.casefold()]
-    # JSON writes these in another way.
-    if any(_REWRITTEN.search(part) for part in parts):
-        return compared
-    whole = "%".join(["", *map(escaped, parts), ""])
-    return and_(_folded(field).like(whole, escape=_ESCAPE), compared)
+def _pattern(op: Op, value: str) -> str:
+    return _PATTERNS[op].format(value if op is Op.MATCHES else escaped(value.casefold()))
 
 
 def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
@@ -163,7 +106,7 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         return empty if value else not_(empty)
     if op in _PATTERNS:
-        return _like_any(field, op, value)
+        return like_any(column, field.element, _pattern(op, value))
     elements, element, folded = _elements(field)
     if op is Op.IN_NETWORK:
         return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()

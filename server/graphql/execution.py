@@ -40,7 +40,7 @@ log = structlog.stdlib.get_logger("rollcall.graphql")
 
 COERCION_ERRORS_MAX = 20
 # Operations of one kind that the executor may be at; the last of more would wait longer than its caller does.
-EXECUTING_MAX = 64
+EXECUTING_MAX = 32
 RETRY_AFTER_S = 1
 
 Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
