@@ -9,6 +9,7 @@ import pytest
 from schema import build_schema
 from schema.plan import Plans
 from tests.api.test_plan import asked
+from tests.api.test_statements import counted
 from tests.api.world import World
 
 # Document → the table that must not be scanned.
@@ -58,6 +59,33 @@ async def test_search_compares_the_rows_an_index_leads_to(office: World) -> None
         '{ assets(where: {os: {eq: "Windows"}, name: {contains: "abc"}}, orderBy: [{field: NAME}]) { nodes { id } } }'
     )
     assert "SEARCH assets USING INTEGER PRIMARY KEY (rowid=?)" in await steps_of(office, text)
+
+
+# What is grouped by → how the rows are read.
+GROUPED = {
+    "{field: OS}": "COVERING INDEX ix_assets_live_os",
+    "{field: TYPE}": "COVERING INDEX ix_assets_live_type",
+    "{field: OS}, {field: TYPE}": "INDEX ix_assets_live_id",
+    "{field: MANUFACTURER}": "INDEX ix_assets_live_id",
+    "{field: NAMES}": "INDEX ix_assets_live_id",
+}
+
+
+@pytest.mark.parametrize("keys", GROUPED)
+async def test_groups_are_counted_through_their_index_or_row_by_row(office: World, keys: str) -> None:
+    """An index that has all that is asked, or else the order in which the rows lie."""
+    caller = office.caller()
+    text = f"{{ assetsAggregate(groupBy: [{keys}]) {{ groups {{ count }} groupCount }} }}"
+    with counted(office) as statements:
+        assert await caller.data(text)
+    assert len(statements) == 2
+    for statement in statements:
+
+        def explain(connection: sqlite3.Connection, statement: str = statement) -> list[str]:
+            return [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, [1] * statement.count("?"))]
+
+        steps = office.runtime.store.here.run(explain, time_s=1)
+        assert any(GROUPED[keys] in step for step in steps), steps
 
 
 # A condition whose rows an index counts before a page is walked in another order → that index.

@@ -62,7 +62,8 @@ def test_extension_attributes_can_be_filtered_one_by_one() -> None:
     """Each of the fifteen is a condition, and a keyword by Graph's own name."""
     for number in range(1, 16):
         assert find(NOUNS["Asset"], f"@azuread.dev.extensionAttributes.extensionAttribute{number}") is not None
-        assert f"extensionAttribute{number}" in SCHEMA.type_map["AzureAdDeviceWhere"].fields  # type: ignore[union-attr]
+        where: Any = SCHEMA.type_map["AzureAdDeviceWhere"]
+        assert f"extensionAttribute{number}" in where.fields
 
 
 def test_exceptions_are_properties_that_are_really_missing() -> None:
