@@ -5,7 +5,6 @@ Never logs a document, a variable or an answer.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ from server.graphql.errors import (
 )
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.request import GraphQLRequest
+from server.soon import soon
 from sync.errors import Forbidden, StoreCrowded, StoreSlow
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
@@ -147,8 +147,7 @@ class Execution:
             kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
             if kept is not None:
                 return Answer(kept.body, "executed", kept)
-            async with asyncio.timeout(self._timeout_s):
-                return await self._run(prepared, context, request_id, trace)
+            return await soon(self._run(prepared, context, request_id, trace), self._timeout_s)
         except DocumentRejected as rejected:
             return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:

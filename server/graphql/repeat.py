@@ -6,10 +6,9 @@ answer is not that of a plan are never kept, and neither is a token: requests ar
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.recent import Recent
 from server.graphql.handler import GraphQLEndpoint, Read, Reply
+from server.soon import soon
 
 # Each entry holds a prepared operation with its variables, a few times the size of its body.
 REQUESTS_MAX = 1_024
@@ -99,7 +99,7 @@ class _Body:
     async def first(self, timeout_s: float) -> Message | None:
         """Wait for the first message; None if it is late or no body."""
         try:
-            self._message = await _soon(self._receive(), timeout_s)
+            self._message = await soon(self._receive(), timeout_s)
         except TimeoutError:
             return None
         return self._message if self._message["type"] == "http.request" else None
@@ -108,40 +108,6 @@ class _Body:
         """Return the next message."""
         message, self._message = self._message, None
         return message if message is not None else await self._receive()
-
-
-async def _soon(receiving: Awaitable[Message], timeout_s: float) -> Message:
-    """Wait for a message, which nearly always is there already: a deadline would cost a tenth of the request."""
-    step = receiving.__await__()
-    try:
-        pending = next(step)
-    except StopIteration as there:
-        message: Message = there.value
-        return message
-    async with asyncio.timeout(timeout_s):
-        return await _Rest(step, pending)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """What is left of a step that waits for something.
-
-    Args:
-        step: has begun.
-        pending: what it waits for.
-    """
-
-    step: Generator[Any, Any, Message]
-    pending: Any
-
-    def __await__(self) -> Generator[Any, Any, Message]:
-        try:
-            yield self.pending
-        except BaseException:
-            # Given up: it cleans up behind itself.
-            self.step.close()
-            raise
-        return (yield from self.step)
 
 
 class _Notes:
