@@ -7,6 +7,7 @@ import sys
 
 import uvloop
 
+from bench.attack import attack_table
 from bench.growth import growth_table
 from bench.inventory import Size
 from bench.query import query_table
@@ -17,6 +18,7 @@ async def tables(*, full: bool) -> None:
     """Run every benchmark and print its table."""
     print(await query_table(Size()), end="\n\n")
     print(await growth_table((10_000, 100_000, 1_000_000) if full else (10_000, 100_000)), end="\n\n")
+    print(await attack_table(1_000_000 if full else 100_000), end="\n\n")
     print(await sync_table(full=full))
 
 

@@ -185,7 +185,7 @@ def _time(number: int) -> str:
 
 
 def _write(connection: sqlite3.Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    statement = str(insert_into(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))  # type: ignore[no-untyped-call]
+    statement = str(insert_into(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
     columns = list(table.columns)
     batch: list[list[Any]] = []
     for row in rows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import orjson
@@ -20,14 +20,14 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
-from schema.candidate import SCAN_MAX, led
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
 from schema.generated import named, publish
+from schema.lead import as_they_lie, by_itself, led
 from schema.paging import FIRST_DEFAULT, FIRST_MAX
 from schema.scalars import JSON
-from schema.select import rows_of
+from schema.select import is_indexed, rows_of
 from sync.errors import BadInput
 from sync.inventory.source import AZUREAD
 from sync.store.tables import devices, raw
@@ -130,10 +130,13 @@ def aggregate(target: str, description: str) -> Any:
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
         rows, _, found = narrowed(context.viewpoint, noun, arguments)
-        if found is not None:
-            chosen_rows = led(rows, noun.key, found, SCAN_MAX)
+        if leads := found.to_all():
+            chosen_rows = led(rows, noun.key, leads)
             rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
         chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
+        if not leads and not found.ranges and not _is_counted(chosen):
+            rows = as_they_lie(noun, rows)
+            chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
         return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
 
     arguments = narrowing(target) | {
@@ -178,6 +181,11 @@ def _group_by_input(noun: Noun) -> Any:
     body |= {name: strawberry.field(default=UNSET, description=text) for name, (_, text) in fields.items()}
     description = f"What to group rows of {noun.name} by; exactly one."
     return strawberry.input(type(f"{noun.name}GroupBy", (), body), one_of=True, description=description)
+
+
+def _is_counted(chosen: list[Key]) -> bool:
+    """Tell whether an index alone has what is grouped by."""
+    return not chosen or (len(chosen) == 1 and is_indexed(chosen[0].column))
 
 
 def _first(first: int | None) -> int:

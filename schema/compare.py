@@ -7,14 +7,27 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, TableValuedAlias, Text, and_, cast, false, func, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    TableValuedAlias,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
 
 from schema.expr import Op
 from schema.fields import Field, Kind
+from schema.like import escaped, like, like_any
 from sync.inventory.source import BITS
 from sync.store.function import version_key
 
-_ESCAPE = "\\"
 Moment = Callable[[float], Any]
 NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
     Op.EQ: operator.eq,
@@ -43,7 +56,7 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
     if field.kind in (Kind.LIST, Kind.ADDRESSES):
         return _compare_list(field, op, value)
     if op in _PATTERNS:
-        return _like(_folded(field), op, value)
+        return like(column, _pattern(op, value))
     if op in _RELATIVE:
         return _RELATIVE[op](column, moment, value)
     if field.kind is Kind.VERSION and op in _ORDERED:
@@ -73,17 +86,7 @@ _RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bo
 }
 
 
-def escaped(text: str) -> str:
-    """Return a text in the form that a pattern of LIKE takes for itself."""
-    return text.replace(_ESCAPE, _ESCAPE * 2).replace("%", _ESCAPE + "%").replace("_", _ESCAPE + "_")
-
-
-# Made once a field: a search of many words compares the same ones again and again.
-@cache
-def _folded(field: Field) -> ColumnElement[Any]:
-    return func.fold(field.column)
-
-
+# Made once a field: a filter may compare the same one again and again.
 @cache
 def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
     """Return a list's elements as rows, the text that is compared in each, and that text folded."""
@@ -93,10 +96,8 @@ def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], Colum
     return elements, element, func.fold(element)
 
 
-def _like(folded: ColumnElement[Any], op: Op, value: str) -> ColumnElement[bool]:
-    """Compile a comparison with part of a text, in any letter case."""
-    text = value if op is Op.MATCHES else escaped(value.casefold())
-    return folded.like(_PATTERNS[op].format(text), escape=_ESCAPE)
+def _pattern(op: Op, value: str) -> str:
+    return _PATTERNS[op].format(value if op is Op.MATCHES else escaped(value.casefold()))
 
 
 def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
@@ -104,9 +105,9 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         return empty if value else not_(empty)
-    elements, element, folded = _elements(field)
     if op in _PATTERNS:
-        return elements.select().where(_like(folded, op, value)).exists()
+        return like_any(column, field.element, _pattern(op, value))
+    elements, element, folded = _elements(field)
     if op is Op.IN_NETWORK:
         return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:

@@ -12,13 +12,13 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.arguments import ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
-from schema.candidate import Candidates, candidates
 from schema.context import Context
 from schema.expr import Expr
 from schema.fields import NOUNS, Field, Noun, referring, related
 from schema.filters import expression, where_input
 from schema.form import FORM, Every, Linked, Many, One, Pairs
 from schema.generated import get, named, publish
+from schema.lead import Ways, ways
 from schema.listing import Listed, Listing, count_rows, nested, read_rows
 from schema.paging import SortKey, Window, window
 from schema.select import row_columns, rows_of
@@ -159,10 +159,8 @@ def narrowing(target: str) -> dict[str, Any]:
     return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
 
 
-def narrowed(
-    viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]
-) -> tuple[Select[Any], Expr, Candidates | None]:
-    """Select the rows that a caller may see and means; say which condition chose them, and what leads to them.
+def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
+    """Select the rows that a caller may see and means; say which condition chose them, and what indexes know of it.
 
     Raises:
         BadInput: the condition cannot be used.
@@ -170,7 +168,7 @@ def narrowed(
     """
     expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
     rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
-    return rows, expr, candidates(noun, expr, viewpoint.principal.organization_id)
+    return rows, expr, ways(noun, expr, viewpoint)
 
 
 def given(value: Any) -> Any:
@@ -209,7 +207,7 @@ def listing_of(
         key=noun.key,
         columns=columns,
         keys=sort_keys(noun, arguments.get("order_by", UNSET)),
-        candidates=found,
+        ways=found,
     )
     pairs = form.transitive if is_transitive else form.pairs
     return listing if pairs is None else nested(listing, pairs, noun)

@@ -56,6 +56,8 @@ class Context:
         self._is_over = False
         # Resolvers run side by side, but a connection takes one statement at a time.
         self._turn = asyncio.Lock()
+        # What waits for the snapshot to begin.
+        self._opening: asyncio.Future[Any] | None = None
         self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
 
     async def __aenter__(self) -> Self:
@@ -63,6 +65,10 @@ class Context:
 
     async def __aexit__(self, *_: object) -> None:
         self._is_over = True
+        if self._opening is not None:
+            self._opening.cancel()
+        elif self._turn.locked():
+            self.runtime.store.asker.break_off()
         # Most operations are answered by a plan and open nothing.
         if self._snapshot is not None or self._turn.locked():
             await self.refresh()
@@ -78,10 +84,12 @@ class Context:
         """Run a read in the operation's snapshot; `given` are the values of its own parameters.
 
         A resolver may be cancelled because its neighbour failed; the statement is finished all the same, because
-        one that is broken off would take the connection with it.
+        cancelling one would take the connection with it. When the operation itself is over, the statement ends too.
         """
-        rows: Sequence[RowMapping] = await asyncio.shield(asyncio.ensure_future(self._fetch(statement, given)))
-        return rows
+        reading = asyncio.ensure_future(self._fetch(statement, given))
+        # Who gave up does not ask how it ended.
+        reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(reading)
 
     async def _fetch(self, statement: AnySelect, given: Mapping[str, Any] | None) -> Sequence[RowMapping]:
         async with self._turn:
@@ -89,7 +97,11 @@ class Context:
                 # A resolver whose neighbour's failure ended the operation: a snapshot for it would never be given back.
                 raise asyncio.CancelledError
             if self._snapshot is None:
-                self._snapshot = await self._stack.enter_async_context(self.runtime.store.read())
+                self._opening = asyncio.ensure_future(self._stack.enter_async_context(self.runtime.store.asker.read()))
+                try:
+                    self._snapshot = await self._opening
+                finally:
+                    self._opening = None
             # The snapshot outlives this block, so it cannot name the driver's errors for us.
             with translated():
                 result: Sequence[RowMapping] = (await self._snapshot.execute(statement, given)).mappings().all()

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
-    Column,
     ColumnElement,
     FromClause,
     Integer,
@@ -23,10 +22,10 @@ from sqlalchemy import (
 )
 
 from schema.access import Principal
-from schema.candidate import SCAN_MAX, WALK_MAX, Candidates, led
 from schema.context import Context
 from schema.fields import Noun
 from schema.form import Pairs
+from schema.lead import NOTHING_KNOWN, Ways, led
 from schema.paging import CursorCodec, SortKey, Window, behind
 from schema.relations import are_unique
 from schema.select import KEYS, asked_keys, keys_text, parameter, rows_of_keys
@@ -50,7 +49,7 @@ class Listing:
         keys: the order; the last one is unique.
         near: the parents whose lists these are, if they are nested.
         attach: joins to (parents and keys) what `columns` are read from, by a condition.
-        candidates: leads to the rows that can be meant, if an index knows them and there are no parents.
+        ways: what indexes know of the filter, if there are no parents.
     """
 
     name: str
@@ -61,7 +60,7 @@ class Listing:
     keys: tuple[SortKey, ...]
     near: TableValuedAlias | None = None
     attach: Attach | None = None
-    candidates: Candidates | None = None
+    ways: Ways = NOTHING_KNOWN
 
     @property
     def identity(self) -> bytes:
@@ -79,7 +78,7 @@ def codec_of(listing: Listing, organization_id: int, parent: int | None, key: by
 def nested(listing: Listing, pairs: Pairs, noun: Noun) -> Listing:
     """Narrow a list to what a relation leads to from each parent; two ways to the same row count once."""
     selected, near = pairs(), asked_keys("parents")
-    listing = replace(listing, near=near, attach=partial(_outer, noun.table), candidates=None)
+    listing = replace(listing, near=near, attach=partial(_outer, noun.table), ways=NOTHING_KNOWN)
     parent, target = (related := selected.subquery()).columns
     rows = listing.rows.join_from(noun.table, related, target == noun.key).where(parent == near.c.value)
     if not are_unique(selected):
@@ -102,9 +101,8 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     """
     chosen = listing.rows if values is None else listing.rows.where(behind(keys, values))
     order, size = [key.term() for key in keys], parameter("size", Integer())
-    if listing.candidates is not None:
-        most = WALK_MAX if _is_walked(keys[0]) else SCAN_MAX
-        few = led(chosen.order_by(*order), listing.key, listing.candidates, most, size)
+    if leads := listing.ways.to_page(keys[0]):
+        few = led(chosen.order_by(*order), listing.key, leads, size)
         page = select(listing.key).where(listing.key.in_(few)).order_by(*order)
         return page.with_only_columns(*listing.columns, maintain_column_froms=True)
     page = chosen.order_by(*order).limit(size)
@@ -118,20 +116,11 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     return statement.order_by(listing.near.c.key, found.c.key)
 
 
-def _is_walked(key: SortKey) -> bool:
-    """Tell whether an index has an organization's rows in the order of a column."""
-    column = key.column
-    if not isinstance(column, Column) or key.nulls_first is key.is_descending:
-        return False
-    walked = ["organization_id", "deleted_at", column.name]
-    return any([one.name for one in index.columns] == walked for index in column.table.indexes)
-
-
 def count_of(listing: Listing) -> Select[Any]:
     """Select the number of rows of the whole list, of each parent."""
     number, near = func.count().label("number"), listing.near
-    if listing.candidates is not None:
-        return select(number).select_from(led(listing.rows, listing.key, listing.candidates, SCAN_MAX).subquery())
+    if leads := listing.ways.to_all():
+        return select(number).select_from(led(listing.rows, listing.key, leads).subquery())
     if near is None:
         return listing.rows.with_only_columns(number, maintain_column_froms=True)
     counted = select(number).select_from(listing.rows.correlate(near).subquery("page"))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Select,
+    Table,
     TableValuedAlias,
     Text,
     bindparam,
@@ -47,6 +48,13 @@ def row_columns(noun: Noun) -> list[ColumnElement[Any]]:
 def rows_of(noun: Noun, principal: Principal) -> Select[Any]:
     """Select the rows of a noun that a caller may see."""
     return select(noun.key).where(noun.visible, noun.scope(principal))
+
+
+@cache
+def is_indexed(column: ColumnElement[Any]) -> bool:
+    """Tell whether an index has an organization's rows by a column alone."""
+    table, wanted = getattr(column, "table", None), ["organization_id", "deleted_at", getattr(column, "name", "")]
+    return isinstance(table, Table) and any([one.name for one in index.columns] == wanted for index in table.indexes)
 
 
 def parameter(name: str, type_: TypeEngine[Any]) -> Any:

@@ -77,8 +77,10 @@ async def until_void(runtime: Runtime, principal: Principal) -> None:
 
 
 def _principal(found: AnyRow, scope: Scope) -> Principal:
-    scope.setdefault("state", {})["token_id"] = found.id
-    return _made(found.id, found.organization_id, found.role, found.name)
+    # Taken apart at once: a row's names are looked up anew each time.
+    token_id, organization_id, role, name, _ = found
+    scope.setdefault("state", {})["token_id"] = token_id
+    return _made(token_id, organization_id, role, name)
 
 
 @lru_cache(maxsize=KNOWN_MAX)

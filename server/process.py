@@ -24,7 +24,7 @@ from sync.runtime import Runtime
 
 log = structlog.stdlib.get_logger("rollcall.server")
 
-BACKLOG = 512
+BACKLOG = 2_048
 KEEP_ALIVE_S = 30
 GRACE_S = 5
 ENVELOPE_BYTES = 4_096

@@ -15,6 +15,7 @@
     │   ├── StoreUnreadable       damaged, foreign or not writable
     │   ├── StoreBusy             somebody else holds a lock for too long
     │   ├── StoreSlow             a read did not end in its time
+    │   ├── StoreCrowded          more reads wait than could be answered in time
     │   └── StoreFull             no space left
     ├── VaultError                a secret cannot be sealed or opened
     │   ├── KeyUnusable           the key file is missing, malformed or the wrong one
@@ -142,6 +143,13 @@ class StoreSlow(StoreError):
     """The database took too long; ask for less at once, or with a filter it has an index for."""
 
     code = "TIMEOUT"
+    retryable = True
+
+
+class StoreCrowded(StoreError):
+    """The server has more to do than it can answer in time; try again."""
+
+    code = "OVERLOADED"
     retryable = True
 
 

@@ -29,20 +29,44 @@ class Where(enum.IntEnum):
 TIME_S = {Where.HERE: 0.05, Where.QUICK: 0.5, Where.SLOW: STATEMENT_S}
 # What ends sooner than this in a lane moves back: it was the machine that was slow, or another argument.
 BACK_S = 0.025
+# After a plan has held up the others, so long no other is tried beside them that was not quick there before.
+WARY_S = 1.0
+
+
+@dataclass(slots=True)
+class Caution:
+    """What all plans of a process learn of one that was slow beside the requests."""
+
+    clock: Clock
+    until_s: float = 0.0
+
+    def first(self) -> Where:
+        """Return where a plan starts of which nothing is known."""
+        return Where.QUICK if self.clock.monotonic() < self.until_s else Where.HERE
+
+    def learn(self) -> None:
+        """Be wary from now on."""
+        self.until_s = self.clock.monotonic() + WARY_S
 
 
 @dataclass(slots=True)
 class Pace:
-    """How fast a plan has been, by a clock."""
+    """How fast a plan has been.
 
-    clock: Clock
-    where: Where = Where.HERE
+    Args:
+        caution: shared by all plans of a process.
+        where: it runs next.
+    """
+
+    caution: Caution
+    where: Where
 
     async def run(self, store: Store, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a plan's work where it holds up nobody.
 
         Raises:
             StoreSlow: it took longer than any read may.
+            StoreCrowded: too many others wait where it would run.
         """
         while True:
             where = self.where
@@ -54,13 +78,16 @@ class Pace:
             except StoreSlow:
                 if where is Where.SLOW:
                     raise
+                if where is Where.HERE:
+                    self.caution.learn()
                 self.where = max(self.where, Where(where + 1))
             else:
                 if took_s < BACK_S:
-                    self.where = Where.HERE
+                    self.where = self.caution.first()
                 return answer
 
     def _timed(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> tuple[T, float]:
-        started = self.clock.monotonic()
+        clock = self.caution.clock
+        started = clock.monotonic()
         answer = work(connection)
-        return answer, self.clock.monotonic() - started
+        return answer, clock.monotonic() - started

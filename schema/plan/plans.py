@@ -18,14 +18,14 @@ from schema.access import Principal, Role
 from schema.listing import CURSOR_PURPOSE
 from schema.plan.collect import Collector, flag_names
 from schema.plan.level import Run
-from schema.plan.pace import Pace
+from schema.plan.pace import Caution, Pace
 from schema.plan.page import Bound
 from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, Refused
 from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
 from schema.recent import Recent
-from sync.errors import BadInput, Forbidden, StoreSlow
+from sync.errors import BadInput, Forbidden, StoreCrowded, StoreSlow
 from sync.runtime import Runtime
 
 PLANS_MAX = 256
@@ -108,6 +108,7 @@ class Plans:
         self.kept: Recent[Plan | None] = Recent(plans_max)
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
+        self._caution = Caution(runtime.clock)
 
     def recall(self, asked: Asked, principal: Principal) -> Response | None:
         """Return an answer that is kept and still counts."""
@@ -118,6 +119,7 @@ class Plans:
 
         Raises:
             StoreSlow: it took too long, and would take the executor longer.
+            StoreCrowded: too many others wait.
         """
         store, key = self._runtime.store, asked.key(principal)
         commits = store.commits
@@ -126,7 +128,7 @@ class Plans:
             if binding is None:
                 return None
             body, is_timed = await self._run(binding, principal)
-        except StoreSlow:
+        except (StoreSlow, StoreCrowded):
             raise
         except (BadInput, Forbidden, Gave):
             # The executor finds the same, and knows its path and place.
@@ -168,7 +170,7 @@ class Plans:
             program = ProgramCompiler(self._schema, collector, anyone(role)).compile(asked.operation)
         except Refused:
             return None
-        return Plan(program, Pace(self._runtime.clock))
+        return Plan(program, Pace(self._caution, self._caution.first()))
 
     async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool]:
         """Return the response, and whether it depends on the time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from schema.compare import escaped
 from schema.expr import (
     EVERYTHING,
     NOTHING,
@@ -21,6 +20,7 @@ from schema.expr import (
 )
 from schema.fields import NOUNS, Kind
 from schema.ids import decode_id
+from schema.like import escaped
 from schema.search.keyword import Keyword
 from schema.search.value import Reading, choose, condition, never, number, source, time, yes
 from sync.errors import BadInput

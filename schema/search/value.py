@@ -11,10 +11,10 @@ from ipaddress import ip_network
 from typing import NoReturn
 
 from schema.attribute import ALIASES
-from schema.compare import escaped
 from schema.expr import EVERYTHING, NOTHING, And, Compare, Expr, Op
 from schema.fields import Field, Kind
 from schema.ids import decode_id
+from schema.like import escaped
 from schema.scalars import parse_duration, parse_time
 from schema.search.token import Term, bad_search
 from sync.clock import timestamp

@@ -5,8 +5,8 @@ Never logs a document, a variable or an answer.
 
 from __future__ import annotations
 
-import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -40,11 +40,15 @@ from server.graphql.errors import (
 )
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.request import GraphQLRequest
-from sync.errors import Forbidden, RollcallError, StoreSlow
+from server.soon import soon
+from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
 COERCION_ERRORS_MAX = 20
+# Operations of one kind that the executor may be at; the last of more would wait longer than its caller does.
+EXECUTING_MAX = 32
+RETRY_AFTER_S = 1
 
 Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
 
@@ -130,6 +134,7 @@ class Execution:
         self._plans = plans
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
+        self._executing: Counter[OperationType] = Counter()
 
     async def execute(self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace) -> Answer:
         """Run an operation to its answer; everything that can go wrong in it becomes an error of the answer.
@@ -139,6 +144,9 @@ class Execution:
             context: given to every resolver.
             request_id: written into each error.
             trace: filled for the access log.
+
+        Raises:
+            Refused: 503, there is too much to do.
         """
         try:
             if self._admit is not None:
@@ -146,14 +154,16 @@ class Execution:
             kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
             if kept is not None:
                 return Answer(kept.body, "executed", kept)
-            async with asyncio.timeout(self._timeout_s):
-                return await self._run(prepared, context, request_id, trace)
+            return await soon(self._run(prepared, context, request_id, trace), self._timeout_s)
         except DocumentRejected as rejected:
             return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:
             return _failure(forbidden, "forbidden", request_id, trace)
         except StoreSlow as slow:
             return _failure(slow, "timeout", request_id, trace)
+        except StoreCrowded as crowded:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Refused(503, crowded.code, crowded.message, retryable=True, headers=headers) from None
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
@@ -202,9 +212,8 @@ class Execution:
         return map_source_to_response_event(executor, found, self._one_event)
 
     async def _one_event(self, executor: Executor[Any]) -> Any:
-        async with asyncio.timeout(self._timeout_s):
-            result = execute_subscription_event(executor)
-            return await result if isawaitable(result) else result
+        result = execute_subscription_event(executor)
+        return await soon(result, self._timeout_s) if isawaitable(result) else result
 
     def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False) -> Prepared:
         """Find out what a request asks for.
@@ -245,6 +254,20 @@ class Execution:
         known = self._introspection.answer(prepared)
         if known is not None:
             return Answer(known, "executed")
+        kind = prepared.operation.operation
+        if self._executing[kind] >= EXECUTING_MAX:
+            raise StoreCrowded
+        self._executing[kind] += 1
+        try:
+            finished = await self._executed(prepared, context)
+        finally:
+            self._executing[kind] -= 1
+        answer = self._written(finished, request_id, trace)
+        if not finished.errors:
+            self._introspection.keep(prepared, answer.body)
+        return answer
+
+    async def _executed(self, prepared: Prepared, context: Any) -> ExecutionResult:
         name = prepared.operation.name
         result = execute(
             self._schema._schema,
@@ -256,11 +279,7 @@ class Execution:
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
             operation_extensions=None,
         )
-        finished = await result if isawaitable(result) else result
-        answer = self._written(finished, request_id, trace)
-        if not finished.errors:
-            self._introspection.keep(prepared, answer.body)
-        return answer
+        return await result if isawaitable(result) else result
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:

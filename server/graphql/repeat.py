@@ -6,7 +6,6 @@ answer is not that of a plan are never kept, and neither is a token: requests ar
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.recent import Recent
 from server.graphql.handler import GraphQLEndpoint, Read, Reply
+from server.soon import soon
 
 # Each entry holds a prepared operation with its variables, a few times the size of its body.
 REQUESTS_MAX = 1_024
@@ -99,8 +99,7 @@ class _Body:
     async def first(self, timeout_s: float) -> Message | None:
         """Wait for the first message; None if it is late or no body."""
         try:
-            async with asyncio.timeout(timeout_s):
-                self._message = await self._receive()
+            self._message = await soon(self._receive(), timeout_s)
         except TimeoutError:
             return None
         return self._message if self._message["type"] == "http.request" else None

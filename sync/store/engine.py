@@ -20,9 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sync.clock import Clock, SystemClock
-from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreUnreadable
+from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreSlow, StoreUnreadable
 from sync.store.function import register
-from sync.store.lane import Lane, Reader
+from sync.store.lane import STEPS, Lane, Reader, Watch
 from sync.store.plain import in_thread
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
-BEGIN_WRITE = "BEGIN IMMEDIATE"
+BEGIN_WRITE, BEGIN_READ = "BEGIN IMMEDIATE", "BEGIN DEFERRED"
 # A row whose columns are known by name at the place that reads them.
 AnyRow = Row[*tuple[Any, ...]]
 WRITER_PRAGMAS = (
@@ -44,6 +44,8 @@ WRITER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=4000",
 )
 STATEMENT_S = 5.0
+# A statement that no plan runs, such as one that groups a whole inventory: as long as a request may take.
+ASKED_S = 10.0
 # Where a write connection notes what its transaction changes: (key, what) → version; see sync/events.py.
 CHANGED = "changed"
 Changed = dict[tuple[int, str], int]
@@ -53,13 +55,17 @@ READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA te
 class Store:
     """The open database: `write()` for one transaction at a time, `read()` for a consistent snapshot.
 
-    Jobs on the driver's own connection run `here`, in the thread that asks, or in a lane: a slow one never holds up
-    quick ones.
+    What callers ask for is read apart from what the server itself has to know, so that it never waits for them. Jobs on
+    the driver's own connection run `here`, in the thread that asks, or in a lane; operations that no plan answers are
+    the `asker`'s. A slow one never holds up quick ones.
     """
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, here: Reader, quick: Lane, slow: Lane) -> None:
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, asker: Asker, here: Reader, quick: Lane, slow: Lane
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self.asker = asker
         self._turn = asyncio.Lock()
         self.here, self.quick, self.slow = here, quick, slow
         # Grows with each write transaction: what was read at a number is still so while the number is the same.
@@ -73,7 +79,8 @@ class Store:
         clock, connect = clock or SystemClock(), partial(_connect, path)
         return cls(
             _sqlite_engine(path, WRITER_PRAGMAS, BEGIN_WRITE),
-            _sqlite_engine(path, READER_PRAGMAS, "BEGIN DEFERRED"),
+            _sqlite_engine(path, READER_PRAGMAS, BEGIN_READ),
+            Asker(_sqlite_engine(path, READER_PRAGMAS, BEGIN_READ), Watch(clock, ASKED_S)),
             Reader(partial(_connect, path, timeout_s=0), clock),
             Lane(Reader(connect, clock), clock, "store-quick"),
             Lane(Reader(connect, clock), clock, "store-slow"),
@@ -136,8 +143,46 @@ class Store:
         self.here.close()
         await self.quick.close()
         await self.slow.close()
+        await self.asker.close()
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+class Asker:
+    """Reads for callers whose operation no plan answers: one at a time, each statement with a deadline.
+
+    Args:
+        engine: of a reader of its own.
+        watch: what the connection looks at while a statement runs.
+    """
+
+    def __init__(self, engine: AsyncEngine, watch: Watch) -> None:
+        self.engine, self.watch = engine, watch
+        self._turn = asyncio.Lock()
+        event.listen(engine.sync_engine, "connect", self._watched)
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: watch.start())
+
+    def _watched(self, connection: Any, _record: Any) -> None:
+        connection.run_async(lambda driver: driver.set_progress_handler(self.watch.is_over, STEPS))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Run one read transaction; who waits for it may give up.
+
+        Raises:
+            StoreSlow: a statement took longer than any may.
+        """
+        with translated():
+            async with self._turn, self.engine.begin() as connection:
+                yield connection
+
+    def break_off(self) -> None:
+        """End the statement that runs: nobody waits for it any more."""
+        self.watch.end()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.engine.dispose()
 
 
 @contextmanager
@@ -154,6 +199,8 @@ def translated() -> Iterator[None]:
 def store_error(error: BaseException | None) -> RollcallError:
     """Name what happened to the database."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    if name == "SQLITE_INTERRUPT":
+        return StoreSlow(time_s=ASKED_S)
     if name.startswith("SQLITE_FULL"):
         return StoreFull(hint="Free space on the data directory's disk; Rollcall goes on by itself.")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sync.clock import Clock
-from sync.errors import StoreSlow
+from sync.errors import StoreCrowded, StoreSlow
 
 T = TypeVar("T")
 # Steps of SQLite's machine between two looks at the clock: about a millisecond.
 STEPS = 20_000
+# Jobs that may wait for one thread, or be worked on there: the last of more would wait longer than its caller does.
+JOBS_MAX = 32
 
 
 @dataclass(eq=False)
@@ -32,6 +34,10 @@ class Watch:
     def start(self) -> None:
         """Begin to count."""
         self.deadline_s = self.clock.monotonic() + self.time_s
+
+    def end(self) -> None:
+        """Let the time be over."""
+        self.deadline_s = 0.0
 
     def is_over(self) -> bool:
         """Tell whether the job must end."""
@@ -96,6 +102,7 @@ class Lane:
         self._reader, self._clock = reader, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._is_closed = False
+        self._jobs = 0
 
     async def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
         """Run a job that sees one snapshot and return what it returns.
@@ -104,12 +111,17 @@ class Lane:
 
         Raises:
             StoreSlow: the job took longer than `time_s`, the wait for the lane aside.
+            StoreCrowded: too many jobs wait already.
         """
+        if self._jobs >= JOBS_MAX:
+            raise StoreCrowded
         watch = Watch(self._clock, time_s)
+        self._jobs += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.perform, work, watch)
         finally:
             watch.is_abandoned = True
+            self._jobs -= 1
 
     async def close(self) -> None:
         """Finish the jobs that wait, and close the connection; closing twice does nothing more."""

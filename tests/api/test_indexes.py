@@ -9,6 +9,7 @@ import pytest
 from schema import build_schema
 from schema.plan import Plans
 from tests.api.test_plan import asked
+from tests.api.test_statements import counted
 from tests.api.world import World
 
 # Document → the table that must not be scanned.
@@ -39,6 +40,8 @@ COUNTED = {
     '{ assets(search: "owner:smith") { nodes { id } } }': "SCAN grams",
     '{ assets(search: "10.1.2.3") { nodes { id } } }': "SCAN grams",
     '{ users(search: "smith", orderBy: [{field: DISPLAY_NAME}]) { nodes { id } } }': "SCAN grams",
+    '{ assets(where: {manufacturer: {eq: "Contoso"}}, orderBy: [{field: NAME}]) { nodes { id } } }': "SCAN grams",
+    '{ users(where: {department: {in: ["Sales", "Legal"]}}) { totalCount } }': "SCAN grams",
     '{ groups(where: {email: {endsWith: "@contoso.example"}}) { nodes { id } } }': "SCAN grams",
 }
 
@@ -56,6 +59,53 @@ async def test_search_compares_the_rows_an_index_leads_to(office: World) -> None
         '{ assets(where: {os: {eq: "Windows"}, name: {contains: "abc"}}, orderBy: [{field: NAME}]) { nodes { id } } }'
     )
     assert "SEARCH assets USING INTEGER PRIMARY KEY (rowid=?)" in await steps_of(office, text)
+
+
+# What is grouped by → how the rows are read.
+GROUPED = {
+    "{field: OS}": "COVERING INDEX ix_assets_live_os",
+    "{field: TYPE}": "COVERING INDEX ix_assets_live_type",
+    "{field: OS}, {field: TYPE}": "INDEX ix_assets_live_id",
+    "{field: MANUFACTURER}": "INDEX ix_assets_live_id",
+    "{field: NAMES}": "INDEX ix_assets_live_id",
+}
+
+
+@pytest.mark.parametrize("keys", GROUPED)
+async def test_groups_are_counted_through_their_index_or_row_by_row(office: World, keys: str) -> None:
+    """An index that has all that is asked, or else the order in which the rows lie."""
+    caller = office.caller()
+    text = f"{{ assetsAggregate(groupBy: [{keys}]) {{ groups {{ count }} groupCount }} }}"
+    with counted(office) as statements:
+        assert await caller.data(text)
+    assert len(statements) == 2
+    for statement in statements:
+
+        def explain(connection: sqlite3.Connection, statement: str = statement) -> list[str]:
+            return [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, [1] * statement.count("?"))]
+
+        steps = office.runtime.store.here.run(explain, time_s=1)
+        assert any(GROUPED[keys] in step for step in steps), steps
+
+
+# A condition whose rows an index counts before a page is walked in another order → that index.
+COUNTED_FIRST = {
+    'assets(where: {os: {eq: "AIX"}}, orderBy: [{field: NAME}])': "ix_assets_live_os",
+    'assets(where: {os: {in: ["AIX", "HP-UX"]}, alive: {eq: true}}, orderBy: [{field: NAME}])': "ix_assets_live_os",
+    'assets(where: {type: {eq: "Server"}}, orderBy: [{field: LAST_SEEN, direction: DESC}])': "ix_assets_live_type",
+    'assets(where: {lastSeen: {newerThan: "1d"}}, orderBy: [{field: NAME}])': "ix_assets_live_last_seen",
+    'assets(search: "source:scan not source:azuread", orderBy: [{field: NAME}])': "ix_assets_live_source_mask",
+    "users(where: {accountEnabled: {eq: false}}, orderBy: [{field: DISPLAY_NAME}])": "ix_users_live_account_enabled",
+}
+
+
+@pytest.mark.parametrize("listed", COUNTED_FIRST)
+async def test_condition_leads_to_a_page_when_few_rows_satisfy_it(office: World, listed: str) -> None:
+    """The index of the condition is asked, which has the keys in it; the rows it leads to are read by key."""
+    steps = await steps_of(office, f"{{ {listed} {{ nodes {{ id }} }} }}")
+    noun = listed.partition("(")[0]
+    assert any(f"SEARCH {noun} USING COVERING INDEX {COUNTED_FIRST[listed]}" in step for step in steps), steps
+    assert f"SEARCH {noun} USING INTEGER PRIMARY KEY (rowid=?)" in steps
 
 
 # Look-up → the index that leads to its row.
@@ -81,16 +131,21 @@ async def test_row_is_looked_up_through_the_index_of_its_key(office: World, text
     assert f"INDEX {LOOKED_UP[text]} (" in step
 
 
-async def steps_of(office: World, text: str) -> list[str]:
-    """Return what the planner says it does for a query."""
+async def traced(office: World, text: str) -> list[str]:
+    """Return the statements that a plan runs for a query, with their values."""
     statements: list[str] = []
     here = office.runtime.store.here
     here.run(lambda connection: connection.set_trace_callback(statements.append), time_s=1)
     assert await Plans(build_schema(), office.runtime).answer(asked(text), office.caller().principal) is not None
     here.run(lambda connection: connection.set_trace_callback(None), time_s=1)
+    return [one for one in statements if one.startswith(("SELECT", "WITH"))]
+
+
+async def steps_of(office: World, text: str) -> list[str]:
+    """Return what the planner says it does for a query."""
+    statements = await traced(office, text)
 
     def explain(connection: sqlite3.Connection) -> list[str]:
-        found = [one for one in statements if one.startswith(("SELECT", "WITH"))]
-        return [row[3] for one in found for row in connection.execute("EXPLAIN QUERY PLAN " + one)]
+        return [row[3] for one in statements for row in connection.execute("EXPLAIN QUERY PLAN " + one)]
 
-    return here.run(explain, time_s=1)
+    return office.runtime.store.here.run(explain, time_s=1)

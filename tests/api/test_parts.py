@@ -7,8 +7,9 @@ import logging
 import pytest
 from sqlalchemy import insert, select, update
 
-from schema.candidate import candidates, led
+from schema.candidate import candidates
 from schema.fields import NOUNS
+from schema.lead import by_parts, led
 from schema.search import parse_search
 from schema.select import rows_of
 from schema.where import Viewpoint, clause
@@ -48,9 +49,9 @@ async def test_both_ways_to_the_rows_lead_to_the_same(world: World, noun: str, s
         assert found is not None
         rows = rows_of(entry, viewpoint.principal).where(clause(entry, expr, viewpoint)).order_by(entry.key)
         plain = [row["id"] for row in await world.read(rows)]
-        shorter = select(led(rows, entry.key, found, most).subquery())
+        shorter = select(led(rows, entry.key, [by_parts(found, most)]).subquery())
         assert sorted(row["id"] for row in await world.read(shorter)) == plain
-        cut = select(led(rows, entry.key, found, most, 2).subquery())
+        cut = select(led(rows, entry.key, [by_parts(found, most)], 2).subquery())
         assert sorted(row["id"] for row in await world.read(cut)) == plain[:2]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from random import Random
 from typing import Any
 
@@ -20,13 +21,15 @@ from sqlalchemy import insert
 
 from schema import build_schema
 from schema.plan import Asked, Plans, Response
-from schema.plan.pace import Pace, Where
-from sync.errors import StoreSlow
+from schema.plan.pace import Caution, Pace, Where
+from sync.errors import StoreCrowded, StoreSlow
 from sync.store import tables
+from sync.store.lane import JOBS_MAX
 from tests.api.caller import Caller, plans_of
 from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS
 from tests.api.world import World
+from tests.entra.clock import FakeClock
 
 # What a front end asks; each has a plan, and its statements are counted.
 PLANNED = {
@@ -204,14 +207,37 @@ async def test_runaway_read_ends_at_its_deadline_and_others_do_not_notice(world:
 
 
 async def test_plan_moves_out_of_the_way_when_it_is_slow_and_back_when_it_is_quick(world: World) -> None:
-    """What outlasts its place runs in a lane from then on; what is quick there runs at once again."""
-    store, pace = world.runtime.store, Pace(world.runtime.clock)
+    """What outlasts its place runs in a lane from then on; what is quick there runs at once again, a little later."""
+    clock, store = FakeClock(), world.runtime.store
+    caution = Caution(clock)
+    pace = Pace(caution, caution.first())
+    assert pace.where is Where.HERE
 
     def long(connection: sqlite3.Connection) -> None:
         text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT max(i) FROM n"
         connection.execute(text).fetchone()
 
+    async def places() -> list[Where]:
+        await pace.run(store, lambda connection: connection.execute("SELECT 1").fetchone())
+        return [pace.where, caution.first()]
+
     await pace.run(store, long)
-    moved = pace.where
-    await pace.run(store, lambda connection: connection.execute("SELECT 1").fetchone())
-    assert (moved is Where.HERE, pace.where is Where.HERE) == (False, True)
+    assert Where.HERE not in await places()
+    await clock.sleep(1.0)
+    assert await places() == [Where.HERE, Where.HERE]
+
+
+async def test_read_is_refused_when_too_many_wait_and_taken_again_when_they_are_over(world: World) -> None:
+    """A lane has room for so many jobs; one more is told to come again, and what was given up makes room."""
+    lane, gate = world.runtime.store.slow, threading.Event()
+    jobs = [asyncio.ensure_future(lane.run(lambda _: gate.wait(60), time_s=60)) for _ in range(JOBS_MAX)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreCrowded):
+        await lane.run(lambda _: None, time_s=1)
+    for job in jobs[1:]:
+        job.cancel()
+    await asyncio.wait(jobs[1:])
+    last = asyncio.ensure_future(lane.run(lambda _: "answered", time_s=60))
+    gate.set()
+    assert await last == "answered"
+    assert await jobs[0]

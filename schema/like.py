@@ -1,0 +1,83 @@
+"""Patterns of LIKE, compared in any letter case, as elements of a statement that are written by hand.
+
+A search has one of these for each word and column: put together of SQLAlchemy's own they took longer to write than
+many a statement to run. LIKE by itself ignores letter case in plain ASCII. Folding is a call into Python, and most
+texts need none: one of as many bytes as characters is ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal_column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+ESCAPE = "\\"
+# JSON writes these in another way.
+_REWRITTEN = re.compile(r'[\x00-\x1f"\\]')
+_PIECES = re.compile(r"\\(.)|[%_]|[^\\%_]+", re.DOTALL)
+
+
+def escaped(text: str) -> str:
+    """Return a text in the form that a pattern of LIKE takes for itself."""
+    return text.replace(ESCAPE, ESCAPE * 2).replace("%", ESCAPE + "%").replace("_", ESCAPE + "_")
+
+
+def literals(pattern: str) -> list[str]:
+    """Return the texts between the wildcards of a pattern of LIKE."""
+    found = [""]
+    for piece in _PIECES.finditer(pattern):
+        if piece[0] in ("%", "_"):
+            found.append("")
+        else:
+            found[-1] += piece[1] or piece[0]
+    return found
+
+
+def like(text: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    """Compile "the text is of this pattern", which must be folded."""
+    return _Like(text, pattern)
+
+
+def like_any(texts: ColumnElement[Any], element: str | None, pattern: str) -> ColumnElement[bool]:
+    """Compile "a text of the list is of this pattern", which must be folded.
+
+    Args:
+        texts: a list in JSON.
+        element: the text's name in each member, if those are objects; never a caller's.
+        pattern: folded.
+    """
+    parts = literals(pattern)
+    # A list whose JSON holds them nowhere is not taken apart.
+    whole = "%" if any(map(_REWRITTEN.search, parts)) else "%".join(["", *map(escaped, parts), ""])
+    member = "member.value" if element is None else f"json_extract(member.value, '$.{element}')"
+    return _LikeAny(texts, whole, literal_column(member), pattern)
+
+
+class _Like(FunctionElement[bool]):
+    inherit_cache = True
+
+
+class _LikeAny(FunctionElement[bool]):
+    inherit_cache = True
+
+
+@compiles(_Like)
+def _write_like(found: _Like, compiler: Any, **how: Any) -> str:
+    text, pattern = (compiler.process(clause, **how) for clause in found.clauses)
+    return f"({_written(text, pattern)})"
+
+
+@compiles(_LikeAny)
+def _write_like_any(found: _LikeAny, compiler: Any, **how: Any) -> str:
+    texts, whole, member, pattern = (compiler.process(clause, **how) for clause in found.clauses)
+    one = f"fold(CAST({member} AS TEXT)) LIKE {pattern} ESCAPE '{ESCAPE}'"
+    # No value stands in it, only what the compiler has written: columns and the places of parameters.
+    return f"({_written(texts, whole)} AND EXISTS (SELECT 1 FROM json_each({texts}) AS member WHERE {one}))"  # noqa: S608
+
+
+def _written(text: str, pattern: str) -> str:
+    known = f"CASE WHEN length(CAST({text} AS BLOB)) = length({text}) THEN {text} ELSE fold({text}) END"
+    return f"{known} LIKE {pattern} ESCAPE '{ESCAPE}'"
