@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from server.graphql.document import DocumentRejected
 from server.graphql.execution import Answer, Execution, Trace, rejection
 from server.graphql.request import GraphQLRequest
 from server.simulator import Simulator
+from sync.clock import SystemClock
 from sync.runtime import Config, Runtime
 from tests.api.rows import furnish
 from tests.api.world import directory_of
@@ -70,6 +72,14 @@ class Front:
         return body
 
 
+class StillClock(SystemClock):
+    """A clock whose date stands still, so that two answers that tell the time are the same."""
+
+    def now(self) -> datetime:
+        """Return the same moment every time."""
+        return datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
 async def _answer(execution: Execution, request: GraphQLRequest, context: Context) -> Answer:
     trace = Trace()
     try:
@@ -84,7 +94,7 @@ async def runtime(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
     """Return an open runtime whose first organization has rows in every table."""
     settings = directory_of(Simulator(users=1, devices=1, groups=1, seed=7))
     config = Config(tmp_path_factory.mktemp("abuse") / "data", custom=settings.custom, connect=settings.connect)
-    opened = await Runtime.open(config)
+    opened = await Runtime.open(config, clock=StillClock())
     try:
         async with opened.store.write() as tx:
             await furnish(tx, 1, seed=3)
