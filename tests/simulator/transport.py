@@ -57,8 +57,13 @@ class _Answer(httpx.AsyncByteStream):
         }
         self._app = asyncio.create_task(self._run(simulator, scope))
 
-    async def _run(self, simulator: Simulator, scope: Scope) -> None:
-        await simulator.app(scope, self._receive, self._messages.put)
+    async def _run(self, simulator: Simulator, scope: Scope) -> ConnectionSilent | ConnectionCut | None:
+        # Returned, not raised: a client that has left asks nobody how it ended.
+        try:
+            await simulator.app(scope, self._receive, self._messages.put)
+        except (ConnectionSilent, ConnectionCut) as end:
+            return end
+        return None
 
     async def _receive(self) -> Message:
         if not self._asked:
@@ -74,14 +79,13 @@ class _Answer(httpx.AsyncByteStream):
         if taking.done():
             return taking.result()
         taking.cancel()
-        try:
-            self._app.result()
-        except ConnectionSilent as silence:
+        end = self._app.result()
+        if isinstance(end, ConnectionSilent):
             await self._clock.sleep(self._read_s)
-            raise httpx.ReadTimeout("The simulator is silent.") from silence
-        except ConnectionCut as cut:
-            kind = httpx.ReadError if cut.reset else httpx.RemoteProtocolError
-            raise kind("The simulator cut the connection.") from cut
+            raise httpx.ReadTimeout("The simulator is silent.") from end
+        if isinstance(end, ConnectionCut):
+            kind = httpx.ReadError if end.reset else httpx.RemoteProtocolError
+            raise kind("The simulator cut the connection.") from end
         raise httpx.RemoteProtocolError("The simulator answered nothing.")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
