@@ -21,10 +21,12 @@ from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
 from sync.store.tables import vault_proof
-from sync.tasks.connector import Connect, Workplace, connect, run_connector
+from sync.tasks.connector import connect
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
+from sync.tasks.runner import RUNNERS
 from sync.tasks.state import RunStatus
+from sync.tasks.workplace import Connect, Workplace
 from sync.tokens import KnownTokens
 from sync.vault import Place, Vault, create_key_file, read_key_file
 
@@ -136,7 +138,7 @@ class Runtime:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
         try:
-            await run_connector(place, run)
+            await RUNNERS[run.kind].run(place, run)
             await self.store.analyze()
         except (Interrupted, ClaimLost) as error:
             _log.info("run %d: %s", run_id, error.message)

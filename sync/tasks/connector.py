@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Hashable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.credentials import open_sign_in, usable_credential
 from sync.entra.client import GraphClient
-from sync.entra.cloud import Cloud, Endpoints, endpoints
+from sync.entra.cloud import Cloud, endpoints
 from sync.entra.count import count
-from sync.entra.limiter import Limiters
 from sync.entra.probe import device_relations
 from sync.entra.retry import put_off_s
 from sync.entra.stream import Complete, Page, is_dead_end, pages, prefetched
@@ -43,7 +42,7 @@ from sync.inventory.kind import DEVICE, KINDS, Kind
 from sync.inventory.link import LinkOptions, link_devices
 from sync.inventory.relink import relink_devices
 from sync.inventory.sweep import sweep
-from sync.store import AnyRow, Store
+from sync.store import AnyRow
 from sync.store.tables import credentials, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.log import Level
@@ -51,12 +50,10 @@ from sync.tasks.plan import Identity, Plan, Planner
 from sync.tasks.run import Counts, Progress, Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.tasks.stop import unless_stopping
-from sync.vault import Vault
+from sync.tasks.workplace import Workplace
 
 T = TypeVar("T")
 RESTARTS_MAX = 5
-
-Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 
 
 @asynccontextmanager
@@ -71,18 +68,13 @@ async def connect(sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
         tokens.close()
 
 
-@dataclass(frozen=True)
-class Workplace:
-    """What a run works with."""
-
-    store: Store
-    clock: Clock
-    vault: Vault
-    custom: Endpoints | None
-    connect: Connect
-    limiters: Limiters
-    # Set when the process is about to stop: a run ends after the page in hand.
-    stopping: asyncio.Event
+async def directory_of_task(tx: AsyncConnection, task_id: int) -> Hashable:
+    """Name the directory that a task writes: two runs must not do so at once."""
+    statement = select(tasks.c.site_id, credentials.c.cloud, credentials.c.tenant_id).outerjoin(
+        credentials, credentials.c.id == tasks.c.credential_id
+    )
+    row = (await tx.execute(statement.where(tasks.c.id == task_id))).first()
+    return tuple(row) if row else None
 
 
 async def run_connector(place: Workplace, run: Run) -> RunStatus:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -17,8 +17,9 @@ from sqlalchemy import select
 from sync.clock import Clock
 from sync.errors import Interrupted, StoreError
 from sync.store import Store
-from sync.store.tables import credentials, runs, tasks
-from sync.tasks.state import ACTIVE, RunStatus
+from sync.store.tables import runs, tasks
+from sync.tasks.runner import RUNNERS
+from sync.tasks.state import ACTIVE, RunStatus, TaskKind
 from sync.tasks.stop import unless_stopping
 
 STORE_TRIES = 40
@@ -113,13 +114,9 @@ class EmbeddedEngine:
             not_before = await tx.scalar(select(runs.c.not_before).where(*mine))
         return (datetime.fromisoformat(not_before) - self._clock.now()).total_seconds() if not_before else 0
 
-    async def _lane(self, run_id: int) -> object:
-        """Name what two runs must not do at once: write the same directory."""
-        statement = (
-            select(tasks.c.site_id, credentials.c.cloud, credentials.c.tenant_id)
-            .join_from(runs, tasks, tasks.c.id == runs.c.task_id)
-            .outerjoin(credentials, credentials.c.id == tasks.c.credential_id)
-        )
+    async def _lane(self, run_id: int) -> Hashable:
+        """Name what two runs must not do at once, such as write the same directory."""
+        kinds = select(tasks.c.kind, tasks.c.id).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
         async with self._store.read() as tx:
-            row = (await tx.execute(statement.where(runs.c.id == run_id))).first()
-        return tuple(row) if row else run_id
+            row = (await tx.execute(kinds.where(runs.c.id == run_id))).first()
+            return (row.kind, await RUNNERS[TaskKind(row.kind)].lane(tx, row.id)) if row else run_id

@@ -15,9 +15,9 @@ from sync.clock import Clock, timestamp
 from sync.entra.client import GraphClient, RequestStats
 from sync.errors import ClaimLost, NotFound, RemovalHeld, RollcallError
 from sync.store import Store
-from sync.store.tables import runs
+from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
-from sync.tasks.state import RunPhase, RunStatus, check_move
+from sync.tasks.state import RunPhase, RunStatus, TaskKind, check_move
 
 Counts = dict[str, Counter[str]]
 Numbers = dict[str, float]
@@ -33,6 +33,7 @@ class Run:
     def __init__(self, run_id: int, owner: str, row: Mapping[str, Any], clock: Clock) -> None:
         self.id = run_id
         self.task_id: int = row["task_id"]
+        self.kind = TaskKind(row["kind"])
         self._owner = owner
         self._clock = clock
         self._status = RunStatus.RUNNING
@@ -55,7 +56,8 @@ class Run:
         """
         owner, now = secrets.token_hex(16), timestamp(clock.now())
         async with store.write() as tx:
-            row = (await tx.execute(select(runs).where(runs.c.id == run_id))).mappings().first()
+            found = select(runs, tasks.c.kind).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
+            row = (await tx.execute(found.where(runs.c.id == run_id))).mappings().first()
             if row is None:
                 raise NotFound("There is no such run.")
             check_move(RunStatus(row["status"]), RunStatus.RUNNING)
