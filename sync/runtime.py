@@ -17,6 +17,7 @@ from sync.events import Events
 from sync.indexer import Indexer
 from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
+from sync.scan.name import NameOf, name_of
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
@@ -49,12 +50,14 @@ class Config:
         keys: the sealing keys; None means the key file in the data directory.
         custom: the origins of the CUSTOM cloud, if the operator has set them.
         connect: opens a Graph client; tests pass one that needs no network.
+        look_up: finds the name of an address that a scan has found.
     """
 
     data_dir: Path
     keys: str | None = None
     custom: Endpoints | None = None
     connect: Connect = connect
+    look_up: NameOf = name_of
 
 
 class Runtime:
@@ -128,7 +131,14 @@ class Runtime:
             StoreError: the database failed so that not even this could be written; the run is to be taken up again.
         """
         place = Workplace(
-            self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
+            self.store,
+            self.clock,
+            self.vault,
+            self.custom,
+            self.config.connect,
+            self.config.look_up,
+            self._limiters,
+            self._stopping,
         )
         try:
             run = await Run.claim(self.store, self.clock, run_id)

@@ -29,6 +29,8 @@ from sync.store.callers import tokens as tokens
 from sync.store.column import Json, Key, Time, graph, refers
 from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
+from sync.store.places import scan_marks as scan_marks
+from sync.store.places import sites as sites
 from sync.store.records import asset_keys as asset_keys
 from sync.store.records import kept_apart as kept_apart
 from sync.store.records import matches as matches
@@ -46,15 +48,6 @@ organizations = entity(
     # Days to keep things, by the names in sync/inventory/retention.py; what is missing is kept for good.
     Column("retention", Json),
     *stamps(),
-)
-
-sites = entity(
-    "sites",
-    refers("organization_id", "organizations"),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    *stamps(),
-    UniqueConstraint("organization_id", "name"),
 )
 
 # --- credentials and tasks ---------------------------------------------------------------------------------------
@@ -109,6 +102,8 @@ tasks = entity(
     Column("kind", Text, nullable=False),
     Column("exclude_unknown", Boolean, nullable=False),
     Column("include_inactive", Boolean, nullable=False),
+    # What a scan task is told (sync/scan/options.py).
+    Column("scan", Json),
     Column("schedule", Json),
     Column("next_run_at", Time),
     Column("paused", Boolean, nullable=False),

@@ -37,13 +37,13 @@ from sync.errors import (
     Throttled,
 )
 from sync.inventory.apply import Applied, apply_page
-from sync.inventory.directory import Cursor, Directory, open_directory, save_cursor
+from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, KINDS, Kind
-from sync.inventory.link import LinkOptions, link_devices
+from sync.inventory.link import UNKNOWN, LinkOptions, link_devices
 from sync.inventory.relink import relink_devices
 from sync.inventory.sweep import sweep
 from sync.store import AnyRow
-from sync.store.tables import credentials, directories, tasks
+from sync.store.tables import credentials, devices, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
@@ -85,14 +85,7 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
         ClaimLost: another worker has taken it up.
     """
     try:
-        task, credential, directory = await _prepare(place, run)
-        sign_in = open_sign_in(credential, place.vault, place.custom)
-        async with place.connect(sign_in, place.clock) as client:
-            client.limiter = place.limiters.of(sign_in.endpoints.graph, sign_in.tenant_id, sign_in.client_id)
-            run.client = client
-            await _note_use(place, credential.id)
-            await run.enter(place.store, RunPhase.CONNECTED, "Signed in.")
-            status = await _Connector(place, run, client, task, credential, directory).read()
+        status = await read_directory(place, run)
     except (Interrupted, ClaimLost):
         raise
     except RollcallError as error:
@@ -103,6 +96,32 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
         status = RunStatus.FAILED
     await run.finish(place.store, status)
     return status
+
+
+async def read_directory(place: Workplace, run: Run, *, with_unknown: bool = False) -> RunStatus:
+    """Sign in and read the directory of the run's task; return how that ended, and leave the run as it is.
+
+    Args:
+        place: what it works with.
+        run: told of progress, counts and the errors of streams.
+        with_unknown: link devices again that no asset had matched, whether or not they have changed.
+
+    Raises:
+        Interrupted, ClaimLost: as `run_connector`.
+        RollcallError: nothing could be read, or Graph asked for a long wait.
+    """
+    task, credential, directory = await _prepare(place, run)
+    sign_in = open_sign_in(credential, place.vault, place.custom)
+    async with place.connect(sign_in, place.clock) as client:
+        client.limiter = place.limiters.of(sign_in.endpoints.graph, sign_in.tenant_id, sign_in.client_id)
+        run.client = client
+        await _note_use(place, credential.id)
+        await run.enter(place.store, RunPhase.CONNECTED, "Signed in.")
+        connector = _Connector(place, run, client, task, credential, directory)
+        status = await connector.read()
+        if with_unknown:
+            await connector.link_unknown()
+        return status
 
 
 async def _prepare(place: Workplace, run: Run) -> tuple[AnyRow, AnyRow, Directory]:
@@ -163,6 +182,22 @@ class _Connector:
         if _End.FAILED not in ends:
             return RunStatus.SUCCEEDED
         return RunStatus.PARTIAL if _End.GOOD in ends else RunStatus.FAILED
+
+    async def link_unknown(self) -> None:
+        """Link devices that were left out as unknown: an asset may have come since that matches them."""
+        mine = (devices.c.directory_id == self.directory.id, devices.c.skipped == UNKNOWN)
+        async with self.store.read() as tx:
+            keys = list(await tx.scalars(select(devices.c.id).where(*mine).order_by(devices.c.id)))
+        for part in chunks(keys):
+            self.run.counts = await self.store.transact(partial(self._link_again, part))
+
+    def _link_again(self, keys: Sequence[int], tx: Connection) -> Counts:
+        linked = link_devices(tx, self.clock, self.directory, self.options, keys)
+        # Those that are still unknown were counted when they came.
+        del linked["skippedUnknown"]
+        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
+        self.run.save(tx, counts=counts)
+        return counts
 
     async def _read_kind(self, kind: Kind) -> list[_End]:
         """Read a kind's stream and then, where delta lacks them, its relations."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.tasks.connector import directory_of_task, run_connector
 from sync.tasks.run import Run
+from sync.tasks.scan import run_scan
 from sync.tasks.state import RunStatus, TaskKind
 from sync.tasks.workplace import Workplace
 
@@ -27,4 +28,8 @@ class Runner:
     lane: Callable[[AsyncConnection, int], Awaitable[Hashable]]
 
 
-RUNNERS: dict[TaskKind, Runner] = {TaskKind.CONNECTOR: Runner(run_connector, directory_of_task)}
+RUNNERS: dict[TaskKind, Runner] = {
+    TaskKind.CONNECTOR: Runner(run_connector, directory_of_task),
+    # Scans of a site wait for each other; one with a probe writes a directory, and waits for its connector too.
+    TaskKind.SCAN: Runner(run_scan, directory_of_task),
+}

@@ -13,6 +13,7 @@ from sync.clock import Clock, timestamp
 from sync.credentials import usable_credential
 from sync.errors import BadInput, Conflict, NotFound
 from sync.organizations import check_name, check_text
+from sync.scan.options import ScanOptions, check_options
 from sync.store.tables import idempotency_keys, runs, sites, tasks
 from sync.tasks.log import Level, write_log
 from sync.tasks.state import ACTIVE, RunStatus, TaskKind, Trigger, check_move
@@ -27,6 +28,19 @@ class NewConnector:
     name: str
     site_id: int
     credential_id: int
+    description: str | None = None
+    exclude_unknown: bool = False
+    include_inactive: bool = False
+
+
+@dataclass(frozen=True)
+class NewScan:
+    """A scan task as a person enters it; credential and device options are those of its Azure AD probe."""
+
+    name: str
+    site_id: int
+    options: ScanOptions
+    credential_id: int | None = None
     description: str | None = None
     exclude_unknown: bool = False
     include_inactive: bool = False
@@ -57,6 +71,51 @@ async def create_connector(
     if site is None:
         raise NotFound("There is no such site.", path="site")
     await usable_credential(tx, organization_id, new.credential_id)
+    task_id, now = await _insert(tx, clock, organization_id, new, created_by, kind=TaskKind.CONNECTOR)
+    await request.remember(tx, task_id, now)
+    return task_id
+
+
+async def create_scan(
+    tx: AsyncConnection,
+    clock: Clock,
+    *,
+    organization_id: int,
+    new: NewScan,
+    created_by: str,
+    idempotency_key: str | None = None,
+) -> int:
+    """Create a scan task and return its key; with a known idempotency key, return the task made then.
+
+    Raises:
+        NotFound: the site or the credential is not one of the organization's.
+        BadInput: a field is malformed, there is too much to scan, or it is outside the site's scope.
+        Conflict: the idempotency key was used with another input.
+    """
+    request = _Idempotent(organization_id, "createTask", idempotency_key, asdict(new))
+    if (known := await request.result(tx)) is not None:
+        return known
+    mine = (sites.c.id == new.site_id, sites.c.organization_id == organization_id)
+    site = (await tx.execute(select(sites.c.scope).where(*mine))).first()
+    if site is None:
+        raise NotFound("There is no such site.", path="site")
+    check_options(new.options, site.scope)
+    if new.credential_id is not None:
+        await usable_credential(tx, organization_id, new.credential_id)
+    scan = new.options.dump()
+    task_id, now = await _insert(tx, clock, organization_id, new, created_by, kind=TaskKind.SCAN, scan=scan)
+    await request.remember(tx, task_id, now)
+    return task_id
+
+
+async def _insert(
+    tx: AsyncConnection,
+    clock: Clock,
+    organization_id: int,
+    new: NewConnector | NewScan,
+    created_by: str,
+    **more: object,
+) -> tuple[int, str]:
     now = timestamp(clock.now())
     statement = insert(tasks).values(
         organization_id=organization_id,
@@ -64,7 +123,6 @@ async def create_connector(
         credential_id=new.credential_id,
         name=check_name(new.name),
         description=check_text(new.description, "description"),
-        kind=TaskKind.CONNECTOR,
         exclude_unknown=new.exclude_unknown,
         include_inactive=new.include_inactive,
         paused=False,
@@ -72,10 +130,9 @@ async def create_connector(
         created_by=created_by,
         created_at=now,
         updated_at=now,
+        **more,
     )
-    task_id = int((await tx.execute(statement.returning(tasks.c.id))).scalar_one())
-    await request.remember(tx, task_id, now)
-    return task_id
+    return int((await tx.execute(statement.returning(tasks.c.id))).scalar_one()), now
 
 
 async def trigger_task(

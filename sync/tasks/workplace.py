@@ -12,6 +12,7 @@ from sync.entra.client import GraphClient
 from sync.entra.cloud import Endpoints
 from sync.entra.limiter import Limiters
 from sync.entra.token import SignIn
+from sync.scan.name import NameOf
 from sync.store import Store
 from sync.vault import Vault
 
@@ -27,6 +28,7 @@ class Workplace:
     vault: Vault
     custom: Endpoints | None
     connect: Connect
+    look_up: NameOf
     limiters: Limiters
     # Set when the process is about to stop, or a person stops this run: it ends after the page in hand.
     stopping: asyncio.Event
