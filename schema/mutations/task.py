@@ -14,7 +14,8 @@ from schema.context import Context
 from schema.ids import decode_id
 from schema.mutations.payload import mutate, payload, within
 from schema.types import Task, TaskRun
-from sync.tasks.task import NewConnector, confirm_removal, create_connector, trigger_task
+from sync.tasks.queue import confirm_removal, trigger_task
+from sync.tasks.task import NewConnector, create_connector
 
 _task = payload("Task")
 CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))
