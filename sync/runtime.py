@@ -27,6 +27,7 @@ from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
 from sync.tasks.runner import RUNNERS
 from sync.tasks.state import RunStatus
+from sync.tasks.ticker import Ticker
 from sync.tasks.workplace import Connect, Workplace
 from sync.tokens import KnownTokens
 from sync.vault import Place, Vault, create_key_file, read_key_file
@@ -76,7 +77,8 @@ class Runtime:
         self._stopping = asyncio.Event()
         self._limiters = Limiters(clock)
         self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
-        self._nightly: asyncio.Task[None] | None = None
+        self.ticker = Ticker(store, clock, self.engine.wake, self._stopping)
+        self._behind: list[asyncio.Task[None]] = []
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
@@ -98,6 +100,7 @@ class Runtime:
                 await runtime._furnish()
             if run_tasks:
                 await runtime.engine.start()
+                runtime._behind.append(asyncio.create_task(runtime.ticker.watch(), name="schedules"))
                 # What an earlier process did not come to.
                 runtime.indexer.wake()
         except BaseException:
@@ -107,13 +110,13 @@ class Runtime:
 
     def keep_house(self) -> None:
         """Apply retention each night from now on, until the runtime is closed."""
-        self._nightly = asyncio.create_task(keep_house(self.store, self.clock, self._stopping), name="nightly")
+        nightly = keep_house(self.store, self.clock, self._stopping)
+        self._behind.append(asyncio.create_task(nightly, name="nightly"))
 
     async def close(self) -> None:
         """Let runs finish the page in hand, close the database, give back the lock."""
         await self.engine.stop()
-        if self._nightly is not None:
-            await self._nightly
+        await asyncio.gather(*self._behind)
         await self.indexer.stop()
         await self.store.close()
         self._lock.release()
@@ -124,7 +127,7 @@ class Runtime:
             organization_id = await create_organization(tx, self.clock, DEFAULT_ORGANIZATION)
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
 
-    async def _execute(self, run_id: int) -> None:
+    async def _execute(self, run_id: int, stopping: asyncio.Event) -> None:
         """Execute one run; whatever goes wrong ends this run only.
 
         Raises:
@@ -138,7 +141,7 @@ class Runtime:
             self.config.connect,
             self.config.look_up,
             self._limiters,
-            self._stopping,
+            stopping,
         )
         try:
             run = await Run.claim(self.store, self.clock, run_id)
@@ -148,9 +151,13 @@ class Runtime:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
         try:
+            if run.is_stopped:
+                raise Interrupted
             await RUNNERS[run.kind].run(place, run)
             await self.store.analyze()
-        except (Interrupted, ClaimLost) as error:
+        except Interrupted:
+            _log.info("run %d leaves off: %s", run_id, await run.interrupt(self.store))
+        except ClaimLost as error:
             _log.info("run %d: %s", run_id, error.message)
         except StoreError:
             raise

@@ -16,7 +16,8 @@ from schema.mutations.payload import mutate, payload, within
 from schema.mutations.scan import PLACES, ScanInput, new_scan
 from schema.types import Task, TaskRun
 from sync.errors import BadInput
-from sync.tasks.task import NewConnector, confirm_removal, create_connector, create_scan, trigger_task
+from sync.tasks.queue import confirm_removal, trigger_task
+from sync.tasks.task import NewConnector, create_connector, create_scan
 
 _task = payload("Task")
 CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))

@@ -10,7 +10,7 @@ import asyncio
 import enum
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Hashable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -112,7 +112,9 @@ async def read_directory(place: Workplace, run: Run, *, with_unknown: bool = Fal
     """
     task, credential, directory = await _prepare(place, run)
     sign_in = open_sign_in(credential, place.vault, place.custom)
-    async with place.connect(sign_in, place.clock) as client:
+    async with AsyncExitStack() as stack:
+        connected = stack.enter_async_context(place.connect(sign_in, place.clock))
+        client = await unless_stopping(place.stopping, connected)
         client.limiter = place.limiters.of(sign_in.endpoints.graph, sign_in.tenant_id, sign_in.client_id)
         run.client = client
         await _note_use(place, credential.id)

@@ -34,6 +34,8 @@ class Run:
         self.id = run_id
         self.task_id: int = row["task_id"]
         self.kind = TaskKind(row["kind"])
+        # A person stopped it while nobody was at work on it.
+        self.is_stopped = row["stop_asked_at"] is not None
         self._owner = owner
         self._clock = clock
         self._status = RunStatus.RUNNING
@@ -61,7 +63,7 @@ class Run:
             if row is None:
                 raise NotFound("There is no such run.")
             check_move(RunStatus(row["status"]), RunStatus.RUNNING)
-            values = {
+            values: dict[str, Any] = {
                 "status": RunStatus.RUNNING,
                 "phase": RunPhase.CONNECTING,
                 "owner": owner,
@@ -151,6 +153,15 @@ class Run:
         until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
         text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
         await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
+
+    async def interrupt(self, store: Store) -> RunStatus:
+        """Leave off where the run is: for good if a person stopped it, else until the next start."""
+        asked = select(runs.c.stop_asked_at).where(runs.c.id == self.id)
+        async with store.read() as tx:
+            is_stopped = await tx.scalar(asked) is not None
+        if is_stopped:
+            await self.finish(store, RunStatus.STOPPED)
+        return self._status
 
     async def finish(self, store: Store, status: RunStatus) -> None:
         """End the run, or let it wait for an administrator; it is not taken up again by itself."""

@@ -279,6 +279,9 @@ def upgrade() -> None:
     sa.Column('attempt', sa.Integer(), nullable=False),
     sa.Column('owner', sa.Text(), nullable=True),
     sa.Column('not_before', sa.Text(), nullable=True),
+    sa.Column('stop_asked_at', sa.Text(), nullable=True),
+    sa.Column('due_at', sa.Text(), nullable=True),
+    sa.Column('retry_of_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('started_at', sa.Text(), nullable=True),
     sa.Column('finished_at', sa.Text(), nullable=True),
     sa.Column('removals', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=True),
@@ -290,11 +293,14 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_runs_organization_id_organizations')),
     sa.ForeignKeyConstraint(['task_id'], ['tasks.id'], name=op.f('fk_runs_task_id_tasks')),
+    sa.ForeignKeyConstraint(['retry_of_id'], ['runs.id'], name=op.f('fk_runs_retry_of_id_runs'), ondelete='SET NULL'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_runs')),
+    sa.UniqueConstraint('task_id', 'due_at', name=op.f('uq_runs_task_id_due_at')),
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('runs', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_runs_organization_id_created_at'), ['organization_id', 'created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_runs_retry_of_id'), ['retry_of_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_runs_status'), ['status'], unique=False)
         batch_op.create_index(batch_op.f('ix_runs_task_id_created_at'), ['task_id', 'created_at'], unique=False)
 
