@@ -142,6 +142,8 @@ def _run(rows: Rows, tasks: list[int]) -> dict[str, Any]:
     error = {"code": "THROTTLED", "message": "Later.", "hint": None, "resource": "users", "retryable": True}
     return {
         "task_id": rows.pick(tasks),
+        "retry_of_id": None,
+        "due_at": None,
         # Ended: an engine that starts must find nothing to take up.
         "status": rows.pick(["SUCCEEDED", "PARTIAL", "FAILED", "STOPPED"]),
         "progress": {"users": {"done": 3, "total": None}},
