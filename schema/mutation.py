@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema.arguments import INPUT, argument
-from schema.mutations import asset, credential, organization, task, webhook
+from schema.mutations import asset, credential, organization, scan, task, webhook
 
 
 def _mutation(resolve: Any, payload: Any, description: str) -> Any:
@@ -27,6 +27,14 @@ class Mutation:
     )
     create_site = _mutation(
         organization.create_site_, organization.CreateSitePayload, "Create a site in the organization of the token."
+    )
+    update_site = _mutation(
+        organization.update_site_, organization.UpdateSitePayload, "Change a site, or what of it may be scanned."
+    )
+    import_scan = _mutation(
+        scan.import_scan_,
+        scan.ImportScanPayload,
+        "Import a report of nmap, as if its hosts had been scanned; the same report again changes nothing.",
     )
     create_token = _mutation(
         organization.create_token_, organization.CreateTokenPayload, "Create an API token; its text is shown once."

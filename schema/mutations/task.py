@@ -13,8 +13,11 @@ from schema.connection import given
 from schema.context import Context
 from schema.ids import decode_id
 from schema.mutations.payload import mutate, payload, within
+from schema.mutations.scan import PLACES, ScanInput, new_scan
 from schema.types import Task, TaskRun
-from sync.tasks.task import NewConnector, confirm_removal, create_connector, trigger_task
+from sync.errors import BadInput
+from sync.tasks.queue import confirm_removal, trigger_task
+from sync.tasks.task import NewConnector, create_connector, create_scan
 
 _task = payload("Task")
 CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))
@@ -47,7 +50,10 @@ class CreateTaskInput:
     name: str = strawberry.field(description="The task's name.")
     site: strawberry.ID = strawberry.field(description="The site it fills.")
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
-    connector: ConnectorInput = strawberry.field(description="What it connects to.")
+    connector: ConnectorInput | None = strawberry.field(
+        default=UNSET, description="What it connects to; either this or `scan`."
+    )
+    scan: ScanInput | None = strawberry.field(default=UNSET, description="What it scans; either this or `connector`.")
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first answer is returned and nothing is made."
     )
@@ -71,15 +77,30 @@ class ConfirmRemovalInput:
 
 
 async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any:
-    """Create a connector task."""
+    """Create a task of the kind that the input holds."""
     context = info.context
 
     async def work(tx: AsyncConnection) -> tuple[str, int]:
-        connector = input.connector.azure_ad
+        if bool(input.connector) == bool(input.scan):
+            raise BadInput("A task has either a connector or a scan.", path="connector" if input.connector else None)
+        site_id = decode_id(input.site, "site", "Site", "site")
+        if input.scan:
+            scan = new_scan(input.name, site_id, input.description or None, input.scan)
+            with within("scan.probes.azureAd.credential", PLACES):
+                key = await create_scan(
+                    tx,
+                    context.runtime.clock,
+                    organization_id=context.principal.organization_id,
+                    new=scan,
+                    created_by=context.principal.name,
+                    idempotency_key=given(input.idempotency_key),
+                )
+            return "Task", key
+        connector = input.connector.azure_ad  # type: ignore[union-attr]
         assert connector  # noqa: S101 - exactly one of its fields: the input is @oneOf
         new = NewConnector(
             name=input.name,
-            site_id=decode_id(input.site, "site", "Site", "site"),
+            site_id=site_id,
             credential_id=decode_id(connector.credential, "cred", "Credential", "connector.azureAd.credential"),
             description=input.description or None,
             exclude_unknown=connector.exclude_unknown,

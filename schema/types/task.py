@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import strawberry
 
 from schema.connection import linked, many, one
 from schema.enums import described
 from schema.fields import Kind, Record, condition, field, identifier, noun
-from schema.form import Rows, gathered
+from schema.form import Rows, computed, gathered
 from schema.relations import latest_run, latest_status, runs_of_task
 from schema.scalars import DateTime
+from schema.types.scan_options import ScanOptions, shown
 from sync.store.tables import tasks
 from sync.tasks import state
 
@@ -67,6 +69,11 @@ class Task(Record):
     runs = many("TaskRun", "Its runs.", runs_of_task)
 
     last_run = linked("TaskRun", "Its latest run.", latest_run)
+
+    @computed("scan", "exclude_unknown", "include_inactive", description="What a scan looks at; null of a connector.")
+    def scan(stored: dict[str, Any] | None, exclude_unknown: bool, include_inactive: bool) -> ScanOptions | None:
+        """Spell out the stored options."""
+        return shown(stored, exclude_unknown, include_inactive)
 
     @gathered(latest_status, "paused", "next_run_at", description="What it is doing.")
     def status(rows: Rows, paused: bool, next_run_at: str | None) -> TaskStatus:

@@ -16,12 +16,15 @@ ERRORS = "errors { code message path hint }"
 # Mutation → what of its result is read back.
 FIELDS = {
     "createOrganization": "organization { id name sites { totalCount } }",
-    "createSite": "site { id name description organization { id } }",
+    "createSite": "site { id name description scope organization { id } }",
+    "updateSite": "site { id name description scope }",
+    "importScan": "site { id } counts { inventory created merged updated silent }",
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
     "createTask": "task { id name description kind status excludeUnknown includeInactive createdBy site { id } "
-    "credential { id } }",
+    "credential { id } scan { targets excludes ports rate scanner probes { azureAd { enabled excludeUnknown "
+    "includeInactive } } } }",
     "updateRetention": "organization { id retention { staleAssets offlineAssets sourceAttributes runs tombstones } }",
     "mergeAssets": "asset { id name names tags comment criticality matches { source key value } azureAd { id } }",
     "splitAsset": "newAsset { id names matches { source key value } } asset { id names azureAd { id } scan { id } }",

@@ -31,6 +31,9 @@ NUMBERS = (0, 1, 2, 3)
 OBJECTS = 24
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
+SCAN: dict[str, Any] = {
+    "targets": ["10.0.0.0/24"], "excludes": [], "ports": "22", "rate": 100, "scanner": "NMAP", "azure_ad": True,
+}  # fmt: skip
 
 
 class Rows:
@@ -118,8 +121,13 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         tx,
         tables.tasks,
         [
-            rows.row(tables.tasks, site_id=rows.pick(sites), credential_id=rows.pick([None, *credentials]))
-            for _ in range(12)
+            rows.row(
+                tables.tasks,
+                site_id=rows.pick(sites),
+                credential_id=rows.pick([None, *credentials]),
+                scan=SCAN if number % 3 == 0 else None,
+            )
+            for number in range(12)
         ],
     )
     runs = await _insert(tx, tables.runs, [rows.row(tables.runs, **_run(rows, tasks)) for _ in range(20)])
@@ -149,6 +157,8 @@ def _run(rows: Rows, tasks: list[int]) -> dict[str, Any]:
     error = {"code": "THROTTLED", "message": "Later.", "hint": None, "resource": "users", "retryable": True}
     return {
         "task_id": rows.pick(tasks),
+        "retry_of_id": None,
+        "due_at": None,
         # Ended: an engine that starts must find nothing to take up.
         "status": rows.pick(["SUCCEEDED", "PARTIAL", "FAILED", "STOPPED"]),
         "progress": {"users": {"done": 3, "total": None}},

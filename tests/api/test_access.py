@@ -59,6 +59,8 @@ MATRIX: dict[str, tuple[Role, str]] = {
         Role.SUPERUSER, 'mutation { createOrganization(input: {name: ""}) { errors { code } } }',
     ),
     "Mutation.createSite": (Role.ADMINISTRATOR, 'mutation { createSite(input: {name: ""}) { errors { code } } }'),
+    "Mutation.updateSite": (Role.ADMINISTRATOR, 'mutation { updateSite(input: {site: ""}) { errors { code } } }'),
+    "Mutation.importScan": (Role.USER, 'mutation { importScan(input: {site: "", xml: ""}) { errors { code } } }'),
     "Mutation.createToken": (
         Role.ADMINISTRATOR, 'mutation { createToken(input: {name: "", role: VIEWER}) { errors { code } } }',
     ),

@@ -86,6 +86,9 @@ MUTATIONS: dict[str, str] = {
     "createToken.input.organization": "Organization",
     "createTask.input.site": "Site",
     "createTask.input.connector.azureAd.credential": "Credential",
+    "createTask.input.scan.probes.azureAd.credential": "Credential",
+    "updateSite.input.site": "Site",
+    "importScan.input.site": "Site",
     "triggerTask.input.task": "Task",
     "mergeAssets.input.into": "Asset",
     "mergeAssets.input.assets": "Asset",
@@ -116,6 +119,16 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {"webhook": id}
     if path.startswith("confirmRemoval"):
         return {"run": id}
+    if path.startswith("updateSite"):
+        return {"site": id, "description": "Mine."}
+    if path.startswith("importScan"):
+        return {"site": id, "xml": "<nmaprun/>"}
+    if "scan" in path:
+        return {
+            "name": "T",
+            "site": own["site"],
+            "scan": {"targets": ["127.0.0.1"], "probes": {"azureAd": {"credential": id}}},
+        }
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
     return {"name": "T", "site": ids["site"], "connector": {"azureAd": {"credential": ids["credential"]}}}
 

@@ -9,7 +9,7 @@ import pytest
 
 from server.simulator import Simulator
 from sync.errors import Conflict, NotFound
-from sync.tasks.task import confirm_removal
+from sync.tasks.queue import confirm_removal
 from tests.sync.fault import From
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
