@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -112,6 +112,12 @@ def _as_data(kind: Payload, error: RollcallError) -> Any:
     place = str(error.facts.get("path") or "")
     path = ["input", *filter(None, place.replace("input.", "").split("."))]
     return kind.error(message=error.message, code=kind.codes[code], path=path, hint=error.hint)
+
+
+async def audit_each(tx: AsyncConnection, context: Context, action: str, noun: str, keys: Iterable[int]) -> None:
+    """Write an event for each of many rows that one mutation changed, besides the mutation's own."""
+    for key in keys:
+        await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key), "OK")
 
 
 async def _audit(tx: AsyncConnection, context: Context, action: str, target: str | None, outcome: str) -> None:

@@ -1,4 +1,4 @@
-"""Mutations of tasks and their runs: create, trigger, confirm."""
+"""Mutations of tasks: create, change, pause, hide, delete, one or many."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from schema.connection import given
 from schema.context import Context
 from schema.ids import decode_id
 from schema.mutations.payload import mutate, payload, within
-from schema.types import Task, TaskRun
+from schema.types import Task
 from sync.tasks.queue import confirm_removal, trigger_task
 from sync.tasks.task import NewConnector, create_connector
 
 _task = payload("Task")
 CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))
-TriggerTaskPayload = _task.type("triggerTask", run=(TaskRun, "The queued run."))
-ConfirmRemovalPayload = _task.type("confirmRemoval", run=(TaskRun, "The run, queued again."))
+UpdateTaskPayload = _task.type("updateTask", task=(Task, "The task."))
+DeleteTaskPayload = _task.type("deleteTask", deleted_task=(strawberry.ID, "The id of the task that is gone."))
+PauseTaskPayload = _task.type("pauseTask", task=(Task, "The task."))
+ResumeTaskPayload = _task.type("resumeTask", task=(Task, "The task."))
+HideTaskPayload = _task.type("hideTask", task=(Task, "The task."))
+PauseTasksPayload = _task.type("pauseTasks", count=(int, "How many tasks were not paused yet."))
+ResumeTasksPayload = _task.type("resumeTasks", count=(int, "How many tasks were paused."))
+AGAIN = "Sent again with the same input, the first answer is returned and nothing is done."
 
 
 @strawberry.input(description="Reads users, groups, devices and memberships of an Entra tenant.")
@@ -49,26 +55,12 @@ class CreateTaskInput:
     site: strawberry.ID = strawberry.field(description="The site it fills.")
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
     connector: ConnectorInput = strawberry.field(description="What it connects to.")
+    schedule: ScheduleInput | None = strawberry.field(
+        default=UNSET, description="When it comes due by itself; without one it runs when it is triggered."
+    )
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first answer is returned and nothing is made."
     )
-
-
-@strawberry.input(description="Which task to run now.")
-class TriggerTaskInput:
-    """Which task to run now."""
-
-    task: strawberry.ID = strawberry.field(description="The task.")
-    idempotency_key: str | None = strawberry.field(
-        default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
-    )
-
-
-@strawberry.input(description="Which run may remove what it told of.")
-class ConfirmRemovalInput:
-    """Which run may remove what it told of."""
-
-    run: strawberry.ID = strawberry.field(description="A run that waits: its status is NEEDS_CONFIRMATION.")
 
 
 async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any:
@@ -85,6 +77,7 @@ async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any
             description=input.description or None,
             exclude_unknown=connector.exclude_unknown,
             include_inactive=connector.include_inactive,
+            schedule=schedule_given(input.schedule) if input.schedule else None,
         )
         with within("connector.azureAd.credential"):
             key = await create_connector(
@@ -97,51 +90,6 @@ async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any
             )
         return "Task", key
 
-    async def after(key: int) -> dict[str, Any]:
-        return {"task": await context.load("Task", key)}
-
-    return await mutate(info, _task, CreateTaskPayload, work, after)
+    return await mutate(info, _task, CreateTaskPayload, work, partial(_shown, context))
 
 
-async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> Any:
-    """Queue a run and tell the engine."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = await trigger_task(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            task_id=decode_id(input.task, "task", "Task", "task"),
-            triggered_by=context.principal.name,
-            idempotency_key=given(input.idempotency_key),
-        )
-        return "TaskRun", key
-
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, _task, TriggerTaskPayload, work, after)
-
-
-async def confirm_removal_(info: Info[Context, None], input: ConfirmRemovalInput) -> Any:
-    """Queue a run that was held, and tell the engine."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = decode_id(input.run, "run", "TaskRun", "run")
-        await confirm_removal(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            run_id=key,
-            confirmed_by=context.principal.name,
-        )
-        return "TaskRun", key
-
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, _task, ConfirmRemovalPayload, work, after)
