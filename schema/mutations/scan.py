@@ -22,12 +22,15 @@ from sync.scan.ingest import place_of, write_report
 from sync.scan.options import RATE_DEFAULT, RATE_MAX, ScannerName, ScanOptions
 from sync.scan.report import read_report
 from sync.scan.target import ATTEMPTS_MAX, HOSTS_MAX
+from sync.tasks.schedule import Schedule
 from sync.tasks.task import NewScan
 
 XML_BYTES_MAX = 200_000
 """A report that fits into a request; the command line takes longer ones."""
-# Where the parts of a scan stand in the input of `createTask`.
+PROBE_CREDENTIAL = "scan.probes.azureAd.credential"
+# Where the parts of a scan stand in the input of `createTask` and `updateTask`.
 PLACES = {name: f"scan.{name}" for name in ("targets", "excludes", "ports", "rate")}
+_DEFAULTS: dict[str, Any] = {"targets": (), "excludes": (), "ports": None, "rate": RATE_DEFAULT, "scanner": None}
 _scan = payload("Scan")
 ImportScanPayload = _scan.type(
     "importScan",
@@ -80,6 +83,41 @@ class ScanInput:
     )
 
 
+@strawberry.input(description="What to change of the probe; what is left out stays as it is.")
+class UpdateAzureAdProbeInput:
+    """What to change of the Azure AD probe of a scan."""
+
+    enabled: bool | None = strawberry.field(default=UNSET, description="Whether it runs.")
+    credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
+    exclude_unknown: bool | None = strawberry.field(
+        default=UNSET, description="Leave out devices that no asset known from another source matches."
+    )
+    include_inactive: bool | None = strawberry.field(default=UNSET, description="Make assets of disabled devices too.")
+
+
+@strawberry.input(description="What to change of what runs after the hosts were found.")
+class UpdateScanProbesInput:
+    """What to change of what runs after the hosts were found."""
+
+    azure_ad: UpdateAzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
+
+
+@strawberry.input(description="What to change of a scan; what is left out stays, and null is what a new scan has.")
+class UpdateScanInput:
+    """What to change of a scan."""
+
+    targets: list[str] | None = strawberry.field(default=UNSET, description="All that is to be scanned.")
+    excludes: list[str] | None = strawberry.field(default=UNSET, description="What to leave out of it.")
+    ports: str | None = strawberry.field(default=UNSET, description="TCP ports; null: the usual ones.")
+    rate: int | None = strawberry.field(default=UNSET, description="Connections, or packets, a second at most.")
+    scanner: Scanner | None = strawberry.field(
+        default=UNSET, description="The engine; null: nmap where it is installed."
+    )
+    probes: UpdateScanProbesInput | None = strawberry.field(
+        default=UNSET, description="What runs after the hosts were found."
+    )
+
+
 @strawberry.input(description="A report to import, and where.")
 class ImportScanInput:
     """A report to import, and where."""
@@ -90,7 +128,9 @@ class ImportScanInput:
     )
 
 
-def new_scan(name: str, site_id: int, description: str | None, scan: ScanInput) -> NewScan:
+def new_scan(
+    name: str, site_id: int, description: str | None, scan: ScanInput, schedule: Schedule | None = None
+) -> NewScan:
     """Translate the input of a scan task.
 
     Raises:
@@ -106,16 +146,44 @@ def new_scan(name: str, site_id: int, description: str | None, scan: ScanInput) 
         scanner=ScannerName(scanner.value) if scanner else None,
         azure_ad=bool(probe and probe.enabled),
     )
-    place = "scan.probes.azureAd.credential"
     return NewScan(
         name=name,
         site_id=site_id,
         options=options,
-        credential_id=decode_id(probe.credential, "cred", "Credential", place) if probe else None,
+        credential_id=decode_id(probe.credential, "cred", "Credential", PROBE_CREDENTIAL) if probe else None,
         description=description,
         exclude_unknown=bool(probe and probe.exclude_unknown),
         include_inactive=bool(probe and probe.include_inactive),
+        schedule=schedule,
     )
+
+
+def changes_of_scan(scan: UpdateScanInput) -> dict[str, Any]:
+    """Translate what changes of a scan task, as `update_task` takes it; null is what a new task has.
+
+    Raises:
+        BadInput: the id of the credential is none.
+    """
+    options: dict[str, Any] = {}
+    for name, default in _DEFAULTS.items():
+        if (value := getattr(scan, name)) is not UNSET:
+            options[name] = default if value is None else value
+    for name in ("targets", "excludes"):
+        if name in options:
+            options[name] = tuple(options[name])
+    if options.get("scanner"):
+        options["scanner"] = ScannerName(options["scanner"].value)
+    probe = given(scan.probes.azure_ad) if given(scan.probes) else None  # type: ignore[union-attr]
+    changes: dict[str, Any] = {}
+    if probe is not None:
+        if given(probe.enabled) is not None:
+            options["azure_ad"] = probe.enabled
+        if given(probe.credential) is not None:
+            changes["credential_id"] = decode_id(probe.credential, "cred", "Credential", PROBE_CREDENTIAL)
+        for name in ("exclude_unknown", "include_inactive"):
+            if (value := given(getattr(probe, name))) is not None:
+                changes[name] = value
+    return changes | {"scan": options}
 
 
 async def import_scan_(info: Info[Context, None], input: ImportScanInput) -> Any:

@@ -162,10 +162,15 @@ class TaskRun(Record):
     not_before: DateTime | None = field(
         _r.not_before, "While it is put off, because Graph asked for a long wait: when it goes on."
     )
+    due_at: DateTime | None = field(
+        _r.due_at, "The time of the task's schedule that it runs for; null if it was not the schedule that queued it."
+    )
+    stop_asked_at: DateTime | None = field(_r.stop_asked_at, "When a person asked it to stop.")
     started_at: DateTime | None = field(_r.started_at, "When it began.")
     finished_at: DateTime | None = field(_r.finished_at, "When it ended.")
     updated_at: DateTime = field(_r.updated_at, "When it last wrote something.")
     task = one("Task", "task_id", "The task it executes.", is_required=True)
+    retry_of = one("TaskRun", "retry_of_id", "The run that it tries again.")
     log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
 
     @computed("progress", "updated_at", description="How far each stream has come.")

@@ -242,7 +242,7 @@ def _check(schedule: Schedule) -> None:
         if schedule.start or schedule.end:
             raise BadInput("A single time has neither start nor end.", path="start" if schedule.start else "end")
     elif schedule.kind is ScheduleKind.HOURLY:
-        _check_range(schedule.every_h, 1, EVERY_H_MAX, "hourly.every")
+        _check_range(schedule.every_h, 1, EVERY_H_MAX, "everyHours")
     elif schedule.kind is ScheduleKind.CRON:
         _check_cron(schedule.cron)
     elif not _AT.fullmatch(schedule.at):
@@ -267,8 +267,8 @@ def _check_range(value: int, least: int, most: int, path: str) -> None:
 def _check_cron(expression: str) -> None:
     hint = "Such as `30 2 * * MON-FRI`: minute, hour, day of the month, month, day of the week."
     if len(expression) > CRON_CHARS_MAX or len(expression.split()) != 5:
-        raise BadInput("A cron expression has five fields.", hint=hint, path="cron.expression")
+        raise BadInput("A cron expression has five fields.", hint=hint, path="cron")
     try:
         CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        raise BadInput(f"The cron expression cannot be read: {error}.", hint=hint, path="cron.expression") from None
+        raise BadInput(f"The cron expression cannot be read: {error}.", hint=hint, path="cron") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -172,33 +172,53 @@ def _usable(schedule: Schedule, clock: Clock) -> Schedule:
 
 
 async def update_task(
-    tx: AsyncConnection, clock: Clock, *, organization_id: int, task_id: int, changes: Mapping[str, Any]
+    tx: AsyncConnection,
+    clock: Clock,
+    *,
+    organization_id: int,
+    task_id: int,
+    changes: Mapping[str, Any],
+    kind: TaskKind | None = None,
 ) -> int:
     """Change a task and return its key; a run that is active goes on as it began.
 
     Args:
         changes: column → value, of the name, the description and what `NewConnector` has; `schedule` is a Schedule or
-            None. What is missing stays as it is.
+            None, `scan` holds what changes of its `ScanOptions`. What is missing stays as it is.
+        kind: what the task must be for these changes; None fits every task.
 
     Raises:
         NotFound: there is no such task or credential in the organization.
         BadInput: a value cannot be used, or is none of this kind of task.
     """
     task = await _task(tx, organization_id, task_id)
-    values = {name: value for name, value in changes.items() if name != "schedule"}
-    if task.kind != TaskKind.CONNECTOR and not values.keys() <= {"name", "description"}:
-        raise BadInput("This task connects to nothing.", path="connector")
+    if kind is not None and task.kind != kind:
+        raise BadInput(f"The task is a {task.kind}; it cannot become a {kind}.", path=kind.lower())
+    values = {name: value for name, value in changes.items() if name not in ("schedule", "scan")}
     if "name" in values:
         values["name"] = check_name(values["name"])
     if "description" in values:
         values["description"] = check_text(values["description"], "description")
     if "credential_id" in values:
         await usable_credential(tx, organization_id, values["credential_id"])
+    if changes.get("scan") and task.scan is not None:
+        values["scan"] = await _rescanned(tx, task, changes["scan"], values.get("credential_id", task.credential_id))
     values["updated_at"] = timestamp(clock.now())
     await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values))
     if "schedule" in changes:
         await set_schedule(tx, clock, task_id, changes["schedule"])
     return task_id
+
+
+async def _rescanned(
+    tx: AsyncConnection, task: AnyRow, changes: Mapping[str, Any], credential_id: int | None
+) -> dict[str, Any]:
+    """Return the options of a scan task with changes, checked like those of a new one."""
+    options = replace(ScanOptions.load(task.scan), **changes)
+    check_options(options, await tx.scalar(select(sites.c.scope).where(sites.c.id == task.site_id)))
+    if options.azure_ad and credential_id is None:
+        raise BadInput("The Azure AD probe needs a credential.", hint="Name one beside it.")
+    return options.dump()
 
 
 async def delete_task(tx: AsyncConnection, *, organization_id: int, task_id: int) -> int:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.fields import NOUNS
+from sync.clock import timestamp
 from sync.inventory.kind import Edge
 from sync.organizations import next_version
 from sync.store import tables
 from sync.store.column import Json, Time
+from sync.tasks.schedule import Schedule, ScheduleKind, next_time
 
 # Few values, so that ties are common; each is there because some comparison treats it in a way of its own.
 TEXTS = (
@@ -34,6 +37,9 @@ TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
 SCAN: dict[str, Any] = {
     "targets": ["10.0.0.0/24"], "excludes": [], "ports": "22", "rate": 100, "scanner": "NMAP", "azure_ad": True,
 }  # fmt: skip
+# So late that no clock of a test comes to it.
+DUE = datetime(2999, 12, 31, tzinfo=UTC)
+SCHEDULES = (Schedule(ScheduleKind.ONCE, moment=DUE), Schedule(ScheduleKind.DAILY, at="00:00", start=DUE))
 
 
 class Rows:
@@ -126,6 +132,7 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
                 site_id=rows.pick(sites),
                 credential_id=rows.pick([None, *credentials]),
                 scan=SCAN if number % 3 == 0 else None,
+                **_schedule(number),
             )
             for number in range(12)
         ],
@@ -147,6 +154,17 @@ async def _alerts(tx: AsyncConnection, rows: Rows, runs: list[int]) -> None:
         insert(tables.deliveries),
         [rows.row(tables.deliveries, webhook_id=rows.pick(hooks), run_id=rows.pick(runs), **given) for _ in range(9)],
     )
+
+
+def _schedule(number: int) -> dict[str, Any]:
+    """Return a task's schedule and whether it is paused, with the next time that follows from them."""
+    schedule, paused = (None, *SCHEDULES)[number % 3], number % 4 == 0
+    due = next_time(schedule, number, DUE - timedelta(days=1)) if schedule and not paused else None
+    return {
+        "schedule": schedule and schedule.stored(),
+        "paused": paused,
+        "next_run_at": due and timestamp(due),
+    }
 
 
 def _hook(number: int) -> dict[str, Any]:
