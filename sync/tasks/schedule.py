@@ -95,10 +95,21 @@ class Schedule:
 
 
 def schedule_of(stored: dict[str, Any]) -> Schedule:
-    """Read a schedule that `stored` wrote."""
-    moments = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("moment", "start", "end")}
-    days = tuple(Weekday(day) for day in stored["days"])
-    return Schedule(**{**stored, **moments, "kind": ScheduleKind(stored["kind"]), "days": days})
+    """Read a schedule that `stored` wrote.
+
+    Raises:
+        BadInput: something else wrote it.
+    """
+    try:
+        moments = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("moment", "start", "end")}
+        days = tuple(Weekday(day) for day in stored["days"])
+        return Schedule(**{**stored, **moments, "kind": ScheduleKind(stored["kind"]), "days": days})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _unreadable() from None
+
+
+def _unreadable() -> BadInput:
+    return BadInput("The stored schedule cannot be read.", hint="Give the task a schedule anew.", path="schedule")
 
 
 def settled(schedule: Schedule, now: datetime) -> Schedule:
@@ -122,7 +133,7 @@ def next_time(schedule: Schedule, seed: int, after: datetime) -> datetime | None
         seed: of the jitter, such as the task's key.
 
     Raises:
-        BadInput: the schedule's zone is not known here any longer.
+        BadInput: the schedule cannot be read, or its zone is not known here any longer.
     """
     return next(times(schedule, seed, after), None)
 
@@ -171,7 +182,8 @@ def _planned(schedule: Schedule, after: datetime) -> Iterator[datetime]:
 
 def _hours(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     start, step = schedule.start, timedelta(hours=schedule.every_h)
-    assert start  # noqa: S101 - `settled` has seen to it
+    if start is None:  # `settled` has seen to it.
+        raise _unreadable()
     first = (after - start) // step + 1
     return (start + number * step for number in count(max(first, 0)))
 
@@ -179,7 +191,11 @@ def _hours(schedule: Schedule, after: datetime) -> Iterator[datetime]:
 def _calendar(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     here = after.astimezone(_zone(schedule.zone))
     last = after
-    for time in merge(*(CronSim(expression, here) for expression in _expressions(schedule)), key=_instant):
+    try:
+        found = [CronSim(expression, here) for expression in _expressions(schedule)]
+    except (CronSimError, KeyError, ValueError):
+        raise _unreadable() from None
+    for time in merge(*found, key=_instant):
         # Two times of one hour that is skipped fall on its end, and one of an hour that is repeated may be over.
         if (due := _instant(time)) > last:
             last = due

@@ -91,10 +91,11 @@ class Ticker:
         async with self._store.write() as tx:
             later = await tx.execute(select(tasks).where(tasks.c.next_run_at > timestamp(now)))
             for task in later.all():
-                due = _following(task, now)
-                if due is not None and timestamp(due) < task.next_run_at:
-                    values = {"next_run_at": timestamp(due)}
-                    await tx.execute(update(tasks).where(tasks.c.id == task.id).values(values))
+                with suppress(BadInput):  # It is told of when it comes due.
+                    due = next_time(schedule_of(task.schedule), task.id, now)
+                    if due is not None and timestamp(due) < task.next_run_at:
+                        values = {"next_run_at": timestamp(due)}
+                        await tx.execute(update(tasks).where(tasks.c.id == task.id).values(values))
 
     async def _come_due(self, tx: AsyncConnection, task_id: int, due_at: str) -> int | None:
         """Move a task from a time to its next one and queue the run of that time, unless somebody else has."""
@@ -102,7 +103,13 @@ class Ticker:
         task = (await tx.execute(select(tasks).where(*mine))).first()
         if task is None:
             return None
-        following = _following(task, self._clock.now())
+        try:
+            following = next_time(schedule_of(task.schedule), task.id, self._clock.now())
+        except BadInput as error:
+            # It was checked when it was stored; zones may go with an update of the machine. Others go on.
+            _log.error("task %d is no longer scheduled: %s", task.id, error.message)
+            await tx.execute(update(tasks).where(*mine).values(next_run_at=None))
+            return None
         values = {"next_run_at": following and timestamp(following)}
         if (await tx.execute(update(tasks).where(*mine).values(values))).rowcount != 1:
             return None
@@ -162,11 +169,3 @@ class Ticker:
             return False
         then, passed_s = self._seen[0], self._clock.monotonic() - self._seen[1]
         return self._clock.now() < then + timedelta(seconds=passed_s - JUMP_S)
-
-
-def _following(task: AnyRow, after: datetime) -> datetime | None:
-    try:
-        return next_time(schedule_of(task.schedule), task.id, after)
-    except BadInput as error:  # It was checked when it was stored; zones may go with an update of the machine.
-        _log.error("the schedule of task %d cannot be used any longer: %s", task.id, error.message)
-        return None

@@ -138,6 +138,9 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         ],
     )
     runs = await _insert(tx, tables.runs, [rows.row(tables.runs, **_run(rows, tasks)) for _ in range(20)])
+    for number in range(1, 20, 3):
+        retried = update(tables.runs).where(tables.runs.c.id == runs[number])
+        await tx.execute(retried.values(retry_of_id=runs[number - 1]))
     await tx.execute(
         insert(tables.run_log),
         [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
