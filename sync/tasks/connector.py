@@ -276,8 +276,8 @@ class _Connector:
     def _sweep(self, tx: Connection, plan: Plan, page: Page) -> Applied | None:
         if not (isinstance(page.link, Complete) and plan.round_.full and plan.round_.generation > 1):
             return None
-        confirmed = self.run.confirmed(plan.kind.plural)
-        return sweep(tx, self.clock, self.directory, plan.swept, plan.round_.generation, page.link, confirmed)
+        generation, confirmed = plan.round_.generation, self.run.confirmed
+        return sweep(tx, self.clock, self.directory, plan.swept, generation, page.link, confirmed)
 
     def _link(self, tx: Connection, plan: Plan, keys: Sequence[int]) -> Counter[str]:
         if plan.kind is not DEVICE:
