@@ -49,7 +49,11 @@ class Tenant:
         return self.users + self.devices + self.groups
 
 
-SIZES = (Tenant(20_000, 10_000, 1_000), Tenant(60_000, 30_000, 10_000))
+SIZES = (
+    Tenant(20_000, 10_000, 1_000),
+    Tenant(60_000, 30_000, 10_000),
+    Tenant(150_000, 0, 2, largest_group=150_000),
+)
 LARGE = (Tenant(600_000, 300_000, 100_000), Tenant(1_000_000, 0, 2, largest_group=1_000_000))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import orjson
 import strawberry
 import structlog
 from sqlalchemy import text
@@ -146,5 +145,5 @@ async def _plain_error(request: Request, error: Exception) -> Response:
         raise error
     code = "NOT_FOUND" if error.status_code == 404 else BAD_USER_INPUT
     refused = Refused(error.status_code, code, error.detail)
-    body = orjson.dumps(refused.body(getattr(request.state, "request_id", "none")))
+    body = refused.bytes(getattr(request.state, "request_id", "none"))
     return Response(body, error.status_code, error.headers, JSON)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,7 +64,7 @@ class Edge:
             response = self._early(scope, headers, shared)
         except Refused as refused:
             request_id = scope.get("state", {}).get("request_id", "none")
-            body = orjson.dumps(refused.body(request_id))
+            body = refused.bytes(request_id)
             response = Response(body, refused.status, refused.headers, "application/json; charset=utf-8")
         await (response or self._app)(scope, receive, sender)
 

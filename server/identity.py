@@ -5,7 +5,6 @@ Never logs, keeps or echoes a token. A revocation or a new role acts on the next
 
 from __future__ import annotations
 
-import asyncio
 import re
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from starlette.types import Scope
 from schema.access import Principal, Role
 from server.graphql.errors import Refused
 from sync.events import TOKEN
+from sync.first import first_of
 from sync.runtime import Runtime
 from sync.store import AnyRow
 from sync.tokens import KNOWN_MAX, lifetime_s
@@ -67,13 +67,7 @@ async def until_void(runtime: Runtime, principal: Principal) -> None:
         if seconds is None:
             await anext(news)
             return
-        expired = asyncio.ensure_future(runtime.clock.sleep(seconds))
-        revoked = asyncio.ensure_future(anext(news))
-        try:
-            await asyncio.wait({expired, revoked}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            expired.cancel()
-            revoked.cancel()
+        await first_of(runtime.clock.sleep(seconds), anext(news))
 
 
 def _principal(found: AnyRow, scope: Scope) -> Principal:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Generator
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -26,28 +25,24 @@ async def soon(awaitable: Awaitable[T], timeout_s: float) -> T:
         return await _Rest(step, pending)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest(Generic[T]):
-    """What is left of something that has begun.
+class _Rest(Generator[Any, Any, T]):
+    """What is left of something that has begun: what it waits for, then its own steps.
 
     Args:
         step: resumes it.
         pending: what it waits for.
     """
 
-    step: Generator[Any, Any, T]
-    pending: Any
+    def __init__(self, step: Generator[Any, Any, T], pending: Any) -> None:
+        self._step, self._pending = step, [pending]
 
     def __await__(self) -> Generator[Any, Any, T]:
-        step, pending = self.step, self.pending
-        while True:
-            error: BaseException | None = None
-            try:
-                yield pending
-            except BaseException as thrown:  # a cancellation above all, which is its own to handle
-                error = thrown
-            try:
-                pending = next(step) if error is None else step.throw(error)
-            except StopIteration as end:
-                found: T = end.value
-                return found
+        return self
+
+    def send(self, value: Any) -> Any:
+        """Return what is waited for next."""
+        return self._pending.pop() if self._pending else self._step.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Pass on an error, a cancellation above all, which is its own to handle."""
+        return self._step.throw(*error)

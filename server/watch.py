@@ -11,7 +11,7 @@ from typing import Any
 import click
 import httpx
 
-from server.demo.progress import RunProgress
+from server.progress import RunProgress
 from sync.clock import Clock, SystemClock
 from sync.errors import WatchFailed
 

@@ -49,6 +49,7 @@ Facts are keyword arguments; they may reach a caller, so they never hold a secre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -211,6 +212,17 @@ class RemovalHeld(RunError):
     """The run would remove unusually much; an administrator has to confirm it."""
 
     code = "REMOVAL_HELD"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        removals: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        self.removals = removals or {}
+        told = {kind: f"{held['rows']} of {held['of']}" for kind, held in self.removals.items()}
+        super().__init__(message, hint=hint, **told)
 
 
 class Interrupted(RunError):

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from sync.clock import Clock
 from sync.errors import RollcallError
+from sync.first import first_of
 from sync.inventory.retention import apply_retention
 from sync.store import Store
 from sync.store.tables import organizations
@@ -27,11 +28,7 @@ def seconds_until_night(now: datetime) -> float:
 async def keep_house(store: Store, clock: Clock, stopping: asyncio.Event) -> None:
     """Apply every organization's retention each night until the process stops; an error ends that night's work only."""
     while not stopping.is_set():
-        asleep = asyncio.ensure_future(clock.sleep(seconds_until_night(clock.now())))
-        stopped = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait({asleep, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        asleep.cancel()
-        stopped.cancel()
+        await first_of(clock.sleep(seconds_until_night(clock.now())), stopping.wait())
         if not stopping.is_set():
             await clear_up(store, clock, stopping)
 

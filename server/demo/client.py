@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,12 +36,12 @@ class Client:
             DemoFailed: the answer holds errors, at the top or in a payload.
         """
         answer = (await self._http.post("/graphql", json={"query": document, "variables": variables})).json()
-        for error in answer.get("errors") or ():
-            raise DemoFailed(error["message"], hint=error.get("extensions", {}).get("hint"))
+        if refused := answer.get("errors"):
+            raise _failed(refused, [error.get("extensions", {}).get("hint") for error in refused])
         data: dict[str, Any] = answer["data"]
         for payload in data.values():
-            for error in (payload or {}).get("errors") or () if isinstance(payload, dict) else ():
-                raise DemoFailed(error["message"], hint=error.get("hint"))
+            if isinstance(payload, dict) and (refused := payload.get("errors")):
+                raise _failed(refused, [error.get("hint") for error in refused])
         return data
 
     async def each(self, document: str, root: str, **variables: Any) -> AsyncIterator[dict[str, Any]]:
@@ -54,3 +54,9 @@ class Client:
             if not page["pageInfo"]["hasNextPage"]:
                 return
             after = page["pageInfo"]["endCursor"]
+
+
+def _failed(errors: Sequence[Mapping[str, Any]], hints: Iterable[str | None]) -> DemoFailed:
+    """Tell all that went wrong, once each."""
+    told, known = dict.fromkeys(error["message"] for error in errors), dict.fromkeys(filter(None, hints))
+    return DemoFailed(" ".join(told), hint=" ".join(known) or None)

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from server.demo.child import Child, child
 from server.demo.client import Client
-from server.demo.progress import RunProgress
 from server.demo.proof import Proof, Truth, prove
 from server.demo.queries import QUERIES
+from server.progress import RunProgress
 from sync.clock import Clock
 from sync.errors import CursorExpired, DemoFailed
 

@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
 import structlog
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -312,5 +311,5 @@ def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:
 
 def _refusal(refused: Refused, media: Media, request_id: str) -> Response:
     headers = {"Vary": "Accept, Accept-Encoding", **(refused.headers or {})}
-    body = orjson.dumps(refused.body(request_id))
+    body = refused.bytes(request_id)
     return Response(body, refused.status, headers, media.content_type)

@@ -18,6 +18,7 @@ from graphql import GraphQLError, OperationType
 
 from server.graphql.errors import INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
 from server.graphql.execution import Answer, Execution, Prepared, Trace, failed
+from sync.first import first_of
 
 log = structlog.stdlib.get_logger("rollcall.live")
 
@@ -69,14 +70,8 @@ class Live:
 
     async def until_end(self, principal: Any) -> End:
         """Return when a caller's subscriptions have to end, and why."""
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        void = asyncio.ensure_future(self._until_void(principal))
-        try:
-            await asyncio.wait({stopping, void}, return_when=asyncio.FIRST_COMPLETED)
-            return End.STOPPING if self._stopping.is_set() else End.VOID
-        finally:
-            stopping.cancel()
-            void.cancel()
+        await first_of(self._stopping.wait(), self._until_void(principal))
+        return End.STOPPING if self._stopping.is_set() else End.VOID
 
     @contextmanager
     def place(self, principal: Any, which: str = "subscriptionsPerToken", most: int = PER_TOKEN_MAX) -> Iterator[None]:

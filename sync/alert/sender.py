@@ -17,6 +17,7 @@ from sync.alert.post import Outcome, signature
 from sync.alert.webhook import DeliveryStatus, origin_of, secret_place
 from sync.clock import Clock, timestamp
 from sync.errors import Interrupted, StoreError, VaultError
+from sync.first import first_of
 from sync.store import AnyRow, Store
 from sync.store.tables import deliveries, webhooks
 from sync.tasks.stop import unless_stopping
@@ -69,14 +70,7 @@ class Sender:
                 return
             if wait_s is None and not self._news.is_set():
                 return
-            await self._sleep(wait_s or 0.0)
-
-    async def _sleep(self, seconds: float) -> None:
-        waits = [asyncio.ensure_future(wait) for wait in (self._stopping.wait(), self._news.wait())]
-        waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))  # type: ignore[arg-type] # returns nothing
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+            await first_of(self._stopping.wait(), self._news.wait(), self._clock.sleep(wait_s or 0.0))
 
     async def _round(self) -> float | None:
         """Send what is due, one message a webhook; return in how many seconds more is due, None if nothing waits."""

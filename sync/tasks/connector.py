@@ -303,8 +303,8 @@ class _Connector:
     def _sweep(self, tx: Connection, plan: Plan, page: Page) -> Applied | None:
         if not (isinstance(page.link, Complete) and plan.round_.full and plan.round_.generation > 1):
             return None
-        confirmed = self.run.confirmed(plan.kind.plural)
-        return sweep(tx, self.clock, self.directory, plan.swept, plan.round_.generation, page.link, confirmed)
+        generation, confirmed = plan.round_.generation, self.run.confirmed
+        return sweep(tx, self.clock, self.directory, plan.swept, generation, page.link, confirmed)
 
     def _link(self, tx: Connection, plan: Plan, keys: Sequence[int]) -> Counter[str]:
         if plan.kind is not DEVICE:
@@ -318,7 +318,8 @@ class _Connector:
     def _log_end(self, tx: Connection, plan: Plan, counts: Counts) -> None:
         numbers = counts.get(plan.kind.plural, Counter())
         text = ", ".join(f"{number} {what}" for what, number in sorted(numbers.items()) if number)
-        self.run.log(tx, Level.INFO, f"{plan.kind.plural}: complete; {text or 'no change'}.")
+        what = "everything is read" if plan.round_.full else "changes are read"
+        self.run.log(tx, Level.INFO, f"{plan.kind.plural}: {what}; in this run {text or 'no change'}.")
 
     async def _warn(self, message: str, code: str | None = None) -> None:
         await self.store.transact(lambda tx: self.run.log(tx, Level.WARNING, message, code=code))

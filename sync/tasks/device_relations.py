@@ -46,6 +46,8 @@ PASS_EVERY = timedelta(days=1)
 RELATIONS = {EDGE_COUNTS[edge]: relation for relation, edge in DEVICE.edges.items()}
 """The name of a stream → the relation that it reads."""
 
+Told = dict[tuple[str, str], set[str]]
+
 
 class _State(enum.Enum):
     FRESH = "a whole pass was made not long ago"
@@ -91,28 +93,30 @@ class DeviceRelations:
 
     async def _completed(self, stream: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
         client = self._client.stream(DEVICE.plural)
-        # (relation, device) → what pages of this round have said, which may not be written yet.
-        told: dict[tuple[str, str], set[str]] = {}
+        # (relation, device) → what the page before said: it may not be written yet, all others are (`prefetched`).
+        before: Told = {}
         async with aclosing(stream):
             async for page in stream:
                 ids = list(dict.fromkeys(item["id"] for item in page.items if "@removed" not in item))
                 extra: dict[str, dict[str, Any]] = {external_id: {} for external_id in ids}
+                told: Told = {}
                 for name in self._followed:
-                    for external_id, entries in (await self._entries(client, name, ids, told)).items():
+                    for external_id, entries in (await self._entries(client, name, ids, before, told)).items():
                         extra[external_id][f"{RELATIONS[name]}@delta"] = entries
+                before = told
                 yield replace(page, items=tuple(_more(item, extra) for item in page.items))
 
     async def _entries(
-        self, client: GraphClient, name: str, ids: list[str], told: dict[tuple[str, str], set[str]]
+        self, client: GraphClient, name: str, ids: list[str], unwritten: Told, told: Told
     ) -> dict[str, list[Mapping[str, Any]]]:
         """Return what a delta page would say of a relation: the targets of each device, and those it has lost."""
         lists = await self._whole(client, RELATIONS[name], ids)
         async with self._store.read() as tx:
-            before = await tx.run_sync(linked, self._directory, DEVICE.edges[RELATIONS[name]], lists)
+            written = await tx.run_sync(linked, self._directory, DEVICE.edges[RELATIONS[name]], lists)
         found: dict[str, list[Mapping[str, Any]]] = {}
         for external_id, targets in lists.items():
             now = {target["id"] for target in targets}
-            gone = (before.get(external_id, set()) | told.get((name, external_id), set())) - now
+            gone = (written.get(external_id, set()) | unwritten.get((name, external_id), set())) - now
             told[name, external_id] = now
             lost = [{"id": target_id, "@removed": {"reason": "deleted"}} for target_id in sorted(gone)]
             found[external_id] = [*targets, *lost]

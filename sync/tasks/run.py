@@ -134,14 +134,12 @@ class Run:
 
     async def hold(self, store: Store, error: RemovalHeld, resource: str) -> None:
         """Keep what a sweep would have removed, for an administrator to decide about."""
-        self.removals = {
-            **self.removals,
-            resource: {"rows": error.facts["removed"], "of": error.facts["total"], "confirmed": False},
-        }
+        held = {kind: {**numbers, "confirmed": False} for kind, numbers in error.removals.items()}
+        self.removals = {**self.removals, **held}
         await self.fail(store, error, resource)
 
     def confirmed(self, resource: str) -> int:
-        """Return how many rows of a kind an administrator has agreed to lose in this run."""
+        """Return how many rows of a kind, or edges, an administrator has agreed to lose in this run."""
         held = self.removals.get(resource, {})
         return int(held["rows"]) if held.get("confirmed") else 0
 

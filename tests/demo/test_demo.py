@@ -40,9 +40,9 @@ def test_demo_equals_the_tenant_after_a_rough_night(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["equal"] is True
     assert set(found["faults"]) == {rule.fault for rule in read_plan("rough").rules}
-    # Those of the page that the kill cut off are not on record.
+    # What the page that the kill cut off had cost is not on record.
     assert found["retries"] >= 5
-    assert found["throttledSeconds"] >= 5
+    assert found["throttledSeconds"] >= 2
     assert (found["attempts"], found["kills"]) == (2, 1)
     assert found["restarts"] >= 1
 

@@ -20,7 +20,7 @@ ONLY_IN = {
     "requests": ("sync/entra/",),
     "cryptography": ("sync/vault.py", "server/simulator/"),
     "trustme": ("server/simulator/",),
-    "rich": ("server/cli.py", "server/demo/", "server/watch.py"),
+    "rich": ("server/cli.py", "server/demo/", "server/progress.py", "server/watch.py"),
 }
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.getenvb")
 

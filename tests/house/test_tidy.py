@@ -51,7 +51,6 @@ BOUNDARIES = {
     "server/control.py": "a request of the command line to the running server",
     "sync/runtime.py": "a run",
     "schema/plan/plans.py": "a plan, which the executor takes over from",
-    "server/soon.py": "none: it is thrown on into what waits",
 }
 SQL = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|WITH|VACUUM|ATTACH|PRAGMA|EXPLAIN|BEGIN)\s"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.simulator import Simulator
 from sync.errors import Conflict, NotFound
+from sync.inventory.kind import Edge
 from sync.tasks.queue import confirm_removal
-from tests.sync.fault import From
+from tests.sync.fault import App, From
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
 
-UNTOUCHED = ("runs", "run_log", "cursors", "credentials", "objects", "edges")
+UNTOUCHED = ("runs", "run_log", "cursors", "credentials", "objects", "edges", "organizations")
 
 
 @pytest.fixture
@@ -154,3 +156,21 @@ async def test_confirmation_of_another_organization_finds_no_run(large: Installa
             await confirm_removal(
                 tx, large.clock, organization_id=large.organization_id + 1, run_id=run.id, confirmed_by="x"
             )
+
+
+async def test_run_asks_when_groups_come_without_their_members(large: Installation) -> None:
+    """A full round that shows no member any more - a lost permission, say - empties no group until somebody agrees."""
+
+    async def leave_out(scope: Any, receive: Any, send: Any, app: App) -> None:
+        asked = scope["query_string"].replace(b",members,owners", b"")
+        await app(scope | {"query_string": asked}, receive, send)
+
+    large.simulator.faults = leave_out
+    large.simulator.expire_delta()
+    run = await large.run()
+    assert (run.status, [error["resource"] for error in run.errors]) == ("NEEDS_CONFIRMATION", ["groups"])
+    assert run.removals["memberships"]["rows"] == run.removals["memberships"]["of"] > 100
+    assert await differences(large) == []
+    await confirm(large, run.id)
+    assert (await large.row(run.id)).status == "SUCCEEDED"
+    assert not [pair for pair in (await large.dump())["edges"] if pair[0] == Edge.MEMBER]

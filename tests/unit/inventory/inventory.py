@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,11 @@ class Inventory:
         round_ = Round(generation, full, minimal)
         return await self.store.transact(lambda tx: apply_page(tx, self.clock, self.directory, kind, items, round_))
 
-    async def sweep(self, kind: Kind, generation: int) -> Applied:
-        """Sweep a kind after a complete round."""
+    async def sweep(self, kind: Kind, generation: int, confirmed: int = 0) -> Applied:
+        """Sweep a kind after a complete round, so many rows of anything having been confirmed."""
         self.clock.moved_s += 60
-        return await self.store.transact(lambda tx: sweep(tx, self.clock, self.directory, kind, generation, COMPLETE))
+        work = partial(sweep, confirmed=lambda _: confirmed)
+        return await self.store.transact(lambda tx: work(tx, self.clock, self.directory, kind, generation, COMPLETE))
 
     async def link(self, keys: Sequence[int] | None = None, options: LinkOptions = DEFAULT) -> dict[str, int]:
         """Link devices, all of them by default, and return the counts that are not zero."""

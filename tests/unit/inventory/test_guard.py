@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RemovalHeld
-from sync.inventory.guard import PERCENT_FREE, ROWS_FREE, check_removal, must_ask
+from sync.inventory.guard import PERCENT_FREE, ROWS_FREE, Removal, check_removals, must_ask
 
 
 @given(st.integers(0, 2_000_000))
@@ -38,9 +38,18 @@ def test_guard_asks_at_the_numbers_of_the_handbook(removed: int, total: int, ask
 def test_confirmation_lets_pass_what_was_confirmed_and_not_a_row_more(removed: int, more: int) -> None:
     """An administrator agrees to a number, not to whatever comes."""
     if more <= 0:
-        check_removal("users", removed + more, removed, confirmed=removed)
+        check_removals([Removal("users", removed + more, removed)], lambda _: removed)
         return
     with pytest.raises(RemovalHeld) as caught:
-        check_removal("users", removed + more, removed + more, confirmed=removed)
-    assert caught.value.facts == {"removed": removed + more, "total": removed + more}
+        check_removals([Removal("users", removed + more, removed + more)], lambda _: removed)
+    assert caught.value.removals == {"users": {"rows": removed + more, "of": removed + more}}
     assert "confirmRemoval" in str(caught.value.hint)
+
+
+def test_guard_tells_of_all_that_it_holds_and_of_nothing_else() -> None:
+    """One question for a whole sweep: what was confirmed or is usual is not asked about."""
+    removals = [Removal("users", 300, 505), Removal("groups", 200, 300), Removal("managers", 1, 2)]
+    with pytest.raises(RemovalHeld) as caught:
+        check_removals([*removals, Removal("memberships", 4000, 5000)], lambda kind: 200 if kind == "groups" else 0)
+    assert [*caught.value.removals] == ["users", "memberships"]
+    assert "300 of 505 users and 4,000 of 5,000 memberships" in caught.value.message

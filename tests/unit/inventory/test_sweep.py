@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.errors import RemovalHeld
 from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
 from sync.inventory.sweep import sweep
 from sync.store import Store
@@ -42,8 +43,10 @@ async def test_sweep_removes_edges_that_the_round_did_not_see(inventory: Invento
     await inventory.page(GROUP, {"id": "g", "members@delta": ends("a", "b"), "owners@delta": ends("a")})
     await inventory.page(USER, {"id": "a", "manager@delta": ends("b")})
     await inventory.page(GROUP, {"id": "g", "members@delta": ends("b", "c")}, generation=2)
+    version = await inventory.version()
     applied = await inventory.sweep(GROUP, 2)
     assert applied.edge_counts == {"memberships": {"removed": 1}, "groupOwners": {"removed": 1}}
+    assert await inventory.version() > version
     assert await inventory.edges() == {
         (Edge.MEMBER, "g", "b"),
         (Edge.MEMBER, "g", "c"),
@@ -89,6 +92,41 @@ async def test_vanished_object_comes_back_when_it_is_shown_again(inventory: Inve
     applied = await inventory.page(USER, {"id": "u"}, generation=2, full=False)
     assert applied.counts == {"restored": 1}
     assert await inventory.rows(USER) == {"u": "LIVE", "v": "LIVE"}
+
+
+@pytest.mark.parametrize(("links", "asks"), [(100, False), (101, True)])
+async def test_sweep_asks_when_objects_are_shown_without_all_their_edges(
+    inventory: Inventory, links: int, asks: bool
+) -> None:
+    """Groups that come without any member look like a lost permission: nothing goes, until somebody agrees."""
+    names = [f"u{number}" for number in range(links)]
+    await inventory.page(USER, *({"id": name} for name in names))
+    await inventory.page(GROUP, {"id": "g", "members@delta": ends(*names)}, {"id": "h", "members@delta": ends("u1")})
+    await inventory.page(GROUP, {"id": "g"}, {"id": "h", "members@delta": ends("u1")}, generation=2)
+    before = await inventory.dump()
+    if asks:
+        with pytest.raises(RemovalHeld, match="101 of 102 memberships"):
+            await inventory.sweep(GROUP, 2)
+        assert await inventory.dump() == before
+        await inventory.sweep(GROUP, 2, confirmed=101)
+    else:
+        await inventory.sweep(GROUP, 2)
+    assert await inventory.edges() == {(Edge.MEMBER, "h", "u1")}
+
+
+async def test_sweep_asks_nothing_about_edges_that_nobody_sees_or_that_others_outlive(inventory: Inventory) -> None:
+    """Groups that keep a member, members that are gone, groups that are gone: no loss of their own."""
+    names = [f"u{number}" for number in range(150)]
+    await inventory.page(USER, {"id": "there"}, *({"id": name} for name in names))
+    for group in ("keeps", "gone", "hollow"):
+        await inventory.page(GROUP, {"id": group, "members@delta": ends(*names)})
+    await inventory.page(GROUP, {"id": "keeps", "members@delta": ends("there")}, generation=2)
+    for name in names:
+        await inventory.page(USER, removed(name, "changed"))
+    await inventory.page(USER, *({"id": name} for name in names[:100]))
+    await inventory.page(GROUP, {"id": "hollow"}, generation=2)
+    await inventory.sweep(GROUP, 2)
+    assert await inventory.edges() == {(Edge.MEMBER, "keeps", "there")}
 
 
 async def test_sweep_cannot_be_called_without_proof_of_completeness(
