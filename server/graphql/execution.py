@@ -5,6 +5,7 @@ Never logs a document, a variable or an answer.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any, Literal
 import orjson
 import strawberry
 import structlog
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution import (
     Executor,
     create_source_event_stream,
@@ -193,16 +194,7 @@ class Execution:
     async def _events(
         self, prepared: Prepared, context: Any
     ) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
-        name = prepared.operation.name
-        executor = self._schema.execution_context_class.build(
-            self._schema._schema,
-            prepared.document.tree,
-            context_value=context,
-            raw_variable_values=dict(prepared.request.variables),
-            operation_name=name.value if name else None,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
-            operation_extensions=None,
-        )
+        executor = self._executor(prepared, context)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         source = create_source_event_stream(executor)
@@ -212,8 +204,19 @@ class Execution:
         return map_source_to_response_event(executor, found, self._one_event)
 
     async def _one_event(self, executor: Executor[Any]) -> Any:
-        result = execute_subscription_event(executor)
-        return await soon(result, self._timeout_s) if isawaitable(result) else result
+        return await soon(_finish(executor, execute_subscription_event(executor)), self._timeout_s)
+
+    def _executor(self, prepared: Prepared, context: Any) -> Executor[Any] | list[GraphQLError]:
+        name = prepared.operation.name
+        return self._schema.execution_context_class.build(
+            self._schema._schema,
+            prepared.document.tree,
+            context_value=context,
+            raw_variable_values=dict(prepared.request.variables),
+            operation_name=name.value if name else None,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
+            operation_extensions=None,
+        )
 
     def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False) -> Prepared:
         """Find out what a request asks for.
@@ -268,18 +271,10 @@ class Execution:
         return answer
 
     async def _executed(self, prepared: Prepared, context: Any) -> ExecutionResult:
-        name = prepared.operation.name
-        result = execute(
-            self._schema._schema,
-            prepared.document.tree,
-            context_value=context,
-            variable_values=dict(prepared.request.variables),
-            operation_name=name.value if name else None,
-            executor_class=self._schema.execution_context_class,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
-            operation_extensions=None,
-        )
-        return await result if isawaitable(result) else result
+        executor = self._executor(prepared, context)
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        return await _finish(executor, executor.execute_operation())
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:
@@ -294,6 +289,21 @@ class Execution:
         facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
         return failed(error, "timeout", request_id, trace)
+
+
+async def _finish(executor: Executor[Any], result: Any) -> ExecutionResult:
+    """Wait for a result, and for the fields that it no longer needs because one beside them failed.
+
+    They are at work all the same: an answer before their end would let a caller have any number at work at once.
+    """
+    try:
+        found: ExecutionResult = await result if isawaitable(result) else result
+        while executor.background_futures:
+            await asyncio.wait(executor.background_futures)
+        return found
+    finally:
+        for left in list(executor.background_futures):
+            left.cancel()
 
 
 def _written(variables: Mapping[str, Any]) -> bytes:

@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Interrupted, StoreError
+from sync.first import first_of
 from sync.store import AnyRow, Store
 from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
 from sync.tasks.queue import active_run, queue_run
 from sync.tasks.schedule import MISSED_MAX, is_in_time, missed, next_time, schedule_of
 from sync.tasks.state import Trigger
-from sync.tasks.stop import unless_stopping
 
 LOOK_S = 60.0
 """While something is scheduled, how often the machine's clock is compared with the time that has passed."""
@@ -57,7 +57,7 @@ class Ticker:
                     await self._watch()
                 except StoreError as error:
                     _log.warning("schedules wait for the database: %s", error.message)
-                    await unless_stopping(self._stopping, self._clock.sleep(RETRY_S))
+                    await first_of(self._clock.sleep(RETRY_S), self._stopping.wait())
 
     async def _watch(self) -> None:
         await self.replan()
@@ -146,22 +146,16 @@ class Ticker:
     async def _sleep(self, due: datetime | None) -> None:
         """Wait until it is due by the machine's clock, a schedule changes, or the clock was set back."""
         self._seen = (self._clock.now(), self._clock.monotonic()) if due else None
-        while not self._news.is_set() and not self._has_gone_back():
+        while not (self._news.is_set() or self._stopping.is_set() or self._has_gone_back()):
+            told = self._news.wait(), self._stopping.wait()
             if due is None:
-                await unless_stopping(self._stopping, self._news.wait())
-            elif (left_s := (due - self._clock.now()).total_seconds()) <= 0:
+                await first_of(*told)
+                continue
+            # Not in one piece: a clock that is set forward, or a machine that slept, is noticed within a minute.
+            left_s = min((due - self._clock.now()).total_seconds(), LOOK_S)
+            await first_of(self._clock.sleep(max(left_s, 0.0)), *told)
+            if due <= self._clock.now():
                 return
-            else:
-                # Not in one piece: a clock that is set forward, or a machine that slept, is noticed within a minute.
-                await unless_stopping(self._stopping, self._until_news(min(left_s, LOOK_S)))
-
-    async def _until_news(self, seconds: float) -> None:
-        asleep, told = asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._news.wait())
-        try:
-            await asyncio.wait({asleep, told}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            asleep.cancel()
-            told.cancel()
 
     def _has_gone_back(self) -> bool:
         """Tell whether the machine's clock was set back since the sleep began."""
