@@ -35,30 +35,31 @@ def attribute(noun: Noun, source: str, kind: str | None, name: str) -> tuple[Rel
     wanted = ALIASES.get(source.casefold())
     for relation in noun.relations.values():
         if relation.source is not None and relation.source[0] == wanted and kind in (None, relation.source[1]):
-            if field := attributes(NOUNS[relation.target].name).get(_plain(name)):
+            if field := attributes(NOUNS[relation.target].name).get(folded(name)):
                 return relation, field
     if wanted == AZUREAD and "external_id" in noun.fields and kind in (None, noun.prefix):
-        if field := attributes(noun.name).get(_plain(name)):
+        if field := attributes(noun.name).get(folded(name)):
             return None, field
     return None
 
 
 @cache
 def attributes(noun: str) -> dict[str, Field]:
-    """Return what can be asked of a source's record, by the source's names without letter case."""
+    """Return what can be asked of a source's record, by the source's names as `folded` writes them."""
     found: dict[str, Field] = {}
     for field in NOUNS[noun].filterable().values():
         column = field.column
         name = column.info.get("graph") if isinstance(column, Column) else None
         for spelling in (name, field.graphql_name):
             if spelling and field.name not in ("id", "external_id"):
-                found[spelling.casefold()] = field
+                found[folded(spelling)] = field
                 if field.kind is Kind.TIME:
-                    found[f"{spelling.casefold()}ts"] = field
+                    found[f"{folded(spelling)}ts"] = field
     if external := NOUNS[noun].fields.get("external_id"):
         found["id"] = external
     return found
 
 
-def _plain(name: str) -> str:
-    return name.casefold().removeprefix("extensionattributes.")
+def folded(name: str) -> str:
+    """Return a source's name without what does not count: letter case, underscores, extension attributes' place."""
+    return name.casefold().replace("_", "").removeprefix("extensionattributes.")

@@ -55,6 +55,8 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
         return _compare_mask(column, op, value)
     if field.kind in (Kind.LIST, Kind.ADDRESSES):
         return _compare_list(field, op, value)
+    if field.kind is Kind.NUMBERS:
+        return _compare_numbers(field, op, value)
     if op in _PATTERNS:
         return like(column, _pattern(op, value))
     if op in _RELATIVE:
@@ -102,12 +104,15 @@ def _pattern(op: Op, value: str) -> str:
 
 def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     column = field.column
-    if op is Op.IS_EMPTY:
-        empty = or_(column.is_(None), func.json_array_length(column) == 0)
-        return empty if value else not_(empty)
     if op in _PATTERNS:
         return like_any(column, field.element, _pattern(op, value))
     elements, element, folded = _elements(field)
+    if op is Op.IS_EMPTY:
+        empty = or_(column.is_(None), func.json_array_length(column) == 0)
+        if field.element is not None:
+            # Of a list of objects, all may lack the member that is compared.
+            empty = not_(elements.select().where(element != "").exists())
+        return empty if value else not_(empty)
     if op is Op.IN_NETWORK:
         return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:
@@ -118,6 +123,25 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
         number = select(func.count(folded.distinct())).select_from(elements).where(folded.in_(wanted))
         return number.scalar_subquery() == len(wanted)
     return elements.select().where(folded.in_(wanted)).exists()
+
+
+def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
+    """Compare the numbers in a list of objects: some element satisfies."""
+    elements = func.json_each(field.column).table_valued("value", name=None)
+    number = func.json_extract(elements.c.value, f"$.{field.element}")
+    counted = elements.select()
+    if field.only is not None:
+        member, wanted = field.only
+        counted = counted.where(func.json_extract(elements.c.value, f"$.{member}") == wanted)
+    match op:
+        case Op.IS_EMPTY:
+            return not_(counted.exists()) if value else counted.exists()
+        case Op.HAS_ALL:
+            found = counted.where(number.in_(value)).with_only_columns(func.count(number.distinct()))
+            return found.scalar_subquery() == len(set(value))
+        case Op.HAS | Op.HAS_ANY:
+            return counted.where(number.in_([value] if op is Op.HAS else value)).exists()
+    return counted.where(NUMBERS[op](number, value)).exists()
 
 
 def _compare_mask(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:

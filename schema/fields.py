@@ -38,11 +38,12 @@ class Kind(enum.Enum):
     ENUM = "enum"
     LIST = "list"
     ADDRESSES = "addresses"
+    NUMBERS = "numbers"
     # The sources in a bit mask.
     SOURCES = "sources"
 
 
-LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.SOURCES}
+LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.NUMBERS, Kind.SOURCES}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Field:
         aliases: other names of it there.
         is_text: whether a word without a keyword is looked for here.
         element: of a list of objects: the member that is compared.
+        only: of a list of objects: the member, and its value, of those that count.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     is_text: bool = False
     element: str | None = None
+    only: tuple[str, str] | None = None
 
     @property
     def graphql_name(self) -> str:
@@ -200,11 +203,9 @@ def field(
     return strawberry.field(description=description, metadata={_FIELD: made})
 
 
-def condition(
-    column: ColumnElement[Any], kind: Kind, description: str, *, keyword: str = "", element: str | None = None
-) -> Field:
-    """Declare what can be filtered by although no field shows it like this; see `noun`."""
-    return Field("", column, kind, None, description, keyword=keyword, element=element)
+def condition(column: ColumnElement[Any], kind: Kind, description: str, *, keyword: str = "", **more: Any) -> Field:
+    """Declare what can be filtered by although no field shows it like this; see `noun`, and `Field` for `more`."""
+    return Field("", column, kind, None, description, keyword=keyword, **more)
 
 
 def related(target: str, pairs: Callable[[], Select[Any]], **more: Any) -> dict[str, Any]:

@@ -58,6 +58,14 @@ _OPERATORS: dict[Kind, dict[Op, str]] = {
     Kind.ENUM: _ANY,
     Kind.LIST: _LIST,
     Kind.ADDRESSES: _LIST | {Op.IN_NETWORK: "An element lies in one of these networks, such as `10.0.0.0/8`."},
+    Kind.NUMBERS: {
+        Op.HAS: "An element equals this.",
+        Op.LT: "An element is less.",
+        Op.LTE: "An element is less or equal.",
+        Op.GT: "An element is greater.",
+        Op.GTE: "An element is greater or equal.",
+        **{op: _LIST[op] for op in (Op.HAS_ANY, Op.HAS_ALL, Op.IS_EMPTY)},
+    },
     Kind.SOURCES: _LIST,
 }
 MANY = {Op.IN, Op.NOT_IN, Op.HAS_ANY, Op.HAS_ALL, Op.IN_NETWORK}
@@ -97,6 +105,7 @@ _SHARED = {
     Kind.INT: _operators("IntFilter", Kind.INT, int, "Conditions on a number; several are ANDed."),
     Kind.TIME: _operators("DateTimeFilter", Kind.TIME, DateTime, "Conditions on a time; several are ANDed."),
     Kind.LIST: _operators("StringListFilter", Kind.LIST, str, "Conditions on a list of texts; several are ANDed."),
+    Kind.NUMBERS: _operators("IntListFilter", Kind.NUMBERS, int, "Conditions on a list of numbers; several are ANDed."),
     Kind.ADDRESSES: _operators(
         "AddressListFilter", Kind.ADDRESSES, str, "Conditions on a list of IP addresses; several are ANDed."
     ),

@@ -99,6 +99,11 @@ def assets_of_site() -> Select[Any]:
     return _unique(select(assets.c.site_id, assets.c.id))
 
 
+def assets_of_organization() -> Select[Any]:
+    """Select (organization, asset)."""
+    return _unique(select(assets.c.organization_id, assets.c.id))
+
+
 def tasks_of_site() -> Select[Any]:
     """Select (site, task)."""
     return _unique(select(tasks.c.site_id, tasks.c.id))

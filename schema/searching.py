@@ -40,6 +40,7 @@ _VALUE_KINDS = {
     "ENUM": strawberry.enum_value("ENUM", description="One of a closed list."),
     "LIST": strawberry.enum_value("LIST", description="Texts, of which any may satisfy."),
     "ADDRESSES": strawberry.enum_value("ADDRESSES", description="IP addresses, of which any may satisfy."),
+    "NUMBERS": strawberry.enum_value("NUMBERS", description="Whole numbers, of which any may satisfy."),
     "SOURCES": strawberry.enum_value("SOURCES", description="The name of a source."),
 }
 SearchValueKind: Any = strawberry.enum(

@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 
@@ -155,9 +156,13 @@ def _visible(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -
 
 
 def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[bool]:
-    """Compile a comparison of the number of related rows, each counted once for every relation that leads to it."""
-    relations = [noun.relations[name] for name in expr.relations]
-    pairs = union_all(*(_pairs(noun, relation, viewpoint) for relation in relations)).subquery()
+    """Compile a comparison of the number of related rows, each counted once, however many relations lead to it."""
+    ways: dict[str, list[Select[Any]]] = {}
+    for relation in map(noun.relations.__getitem__, expr.relations):
+        ways.setdefault(relation.target, []).append(_pairs(noun, relation, viewpoint))
+    # Two ways to the same row lead to one row; rows of different nouns may have equal keys.
+    each = [found[0] if len(found) == 1 else select(union(*found).subquery()) for found in ways.values()]
+    pairs = union_all(*each).subquery()
     number = func.count()
     holds = NUMBERS[expr.op](number, expr.number)
     # A row without any related one is in no group: when none is right, the others are left out instead.
@@ -171,5 +176,6 @@ def _pairs(noun: Noun, relation: Relation, viewpoint: Viewpoint) -> Select[Any]:
     """Select (parent, target), each pair once."""
     target, pairs = NOUNS[relation.target], _leading(relation, once=True)
     parent_key, target_key = pairs.columns
-    rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)
+    ends = (parent_key.label("parent"), target_key.label("target"))
+    rows = select(*ends).join_from(pairs, target.table, target.key == target_key)
     return rows.where(parent_key.is_not(None), *_visible(noun, relation, And(()), viewpoint))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from schema.expr import (
     EVERYTHING,
@@ -18,10 +19,10 @@ from schema.expr import (
     Related,
     exists,
 )
-from schema.fields import NOUNS, Kind
+from schema.fields import NOUNS, Kind, Noun
 from schema.ids import decode_id
 from schema.like import escaped
-from schema.search.keyword import Keyword
+from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading, choose, condition, never, number, source, time, yes
 from sync.errors import BadInput
 
@@ -39,22 +40,31 @@ _NAMES = {
     "Organization": ("name",),
     "Credential": ("name",),
 }
+_COUNTED = {*_NAMES, "TaskRun"}
 
 
 def _related(name: str, target: str, description: str, *ways: str, aliases: tuple[str, ...] = ()) -> Keyword:
     """Make the keyword of related rows by name or id; `ways` are the relations, joined by dots, that lead there."""
+    return _leading(name, [(way, target) for way in ways], description, aliases)
+
+
+def _leading(name: str, ways: Sequence[tuple[str, str]], description: str, aliases: tuple[str, ...] = ()) -> Keyword:
+    """Make the keyword of related rows of any noun, by name or id; each way goes with the noun it leads to."""
 
     def read(reading: Reading) -> Expr:
         if reading.is_missing:
             return Not(there)
-        noun = NOUNS[target]
-        parts: list[Expr] = [condition(noun.fields[field], noun.prefix, reading) for field in _NAMES[target]]
-        if (key := _key(noun.prefix, reading)) is not None:
-            parts.append(Compare("id", Op.EQ, key))
-        return _any(_along(way, Or(tuple(parts))) for way in ways)
+        return _any(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
 
-    there = _any(_along(way, EVERYTHING) for way in ways)
+    there = _any(_along(way, EVERYTHING) for way, _ in ways)
     return Keyword(name, aliases, Kind.TEXT, description, read, there)
+
+
+def _known_by(noun: Noun, reading: Reading) -> Expr:
+    parts: list[Expr] = [condition(noun.fields[field], noun.prefix, reading) for field in _NAMES[noun.name]]
+    if (key := _key(noun.prefix, reading)) is not None:
+        parts.append(Compare("id", Op.EQ, key))
+    return Or(tuple(parts))
 
 
 def _related_id(name: str, target: str, description: str, way: str) -> Keyword:
@@ -94,6 +104,31 @@ def _count(name: str, description: str, *relations: str) -> Keyword:
         return Count(relations, *number(reading))
 
     return Keyword(name, (), Kind.INT, description, read, Count(relations, Op.GT, 0))
+
+
+def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keyword:
+    """Make the keyword of something that related rows say; each way is a relation and the name of what it leads to."""
+    found = []
+    for way, field in ways:
+        relation = NOUNS[noun].relations[way]
+        target = NOUNS[relation.target]
+        found.append(across(relation, of_field(target, target.condition(field))))
+    first = replace(found[0], name=name, aliases=())
+    return replace(
+        first,
+        read=lambda reading: _any(keyword.read(reading) for keyword in found),
+        present=_any(keyword.present for keyword in found),
+    )
+
+
+def _of_relations(noun: Noun, taken: Collection[str]) -> Iterator[Keyword]:
+    """Make the keywords of each relation's own name, and of how many rows it leads to, that no other one has."""
+    for relation in noun.relations.values():
+        name = relation.name.removesuffix("s") if relation.is_many else relation.name
+        if relation.target in _NAMES and plain(name) not in taken:
+            yield _related(name, relation.target, f"{relation.description} By name or id.", relation.name)
+        if relation.is_many and relation.target in _COUNTED and plain(f"{name}_count") not in taken:
+            yield _count(f"{name}_count", f"How many rows `{relation.graphql_name}` leads to.", relation.name)
 
 
 def _flag(name: str, description: str, meaning: Expr) -> Keyword:
@@ -193,10 +228,15 @@ def _task_source() -> Keyword:
     return Keyword("source", (), Kind.SOURCES, "What it reads: a directory or the network.", read, EVERYTHING)
 
 
+def _task_error() -> Keyword:
+    return replace(_of_record("error", ("last_run", "error"), noun="Task"), is_text=True)
+
+
 _SITE = _related("site", "Site", "Its site, by name or id.", "site")
 _ORGANIZATION = _related(
     "organization", "Organization", "Its organization, by name or id.", "organization", aliases=("org",)
 )
+_MEMBERS = [("users", "User"), ("groups", "Group"), ("assets", "Asset")]
 _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     "Asset": lambda: [
         _either("hw", ("hardware",), "Asset", ("manufacturer", "model"), "The manufacturer or the model."),
@@ -212,6 +252,13 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _related_id("group_id", "Group", "A group its device is a member of, by id.", "groups"),
         _count("group_count", "How many groups its device is a direct member of.", "groups"),
         _related("task", "Task", "A task that fills its site, by name or id.", "site.tasks"),
+        _of_record("port", ("scan", "ports")),
+        _of_record("tcp_port", ("scan", "tcp_ports")),
+        _of_record("udp_port", ("scan", "udp_ports")),
+        _of_record("protocol", ("scan", "protocols")),
+        _of_record("product", ("scan", "products")),
+        _of_record("detected_by", ("scan", "detected_by")),
+        _of_record("match", ("azure_ad", "matched_by"), ("scan", "matched_by")),
         _SITE,
         _ORGANIZATION,
     ],
@@ -223,6 +270,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _count("group_count", "How many groups the user is a direct member of.", "groups"),
         _related("manager", "User", "The manager, by name, sign-in name, e-mail or id.", "manager"),
         _related("asset", "Asset", "An asset the user owns or has registered.", "owned_assets", "registered_assets"),
+        _count("asset_count", "How many assets the user owns or has registered.", "owned_assets", "registered_assets"),
         _last_logon(),
         _SITE,
     ],
@@ -233,8 +281,12 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _related("asset", "Asset", "An asset whose device is a direct member.", "assets"),
         _related("group", "Group", "A group that is a direct member.", "groups"),
         _related("member_of", "Group", "A group that this one is a direct member of.", "member_of"),
+        _leading("member", _MEMBERS, "A direct member of any kind, by name or id."),
         _related("owner", "User", "An owner, by name, sign-in name, e-mail or id.", "owners"),
         _count("user_count", "How many users are direct members.", "users"),
+        _count("group_count", "How many groups are direct members.", "groups"),
+        _count("asset_count", "How many assets have a device that is a direct member.", "assets"),
+        _count("member_of_count", "How many groups this one is a direct member of.", "member_of"),
         _count("member_count", "How many users, groups and assets are direct members.", "users", "groups", "assets"),
         _SITE,
     ],
@@ -242,6 +294,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _task_status(),
         _task_source(),
         _last_run_at(),
+        _task_error(),
         _related("credential", "Credential", "The credential it signs in with, by name or id.", "credential"),
         _SITE,
     ],
@@ -253,4 +306,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
 
 def derived(noun: str) -> list[Keyword]:
     """List an inventory's keywords that are no field."""
-    return _DERIVED.get(noun, list)()
+    own = _DERIVED.get(noun, list)()
+    taken = {plain(keyword.name) for keyword in own}
+    taken |= {plain(field.keyword) for field in NOUNS[noun].filterable().values()}
+    return [*own, *_of_relations(NOUNS[noun], taken)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schema.fields import NOUNS
 from schema.search.keyword import Keyword
-from schema.search.table import listed
+from schema.search.table import listed, worded
 from schema.search.value import FORMS
 
 INVENTORIES = ("Asset", "User", "Group", "Task", "TaskRun", "Credential", "Site", "Organization")
@@ -27,7 +27,8 @@ def keyword_document() -> str:
 
 def _table(noun: str) -> Iterator[str]:
     yield f"## {noun}"
-    if words := [f"`{field.keyword}`" for field in NOUNS[noun].filterable().values() if field.is_text]:
+    words = [f"`{field.keyword}`" for field in NOUNS[noun].filterable().values() if field.is_text]
+    if words := [*words, *(f"`{keyword.name}`" for keyword in worded(noun))]:
         yield f"A word without a keyword is looked for in {', '.join(words)}."
         yield ""
     yield "| keyword | also | values | meaning |"

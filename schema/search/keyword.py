@@ -22,6 +22,7 @@ class Keyword:
         read: gives a term its meaning; raises BadSearch.
         present: what `has:keyword` means.
         values: all there are, if the list is closed.
+        is_text: whether a word without a keyword is looked for here too, besides the fields that say so.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Keyword:
     read: Callable[[Reading], Expr]
     present: Expr
     values: tuple[str, ...] = ()
+    is_text: bool = False
 
 
 def of_field(noun: Noun, field: Field) -> Keyword:

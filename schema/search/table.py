@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
-from schema.attribute import attribute, attributes
+from schema.attribute import attribute, attributes, folded
 from schema.expr import EVERYTHING, Expr
 from schema.fields import NOUNS, Kind, Noun
 from schema.search.derived import derived
@@ -39,6 +39,12 @@ def listed(noun: str) -> list[Keyword]:
     """List an inventory's keywords, each once, by name, with the aliases that are worth knowing."""
     found = {keyword.name: keyword for keyword in keywords(noun).values()}
     return [replace(found[name], aliases=tuple(_aliases(noun, found[name]))) for name in sorted(found)]
+
+
+@cache
+def worded(noun: str) -> list[Keyword]:
+    """List the derived keywords that a word without a keyword is looked for in."""
+    return [keyword for keyword in listed(noun) if keyword.is_text]
 
 
 def _aliases(noun: str, keyword: Keyword) -> Iterable[str]:
@@ -74,6 +80,8 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
     hint = "Text with a colon in it is looked for when it stands in quotes."
     if near:
         hint = f"Did you mean {' or '.join(near)}? {hint}"
+    if name[0] in "-!" and find(noun, name[1:]):
+        near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:{reading.literal[:_SHOWN_CHARS_MAX]}."
     reading.refuse(f"{noun.name} has no keyword {shown}", hint=hint, suggestions=near)
 
 
@@ -122,7 +130,7 @@ def _attribute(noun: Noun, source: str, kind: str, name: str) -> Keyword | None:
 
 def _bare_attribute(noun: Noun, name: str) -> Keyword | None:
     for relation in noun.relations.values():
-        if relation.source and (field := attributes(relation.target).get(name.casefold())):
+        if relation.source and (field := attributes(relation.target).get(folded(name))):
             return across(relation, of_field(NOUNS[relation.target], field))
     return None
 

@@ -17,6 +17,8 @@ _KEYWORD = re.compile(r'([^\s():"\\]+):')
 _OPERATOR = re.compile("<=|>=|=|<|>")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _BARE = re.compile(r'(?:[^\s()"\\]|\\.)*', re.DOTALL)
+_NEXT_WORD = re.compile(r"\s+([^\s():\"\\]+)(?![^\s)])")
+_SHOWN_CHARS_MAX = 40
 _MARKS = {"(", ")", "AND", "OR", "NOT"}
 
 
@@ -106,12 +108,29 @@ def _word(text: str, start: int) -> Token:
         # Quotes may stand round the operator too: first_seen:"<2weeks".
         operator, value = sign[0], value[sign.end() :]
     if keyword and not value and not operator and not quoted:
-        hint = f"For a missing value write {keyword[:40]}:= instead."
+        hint = _hint_of_value(text, keyword[:_SHOWN_CHARS_MAX], end)
         raise bad_search(text, place, "A value is missing behind the colon", hint=hint, expected=["a value"])
+    if not quoted and not keyword and value[0:1] == ":" and value[1:2] != ":":
+        before = "".join(text[:start].split()[-1:])
+        said = f"{before[-_SHOWN_CHARS_MAX:] if before.isidentifier() else 'keyword'}{value[:_SHOWN_CHARS_MAX]}"
+        hint = f"Write {said} without the space; a text that begins with a colon stands in quotes."
+        raise bad_search(text, place, "A keyword is missing before the colon", hint=hint, expected=[said])
     if not keyword and not value:
         raise bad_search(text, place, "There is no word between the quotes")
     # An empty value between quotes says the same as none behind an equals sign.
     return Term(keyword, operator or ("=" if keyword and not value else ""), value, place)
+
+
+def _hint_of_value(text: str, keyword: str, at: int) -> str:
+    """Say what to write instead of a keyword with nothing behind its colon."""
+    if text[at : at + 1] == "(":
+        return (
+            f"Say the keyword each time: ({keyword}:one OR {keyword}:another). A value with parentheses needs quotes."
+        )
+    missing = f"For a missing value write {keyword}:= instead."
+    if (following := _NEXT_WORD.match(text, at)) and following[1].upper() not in _MARKS:
+        return f"Write {keyword}:{following[1][:_SHOWN_CHARS_MAX]} without the space. {missing}"
+    return missing
 
 
 def _bare(text: str, at: int) -> tuple[str, int]:

@@ -40,6 +40,7 @@ FORMS = {
     Kind.ENUM: ["one of its values"],
     Kind.LIST: ["text", "=text", "text with % and _"],
     Kind.ADDRESSES: ["10.0.0.5", "10.0.0.0/8", "text", "=text"],
+    Kind.NUMBERS: ["5", "=5", "<5", "<=5", ">5", ">=5"],
     Kind.SOURCES: ["azuread", "scan"],
 }
 
@@ -161,6 +162,11 @@ def _int(field: Field, reading: Reading) -> Expr:
     return Compare(field.name, *number(reading))
 
 
+def _numbers(field: Field, reading: Reading) -> Expr:
+    op, wanted = number(reading)
+    return Compare(field.name, Op.HAS if op is Op.EQ else op, wanted)
+
+
 def _version(field: Field, reading: Reading) -> Expr:
     op = _ORDER.get(reading.term.operator)
     if op is None:
@@ -269,5 +275,6 @@ _KINDS: dict[Kind, Callable[[Field, Reading], Expr]] = {
     Kind.ENUM: _enum,
     Kind.LIST: text,
     Kind.ADDRESSES: _addresses,
+    Kind.NUMBERS: _numbers,
     Kind.SOURCES: _sources,
 }

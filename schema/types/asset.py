@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy import func, select, true
 from strawberry import UNSET
 
 from schema.connection import every, many, one
@@ -23,10 +24,21 @@ from schema.scalars import JSON, DateTime
 from schema.transitive import groups_of_assets
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
-from sync.store.tables import assets
+from sync.store.tables import assets, scan_records
 
 _a = assets.c
 _SOURCES = "The sources that have a record of it: `azuread` (a device of the directory), `scan` (found on the network)."
+
+
+_services = func.json_each(scan_records.c.services).table_valued("value", name="service")
+_open_port = func.json_extract(_services.c.value, "$.protocol").concat(func.json_extract(_services.c.value, "$.port"))
+_service_count = (
+    select(func.count(_open_port.distinct()))
+    .join_from(scan_records, _services, true())
+    .where(scan_records.c.asset_id == _a.id)
+    .correlate(assets)
+    .scalar_subquery()
+)
 
 
 @strawberry.type(description="Why a record was taken to belong to an asset.")
@@ -56,7 +68,10 @@ class Attribute:
 @noun(
     assets,
     "asset",
-    conditions={"sources": condition(_a.source_mask, Kind.SOURCES, _SOURCES, keyword="source")},
+    conditions={
+        "sources": condition(_a.source_mask, Kind.SOURCES, _SOURCES, keyword="source"),
+        "service_count": condition(_service_count, Kind.INT, "How many ports scans found open, each counted once."),
+    },
     description="A machine, seen through the records that one or more sources have of it.",
 )
 class Asset(Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import strawberry
+from sqlalchemy import select
 
 from schema.connection import many, one
 from schema.fields import Field, Kind, Record, condition, field, identifier, noun
@@ -10,9 +11,17 @@ from schema.raw import received_item
 from schema.relations import against, along
 from schema.scalars import JSON, DateTime
 from sync.inventory.kind import Edge
-from sync.store.tables import devices
+from sync.store.tables import devices, matches
 
 _d = devices.c
+
+
+_matched_by = (
+    select(matches.c.key)
+    .where(matches.c.object_id == _d.id, matches.c.asset_id == _d.asset_id)
+    .correlate(devices)
+    .scalar_subquery()
+)
 
 
 def _extension(number: int) -> tuple[str, Field]:
@@ -24,7 +33,12 @@ def _extension(number: int) -> tuple[str, Field]:
 @noun(
     devices,
     "dev",
-    conditions=dict(map(_extension, range(1, 16))),
+    conditions={
+        **dict(map(_extension, range(1, 16))),
+        "matched_by": condition(
+            _matched_by, Kind.TEXT, "What it was recognised by, as `matches` of an asset spells it.", keyword="match"
+        ),
+    },
     description="Azure AD's record of a device, every property of Microsoft Graph v1.0.",
 )
 class AzureAdDevice(Record):

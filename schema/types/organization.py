@@ -11,7 +11,7 @@ from schema.access import Principal, Role
 from schema.connection import many
 from schema.fields import Record, field, identifier, noun
 from schema.form import computed
-from schema.relations import sites_of_organization
+from schema.relations import assets_of_organization, sites_of_organization
 from schema.scalars import BigInt, DateTime
 from schema.types.retention import Retention
 from sync.inventory.retention import retention_of
@@ -48,3 +48,6 @@ class Organization(Record):
         return Retention(**vars(retention_of(stored)))
 
     sites = many("Site", "The organization's sites.", sites_of_organization)
+    assets = many(
+        "Asset", "The organization's assets; a token sees those of its own organization.", assets_of_organization
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import strawberry
+from sqlalchemy import func
 
 from schema.connection import one
-from schema.fields import Record, field, identifier, noun
+from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.scalars import DateTime
 from sync.store.tables import scan_records
 
@@ -23,7 +24,40 @@ class Service:
     product: str | None = strawberry.field(description="What answers there: the product, else what the port is for.")
 
 
-@noun(scan_records, "scan", description="What scans found out about a host.")
+@noun(
+    scan_records,
+    "scan",
+    conditions={
+        "ports": condition(_s.services, Kind.NUMBERS, "Its open ports.", keyword="port", element="port"),
+        "tcp_ports": condition(
+            _s.services,
+            Kind.NUMBERS,
+            "Its open TCP ports.",
+            keyword="tcp_port",
+            element="port",
+            only=("protocol", "tcp"),
+        ),
+        "udp_ports": condition(
+            _s.services,
+            Kind.NUMBERS,
+            "Its open UDP ports.",
+            keyword="udp_port",
+            element="port",
+            only=("protocol", "udp"),
+        ),
+        "protocols": condition(
+            _s.services, Kind.LIST, "`tcp` or `udp`, as its open ports have it.", keyword="protocol", element="protocol"
+        ),
+        "products": condition(
+            _s.services, Kind.LIST, "What answers at its open ports.", keyword="product", element="product"
+        ),
+        "service_count": condition(func.json_array_length(_s.services), Kind.INT, "How many open ports it has."),
+        "matched_by": condition(
+            _s.match_key, Kind.TEXT, "What it was recognised by, as `matches` of an asset spells it.", keyword="match"
+        ),
+    },
+    description="What scans found out about a host.",
+)
 class ScanRecord(Record):
     """A scan record."""
 

@@ -43,7 +43,7 @@ KEYS = {
     "Credential": {"organization": ("Organization", "organization_id")},
 }
 BACKWARDS = {
-    "Organization": {"sites": ("Site", "organization_id")},
+    "Organization": {"sites": ("Site", "organization_id"), "assets": ("Asset", "organization_id")},
     "Site": {"assets": ("Asset", "site_id"), "tasks": ("Task", "site_id")},
     "Task": {"runs": ("TaskRun", "task_id")},
 }
@@ -81,6 +81,7 @@ class Links:
             rows[noun] = {row["id"]: row for row in found}
         devices = [row for row in await world.rows(tables.devices, organization) if row["asset_id"] is not None]
         rows["AzureAdDevice"] = {row["id"]: row for row in devices}
+        rows["ScanRecord"] = {row["id"]: row for row in await world.rows(tables.scan_records, organization)}
         edges = await world.read(select(tables.edges))
         return cls(rows, edges, {row["id"]: row["asset_id"] for row in devices})
 
@@ -92,6 +93,9 @@ class Links:
     def _keys(self, noun: str, relation: str, row: Row) -> tuple[str, Iterable[Any]]:
         if relation == "azure_ad":
             return "AzureAdDevice", self.devices.get(row["id"], [])
+        if relation == "scan":
+            found = self.rows["ScanRecord"].values()
+            return "ScanRecord", [record["id"] for record in found if record["asset_id"] == row["id"]]
         if relation == "last_run":
             return "TaskRun", sorted(r["id"] for r in self.rows["TaskRun"].values() if r["task_id"] == row["id"])[-1:]
         if relation in KEYS.get(noun, {}):

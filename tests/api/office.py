@@ -13,6 +13,7 @@ from sync.clock import SystemClock, timestamp
 from sync.inventory.kind import Edge
 from sync.store import tables
 
+_LISTS: dict[str, list[str]] = {name: [] for name in ("names", "addresses", "macs")}
 _EMPTY_LISTS: dict[str, list[str]] = {name: [] for name in ("names", "domains", "addresses", "macs", "tags")}
 
 
@@ -82,6 +83,21 @@ DEVICES: dict[str, dict[str, Any]] = {
     },
     "phone": {"trust_type": "Workplace", "account_enabled": True, "mdm_app_id": "intune"},
 }  # fmt: skip
+SCANS: dict[str, dict[str, Any]] = {
+    "web-01": {
+        "detected_by": "TCP", "match_key": "mac", "alive": True, "model": "R740",
+        "services": [
+            {"port": 22, "protocol": "tcp", "product": "OpenSSH"},
+            {"port": 8080, "protocol": "tcp", "product": "nginx"},
+            {"port": 53, "protocol": "udp", "product": None},
+        ],
+    },
+    "web-02": {
+        "detected_by": "ARP", "match_key": "new", "alive": False,
+        "services": [{"port": 53, "protocol": "tcp", "product": None}],
+    },
+    "ghost": {"detected_by": "ICMP", "match_key": "new", "alive": False, "services": []},
+}  # fmt: skip
 EDGES = [
     (Edge.MEMBER, "admins", "ann"), (Edge.MEMBER, "admins", "bob"), (Edge.MEMBER, "sales", "bob"),
     (Edge.MEMBER, "laptops", "device fin-7-laptop"), (Edge.MEMBER, "laptops", "device fin-8-laptop"),
@@ -119,6 +135,9 @@ async def furnish_office(tx: AsyncConnection, organization_id: int, site_id: int
         counted = {"source_count": fields["source_mask"].bit_count(), "scanned": bool(fields["source_mask"] & 2)}
         row = {**own, "site_id": site_id, **_EMPTY_LISTS, **counted, "name": name, "version": 1, **fields}
         keys[f"asset {name}"] = await _one(tx, tables.assets, row)
+    for name, fields in SCANS.items():
+        seen = {"asset_id": keys[f"asset {name}"], "first_seen": ago(9), "last_seen": ago(1)}
+        await _one(tx, tables.scan_records, {**own, "site_id": site_id, **_LISTS, **seen, **fields})
     here |= {"directory_id": keys["directory"], "content_hash": b"", "version": 1}
     kept = {"is_dynamic": False, "membership_known": True}
     for table, kind, rows in (
@@ -130,6 +149,10 @@ async def furnish_office(tx: AsyncConnection, organization_id: int, site_id: int
             more = kept if table is tables.groups else {"asset_id": keys.get(f"asset {name}")}
             row = {**here, **more, "id": keys[kind + name], "external_id": f"x-{kind}{name}", **fields}
             await tx.execute(insert(table).values({key: row[key] for key in row if key in table.c}))
+    match = {"source": "azuread", "key": "name", "matched_at": ago(3)}
+    for name in ("web-02", "phone"):
+        ends = {"asset_id": keys[f"asset {name}"], "object_id": keys[f"device {name}"]}
+        await _one(tx, tables.matches, {**match, **ends})
     await tx.execute(
         insert(tables.edges),
         [{"kind": kind, "from_id": keys[a], "to_id": keys[b], "generation": 1} for kind, a, b in EDGES],

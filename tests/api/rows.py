@@ -31,6 +31,7 @@ TIMES = (
     "2026-12-31T23:59:59.999Z",
 )
 NUMBERS = (0, 1, 2, 3)
+SERVICES = [{"port": 443, "protocol": "tcp", "product": None}, {"port": 2, "protocol": "udp", "product": "Zeta"}]
 OBJECTS = 24
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
@@ -219,7 +220,7 @@ def _asset(rows: Rows, number: int, sites: list[int]) -> dict[str, Any]:
 
 
 def _scanned(rows: Rows, site: int, asset: int) -> dict[str, Any]:
-    services = rows.pick([[], [{"port": 443, "protocol": "tcp", "product": None}]])
+    services = rows.pick([[], SERVICES[:1], SERVICES])
     return rows.row(tables.scan_records, asset_id=asset, site_id=site, services=services)
 
 

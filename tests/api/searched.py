@@ -24,6 +24,7 @@ NAMED: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "User": {
         "group": (("groups",), "Group"), "manager": (("manager",), "User"),
         "asset": (("owned_assets", "registered_assets"), "Asset"), "site": (("site",), "Site"),
+        "direct_reports": (("direct_reports",), "User"), "owned_group": (("owned_groups",), "Group"),
     },
     "Group": {
         "user": (("users",), "User"), "owner": (("owners",), "User"), "group": (("groups",), "Group"),
@@ -32,12 +33,20 @@ NAMED: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "Asset": {
         "owner": (("owners",), "User"), "user": (("owners", "registered_users"), "User"),
         "group": (("groups",), "Group"), "site": (("site",), "Site"),
+        "registered_users": (("registered_users",), "User"),
     },
     "Task": {"site": (("site",), "Site"), "credential": (("credential",), "Credential")},
     "TaskRun": {"task": (("task",), "Task")},
 }  # fmt: skip
 KNOWN_BY = {"User": ("display_name", "user_principal_name", "mail"), "Group": ("display_name", "mail")}
-COUNTED = {"User": {"group_count": "groups"}, "Group": {"user_count": "users"}, "Asset": {"group_count": "groups"}}
+COUNTED: dict[str, dict[str, tuple[str, ...]]] = {
+    "User": {"group_count": ("groups",), "asset_count": ("owned_assets", "registered_assets")},
+    "Group": {"user_count": ("users",), "member_count": ("users", "groups", "assets"), "asset_count": ("assets",)},
+    "Asset": {"group_count": ("groups",), "owner_count": ("owners",)},
+    "Task": {"run_count": ("runs",)},
+}
+# Of scans: keyword → the protocol it is about.
+PORTS = {"port": None, "tcp_port": "tcp", "udp_port": "udp"}
 
 
 class Terms:
@@ -56,6 +65,8 @@ class Terms:
             return self._counted()
         if kind < 0.32:
             return self._word()
+        if kind < 0.4 and self.noun == "Asset":
+            return self._scanned()
         fields = [field for field in NOUNS[self.noun].fields.values() if field.is_filterable and self._is_plain(field)]
         field = self.chance.choice(fields)
         if kind < 0.4:
@@ -155,7 +166,30 @@ class Terms:
         text, holds = self._text(None)
         if not fields or text == '"10.0.0.0/8"':
             return "has:id", lambda _: True
-        return text, lambda row: any(holds(self._value(field, row)) for field in fields)
+        return text, lambda row: any(holds(self._value(field, row)) for field in fields) or holds(self._errors(row))
+
+    def _errors(self, row: Row) -> list[str]:
+        """Return what went wrong in a task's latest run; nothing for what is no task."""
+        ran = self.links.related("Task", "last_run", row) if self.noun == "Task" else []
+        return [error["message"] for run in ran for error in run["errors"]]
+
+    def _scanned(self) -> tuple[str, Holds]:
+        """Return a term on the ports that scans found."""
+        keyword, protocol = self.chance.choice(list(PORTS.items()))
+        sign, number = self.chance.choice(list(ORDERS)), self.chance.choice([2, 3, 443])
+
+        def ports(row: Row) -> set[tuple[str, int]]:
+            services = [one for scan in self.links.related("Asset", "scan", row) for one in scan["services"]]
+            return {(one["protocol"], one["port"]) for one in services if protocol in (None, one["protocol"])}
+
+        if self.chance.random() < 0.2:
+            return f"has:{keyword}", lambda row: bool(ports(row))
+        if protocol is None and self.chance.random() < 0.5:
+            count = self.chance.randrange(4)
+            return f"service_count:{sign}{count}", lambda row: COUNTS[ORDERS[sign]](len(ports(row)), count)
+        return f"{keyword}:{sign}{number}", lambda row: any(
+            COUNTS[ORDERS[sign]](found, number) for _, found in ports(row)
+        )
 
     def _named(self) -> tuple[str, Holds]:
         keyword = self.chance.choice(list(NAMED[self.noun]))
@@ -173,10 +207,14 @@ class Terms:
         return f"{keyword}:{text}", lambda row: any(holds(other[column]) for other in others(row) for column in columns)
 
     def _counted(self) -> tuple[str, Holds]:
-        keyword, relation = self.chance.choice(list(COUNTED[self.noun].items()))
+        keyword, ways = self.chance.choice(list(COUNTED[self.noun].items()))
         sign, number = self.chance.choice(list(ORDERS)), self.chance.randrange(4)
+
+        def others(row: Row) -> list[tuple[str, Row]]:
+            return [(way, other) for way in ways for other in self.links.related(self.noun, way, row)]
+
         return f"{keyword}:{sign}{number}", lambda row: COUNTS[ORDERS[sign]](
-            len(self.links.related(self.noun, relation, row)), number
+            len({(way, other["id"]) if self.noun == "Group" else other["id"] for way, other in others(row)}), number
         )
 
     def _row(self) -> Row:

@@ -178,6 +178,9 @@ def test_search_is_refused_beyond_its_limits(text: str, offset: int) -> None:
 MISTAKES = [
     ("os:", 0, 3, None),
     ("os:linux )", 9, 1, None),
+    ("os :linux", 3, 6, "os:linux"),
+    (":linux", 0, 6, "keyword:linux"),
+    ("port:ssh", 0, 8, ">=5"),
     ("(os:linux", 0, 1, ")"),
     ("os:linux AND", 12, 0, "a term"),
     ("AND os:linux", 0, 3, "a term"),
@@ -237,6 +240,31 @@ def test_search_names_the_nearest_keywords_when_one_is_unknown(noun: str, keywor
         parse_search(noun, keyword if ":" in keyword else f"{keyword}:x")
     assert near in caught.value.facts["suggestions"]  # type: ignore[operator]
     assert near in (caught.value.hint or "")
+
+
+HINTS = [
+    ("os :windows", "Write os:windows without the space"),
+    ("os: windows", "Write os:windows without the space"),
+    ("os:", "For a missing value write os:= instead"),
+    ("os: AND x", "For a missing value write os:= instead"),
+    ("os:(a OR b)", "Say the keyword each time: (os:one OR os:another)"),
+    ("-source:scan", "write NOT source:scan"),
+    ("!os:linux", "write NOT os:linux"),
+]
+
+
+@pytest.mark.parametrize(("text", "hint"), HINTS)
+def test_search_says_what_to_write_when_another_language_was_written(text: str, hint: str) -> None:
+    """What people write from habit is refused with what they mean, never answered with no rows."""
+    with pytest.raises(BadSearch) as caught:
+        parse_search("Asset", text)
+    assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["::1", '":linux"', "::"])
+def test_search_takes_a_word_that_begins_with_a_colon_when_it_is_one(text: str) -> None:
+    """An address may begin with two colons; in quotes any text is a word."""
+    assert parse_search("Asset", text)
 
 
 def test_every_mistake_is_listed_when_a_text_has_several() -> None:
