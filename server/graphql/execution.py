@@ -39,6 +39,7 @@ from server.graphql.errors import (
     write_errors,
 )
 from server.graphql.introspection import IntrospectionCache
+from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
 from server.soon import soon
 from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
@@ -110,6 +111,7 @@ class Execution:
         weigh: called with each prepared operation; raises DocumentRejected.
         admit: called with the prepared operation and the context before anything runs; raises Forbidden.
         plans: answer what they can; the executor answers the rest.
+        listed: documents that requests may name, or have to.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Execution:
         weigh: Weigh | None = None,
         admit: Admit | None = None,
         plans: Plans | None = None,
+        listed: Listed | None = None,
     ) -> None:
         if schema.extensions:
             raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
@@ -132,6 +135,8 @@ class Execution:
         self._weigh = weigh
         self._admit = admit
         self._plans = plans
+        self._listed = listed or Listed()
+        self._hides = not introspection
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
         self._executing: Counter[OperationType] = Counter()
@@ -228,7 +233,7 @@ class Execution:
             DocumentRejected: it cannot run.
             Refused: a mutation or subscription where it may not run.
         """
-        document = self.documents.document(request.document)
+        document = self.documents.document(self._listed.text(request))
         operation = document.operation(request.operation_name)
         trace.name(operation)
         _check_kind(operation, read_only=read_only, is_stream=is_stream)
@@ -237,6 +242,7 @@ class Execution:
             operation.variable_definitions or (),
             dict(request.variables),
             max_errors=COERCION_ERRORS_MAX,
+            hide_suggestions=self._hides,
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)

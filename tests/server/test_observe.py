@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from server.observe import configure_logs
-from tests.server.conftest import CANARY, TOKEN, Probe
+from tests.server.conftest import CANARY, TOKEN, Probe, lines
 
 HOSTILE = [
     "a\nb",
@@ -25,24 +23,6 @@ HOSTILE = [
     "\ud800",
     "x" * 1_000_000,
 ]
-
-
-@pytest.fixture
-def logs() -> Iterator[io.StringIO]:
-    """Logs at debug into memory; the process's own configuration comes back afterwards."""
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    stream = io.StringIO()
-    configure_logs("debug", "json", stream)
-    yield stream
-    root.handlers, root.level = before[0], before[1]
-    root.setLevel(before[1])
-    structlog.reset_defaults()
-
-
-def lines(stream: io.StringIO) -> list[dict[str, object]]:
-    """Read what was logged, one object a line."""
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
