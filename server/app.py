@@ -21,6 +21,7 @@ from schema.extent import check_extent
 from schema.limits import bounds
 from schema.plan import Plans
 from server.admission import admit, measure, weigh
+from server.connection import Connections
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
@@ -33,6 +34,7 @@ from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.graphql.socket import GraphQLSocket
 from server.identity import admit as admit_bearer
 from server.identity import identify, recall, until_void
+from server.metrics import Metrics, MetricsRoute, Passed
 from server.observe import RequestLog
 from server.rate import Rates
 from server.settings import Settings
@@ -46,13 +48,17 @@ GRAPHQL_PATH = "/graphql"
 MIB = 1024 * 1024
 
 
-def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Starlette:
+def build_app(
+    settings: Settings, runtime: Runtime, schema: strawberry.Schema, connections: Connections | None = None
+) -> Starlette:
     """Put the application together around an open runtime, which outlives it.
 
     The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
     """
     rates = Rates(settings, runtime.clock)
     live = _live(settings, runtime, schema, rates)
+    passed = Passed()
+    metrics = Metrics(passed, runtime, live, rates, connections)
     endpoint = _endpoint(settings, runtime, live, rates)
     repeats = Middleware(
         Repeats,
@@ -68,9 +74,10 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
+            Route("/metrics", MetricsRoute(metrics, rates, settings.metrics_token).respond, methods=["GET"]),
         ],
         middleware=[
-            Middleware(RequestLog, clock=runtime.clock),
+            Middleware(RequestLog, clock=runtime.clock, note=passed.note),
             repeats,
             Middleware(Edge, cors_origins=settings.cors_origins, charge=rates.charge_address),
         ],
@@ -80,7 +87,7 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     app.router.redirect_slashes = False
     # Whoever stops the server ends the subscriptions first.
     app.state.live = live
-    app.state.rates = rates
+    app.state.rates, app.state.metrics = rates, metrics
     return app
 
 

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.graphql.errors import BAD_USER_INPUT, Refused
-from server.observe import QUIET_PATHS
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -32,6 +31,8 @@ CORS_REQUEST_HEADERS = (
 )
 CORS_RESPONSE_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate"
 CORS_MAX_AGE_S = 600
+# Whether the server is well may be asked whatever goes on.
+UNCOUNTED_PATHS = frozenset({"/healthz", "/readyz"})
 Charge = Callable[[Scope], None]
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -83,7 +84,7 @@ class Edge:
 
     def _early(self, scope: Scope, headers: Headers, shared: str | None) -> Response | None:
         """Answer what never reaches a route: what is too much, upgrades, foreign pages, CORS preflights."""
-        if self._charge is not None and scope["path"] not in QUIET_PATHS:
+        if self._charge is not None and scope["path"] not in UNCOUNTED_PATHS:
             self._charge(scope)
         if "websocket" in headers.get("upgrade", "").lower():
             raise Refused(

@@ -117,7 +117,7 @@ async def serve(settings: Settings, tell: Tell) -> None:
         if runtime.first_start:
             tell(first_token_text(await make_first_token(runtime)))
         runtime.keep_house()
-        app = build_app(settings, runtime, build_schema())
+        app = build_app(settings, runtime, build_schema(), outside.connections)
         _settle_memory()
         sys.setswitchinterval(SWITCH_S)
         async with ControlSocket(runtime, settings.data_dir):

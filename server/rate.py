@@ -98,6 +98,15 @@ class Rates:
         if wait_s := self._addresses.wait_s(address_of(scope)):
             raise self._too_often("address", self._addresses, wait_s)
 
+    def charge_login(self, request: Request) -> None:
+        """Count a bad token of an address; who sends none guesses nothing.
+
+        Raises:
+            Refused: 429, it sends too many.
+        """
+        if request.headers.get("authorization") and (wait_s := self.logins.wait_s(address_of(request.scope))):
+            raise self._too_often("login", self.logins, wait_s) from None
+
     def charge_both(self, principal: Any, scope: Scope) -> None:
         """Count a request that did not pass the edge."""
         self.charge_address(scope)
@@ -113,9 +122,7 @@ class Rates:
             try:
                 principal = await identify(request)
             except Refused:
-                wait_s = self.logins.wait_s(address_of(request.scope)) if "authorization" in request.headers else 0.0
-                if wait_s:
-                    raise self._too_often("login", self.logins, wait_s) from None
+                self.charge_login(request)
                 raise
             self.charge_token(principal)
             return principal

@@ -134,7 +134,7 @@ class Execution:
         self._timeout_s = request_timeout_s
         self._weigh = weigh
         self._admit = admit
-        self._plans = plans
+        self.plans = plans
         self._listed = listed or Listed()
         self._hides = not introspection
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
@@ -156,7 +156,7 @@ class Execution:
         try:
             if self._admit is not None:
                 self._admit(prepared, context)
-            kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
+            kept = self.plans.recall(prepared.asked, context.principal) if self.plans is not None else None
             if kept is not None:
                 return Answer(kept.body, "executed", kept)
             return await soon(self._run(prepared, context, request_id, trace), self._timeout_s)
@@ -253,8 +253,8 @@ class Execution:
         return prepared
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
-        if self._plans is not None and is_query(prepared.operation):
-            planned = await self._plans.answer(prepared.asked, context.principal)
+        if self.plans is not None and is_query(prepared.operation):
+            planned = await self.plans.answer(prepared.asked, context.principal)
             if planned is not None:
                 return Answer(planned.body, "executed", planned)
         known = self._introspection.answer(prepared)

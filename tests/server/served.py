@@ -83,7 +83,7 @@ async def served(data_dir: Path, *, verify: ssl.SSLContext | bool = True, **sett
         listener = socket.create_server(("127.0.0.1", 0))
         address = listener.getsockname()[:2]
         scheme = "https" if outside.certificate else "http"
-        app = build_app(chosen, runtime, build_schema())
+        app = build_app(chosen, runtime, build_schema(), outside.connections)
         async with (
             listening(app, listener, outside),
             httpx.AsyncClient(

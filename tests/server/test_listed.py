@@ -190,7 +190,7 @@ async def test_named_document_is_answered_by_the_same_plan_as_the_sent_one(tmp_p
     path = tmp_path / "documents.json"
     path.write_text(json.dumps({"sites": text}))
     async with served(tmp_path / "data", documents=path, allow_list="on") as server:
-        plans = server.app.state.live.execution._plans
+        plans = server.app.state.live.execution.plans
         bodies: list[dict[str, Any]] = [{"query": text}, {"documentId": "sites"}, apollo(text)]
         answers = [await server.ask({**body, "variables": {"n": 5}}) for body in bodies for _ in range(3)]
         assert {answer.content for answer in answers} == {answers[0].content}
