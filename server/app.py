@@ -71,7 +71,7 @@ def build_app(
         routes=[
             Route(GRAPHQL_PATH, endpoint),
             WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, partial(admit_bearer, runtime))),
-            Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
+            *([Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"])] if settings.graphiql else []),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
             Route("/metrics", MetricsRoute(metrics, rates, settings.metrics_token).respond, methods=["GET"]),

@@ -27,9 +27,10 @@ _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECUR
 HSTS = "max-age=31536000"
 CORS_METHODS = "GET, POST"
 CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, GraphQL-Require-Preflight, Apollo-Require-Preflight, X-Apollo-Operation-Name"
+    "Authorization, Content-Type, If-None-Match, X-Request-Id, "
+    "GraphQL-Require-Preflight, Apollo-Require-Preflight, X-Apollo-Operation-Name"
 )
-CORS_RESPONSE_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate"
+CORS_RESPONSE_HEADERS = "ETag, X-Request-Id, Retry-After, WWW-Authenticate"
 CORS_MAX_AGE_S = 600
 # Whether the server is well may be asked whatever goes on.
 UNCOUNTED_PATHS = frozenset({"/healthz", "/readyz"})
