@@ -40,6 +40,7 @@ from server.graphql.errors import (
     write_errors,
 )
 from server.graphql.introspection import IntrospectionCache
+from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
 from server.soon import soon
 from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
@@ -111,6 +112,7 @@ class Execution:
         weigh: called with each prepared operation; raises DocumentRejected.
         admit: called with the prepared operation and the context before anything runs; raises Forbidden.
         plans: answer what they can; the executor answers the rest.
+        listed: documents that requests may name, or have to.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Execution:
         weigh: Weigh | None = None,
         admit: Admit | None = None,
         plans: Plans | None = None,
+        listed: Listed | None = None,
     ) -> None:
         if schema.extensions:
             raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
@@ -132,7 +135,9 @@ class Execution:
         self._timeout_s = request_timeout_s
         self._weigh = weigh
         self._admit = admit
-        self._plans = plans
+        self.plans = plans
+        self._listed = listed or Listed()
+        self._hides = not introspection
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
         self._executing: Counter[OperationType] = Counter()
@@ -152,7 +157,7 @@ class Execution:
         try:
             if self._admit is not None:
                 self._admit(prepared, context)
-            kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
+            kept = self.plans.recall(prepared.asked, context.principal) if self.plans is not None else None
             if kept is not None:
                 return Answer(kept.body, "executed", kept)
             return await soon(self._run(prepared, context, request_id, trace), self._timeout_s)
@@ -231,7 +236,7 @@ class Execution:
             DocumentRejected: it cannot run.
             Refused: a mutation or subscription where it may not run.
         """
-        document = self.documents.document(request.document)
+        document = self.documents.document(self._listed.text(request))
         operation = document.operation(request.operation_name)
         trace.name(operation)
         _check_kind(operation, read_only=read_only, is_stream=is_stream)
@@ -240,6 +245,7 @@ class Execution:
             operation.variable_definitions or (),
             dict(request.variables),
             max_errors=COERCION_ERRORS_MAX,
+            hide_suggestions=self._hides,
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
@@ -250,8 +256,8 @@ class Execution:
         return prepared
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
-        if self._plans is not None and is_query(prepared.operation):
-            planned = await self._plans.answer(prepared.asked, context.principal)
+        if self.plans is not None and is_query(prepared.operation):
+            planned = await self.plans.answer(prepared.asked, context.principal)
             if planned is not None:
                 return Answer(planned.body, "executed", planned)
         known = self._introspection.answer(prepared)
