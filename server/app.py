@@ -133,7 +133,7 @@ def _endpoint(settings: Settings, runtime: Runtime, live: Live, rates: Rates) ->
         request_timeout_s=settings.request_timeout_s,
         page=ide_page if settings.graphiql else None,
         live=live,
-        charge=rates.charge_both,
+        charge=rates.charge_token,
     )
 
 

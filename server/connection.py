@@ -10,17 +10,20 @@ import math
 import resource
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from sync.clock import Clock
 
 HEAD_BYTES_MAX = 64 * 1024
+# What a loop hands over at once.
+READ_BYTES_MAX = 256 * 1024
 UNREAD_S_MAX = 30.0
 SWEEP_S = 1.0
 # For the database, its readers and the connections of syncs.
 SPARE_DESCRIPTORS = 256
 DESCRIPTORS_MAX = 131_072
+_read = HttpToolsProtocol.data_received
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -71,6 +74,8 @@ class Connection(HttpToolsProtocol):
     def __init__(self, owner: Connections, **of_server: Any) -> None:
         super().__init__(server_state=owner.state, **of_server)
         self._owner = owner
+        self._last_cycle: RequestResponseCycle | None = None
+        self._counted_cycle: RequestResponseCycle | None = None
         self._stray_bytes = 0
         self._standing: tuple[object, ...] = ()
         self._since = 0.0
@@ -87,14 +92,21 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a head without end is not kept."""
-        cycle = self.cycle
-        is_body = cycle is not None and cycle.more_body and not cycle.response_complete
-        super().data_received(data)
-        if is_body or self.cycle is not cycle:
-            self._stray_bytes = 0
+        _read(self, data)
+        # A request that came whole ends here.
+        if self.cycle is self._last_cycle:
+            self._count(len(data))
+        else:
+            self._last_cycle = self.cycle
+
+    def _count(self, size: int) -> None:
+        """Count what began no request, unless it belongs to a body that is being read."""
+        cycle = self._last_cycle
+        if cycle is not self._counted_cycle or (cycle is not None and cycle.more_body and not cycle.response_complete):
+            # The next read may be the body's last, which cannot be told from what follows it.
+            self._counted_cycle, self._stray_bytes = cycle, -READ_BYTES_MAX
             return
-        # It began no request and belongs to no body that anyone reads.
-        self._stray_bytes += len(data)
+        self._stray_bytes += size
         if self._stray_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             if self.is_waiting:
                 self.transport.write(TOO_LARGE)

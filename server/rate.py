@@ -20,6 +20,8 @@ from server.settings import Settings
 from sync.clock import Clock
 
 MINUTE_S = 60.0
+# What adds up to a minute may be a little more for the way numbers are kept.
+MOST_S = MINUTE_S + 1e-9
 KEYS_MAX = 10_000
 ADDRESS_CHARS_MAX = 64
 
@@ -37,7 +39,8 @@ class Rate:
     """
 
     def __init__(self, clock: Clock, per_minute: int) -> None:
-        self._clock, self.per_minute = clock, per_minute
+        self.per_minute = per_minute
+        self._now = clock.monotonic
         self._interval_s = MINUTE_S / per_minute if per_minute else 0.0
         self._spread_until: dict[Hashable, float] = {}
 
@@ -49,15 +52,20 @@ class Rate:
 
     def wait_s(self, key: Hashable) -> float:
         """Count one more, and return 0; if it is too many, count nothing and return how long to wait."""
-        if not self.per_minute:
-            return 0.0
-        now = self._clock.monotonic()
-        spread_until = max(self._spread_until.get(key, now), now) + self._interval_s
-        if (wait_s := spread_until - now - MINUTE_S) > 1e-9:
-            return wait_s
+        now, known = self._now(), self._spread_until.get(key)
+        if known is None:
+            return self._first(key, now)
+        spread_until = (known if known > now else now) + self._interval_s
+        if spread_until - now > MOST_S:
+            return spread_until - now - MINUTE_S
         self._spread_until[key] = spread_until
-        if len(self._spread_until) > KEYS_MAX:
-            self._forget(now)
+        return 0.0
+
+    def _first(self, key: Hashable, now: float) -> float:
+        if self._interval_s:
+            self._spread_until[key] = now + self._interval_s
+            if len(self._spread_until) > KEYS_MAX:
+                self._forget(now)
         return 0.0
 
     def _forget(self, now: float) -> None:
@@ -106,11 +114,6 @@ class Rates:
         """
         if request.headers.get("authorization") and (wait_s := self.logins.wait_s(address_of(request.scope))):
             raise self._too_often("login", self.logins, wait_s) from None
-
-    def charge_both(self, principal: Any, scope: Scope) -> None:
-        """Count a request that did not pass the edge."""
-        self.charge_address(scope)
-        self.charge_token(principal)
 
     def counting(self, identify: Identify) -> Identify:
         """Make an `identify` that counts callers' requests, and an address's bad tokens.

@@ -198,7 +198,11 @@ SETTINGS: tuple[Setting, ...] = (
         "a whole number from 16 to 65536",
     ),
     _rate("REQUESTS_PER_TOKEN", 30_000, "Requests a minute of one token."),
-    _rate("REQUESTS_PER_ADDRESS", 60_000, "Requests a minute from one address, a /64 network of IPv6."),
+    _rate(
+        "REQUESTS_PER_ADDRESS",
+        60_000,
+        "Requests a minute from one address, a /64 network of IPv6; a token's repeated ones are not counted.",
+    ),
     _rate("FAILED_LOGINS_PER_ADDRESS", 10, "Requests a minute with a bad token from one address."),
     Setting(
         "RESPONSE_CACHE_MIB",

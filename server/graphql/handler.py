@@ -40,7 +40,7 @@ OUTCOME_STATUS = {"executed": 200, "rejected": 400, "forbidden": 403, "timeout":
 Identify = Callable[[Request], Awaitable[Any]]
 MakeContext = Callable[[Any, str], AbstractAsyncContextManager[Any]]
 Page = Callable[[Request], Response]
-Charge = Callable[[Any, Scope], None]
+Charge = Callable[[Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class GraphQLEndpoint:
 
     async def _repeated(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
         if self._charge is not None:
-            self._charge(principal, scope)
+            self._charge(principal)
         trace = Trace()
         trace.name(read.prepared.operation)
         return _reply(await self._execute(read.prepared, principal, scope, trace), read)
