@@ -13,6 +13,7 @@ from tests.api.caller import Caller
 from tests.api.world import World
 
 ERRORS = "errors { code message path hint }"
+VERIFICATION = "at passed permissionKind checks { subject result message hint code permission aadsts }"
 # Mutation → what of its result is read back.
 FIELDS = {
     "createOrganization": "organization { id name sites { totalCount } }",
@@ -20,6 +21,13 @@ FIELDS = {
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
+    "updateCredential": "credential { id name clientId tenantId username allSubscriptions subscriptionId isGlobal "
+    "secretExpiresAt secretState lastVerifiedAt lastVerification { passed } sharedWith { id } }",
+    "rotateSecret": "credential { id secretSetAt secretExpiresAt secretState lastVerifiedAt }",
+    "deleteCredential": "deletedId",
+    "verifyCredential": f"verification {{ {VERIFICATION} }} credential {{ lastVerifiedAt lastVerification "
+    f"{{ {VERIFICATION} }} }}",
+    "testCredential": f"verification {{ {VERIFICATION} }}",
     "createTask": "task { id name description kind status excludeUnknown includeInactive createdBy site { id } "
     "credential { id } }",
     "updateRetention": "organization { id retention { staleAssets offlineAssets sourceAttributes runs tombstones } }",
