@@ -50,6 +50,13 @@ class Principal:
     organization_id: int
     role: Role
     name: str
+    # Who it is in the directory, if it signed in there: then there is no token of ours.
+    subject: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """How audit events name it."""
+        return f"entra:{self.subject} {self.name}" if self.subject else f"token:{self.token_id} {self.name}"
 
 
 # A type alone stands for all its fields that have no row of their own.
@@ -92,6 +99,11 @@ TABLE: dict[str, Role] = {
     "Mutation.updateSite": Role.ADMINISTRATOR,
     "Mutation.createToken": Role.ADMINISTRATOR,
     "Mutation.createCredential": Role.ADMINISTRATOR,
+    "Mutation.updateCredential": Role.ADMINISTRATOR,
+    "Mutation.rotateSecret": Role.ADMINISTRATOR,
+    "Mutation.deleteCredential": Role.ADMINISTRATOR,
+    "Mutation.verifyCredential": Role.ADMINISTRATOR,
+    "Mutation.testCredential": Role.ADMINISTRATOR,
     "Mutation.mergeAssets": Role.USER,
     "Mutation.splitAsset": Role.USER,
     "Mutation.createTask": Role.USER,
@@ -145,6 +157,8 @@ TABLE: dict[str, Role] = {
     "Webhook": Role.ADMINISTRATOR,
     "AlertDelivery": Role.ADMINISTRATOR,
     "Credential": Role.USER,
+    "CredentialVerification": Role.USER,
+    "CredentialCheck": Role.USER,
     "ApiToken": Role.ADMINISTRATOR,
     "Viewer": Role.VIEWER,
     "Server": Role.VIEWER,

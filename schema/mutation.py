@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema.arguments import INPUT, argument
-from schema.mutations import asset, bulk, credential, organization, run, scan, task, webhook
+from schema.mutations import asset, bulk, credential, organization, run, scan, task, verification, webhook
 
 
 def _mutation(resolve: Any, payload: Any, description: str) -> Any:
@@ -43,6 +43,31 @@ class Mutation:
         credential.create_credential_,
         credential.CreateCredentialPayload,
         "Create a credential. Its secret is sealed at once and never returned.",
+    )
+    update_credential = _mutation(
+        credential.update_credential_,
+        credential.UpdateCredentialPayload,
+        "Change a credential; a change of who signs in where makes its verification void.",
+    )
+    rotate_secret = _mutation(
+        credential.rotate_secret_,
+        credential.RotateSecretPayload,
+        "Give a credential a new secret; the next sign-in uses it, the old one is gone.",
+    )
+    delete_credential = _mutation(
+        credential.delete_credential_,
+        credential.DeleteCredentialPayload,
+        "Delete a credential and its sealed secret; refused while tasks use it, unless told what becomes of them.",
+    )
+    verify_credential = _mutation(
+        verification.verify_credential_,
+        verification.VerifyCredentialPayload,
+        "Sign in with a credential, try what a sync reads, and keep the checklist with it.",
+    )
+    test_credential = _mutation(
+        verification.test_credential_,
+        verification.TestCredentialPayload,
+        "Try a credential before it is saved; nothing of it is kept.",
     )
     create_task = _mutation(
         task.create_task_, task.CreateTaskPayload, "Create a task; it runs by its schedule and when it is triggered."

@@ -14,6 +14,7 @@ from sync.inventory.kind import Edge
 from sync.inventory.source import SCAN
 from sync.store.tables import (
     assets,
+    credential_access,
     deliveries,
     devices,
     edges,
@@ -140,6 +141,11 @@ def latest_run() -> Select[Any]:
 
 
 # Rows that are gathered for a record: the column `parent` is its key.
+
+
+def sharers_of_credential() -> Select[Any]:
+    """Select which organizations may use each credential besides its own."""
+    return _unique(select(credential_access.c.credential_id, credential_access.c.organization_id))
 
 
 def latest_status() -> Select[Any]:

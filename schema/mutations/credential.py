@@ -1,7 +1,9 @@
-"""Mutations of credentials: a secret goes in, is sealed, and never comes out."""
+"""Mutations of credentials: made, changed, given a new secret, deleted; a secret goes in and never comes out."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import strawberry
@@ -11,19 +13,37 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role
+from schema.connection import given
 from schema.context import Context
-from schema.mutations.payload import mutate, payload, within
+from schema.ids import decode_id, encode_id
+from schema.mutations.payload import Done, mutate, payload, within
 from schema.scalars import DateTime
 from schema.types import Credential
 from schema.types.credential import AzureCloud
-from sync.credentials import CredentialKind, NewCredential, create_credential
+from sync.credentials import (
+    CredentialKind,
+    NewCredential,
+    Owner,
+    create_credential,
+    delete_credential,
+    rotate_secret,
+    update_credential,
+)
 from sync.entra.cloud import Cloud, check_client_id, check_tenant
-from sync.errors import Forbidden
+from sync.errors import BadInput, Forbidden, NotFound
 
-_credential = payload("Credential")
+SHARED_WITH_MAX = 1_000
+CREDENTIAL = payload("Credential")
+_SHARED_WITH = "The organizations that may use it besides its own; only those that the caller sees can be named."
+_NULLABLE = ("subscription_id", "secret_expires_at")
 # What sync names in its errors and callers find in the input of a kind.
 _OF_KIND = ("client_secret", "password", "username", "subscriptionId")
-CreateCredentialPayload = _credential.type("createCredential", credential=(Credential, "The new credential."))
+CreateCredentialPayload = CREDENTIAL.type("createCredential", credential=(Credential, "The new credential."))
+UpdateCredentialPayload = CREDENTIAL.type("updateCredential", credential=(Credential, "The credential as it is now."))
+RotateSecretPayload = CREDENTIAL.type("rotateSecret", credential=(Credential, "The credential with its new secret."))
+DeleteCredentialPayload = CREDENTIAL.type(
+    "deleteCredential", deleted_id=(strawberry.ID, "The id of the credential that is gone.")
+)
 
 
 @strawberry.input(description="An application that signs in with a client secret: application permissions.")
@@ -64,6 +84,7 @@ class CreateCredentialInput:
         default=UNSET, description="When the secret expires, to be warned before."
     )
     kind: CredentialKindInput = strawberry.field(description="How it signs in.")
+    shared_with: list[strawberry.ID] = strawberry.field(default_factory=list, description=_SHARED_WITH)
 
 
 @strawberry.input(one_of=True, description="How a credential signs in: exactly one.")
@@ -78,19 +99,85 @@ class CredentialKindInput:
     )
 
 
+@strawberry.input(description="What to change of a credential; what is left out stays as it is. Kind and cloud stay.")
+class UpdateCredentialInput:
+    """What to change of a credential."""
+
+    credential: strawberry.ID = strawberry.field(description="The credential.")
+    name: str | None = strawberry.field(default=UNSET, description="Unique in the organization.")
+    client_id: str | None = strawberry.field(default=UNSET, description="The application (client) id.")
+    tenant_id: str | None = strawberry.field(
+        default=UNSET, description="The directory (tenant) id, or a verified domain; not while tasks use it."
+    )
+    username: str | None = strawberry.field(default=UNSET, description="The full user name, if it signs in as one.")
+    all_subscriptions: bool | None = strawberry.field(
+        default=UNSET, description="Whether it is meant for all subscriptions."
+    )
+    subscription_id: str | None = strawberry.field(
+        default=UNSET, description="The one subscription it is meant for; null for none."
+    )
+    is_global: bool | None = strawberry.field(
+        default=UNSET, description="Whether every organization may use it; only for a superuser."
+    )
+    secret_expires_at: DateTime | None = strawberry.field(
+        default=UNSET, description="When the secret expires; null if unknown."
+    )
+    shared_with: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=_SHARED_WITH)
+
+
+@strawberry.input(description="A new secret for a credential.")
+class RotateSecretInput:
+    """A new secret for a credential."""
+
+    credential: strawberry.ID = strawberry.field(description="The credential.")
+    secret: str = strawberry.field(
+        description="The new client secret's value, or the new password. It is sealed and never returned."
+    )
+    secret_expires_at: DateTime | None = strawberry.field(
+        default=UNSET, description="When the new secret expires; unknown if left out."
+    )
+
+
+@strawberry.input(description="Which credential to delete, and what becomes of the tasks that use it.")
+class DeleteCredentialInput:
+    """Which credential to delete."""
+
+    credential: strawberry.ID = strawberry.field(description="The credential.")
+    replacement: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="A credential of the same cloud and tenant that its tasks use from now on."
+    )
+    force: bool = strawberry.field(
+        default=False, description="Delete it although tasks use it: their runs fail until they get another."
+    )
+
+
+def owner_of(context: Context) -> Owner:
+    """Return as whom the caller changes credentials."""
+    principal = context.principal
+    return Owner(principal.organization_id, principal.role is Role.SUPERUSER)
+
+
+def credential_key(id: str, path: str = "credential") -> int:
+    """Read a credential's key out of its id."""
+    return decode_id(id, "cred", "Credential", path)
+
+
 async def create_credential_(info: Info[Context, None], input: CreateCredentialInput) -> Any:
     """Create a credential."""
     context = info.context
 
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
+    async def work(tx: AsyncConnection) -> Done:
         if input.is_global and context.principal.role is not Role.SUPERUSER:
             raise Forbidden("Only a superuser may create a global credential.", path="isGlobal")
-        kind, new = _new(input)
-        with within(f"{kind}.clientId"):
-            check_client_id(new.client_id)
-        with within(f"{kind}.tenantId"):
-            check_tenant(new.tenant_id)
-        with within("cloud", {place: f"{kind}.{to_camel_case(place)}" for place in _OF_KIND}):
+        kind, new = new_credential(
+            input.kind,
+            input.cloud,
+            name=input.name,
+            is_global=input.is_global,
+            secret_expires_at=given(input.secret_expires_at),
+            shared_with=await _organizations(context, input.shared_with),
+        )
+        with placed(kind, new):
             key = await create_credential(
                 tx,
                 context.runtime.clock,
@@ -102,39 +189,125 @@ async def create_credential_(info: Info[Context, None], input: CreateCredentialI
             )
         return "Credential", key
 
+    return await mutate(info, CREDENTIAL, CreateCredentialPayload, work, _shown(context))
+
+
+async def update_credential_(info: Info[Context, None], input: UpdateCredentialInput) -> Any:
+    """Change a credential."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> Done:
+        key = credential_key(input.credential)
+        changes = {name: value for name, value in vars(input).items() if value is not UNSET}
+        del changes["credential"]
+        shared = changes.pop("shared_with", None)
+        for name, value in changes.items():
+            if value is None and name not in _NULLABLE:
+                raise BadInput("This cannot be null; leave it out to keep it.", path=to_camel_case(name))
+        sharers = None if shared is None else await _organizations(context, shared)
+        # The ids check themselves; each one stands at the top of this input.
+        for name, check in (("client_id", check_client_id), ("tenant_id", check_tenant)):
+            with within(to_camel_case(name)):
+                changes |= {name: check(changes[name])} if name in changes else {}
+        with within("credential"):
+            await update_credential(tx, context.runtime.clock, owner_of(context), key, changes, sharers)
+        return "Credential", key
+
+    return await mutate(info, CREDENTIAL, UpdateCredentialPayload, work, _shown(context))
+
+
+async def rotate_secret_(info: Info[Context, None], input: RotateSecretInput) -> Any:
+    """Give a credential a new secret."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> Done:
+        key = credential_key(input.credential)
+        with within("credential", {"client_secret": "secret", "password": "secret"}):
+            await rotate_secret(
+                tx,
+                context.runtime.clock,
+                context.runtime.vault,
+                owner_of(context),
+                key,
+                secret=input.secret,
+                expires_at=given(input.secret_expires_at),
+            )
+        return "Credential", key
+
+    return await mutate(info, CREDENTIAL, RotateSecretPayload, work, _shown(context))
+
+
+async def delete_credential_(info: Info[Context, None], input: DeleteCredentialInput) -> Any:
+    """Delete a credential."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> Done:
+        key = credential_key(input.credential)
+        replacement = credential_key(input.replacement, "replacement") if input.replacement else None
+        with within("credential"):
+            await delete_credential(
+                tx, context.runtime.clock, owner_of(context), key, replacement_id=replacement, force=input.force
+            )
+        return "Credential", key
+
     async def after(key: int) -> dict[str, Any]:
-        return {"credential": await context.load("Credential", key)}
+        return {"deleted_id": encode_id("cred", key)}
 
-    return await mutate(info, _credential, CreateCredentialPayload, work, after)
+    return await mutate(info, CREDENTIAL, DeleteCredentialPayload, work, after)
 
 
-def _new(input: CreateCredentialInput) -> tuple[str, NewCredential]:
+def new_credential(kind: CredentialKindInput, cloud: Any, *, name: str, **more: Any) -> tuple[str, NewCredential]:
     """Return where the input of the kind stands, and the credential."""
-    expires_at = None if input.secret_expires_at is UNSET else input.secret_expires_at
-    cloud = Cloud(input.cloud.value)
-    if secret := input.kind.azure_client_secret:
+    if secret := kind.azure_client_secret:
         return "kind.azureClientSecret", NewCredential(
-            name=input.name,
+            name=name,
             kind=CredentialKind.AZURE_CLIENT_SECRET,
-            cloud=cloud,
+            cloud=Cloud(cloud.value),
             client_id=secret.client_id,
             tenant_id=secret.tenant_id,
             secret=secret.client_secret,
             subscription_id=secret.subscription_id or None,
             all_subscriptions=secret.all_subscriptions,
-            is_global=input.is_global,
-            secret_expires_at=expires_at,
+            **more,
         )
-    password = input.kind.azure_username_password
+    password = kind.azure_username_password
     assert password  # noqa: S101 - exactly one of the two: the input is @oneOf
     return "kind.azureUsernamePassword", NewCredential(
-        name=input.name,
+        name=name,
         kind=CredentialKind.AZURE_USERNAME_PASSWORD,
-        cloud=cloud,
+        cloud=Cloud(cloud.value),
         client_id=password.client_id,
         tenant_id=password.tenant_id,
         secret=password.password,
         username=password.username,
-        is_global=input.is_global,
-        secret_expires_at=expires_at,
+        **more,
     )
+
+
+@contextmanager
+def placed(kind: str, new: NewCredential) -> Iterator[None]:
+    """Check a new credential's ids, and have the block's errors say where in the input of its kind the mistake is."""
+    with within(f"{kind}.clientId"):
+        check_client_id(new.client_id)
+    with within(f"{kind}.tenantId"):
+        check_tenant(new.tenant_id)
+    with within("cloud", {place: f"{kind}.{to_camel_case(place)}" for place in _OF_KIND}):
+        yield
+
+
+def _shown(context: Context) -> Callable[[int], Awaitable[dict[str, Any]]]:
+    async def after(key: int) -> dict[str, Any]:
+        return {"credential": await context.load("Credential", key)}
+
+    return after
+
+
+async def _organizations(context: Context, ids: Sequence[str]) -> tuple[int, ...]:
+    """Return the keys of organizations; those that the caller does not see are not there."""
+    keys = [decode_id(id, "org", "Organization", "sharedWith") for id in ids[: SHARED_WITH_MAX + 1]]
+    if len(keys) > SHARED_WITH_MAX:
+        raise BadInput(f"At most {SHARED_WITH_MAX} organizations can be listed.", path="sharedWith")
+    for key in keys:
+        if await context.load("Organization", key) is None:
+            raise NotFound("There is no such organization.", path="sharedWith")
+    return tuple(keys)

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import strawberry
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
@@ -19,11 +18,12 @@ from schema.connection import given
 from schema.context import Context
 from schema.fields import NOUNS
 from schema.ids import encode_id
-from sync.clock import timestamp
-from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError
+from sync.audit import Event, record
+from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError, StoreError
 from sync.idempotent import Idempotent
-from sync.store.tables import audit_events
 
+# What a mutation made or changed: the noun and its key.
+Done = tuple[str, int] | None
 _CODES: dict[type[RollcallError], tuple[str, str]] = {
     BadInput: ("INVALID", "A value cannot be used."),
     NotFound: ("NOT_FOUND", "Something the input refers to is not there."),
@@ -72,23 +72,32 @@ async def mutate(
     info: Info[Context, None],
     kind: Payload,
     type_: Any,
-    work: Callable[[AsyncConnection], Awaitable[tuple[str, int]]],
+    work: Callable[[AsyncConnection], Awaitable[Done]],
     after: Callable[[int], Awaitable[dict[str, Any]]],
+    before: Callable[[], Awaitable[None]] | None = None,
 ) -> Any:
-    """Run a mutation's work in one transaction and make its payload.
+    """Run a mutation's work in one transaction and make its payload; either way it leaves an audit event.
 
     Args:
-        work: does it; returns the noun and the key of what it made or changed.
+        work: does it; returns the noun and the key of what it made or changed, None for neither.
         after: reads the payload's fields once the transaction has committed.
+        before: what takes its time, such as a sign-in; done while no transaction is open.
     """
     context, action = info.context, info.field_name
     try:
+        if before is not None:
+            await before()
         async with context.runtime.store.write() as tx:
-            noun, key = await work(tx)
-            await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key), "OK")
-    except tuple(_CODES) as error:
+            noun, key = await work(tx) or (None, 0)
+            await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key) if noun else None, "OK")
+    except StoreError:
+        # Nothing can be written now, not even that.
+        raise
+    except RollcallError as error:
         async with context.runtime.store.write() as tx:
             await _audit(tx, context, action, None, error.code)
+        if not isinstance(error, tuple(_CODES)):
+            raise
         return type_(errors=[_as_data(kind, error)])
     await context.refresh()
     return type_(**await after(key))
@@ -137,7 +146,7 @@ def within(place: str, moved: Mapping[str, str] = MappingProxyType({})) -> Itera
     """
     try:
         yield
-    except (BadInput, NotFound) as error:
+    except (BadInput, Conflict, Forbidden, NotFound) as error:
         named = str(error.facts.get("path") or place)
         error.facts["path"] = moved.get(named, named)
         raise
@@ -157,14 +166,5 @@ async def audit_each(tx: AsyncConnection, context: Context, action: str, noun: s
 
 
 async def _audit(tx: AsyncConnection, context: Context, action: str, target: str | None, outcome: str) -> None:
-    principal = context.principal
-    values = {
-        "organization_id": principal.organization_id,
-        "at": timestamp(context.runtime.clock.now()),
-        "actor": f"token:{principal.token_id} {principal.name}",
-        "action": action,
-        "target": target,
-        "outcome": outcome,
-        "request_id": context.request_id,
-    }
-    await tx.execute(insert(audit_events).values(values))
+    event = Event(context.principal.organization_id, context.principal.actor, action, outcome, target)
+    await record(tx, context.runtime.clock, event, context.request_id)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import strawberry
+import enum
+from datetime import datetime, timedelta
+from typing import Any
 
-from schema.connection import one
+import strawberry
+from strawberry.types import Info
+
+from schema.connection import every, one
+from schema.context import Context
 from schema.enums import described
 from schema.fields import Kind as Values
 from schema.fields import Record, condition, field, identifier, noun
+from schema.form import computed
+from schema.relations import sharers_of_credential
 from schema.scalars import DateTime
+from schema.types.verification import CredentialVerification, verification_of
 from sync.credentials import CredentialKind as Kind
 from sync.credentials import usable_by
 from sync.entra.cloud import Cloud
 from sync.store.tables import credentials
 
 _c = credentials.c
+EXPIRING_DAYS = 30
 
 
 CredentialKind = described(
@@ -35,6 +45,16 @@ AzureCloud = described(
     CHINA="China, operated by 21Vianet.",
     CUSTOM="The endpoints in this server's own settings.",
 )
+
+
+@strawberry.enum(description="How long a secret will still work, by what its owner noted.")
+class CredentialSecretState(enum.Enum):
+    """How long a secret will still work."""
+
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="Nobody noted when it expires.")
+    VALID = strawberry.enum_value("VALID", description=f"It expires in more than {EXPIRING_DAYS} days.")
+    EXPIRING = strawberry.enum_value("EXPIRING", description=f"It expires within {EXPIRING_DAYS} days: rotate it.")
+    EXPIRED = strawberry.enum_value("EXPIRED", description="It has expired: no run can sign in with it.")
 
 
 @noun(
@@ -64,7 +84,32 @@ class Credential(Record):
         _c.secret_expires_at, "When the secret expires, as its owner noted.", keyword="secret_expires"
     )
     last_used_at: DateTime | None = field(_c.last_used_at, "When it last signed in for a run.")
+    last_verified_at: DateTime | None = field(
+        _c.last_verified_at, "When it was last found to work, with the secret and the ids that it has now."
+    )
     created_by: str | None = field(_c.created_by, "The token that created it.")
     created_at: DateTime = field(_c.created_at, "When it was created.")
     updated_at: DateTime = field(_c.updated_at, "When it was last changed.")
     organization = one("Organization", "organization_id", "The organization it belongs to; null if it is another's.")
+    shared_with = every(
+        "Organization",
+        "The organizations that may use it besides its own; only those that the caller may see.",
+        sharers_of_credential,
+        is_crossed=False,
+    )
+
+    @computed("last_verification", description="What the last verification found; null after a change.")
+    def last_verification(stored: dict[str, Any] | None) -> CredentialVerification | None:
+        """Spell out the stored checklist."""
+        return None if stored is None else verification_of(stored)
+
+    # No form: the answer changes with time alone, so it is never one that is kept.
+    @strawberry.field(description="Whether the secret is about to expire.")
+    def secret_state(self, info: Info[Context, None]) -> CredentialSecretState:
+        """Compare the noted end with the operation's moment."""
+        if self.secret_expires_at is None:
+            return CredentialSecretState.UNKNOWN
+        left = datetime.fromisoformat(str(self.secret_expires_at)) - info.context.runtime.clock.now()
+        if left <= timedelta(0):
+            return CredentialSecretState.EXPIRED
+        return CredentialSecretState.EXPIRING if left <= timedelta(days=EXPIRING_DAYS) else CredentialSecretState.VALID

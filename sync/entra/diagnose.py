@@ -92,6 +92,9 @@ ADVICE: Mapping[int, Advice] = {
 }
 """Every number whose cause a person can remove."""
 
+CONSENT_NUMBERS = (65001, 90094)
+"""Numbers that mean: an administrator has not consented."""
+
 TRANSIENT: Collection[int] = frozenset({90033, 90024, 90055, 50033})
 """Numbers that mean: ask again later."""
 

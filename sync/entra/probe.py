@@ -47,10 +47,11 @@ def _has_relation(item: object) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Whether one resource can be read; `error` says why not."""
+    """Whether one resource can be read; `error` says why not, `is_tried` whether there was something to read."""
 
     resource: Resource
     error: EntraError | None = None
+    is_tried: bool = True
 
     @property
     def granted(self) -> bool:
@@ -75,7 +76,7 @@ async def check_access(client: GraphClient) -> tuple[Access, ...]:
             group_id = _first_id(body)
     groups = found[-1]
     if group_id is None:
-        return (*found, Access("members", groups.error))
+        return (*found, Access("members", groups.error, is_tried=groups.error is not None))
     members, _ = await _try(client, "members", f"/groups/{group_id}/members?$top=1&$select=id")
     return (*found, members)
 

@@ -19,6 +19,7 @@ TASK = (
     "includeInactive } } } nextRunAt schedule { kind moment everyHours at days day cron zone start end jitterSeconds "
     "graceSeconds }"
 )
+VERIFICATION = "at passed permissionKind checks { subject result message hint code permission aadsts }"
 # Mutation → what of its result is read back.
 FIELDS = {
     "createOrganization": "organization { id name sites { totalCount } }",
@@ -28,6 +29,13 @@ FIELDS = {
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
+    "updateCredential": "credential { id name clientId tenantId username allSubscriptions subscriptionId isGlobal "
+    "secretExpiresAt secretState lastVerifiedAt lastVerification { passed } sharedWith { id } }",
+    "rotateSecret": "credential { id secretSetAt secretExpiresAt secretState lastVerifiedAt }",
+    "deleteCredential": "deletedId",
+    "verifyCredential": f"verification {{ {VERIFICATION} }} credential {{ lastVerifiedAt lastVerification "
+    f"{{ {VERIFICATION} }} }}",
+    "testCredential": f"verification {{ {VERIFICATION} }}",
     "createTask": f"task {{ {TASK} }}",
     "updateTask": f"task {{ {TASK} }}",
     "deleteTask": "deletedId",

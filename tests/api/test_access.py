@@ -69,6 +69,23 @@ MATRIX: dict[str, tuple[Role, str]] = {
         'mutation { createCredential(input: {name: "", kind: {azureClientSecret: '
         '{clientId: "", tenantId: "", clientSecret: ""}}}) { errors { code } } }',
     ),
+    "Mutation.updateCredential": (
+        Role.ADMINISTRATOR, 'mutation { updateCredential(input: {credential: ""}) { errors { code } } }',
+    ),
+    "Mutation.rotateSecret": (
+        Role.ADMINISTRATOR, 'mutation { rotateSecret(input: {credential: "", secret: ""}) { errors { code } } }',
+    ),
+    "Mutation.deleteCredential": (
+        Role.ADMINISTRATOR, 'mutation { deleteCredential(input: {credential: ""}) { errors { code } } }',
+    ),
+    "Mutation.verifyCredential": (
+        Role.ADMINISTRATOR, 'mutation { verifyCredential(input: {credential: ""}) { errors { code } } }',
+    ),
+    "Mutation.testCredential": (
+        Role.ADMINISTRATOR,
+        'mutation { testCredential(input: {kind: {azureClientSecret: {clientId: "", tenantId: "", '
+        'clientSecret: ""}}}) { errors { code } } }',
+    ),
     "Mutation.createTask": (
         Role.USER,
         'mutation { createTask(input: {name: "", site: "", connector: {azureAd: {credential: ""}}}) '

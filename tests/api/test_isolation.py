@@ -84,6 +84,13 @@ QUERIES: dict[str, tuple[str, str]] = (
 )
 MUTATIONS: dict[str, str] = {
     "createToken.input.organization": "Organization",
+    "createCredential.input.sharedWith": "Organization",
+    "updateCredential.input.credential": "Credential",
+    "updateCredential.input.sharedWith": "Organization",
+    "rotateSecret.input.credential": "Credential",
+    "deleteCredential.input.credential": "Credential",
+    "deleteCredential.input.replacement": "Credential",
+    "verifyCredential.input.credential": "Credential",
     "createTask.input.site": "Site",
     "createTask.input.connector.azureAd.credential": "Credential",
     "createTask.input.scan.probes.azureAd.credential": "Credential",
@@ -114,6 +121,16 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
     """Return a mutation's input, right but for the id at the path."""
     if path.startswith("createToken"):
         return {"name": "T", "role": "VIEWER", "organization": id}
+    if path == "createCredential.input.sharedWith":
+        return {"name": "T", "kind": SECRET_KIND, "sharedWith": [id]}
+    if path.endswith("Credential.input.sharedWith"):
+        return {"credential": own["credential"], "sharedWith": [id]}
+    if path == "deleteCredential.input.replacement":
+        return {"credential": own["used"], "replacement": id}
+    if "Credential.input" in path:
+        return {"credential": id}
+    if path.startswith("rotateSecret"):
+        return {"credential": id, "secret": "s"}
     if path.endswith("Task.input.task"):
         return {"task": id}
     if path.startswith("updateTask"):
@@ -190,6 +207,9 @@ async def test_foreign_id_looks_like_a_missing_one_when_changed(office: World, p
     credential = await own_credential(office, caller)
     own = {"site": id_of("Site", site), "credential": credential, **await own_asset(office, site["id"])}
     own |= await own_tasks(office, caller, own)
+    own["used"] = credential
+    connector = {"azureAd": {"credential": credential}}
+    await caller.data(document("createTask"), input={"name": "Used", "site": own["site"], "connector": connector})
     text = document(path.partition(".")[0])
     missing = await caller.ask(text, input=mutation_input(path, f"{NOUNS[noun].prefix}_{MISSING}", own))
     (error,) = next(iter(missing.ok().values()))["errors"]

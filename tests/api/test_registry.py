@@ -28,7 +28,7 @@ BUILT_IN = {"String", "Int", "Float", "Boolean", "ID"}
 OUTPUTS = {name: type_ for name, type_ in OURS.items() if isinstance(type_, (GraphQLObjectType, GraphQLInterfaceType))}
 IN_SCHEMA = [name for name in NOUNS if name in OURS]
 # Non-null fields that are worked out, from columns or counts that are never null.
-COMPUTED = {"status", "userCount", "requests", "retention"}
+COMPUTED = {"secretState", "status", "userCount", "requests", "retention"}
 
 
 def undescribed() -> Iterator[str]:
@@ -127,11 +127,13 @@ def test_column_that_is_never_null_is_a_field_that_is_never_null(noun: str) -> N
 
 
 SECRET = re.compile(r"secret|password|sealed|digest|private|credentialvalue|accesstoken|apikey|text$", re.IGNORECASE)
-# What may look like a secret: dates of one, and the new token's text, which is shown once.
+# What may look like a secret: dates of one, what sets one, and the new token's text, which is shown once.
 NO_SECRET = {
     "Credential.secretSetAt",
     "Credential.secretExpiresAt",
     "Webhook.secretSetAt",
+    "Credential.secretState",
+    "Mutation.rotateSecret",
     "User.lastPasswordChangeDateTime",
     "CreateTokenPayload.text",
 }

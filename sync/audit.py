@@ -1,0 +1,28 @@
+"""What callers did and were refused, one row an event, in the transaction of what they did; never a secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.store.tables import audit_events
+
+
+@dataclass(frozen=True)
+class Event:
+    """Who did what to what in an organization, and how it ended: `OK`, or the code of the refusal."""
+
+    organization_id: int
+    actor: str
+    action: str
+    outcome: str = "OK"
+    target: str | None = None
+
+
+async def record(tx: AsyncConnection, clock: Clock, event: Event, request_id: str | None = None) -> None:
+    """Write an event; it is there exactly if the transaction is."""
+    values = vars(event) | {"at": timestamp(clock.now()), "request_id": request_id}
+    await tx.execute(insert(audit_events).values(values))
