@@ -131,6 +131,9 @@ class Query:
     task_runs = many("TaskRun", "The runs of all tasks.")
     task_run = by_id("TaskRun", "One run.")
 
+    api_tokens = many("ApiToken", "The API tokens of the organization.")
+    audit_events = many("AuditEvent", "What callers of the organization did and were refused, in order.")
+
     @strawberry.field(description="The keywords that a search of an inventory knows.")
     def search_keywords(self, inventory: Annotated[Inventory, INVENTORY]) -> list[SearchKeyword]:
         """List keywords, for autocompletion and help."""

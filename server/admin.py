@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.settings import Settings
+from sync.audit import Event, record
 from sync.entra.cloud import Endpoints
 from sync.errors import BadInput, NotFound
 from sync.organizations import default_organization
@@ -74,6 +76,7 @@ async def token_create(runtime: Runtime, arguments: Arguments) -> Result:
             created_by=OPERATOR,
             lifetime_days=arguments.get("lifetime_days", LIFETIME_DAYS),
         )
+        await _record(tx, runtime, organization_id, "token.create", token.id)
     return {"id": token.id, "token": token.text}
 
 
@@ -96,7 +99,13 @@ async def token_revoke(runtime: Runtime, arguments: Arguments) -> Result:
     """Revoke a token; it stops working with the next request."""
     async with runtime.store.write() as tx:
         await revoke_token(tx, runtime.clock, arguments["id"])
+        organization_id = await tx.scalar(select(tokens.c.organization_id).where(tokens.c.id == arguments["id"]))
+        await _record(tx, runtime, int(organization_id or 0), "token.revoke", arguments["id"])
     return {"id": arguments["id"]}
+
+
+async def _record(tx: AsyncConnection, runtime: Runtime, organization_id: int, action: str, token_id: int) -> None:
+    await record(tx, runtime.clock, Event(organization_id, OPERATOR, action, target=f"token_{token_id}"))
 
 
 async def _organization(tx: Any, name: str | None) -> int:

@@ -21,7 +21,7 @@ from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import bounds
 from schema.plan import Plans
-from server.admission import admit, measure, weigh
+from server.admission import Refusals, admit, measure, weigh
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
@@ -95,6 +95,7 @@ def _endpoint(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
             measure=partial(measure, schema._schema),
             weigh=partial(weigh, settings.limits),
             admit=admit,
+            refusal=Refusals(runtime.clock).write,
             plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
         ),
         identify=partial(identify, runtime),

@@ -1,6 +1,7 @@
 """The types of the schema: one noun a file; importing this registers every noun."""
 
 from schema.types.asset import Asset
+from schema.types.audit import AuditEvent
 from schema.types.credential import Credential
 from schema.types.device import AzureAdDevice
 from schema.types.group import Group
@@ -16,6 +17,7 @@ from schema.types.viewer import Server, Viewer
 __all__ = [
     "ApiToken",
     "Asset",
+    "AuditEvent",
     "AzureAdDevice",
     "Credential",
     "Group",

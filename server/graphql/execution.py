@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from server.graphql.errors import (
     INTERNAL_MESSAGE,
     TIMEOUT,
     Refused,
+    origin_of,
     write_errors,
 )
 from server.graphql.introspection import IntrospectionCache
@@ -84,6 +85,7 @@ class Trace:
 
 Weigh = Callable[[Prepared], None]
 Admit = Callable[[Prepared, Any], None]
+Refusal = Callable[[Any, Forbidden], Awaitable[None]]
 
 
 class Execution:
@@ -98,6 +100,7 @@ class Execution:
         measure: finds once a document what `weigh` and `admit` ask for.
         weigh: called with each prepared operation; raises DocumentRejected.
         admit: called with the prepared operation and the context before anything runs; raises Forbidden.
+        refusal: called with the context and what was refused to the caller's role, to write it down.
         plans: answer what they can; the executor answers the rest.
     """
 
@@ -112,6 +115,7 @@ class Execution:
         measure: Measure | None = None,
         weigh: Weigh | None = None,
         admit: Admit | None = None,
+        refusal: Refusal | None = None,
         plans: Plans | None = None,
     ) -> None:
         if schema.extensions:
@@ -120,6 +124,7 @@ class Execution:
         self._timeout_s = request_timeout_s
         self._weigh = weigh
         self._admit = admit
+        self._refusal = refusal
         self._plans = plans
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
@@ -144,6 +149,7 @@ class Execution:
         except DocumentRejected as rejected:
             return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:
+            await self._note(context, forbidden)
             error = GraphQLError(forbidden.message, original_error=forbidden)
             return _answer(None, write_errors([error], request_id), "forbidden", trace)
         except StoreSlow as slow:
@@ -202,10 +208,17 @@ class Execution:
             operation_extensions=None,
         )
         finished = await result if isawaitable(result) else result
+        for failure in finished.errors or ():
+            if isinstance(origin := origin_of(failure), Forbidden):
+                await self._note(context, origin)
         answer = self._written(finished, request_id, trace)
         if not finished.errors:
             self._introspection.keep(prepared, answer.body)
         return answer
+
+    async def _note(self, context: Any, forbidden: Forbidden) -> None:
+        if self._refusal is not None:
+            await self._refusal(context, forbidden)
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:

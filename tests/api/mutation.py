@@ -19,6 +19,7 @@ FIELDS = {
     "createOrganization": "organization { id name sites { totalCount } }",
     "createSite": "site { id name description organization { id } }",
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
+    "revokeToken": "token { id revokedAt }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
     "updateCredential": "credential { id name clientId tenantId username allSubscriptions subscriptionId isGlobal "
