@@ -6,8 +6,10 @@ Which rows a caller sees is another matter: `Noun.scope` keeps every read inside
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 
 from graphql import (
     SKIP,
@@ -44,19 +46,19 @@ _RANK = {role: rank for rank, role in enumerate(Role)}
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking: a token, the organization it belongs to, and its role there."""
+    """Who is asking: the number of an API token, or who it is in the directory; its organization and its role there."""
 
-    token_id: int
+    token_id: int | str
     organization_id: int
     role: Role
     name: str
-    # Who it is in the directory, if it signed in there: then there is no token of ours.
-    subject: str | None = None
+    # When a token of the directory ends; one of ours is looked up. Whoever renews it is the same caller.
+    expires_at: datetime | None = dataclasses.field(default=None, compare=False)
 
     @property
     def actor(self) -> str:
         """How audit events name it."""
-        return f"entra:{self.subject} {self.name}" if self.subject else f"token:{self.token_id} {self.name}"
+        return f"{'token' if isinstance(self.token_id, int) else 'entra'}:{self.token_id} {self.name}"
 
 
 # A type alone stands for all its fields that have no row of their own.
@@ -92,12 +94,17 @@ TABLE: dict[str, Role] = {
     "Query.credential": Role.USER,
     "Query.webhooks": Role.ADMINISTRATOR,
     "Query.webhook": Role.ADMINISTRATOR,
+    "Query.apiTokens": Role.ADMINISTRATOR,
+    "Query.apiToken": Role.ADMINISTRATOR,
+    "Query.auditEvents": Role.ADMINISTRATOR,
+    "Query.auditEvent": Role.ADMINISTRATOR,
     "Mutation.createOrganization": Role.SUPERUSER,
     "Query.retentionPreview": Role.ADMINISTRATOR,
     "Mutation.updateRetention": Role.ADMINISTRATOR,
     "Mutation.createSite": Role.ADMINISTRATOR,
     "Mutation.updateSite": Role.ADMINISTRATOR,
     "Mutation.createToken": Role.ADMINISTRATOR,
+    "Mutation.revokeToken": Role.ADMINISTRATOR,
     "Mutation.createCredential": Role.ADMINISTRATOR,
     "Mutation.updateCredential": Role.ADMINISTRATOR,
     "Mutation.rotateSecret": Role.ADMINISTRATOR,
@@ -160,6 +167,7 @@ TABLE: dict[str, Role] = {
     "CredentialVerification": Role.USER,
     "CredentialCheck": Role.USER,
     "ApiToken": Role.ADMINISTRATOR,
+    "AuditEvent": Role.ADMINISTRATOR,
     "Viewer": Role.VIEWER,
     "Server": Role.VIEWER,
     "Limit": Role.VIEWER,
@@ -189,6 +197,33 @@ def _of_derived(type_name: str) -> Role | None:
     if type_name.startswith("__") or type_name.endswith(("Connection", "Edge", "Payload", "Error")):
         return Role.VIEWER
     return None
+
+
+def access_table() -> str:
+    """Write the tables of docs/access.md: operations by the least role, then types that need more than a viewer's."""
+    parts = []
+    for role in Role:
+        for root in ("Query", "Mutation", "Subscription"):
+            prefix = f"{root}."
+            names = [
+                name.removeprefix(prefix) for name, least in TABLE.items() if name.startswith(prefix) and least is role
+            ]
+            names = [f"`{name}`" for name in sorted(names) if not name.startswith("__")]
+            if names:
+                parts.append(f"| {role.lower()} | {root.lower()} | {', '.join(names)} |")
+    roots = ("Query.", "Mutation.", "Subscription.")
+    inner = [name for name, least in sorted(TABLE.items()) if not name.startswith(roots) and least is not Role.VIEWER]
+    rows = [f"| `{name}` | {TABLE[name].lower()} |" for name in inner]
+    head = [
+        "| least role | | operations |",
+        "|---|---|---|",
+        *parts,
+        "",
+        "| type or field | least role |",
+        "|---|---|",
+        *rows,
+    ]
+    return "\n".join(head) + "\n"
 
 
 def required(schema: GraphQLSchema, document: DocumentNode) -> dict[Role | None, str]:

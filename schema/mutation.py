@@ -39,6 +39,11 @@ class Mutation:
     create_token = _mutation(
         organization.create_token_, organization.CreateTokenPayload, "Create an API token; its text is shown once."
     )
+    revoke_token = _mutation(
+        organization.revoke_token_,
+        organization.RevokeTokenPayload,
+        "Revoke an API token of the organization; its next request is refused.",
+    )
     create_credential = _mutation(
         credential.create_credential_,
         credential.CreateCredentialPayload,

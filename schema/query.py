@@ -131,6 +131,11 @@ class Query:
     task_runs = many("TaskRun", "The runs of all tasks.")
     task_run = by_id("TaskRun", "One run.")
 
+    api_tokens = many("ApiToken", "The API tokens of the organization.")
+    api_token = by_id("ApiToken", "One API token.")
+    audit_events = many("AuditEvent", "What callers of the organization did and were refused, in order.")
+    audit_event = by_id("AuditEvent", "One audit event.")
+
     webhook = by_id("Webhook", "One webhook.")
 
     @strawberry.field(description="The webhooks of the organization, by id.")

@@ -24,6 +24,8 @@ _INVENTORIES = {
     "TASK_RUNS": strawberry.enum_value("TaskRun", description="Executions of tasks."),
     "CREDENTIALS": strawberry.enum_value("Credential", description="Ways to sign in."),
     "SITES": strawberry.enum_value("Site", description="Places that assets live in."),
+    "API_TOKENS": strawberry.enum_value("ApiToken", description="Tokens of callers."),
+    "AUDIT_EVENTS": strawberry.enum_value("AuditEvent", description="What callers did."),
     "ORGANIZATIONS": strawberry.enum_value("Organization", description="Closed worlds."),
 }
 Inventory: Any = strawberry.enum(

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.settings import Settings
+from sync.audit import Event, record
 from sync.entra.cloud import Endpoints
 from sync.errors import BadInput, NotFound
 from sync.inventory.asset import Place
@@ -21,7 +23,7 @@ from sync.organizations import default_organization
 from sync.runtime import Config, Runtime
 from sync.scan.ingest import import_file
 from sync.store.tables import organizations, sites, tokens
-from sync.tokens import LIFETIME_DAYS, create_token, revoke_token
+from sync.tokens import LIFETIME_DAYS, create_token, revoke_token, token_of
 
 OPERATOR = "command line"
 
@@ -77,6 +79,7 @@ async def token_create(runtime: Runtime, arguments: Arguments) -> Result:
             created_by=OPERATOR,
             lifetime_days=arguments.get("lifetime_days", LIFETIME_DAYS),
         )
+        await _record(tx, runtime, organization_id, "token.create", token.id)
     return {"id": token.id, "token": token.text}
 
 
@@ -98,8 +101,14 @@ async def token_list(runtime: Runtime, _: Arguments) -> Result:
 async def token_revoke(runtime: Runtime, arguments: Arguments) -> Result:
     """Revoke a token; it stops working with the next request."""
     async with runtime.store.write() as tx:
-        await revoke_token(tx, runtime.clock, arguments["id"])
+        token = await token_of(tx, arguments["id"])
+        await revoke_token(tx, runtime.clock, token)
+        await _record(tx, runtime, token.organization_id, "token.revoke", token.id)
     return {"id": arguments["id"]}
+
+
+async def _record(tx: AsyncConnection, runtime: Runtime, organization_id: int, action: str, token_id: int) -> None:
+    await record(tx, runtime.clock, Event(organization_id, OPERATOR, action, target=f"token_{token_id}"))
 
 
 async def scan_import(runtime: Runtime, arguments: Arguments) -> Result:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from graphql import DocumentNode, GraphQLSchema
 
 from schema.access import Role, check, required
 from schema.context import Context
 from schema.cost import Cost, costs
 from schema.limits import Limits, exceeded
+from schema.recent import Recent
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import VALIDATION_FAILED
 from server.graphql.execution import Prepared
+from sync.audit import Event, record
+from sync.clock import Clock
+from sync.errors import Forbidden, StoreError
+
+log = structlog.stdlib.get_logger("rollcall.server")
+
+REFUSALS_MAX = 4_096
+REFUSAL_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,32 @@ def admit(prepared: Prepared, context: Context) -> None:
         Forbidden: the caller's role does not reach what it asks for.
     """
     check(prepared.document.needs.roles, context.principal.role)
+
+
+class Refusals:
+    """Writes what a caller's role did not reach as audit events; the same again within a minute is not written again.
+
+    So nobody can fill the disk, or keep the database busy, with what is forbidden to them.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._written: Recent[float] = Recent(REFUSALS_MAX)
+
+    async def write(self, context: Context, forbidden: Forbidden) -> None:
+        """Write one refusal; a database that cannot be written to refuses no less."""
+        principal, action = context.principal, str(forbidden.facts["coordinate"])
+        now, key = self._clock.monotonic(), (principal.organization_id, principal.actor, action)
+        last = self._written.find(key)
+        if last is not None and now - last < REFUSAL_AGAIN_S:
+            return
+        self._written.keep(key, now)
+        event = Event(principal.organization_id, principal.actor, action, forbidden.code)
+        try:
+            async with context.runtime.store.write() as tx:
+                await record(tx, self._clock, event, context.request_id)
+        except StoreError as error:
+            log.warning("audit.unwritten", action=action, error=error.code)
 
 
 def weigh(limits: Limits, prepared: Prepared) -> None:

@@ -20,7 +20,7 @@ from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import bounds
 from schema.plan import Plans
-from server.admission import admit, measure, weigh
+from server.admission import Refusals, admit, measure, weigh
 from server.connection import Connections
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
@@ -32,8 +32,7 @@ from server.graphql.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_M
 from server.graphql.repeat import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.graphql.socket import GraphQLSocket
-from server.identity import admit as admit_bearer
-from server.identity import identify, recall, until_void
+from server.identity import Identity
 from server.metrics import Metrics, MetricsRoute, Passed
 from server.observe import RequestLog
 from server.rate import Rates
@@ -56,21 +55,22 @@ def build_app(
     The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
     """
     rates = Rates(settings, runtime.clock)
-    live = _live(settings, runtime, schema, rates)
+    identity = Identity(settings, runtime)
+    live = _live(settings, runtime, schema, rates, identity)
     passed = Passed()
     metrics = Metrics(passed, runtime, live, rates, connections)
-    endpoint = _endpoint(settings, runtime, live, rates)
+    endpoint = _endpoint(settings, live, rates, identity)
     repeats = Middleware(
         Repeats,
         endpoint=endpoint,
         path=GRAPHQL_PATH,
-        recall=partial(recall, runtime),
+        recall=identity.recall,
         body_timeout_s=settings.request_timeout_s,
     )
     app = Starlette(
         routes=[
             Route(GRAPHQL_PATH, endpoint),
-            WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, partial(admit_bearer, runtime))),
+            WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, identity.admit)),
             *([Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"])] if settings.graphiql else []),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
@@ -91,7 +91,7 @@ def build_app(
     return app
 
 
-def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates: Rates) -> Live:
+def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates: Rates, identity: Identity) -> Live:
     limits = {
         "bodyBytes": settings.body_bytes_max,
         "variablesDepth": VARIABLES_DEPTH_MAX,
@@ -116,18 +116,19 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates
             weigh=partial(weigh, settings.limits),
             admit=admit,
             listed=Listed.read(settings.documents, settings.allow_list),
+            refusal=Refusals(runtime.clock).write,
             plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
         ),
         make_context=make_context,
-        until_void=partial(until_void, runtime),
+        until_void=identity.until_void,
         charge=rates.charge_token,
     )
 
 
-def _endpoint(settings: Settings, runtime: Runtime, live: Live, rates: Rates) -> GraphQLEndpoint:
+def _endpoint(settings: Settings, live: Live, rates: Rates, identity: Identity) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         live.execution,
-        identify=rates.counting(partial(identify, runtime)),
+        identify=rates.counting(identity.identify),
         make_context=live.make_context,
         body_bytes_max=settings.body_bytes_max,
         request_timeout_s=settings.request_timeout_s,

@@ -1,25 +1,35 @@
 """Finds who is calling from the bearer token; every bad token, whatever is wrong with it, gets the same answer.
 
-Never logs, keeps or echoes a token. A revocation or a new role acts on the next request (sync/tokens.py, KnownTokens).
+A token is one of ours, or an access token that the operator's directory has issued for this server. Never logs, keeps
+or echoes one. A revocation or a new role of one of ours acts on the next request (sync/tokens.py, KnownTokens).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.types import Scope
 
 from schema.access import Principal, Role
+from schema.recent import Recent
 from server.graphql.errors import Refused
+from server.settings import Settings
+from sync.entra.caller import Caller, Callers
+from sync.entra.cloud import Cloud, endpoints
+from sync.errors import EntraError
 from sync.events import TOKEN
 from sync.first import first_of
+from sync.organizations import default_organization
 from sync.runtime import Runtime
 from sync.store import AnyRow
-from sync.tokens import KNOWN_MAX, lifetime_s
+from sync.tokens import KNOWN_MAX, digest, lifetime_s
 
-BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,512})\Z", re.IGNORECASE)
+BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,8192})\Z", re.IGNORECASE)
+# A superuser crosses organizations, which no directory decides about.
+APP_ROLES = {f"Rollcall.{role.capitalize()}": role for role in Role if role is not Role.SUPERUSER}
 
 
 def refused() -> Refused:
@@ -33,47 +43,116 @@ def refused() -> Refused:
     )
 
 
-async def identify(runtime: Runtime, request: Request) -> Principal:
-    """Return the caller that the request's bearer token stands for.
+class Identity:
+    """Knows callers by their tokens.
+
+    Args:
+        settings: whether callers of a directory are known, and of which.
+        runtime: holds our own tokens.
 
     Raises:
-        Refused: 401, there is no one valid token.
+        BadInput: the directory's cloud is not configured.
     """
-    text = bearer(request.headers.getlist("authorization"))
-    found = await runtime.tokens.find(text) if text else None
-    if found is None:
-        raise refused()
-    return _principal(found, request.scope)
 
+    def __init__(self, settings: Settings, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._callers: Callers | None = None
+        if settings.entra_tenant and settings.entra_client_id:
+            service = endpoints(Cloud[settings.entra_cloud.upper()], runtime.custom)
+            self._callers = Callers(service, settings.entra_tenant, settings.entra_client_id, runtime.clock)
+        # digest of a directory's token → whom it stands for, until it ends
+        self._known: Recent[Principal] = Recent(KNOWN_MAX)
 
-def recall(runtime: Runtime, scope: Scope) -> Principal | None:
-    """Return the caller if the token was found lately and still counts; None says nothing."""
-    text = bearer([value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"])
-    found = runtime.tokens.recall(text) if text else None
-    return None if found is None else _principal(found, scope)
+    async def identify(self, request: Request) -> Principal:
+        """Return the caller that the request's bearer token stands for.
 
+        Raises:
+            Refused: 401, there is no one valid token; 403, its caller has no role here; 503, that cannot be told now.
+        """
+        found = await self._find(bearer(request.headers.getlist("authorization")))
+        if found is None:
+            raise refused()
+        return _noted(found, request.scope)
 
-async def admit(runtime: Runtime, authorization: str) -> Principal | None:
-    """Return the caller of an Authorization header's text that came another way; None if it is not good."""
-    text = bearer([authorization])
-    found = await runtime.tokens.find(text) if text else None
-    return None if found is None else _made(found.id, found.organization_id, found.role, found.name)
+    def recall(self, scope: Scope) -> Principal | None:
+        """Return the caller if the token was found lately and still counts; None says nothing."""
+        text = bearer([value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"])
+        if text is None:
+            return None
+        row = self._runtime.tokens.recall(text)
+        found = self._recall_caller(text) if row is None else _of_token(row)
+        return None if found is None else _noted(found, scope)
 
+    async def admit(self, authorization: str) -> Principal | None:
+        """Return the caller of an Authorization header's text that came another way; None if it is not good."""
+        try:
+            return await self._find(bearer([authorization]))
+        except Refused:
+            return None
 
-async def until_void(runtime: Runtime, principal: Principal) -> None:
-    """Return when a caller's token no longer counts: at once after it is revoked, and when it expires."""
-    with runtime.events.subscribe(principal.token_id, [TOKEN]) as news:
-        seconds = await lifetime_s(runtime.store, runtime.clock, principal.token_id)
-        if seconds is None:
-            await anext(news)
+    async def until_void(self, principal: Principal) -> None:
+        """Return when a caller's token no longer counts: at once after it is revoked, and when it expires."""
+        runtime = self._runtime
+        if principal.expires_at is not None:
+            await runtime.clock.sleep(max(0.0, (principal.expires_at - runtime.clock.now()).total_seconds()))
             return
-        await first_of(runtime.clock.sleep(seconds), anext(news))
+        assert isinstance(principal.token_id, int)  # noqa: S101 - one of ours, which is looked up
+        with runtime.events.subscribe(principal.token_id, [TOKEN]) as news:
+            seconds = await lifetime_s(runtime.store, runtime.clock, principal.token_id)
+            if seconds is None:
+                await anext(news)
+                return
+            await first_of(runtime.clock.sleep(seconds), anext(news))
+
+    async def _find(self, text: str | None) -> Principal | None:
+        row = await self._runtime.tokens.find(text) if text else None
+        if row is not None:
+            return _of_token(row)
+        if text is None or self._callers is None:
+            return None
+        return self._recall_caller(text) or await self._find_caller(self._callers, text)
+
+    def _recall_caller(self, text: str) -> Principal | None:
+        if self._callers is None:
+            return None
+        found = self._known.find(digest(text))
+        assert found is None or found.expires_at  # noqa: S101 - kept with its end
+        return found if found and found.expires_at and found.expires_at > self._runtime.clock.now() else None
+
+    async def _find_caller(self, callers: Callers, text: str) -> Principal | None:
+        try:
+            caller = await callers.find(text)
+        except EntraError as error:
+            raise Refused(503, error.code, error.message, hint=error.hint, retryable=True) from None
+        if caller is None:
+            return None
+        async with self._runtime.store.read() as tx:
+            organization_id = await default_organization(tx)
+        role = _strongest(caller)
+        found = Principal(caller.object_id, organization_id, role, caller.name, expires_at=caller.expires_at)
+        return self._known.keep(digest(text), found)
 
 
-def _principal(found: AnyRow, scope: Scope) -> Principal:
+def _strongest(caller: Caller) -> Role:
+    given: Iterable[Role] = [role for name, role in APP_ROLES.items() if name in caller.app_roles]
+    if strongest := [role for role in given if all(role.reaches(other) for other in given)]:
+        return strongest[0]
+    raise Refused(
+        403,
+        "FORBIDDEN",
+        "Your account has no role in Rollcall.",
+        hint=f"Have an administrator of the directory assign you one of the app roles {', '.join(APP_ROLES)}.",
+    )
+
+
+def _noted(principal: Principal, scope: Scope) -> Principal:
+    scope.setdefault("state", {})["token_id"] = principal.token_id
+    return principal
+
+
+def _of_token(found: AnyRow) -> Principal:
     # Taken apart at once: a row's names are looked up anew each time.
     token_id, organization_id, role, name, _ = found
-    scope.setdefault("state", {})["token_id"] = token_id
     return _made(token_id, organization_id, role, name)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync.entra.cloud import parse_origin
+from sync.entra.cloud import GUID, parse_origin
 from sync.errors import BadInput
 
 
@@ -84,6 +84,13 @@ def choice(*choices: str) -> Callable[[str], str]:
 def switch(value: str) -> bool:
     """Read on or off."""
     return {"on": True, "off": False}[choice("on", "off")(value)]
+
+
+def guid(value: str) -> str:
+    """Read a GUID, in lower case."""
+    if not GUID.fullmatch(value):
+        raise Unfit
+    return value.lower()
 
 
 def https_origin(value: str) -> str:

@@ -124,8 +124,10 @@ class Rates:
         async def identify_and_count(request: Request) -> Any:
             try:
                 principal = await identify(request)
-            except Refused:
-                self.charge_login(request)
+            except Refused as refused:
+                # Whoever has a good token but no role guesses nothing.
+                if refused.status == 401:
+                    self.charge_login(request)
                 raise
             self.charge_token(principal)
             return principal

@@ -80,22 +80,29 @@ async def create_token(
     return NewToken(int(key[0]), text)
 
 
-async def revoke_token(tx: AsyncConnection, clock: Clock, token_id: int, organization_id: int | None = None) -> None:
-    """Revoke a token, of one organization or of any; revoking twice changes nothing.
+async def token_of(tx: AsyncConnection, token_id: int, organization_id: int | None = None) -> AnyRow:
+    """Return a token, of one organization or of any: its id, organization_id, role and revoked_at.
 
     Raises:
         NotFound: there is no such token.
     """
-    now = timestamp(clock.now())
-    found = select(tokens.c.revoked_at).where(tokens.c.id == token_id)
+    columns = (tokens.c.id, tokens.c.organization_id, tokens.c.role, tokens.c.revoked_at)
+    found = select(*columns).where(tokens.c.id == token_id)
     if organization_id is not None:
         found = found.where(tokens.c.organization_id == organization_id)
     row = (await tx.execute(found)).first()
     if row is None:
         raise NotFound("There is no such token.")
-    if row.revoked_at is None:
-        await tx.execute(update(tokens).where(tokens.c.id == token_id).values(revoked_at=now, updated_at=now))
-        await tx.run_sync(note, TOKEN, token_id)
+    return row
+
+
+async def revoke_token(tx: AsyncConnection, clock: Clock, token: AnyRow) -> None:
+    """Revoke a token that `token_of` found; revoking twice changes nothing."""
+    if token.revoked_at is not None:
+        return
+    now = timestamp(clock.now())
+    await tx.execute(update(tokens).where(tokens.c.id == token.id).values(revoked_at=now, updated_at=now))
+    await tx.run_sync(note, TOKEN, token.id)
 
 
 class KnownTokens:

@@ -23,7 +23,7 @@ from schema.types.token import Role
 from sync.errors import Forbidden, NotFound
 from sync.inventory.retention import load_retention, save_retention
 from sync.organizations import create_organization, create_site, update_site
-from sync.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token
+from sync.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token, revoke_token, token_of
 
 _organization = payload("Organization")
 _site = payload("Site")
@@ -42,6 +42,7 @@ CreateTokenPayload = _token.type(
     token=(ApiToken, "The new token, without its text."),
     text=(str, "The token's text. It is shown only here and cannot be read again."),
 )
+RevokeTokenPayload = _token.type("revokeToken", token=(ApiToken, "The token, which no longer works."))
 
 
 @strawberry.input(description="A new organization.")
@@ -82,6 +83,13 @@ class CreateTokenInput:
     lifetime_days: int = strawberry.field(
         default=LIFETIME_DAYS, description=f"Days until it expires, 1 to {LIFETIME_DAYS_MAX}."
     )
+
+
+@strawberry.input(description="Which API token to revoke.")
+class RevokeTokenInput:
+    """Which API token to revoke."""
+
+    token: strawberry.ID = strawberry.field(description="The token; one's own too.")
 
 
 async def create_organization_(info: Info[Context, None], input: CreateOrganizationInput) -> Any:
@@ -162,6 +170,25 @@ async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> A
         return {"token": ApiToken.of(rows[0]), "text": text}
 
     return await mutate(info, _token, CreateTokenPayload, work, after)
+
+
+async def revoke_token_(info: Info[Context, None], input: RevokeTokenInput) -> Any:
+    """Revoke a token of the caller's organization; its next request is refused."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        key, principal = decode_id(input.token, "token", "ApiToken", "token"), context.principal
+        with within("token"):
+            token = await token_of(tx, key, principal.organization_id)
+            if not principal.role.reaches(Rank(token.role)):
+                raise Forbidden(f"The role {principal.role.name} cannot revoke a token of role {token.role}.")
+            await revoke_token(tx, context.runtime.clock, token)
+        return "ApiToken", key
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"token": await context.load("ApiToken", key)}
+
+    return await mutate(info, _token, RevokeTokenPayload, work, after)
 
 
 async def update_retention(info: Info[Context, None], input: UpdateRetentionInput) -> Any:

@@ -9,7 +9,18 @@ from schema.search.keyword import Keyword
 from schema.search.table import listed, worded
 from schema.search.value import FORMS
 
-INVENTORIES = ("Asset", "User", "Group", "Task", "TaskRun", "Credential", "Site", "Organization")
+INVENTORIES = (
+    "Asset",
+    "User",
+    "Group",
+    "Task",
+    "TaskRun",
+    "Credential",
+    "Site",
+    "Organization",
+    "ApiToken",
+    "AuditEvent",
+)
 _HEAD = (
     "# Keywords of the search language",
     "",

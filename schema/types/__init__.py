@@ -1,6 +1,7 @@
 """The types of the schema: one noun a file; importing this registers every noun."""
 
 from schema.types.asset import Asset
+from schema.types.audit import AuditEvent
 from schema.types.credential import Credential
 from schema.types.device import AzureAdDevice
 from schema.types.group import Group
@@ -18,6 +19,7 @@ __all__ = [
     "AlertDelivery",
     "ApiToken",
     "Asset",
+    "AuditEvent",
     "AzureAdDevice",
     "Credential",
     "Group",

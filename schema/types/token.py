@@ -30,7 +30,7 @@ class ApiToken(Record):
     """An API token, without its text."""
 
     id: strawberry.ID = identifier()
-    name: str = field(_t.name, "What the token is for.")
+    name: str = field(_t.name, "What the token is for.", text=True)
     role: Role = field(_t.role, "What it may do.", enum=Role)  # type: ignore[valid-type]
     prefix: str = field(_t.prefix, "Its first characters, to recognise it by.")
     created_by: str | None = field(_t.created_by, "The token that created it.")

@@ -67,7 +67,7 @@ def write_errors(errors: Iterable[GraphQLError], request_id: str, *, code: str |
 
 def write_error(error: GraphQLError, request_id: str, *, code: str | None = None) -> dict[str, Any]:
     """Write one GraphQL error: ours with its facts, the specification's with its phase's code, all else as INTERNAL."""
-    origin = _origin(error)
+    origin = origin_of(error)
     if isinstance(origin, RollcallError):
         message = origin.message
         extensions = _extensions(origin.code, origin.retryable, origin.hint, request_id, origin.facts)
@@ -86,7 +86,7 @@ def write_error(error: GraphQLError, request_id: str, *, code: str | None = None
     return written
 
 
-def _origin(error: GraphQLError) -> BaseException | None:
+def origin_of(error: GraphQLError) -> BaseException | None:
     """Find what a resolver or scalar raised; graphql-core may wrap it several times."""
     origin: BaseException | None = error.original_error
     while isinstance(origin, GraphQLError) and origin.original_error is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -37,6 +37,7 @@ from server.graphql.errors import (
     INTERNAL_MESSAGE,
     TIMEOUT,
     Refused,
+    origin_of,
     write_errors,
 )
 from server.graphql.introspection import IntrospectionCache
@@ -97,6 +98,7 @@ class Trace:
 
 Weigh = Callable[[Prepared], None]
 Admit = Callable[[Prepared, Any], None]
+Refusal = Callable[[Any, Forbidden], Awaitable[None]]
 
 
 class Execution:
@@ -111,6 +113,7 @@ class Execution:
         measure: finds once a document what `weigh` and `admit` ask for.
         weigh: called with each prepared operation; raises DocumentRejected.
         admit: called with the prepared operation and the context before anything runs; raises Forbidden.
+        refusal: called with the context and what was refused to the caller's role, to write it down.
         plans: answer what they can; the executor answers the rest.
         listed: documents that requests may name, or have to.
     """
@@ -126,6 +129,7 @@ class Execution:
         measure: Measure | None = None,
         weigh: Weigh | None = None,
         admit: Admit | None = None,
+        refusal: Refusal | None = None,
         plans: Plans | None = None,
         listed: Listed | None = None,
     ) -> None:
@@ -135,6 +139,7 @@ class Execution:
         self._timeout_s = request_timeout_s
         self._weigh = weigh
         self._admit = admit
+        self._refusal = refusal
         self.plans = plans
         self._listed = listed or Listed()
         self._hides = not introspection
@@ -164,6 +169,7 @@ class Execution:
         except DocumentRejected as rejected:
             return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:
+            await self._note(context, forbidden)
             return _failure(forbidden, "forbidden", request_id, trace)
         except StoreSlow as slow:
             return _failure(slow, "timeout", request_id, trace)
@@ -191,6 +197,9 @@ class Execution:
                 async for result in events:
                     await context.refresh()
                     yield self._written(result, request_id, trace)
+        except Forbidden as forbidden:
+            await self._note(context, forbidden)
+            yield _failure(forbidden, "forbidden", request_id, trace)
         except RollcallError as error:
             yield _failure(error, "executed", request_id, trace)
         except TimeoutError:
@@ -271,6 +280,9 @@ class Execution:
             finished = await self._executed(prepared, context)
         finally:
             self._executing[kind] -= 1
+        for failure in finished.errors or ():
+            if isinstance(origin := origin_of(failure), Forbidden):
+                await self._note(context, origin)
         answer = self._written(finished, request_id, trace)
         if not finished.errors:
             self._introspection.keep(prepared, answer.body)
@@ -281,6 +293,10 @@ class Execution:
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         return await _finish(executor, executor.execute_operation())
+
+    async def _note(self, context: Any, forbidden: Forbidden) -> None:
+        if self._refusal is not None:
+            await self._refusal(context, forbidden)
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:

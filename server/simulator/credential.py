@@ -26,6 +26,7 @@ class App:
     """One app registration.
 
     `roles` are application permissions and `scopes` delegated permissions; both count only while `consented`.
+    `app_roles` are those that it was assigned in the registration of the server itself.
     """
 
     client_id: str
@@ -34,18 +35,20 @@ class App:
     public_flows: bool = False
     roles: set[str] = field(default_factory=set)
     scopes: set[str] = field(default_factory=set)
+    app_roles: set[str] = field(default_factory=set)
     consented: bool = True
     disabled: bool = False
 
 
 @dataclass(slots=True)
 class Account:
-    """One account for the username & password flow; `state` is one of PASSWORD_STATES."""
+    """One account for the username & password flow; `state` is one of PASSWORD_STATES, `app_roles` as an app's."""
 
     username: str
     password: str = field(repr=False)
     state: str = "ok"
     federated: bool = False
+    app_roles: set[str] = field(default_factory=set)
 
 
 class Registry:
@@ -59,15 +62,23 @@ class Registry:
         self.secret_app = AppCredential(encode(10, 0), secret)
         self.password_app = AppCredential(encode(10, 1), username=username, password=password)
         self.expired_secret = self._canary("expired")
+        # What people and programs sign in to when they call the server that reads this directory.
+        self.server_id = encode(10, 2)
         permissions = set(APPLICATION_PERMISSIONS)
         self.apps = {
             app.client_id: app
             for app in (
-                App(encode(10, 0), "Rollcall (secret)", {secret: True, self.expired_secret: False}, roles=permissions),
+                App(
+                    encode(10, 0),
+                    "Rollcall (secret)",
+                    {secret: True, self.expired_secret: False},
+                    roles=permissions,
+                    app_roles={"Rollcall.Viewer"},
+                ),
                 App(encode(10, 1), "Rollcall (password)", public_flows=True, scopes=set(permissions)),
             )
         }
-        self.accounts = {username.casefold(): Account(username, password)}
+        self.accounts = {username.casefold(): Account(username, password, app_roles={"Rollcall.User"})}
         for state in PASSWORD_STATES[1:]:
             self._add(Account(f"{state}@{population.domain}", password, state))
         self._add(Account(f"federated@{population.domain}", password, federated=True))

@@ -146,13 +146,42 @@ class SignIn:
         elif kind == "client_credentials" or not app.public_flows:
             raise Refused(7000218)
         self._check_resource(form.get("scope", ""), kind)
+        if self._is_for_server(form["scope"]):
+            return self._server_grant(app, kind, form)
         return self._application_grant(app) if kind == "client_credentials" else self._password_grant(app, form)
+
+    def _is_for_server(self, scope: str) -> bool:
+        return any(_resource(name) == self.registry.server_id for name in scope.split())
+
+    def _server_grant(self, app: App, kind: str, form: dict[str, str]) -> dict[str, Any]:
+        """Issue an access token, of version 2.0, for the server that reads this directory."""
+        account = self._signed_in(form) if kind == "password" else None
+        now, lifetime_s = int(self._clock.now().timestamp()), self._variants.token_lifetime_s
+        claims: dict[str, Any] = {
+            "aud": self.registry.server_id,
+            "iss": f"{self.origin}/{self._tenant_id}/v2.0",
+            "iat": now,
+            "nbf": now,
+            "exp": now + lifetime_s,
+            "azp": app.client_id,
+            "roles": sorted(app.app_roles if account is None else account.app_roles),
+            "tid": self._tenant_id,
+            "ver": "2.0",
+        }
+        ids = self._directory.population.ids
+        if account is None:
+            claims |= {"oid": ids.encode(14, len(app.name)), "idtyp": "app"}
+        else:
+            claims |= {"oid": ids.encode(11, len(account.username)), "scp": "access_as_user"}
+            claims |= {"name": "Sync Service", "preferred_username": account.username}
+        answer = {"token_type": "Bearer", "expires_in": lifetime_s, "ext_expires_in": lifetime_s}
+        return answer | {"access_token": sign(claims | {"sub": claims["oid"]})}
 
     def _application_grant(self, app: App) -> dict[str, Any]:
         # Without consent Entra ID still issues a token; it carries no role, and Graph answers 403.
         return self._issue(app, roles=app.roles if app.consented else set(), scopes=set(), user=None)
 
-    def _password_grant(self, app: App, form: dict[str, str]) -> dict[str, Any]:
+    def _signed_in(self, form: dict[str, str]) -> Account:
         for field in ("username", "password"):
             if not form.get(field):
                 raise Refused(90014, field=field)
@@ -162,6 +191,10 @@ class SignIn:
         refusals = {"mfa": 50076, "disabled": 50057, "locked": 50053, "expired": 50055}
         if account.state in refusals:
             raise Refused(refusals[account.state])
+        return account
+
+    def _password_grant(self, app: App, form: dict[str, str]) -> dict[str, Any]:
+        account = self._signed_in(form)
         if not app.consented:
             raise Refused(65001, client=app.client_id, name=app.name)
         answer = self._issue(app, roles=set(), scopes=app.scopes, user=account.username)
@@ -216,6 +249,8 @@ class SignIn:
             resource = name.rpartition("/")[0]
             if kind == "client_credentials" and not name.endswith("/.default"):
                 raise Refused(70011, scope=name)
+            if _resource(name) == self.registry.server_id:
+                continue
             hosts = (None, urlsplit(self.origin).hostname, "graph.microsoft.com")
             if resource.rstrip("/") != GRAPH_APP_ID and urlsplit(resource).hostname not in hosts:
                 raise Refused(500011, resource=resource)
@@ -243,3 +278,8 @@ class SignIn:
             correlation_id=request.headers.get("client-request-id") or encode(13, self._serial),
         )
         return JSONResponse(body, status_code=status, headers=NO_STORE)
+
+
+def _resource(scope: str) -> str:
+    """Return what a scope is of: the id in `api://id/.default` and in `id/.default`."""
+    return scope.rpartition("/")[0].removeprefix("api://")

@@ -114,7 +114,7 @@ class AuthorityClient:
         """
         answer = self._send("POST", self._target(url), params, headers, data)
         # MSAL would log a body that is not JSON; it is refused before.
-        _json_object(answer)
+        json_object(answer)
         return answer
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ class AuthorityClient:
 
     def _check_metadata(self, answer: AuthorityAnswer) -> None:
         """Raise unless the tenant's metadata is sound; MSAL would hide what was wrong."""
-        metadata = _json_object(answer)
+        metadata = json_object(answer)
         if answer.status_code != 200:
             if aadsts_numbers(metadata) or "error" in metadata:
                 raise sign_in_error(metadata)
@@ -221,7 +221,12 @@ def _quoted_user(url: str) -> str:
     return f"{before}{found}{quote(user, safe='@')}{mark}{query}" if mark else url
 
 
-def _json_object(answer: AuthorityAnswer) -> dict[str, Any]:
+def json_object(answer: AuthorityAnswer) -> dict[str, Any]:
+    """Read an answer's JSON object.
+
+    Raises:
+        BadResponse: it is none.
+    """
     try:
         value = orjson.loads(answer.text.encode("utf-8", "replace"))
     except orjson.JSONDecodeError:
@@ -238,7 +243,7 @@ def _json_object(answer: AuthorityAnswer) -> dict[str, Any]:
 def _refuse_federated(answer: AuthorityAnswer) -> None:
     if answer.status_code != 200:
         return  # MSAL goes on without the realm after a 404 and raises for the rest.
-    if str(_json_object(answer).get("account_type", "")).lower() == "federated":
+    if str(json_object(answer).get("account_type", "")).lower() == "federated":
         raise SignInFailed(
             "The account belongs to a federated domain; such accounts cannot sign in with a password here.",
             hint="Use a cloud-only account (name@tenant.onmicrosoft.com), or a client-secret credential.",

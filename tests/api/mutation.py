@@ -27,6 +27,7 @@ FIELDS = {
     "updateSite": "site { id name description scope }",
     "importScan": "site { id } counts { inventory created merged updated silent }",
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
+    "revokeToken": "token { id revokedAt }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
     "updateCredential": "credential { id name clientId tenantId username allSubscriptions subscriptionId isGlobal "

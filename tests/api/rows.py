@@ -147,6 +147,7 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
     )
     await _alerts(tx, Rows(rows.organization_id, seed=1), runs)
+    await tx.execute(insert(tables.audit_events), [rows.row(tables.audit_events) for _ in range(9)])
     await tx.execute(insert(tables.tokens), [rows.row(tables.tokens, role="VIEWER") for _ in range(3)])
 
 

@@ -49,6 +49,10 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.taskRun": (Role.VIEWER, '{ taskRun(id: "run_1") { id } }'),
     "Query.credentials": (Role.USER, "{ credentials { totalCount } }"),
     "Query.credential": (Role.USER, '{ credential(id: "cred_1") { id } }'),
+    "Query.apiTokens": (Role.ADMINISTRATOR, "{ apiTokens { totalCount } }"),
+    "Query.apiToken": (Role.ADMINISTRATOR, '{ apiToken(id: "token_1") { id } }'),
+    "Query.auditEvent": (Role.ADMINISTRATOR, '{ auditEvent(id: "event_1") { id } }'),
+    "Query.auditEvents": (Role.ADMINISTRATOR, "{ auditEvents { totalCount } }"),
     "Query.retentionPreview": (Role.ADMINISTRATOR, "{ retentionPreview { subject count } }"),
     "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
     "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
@@ -63,6 +67,9 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Mutation.importScan": (Role.USER, 'mutation { importScan(input: {site: "", xml: ""}) { errors { code } } }'),
     "Mutation.createToken": (
         Role.ADMINISTRATOR, 'mutation { createToken(input: {name: "", role: VIEWER}) { errors { code } } }',
+    ),
+    "Mutation.revokeToken": (
+        Role.ADMINISTRATOR, 'mutation { revokeToken(input: {token: ""}) { errors { code } } }',
     ),
     "Mutation.createCredential": (
         Role.ADMINISTRATOR,

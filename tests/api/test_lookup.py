@@ -19,6 +19,8 @@ BY_ID = {
     "Site": "site(id: $id)",
     "Organization": "organization(id: $id)",
     "Credential": "credential(id: $id)",
+    "ApiToken": "apiToken(id: $id)",
+    "AuditEvent": "auditEvent(id: $id)",
     "Task": "task(id: $id)",
     "TaskRun": "taskRun(id: $id)",
 }

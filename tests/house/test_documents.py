@@ -150,7 +150,7 @@ def test_make_target_in_the_documents_exists() -> None:
 
 def test_settings_of_the_documents_are_the_settings() -> None:
     """Each ROLLCALL_* name in the documents is read, and each one that is read is documented."""
-    from server.settings import SETTINGS
+    from server.setting import SETTINGS
 
     keys = {setting.key for setting in SETTINGS}
     files = {f"{setting.key}_FILE" for setting in SETTINGS if setting.secret}

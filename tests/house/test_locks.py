@@ -21,6 +21,7 @@ BROUGHT_BY = {
     "dateutil": "strawberry-graphql",
     "graphql": "strawberry-graphql",
     "greenlet": "sqlalchemy",
+    "jwt": "msal",
     "requests": "msal",
     "uvloop": "uvicorn",
     "websockets": "uvicorn",

@@ -19,7 +19,7 @@ from schema.access import Role
 from server.admin import make_first_token, run_command
 from server.app import build_app
 from server.graphql.errors import Refused
-from server.identity import bearer, identify
+from server.identity import Identity, bearer
 from server.settings import Settings
 from sync.clock import SystemClock
 from sync.organizations import default_organization
@@ -89,7 +89,7 @@ async def house(tmp_path: Path, small_schema: strawberry.Schema) -> AsyncIterato
 async def test_first_token_is_an_administrator_s(house: House) -> None:
     """The token that the first start shows works and reaches everything of its organization."""
     assert (await house.ask(f"Bearer {house.token}")).json() == {"data": {"__typename": "Query"}}
-    principal = await identify(house.runtime, request(f"Bearer {house.token}"))
+    principal = await Identity(Settings(), house.runtime).identify(request(f"Bearer {house.token}"))
     assert (principal.role, principal.name) == (Role.SUPERUSER, "first administrator")
 
 
@@ -147,17 +147,18 @@ async def test_revocation_acts_on_the_next_request(house: House) -> None:
 async def test_garbage_costs_no_database_read(house: House) -> None:
     """A wrong shape or checksum is refused without asking the database; a good token costs one read until a commit."""
     store = CountingStore(house.runtime.store)
-    door = cast("Runtime", SimpleNamespace(tokens=KnownTokens(cast("Store", store), house.clock)))
+    runtime = SimpleNamespace(tokens=KnownTokens(cast("Store", store), house.clock))
+    identify = Identity(Settings(), cast("Runtime", runtime)).identify
     wrong = f"{house.token[:-1]}{'a' if house.token[-1] != 'a' else 'b'}"
     for text in ("", "Bearer x", f"Bearer {wrong}", f"Bearer {house.token}x"):
         with pytest.raises(Refused):
-            await identify(door, request(text))
+            await identify(request(text))
     assert store.reads == 0
     for _ in range(3):
-        await identify(door, request(f"Bearer {house.token}"))
+        await identify(request(f"Bearer {house.token}"))
     assert store.reads == 1
     store.commits += 1
-    await identify(door, request(f"Bearer {house.token}"))
+    await identify(request(f"Bearer {house.token}"))
     assert store.reads == 2
 
 

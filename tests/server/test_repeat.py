@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from server.admin import make_first_token, run_command
 from server.app import GRAPHQL_PATH, build_app
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.repeat import BODY_BYTES_MAX, Repeats
-from server.identity import recall
+from server.identity import Identity
 from server.settings import Settings
 from sync.clock import SystemClock
 from sync.organizations import create_site, default_organization
@@ -91,7 +90,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             inner,
             endpoint=cast("GraphQLEndpoint", endpoint),
             path=GRAPHQL_PATH,
-            recall=partial(recall, runtime),
+            recall=Identity(Settings(), runtime).recall,
             body_timeout_s=0.05,
         )
         headers = {"Authorization": f"Bearer {token}"}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from schema.limits import Limits, bounds
-from server.settings import SETTINGS, Settings, read_settings, settings_table
+from server.setting import SETTINGS, settings_table
+from server.settings import Settings, read_settings
 from sync.errors import BadSettings
 
 CANARY = "canary-value"

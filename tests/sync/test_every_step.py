@@ -49,7 +49,7 @@ async def finish(case: Case, run_id: int) -> None:
 async def test_run_bears_the_failure_of_any_request(case: Case, name: str, lasts: bool) -> None:
     """A request that fails once costs a wait; one that fails for good ends its streams and removes nothing."""
     for number in range(1, STEPS_MAX):
-        case.begin()
+        await case.begin()
 
         def gate(seen: int, serve: Serve, number: int = number) -> httpx.Response:
             if seen == number or (lasts and seen > number):
@@ -102,7 +102,7 @@ def failing(statements: Statements) -> Iterator[None]:
 async def test_run_bears_the_failure_of_any_statement(case: Case, lasts: bool, code: str) -> None:
     """Whichever statement fails: no torn page, nothing removed too early, and what cannot be written is not claimed."""
     for number in range(1, STEPS_MAX):
-        case.begin()
+        await case.begin()
         run_id = await case.queue()
         statements = Statements(number, lasts, code)
         with failing(statements):

@@ -49,7 +49,7 @@ async def test_run_makes_of_a_fault_what_it_should(
 ) -> None:
     """The run ends as the row says, claims no more than it has, removes nothing too early, and mends itself after."""
     case = cases[target]
-    case.begin()
+    await case.begin()
     case.tiny.fault = row.fault(case.tiny, row.page(POSITIONS[position]))
     began_s = case.clock.moved_s
     run = await case.run()

@@ -18,7 +18,7 @@ from sync.errors import BadInput, NotFound, RollcallError
 from sync.organizations import create_organization
 from sync.store import Store
 from sync.store.tables import tokens
-from sync.tokens import ROLES, NewToken, create_token, find_token, is_well_formed, revoke_token
+from sync.tokens import ROLES, NewToken, create_token, find_token, is_well_formed, revoke_token, token_of
 from tests.canary import watch
 from tests.entra.clock import FakeClock
 
@@ -130,7 +130,7 @@ async def test_token_is_refused_when_it_was_revoked(store: Store, clock: FakeClo
     times = []
     for _ in range(2):
         async with store.write() as tx:
-            await revoke_token(tx, clock, made.id, home)
+            await revoke_token(tx, clock, await token_of(tx, made.id, home))
             times.append(await tx.scalar(select(tokens.c.revoked_at).where(tokens.c.id == made.id)))
         assert await find_token(store, clock, made.text) is None
         clock.moved_s += 60
@@ -146,7 +146,7 @@ async def test_token_of_another_organization_is_not_found_when_revoked(store: St
     for token_id in (made.id, made.id + 1_000):
         with pytest.raises(NotFound) as caught:
             async with store.write() as tx:
-                await revoke_token(tx, clock, token_id, foreign)
+                await token_of(tx, token_id, foreign)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
     assert await find_token(store, clock, made.text) is not None
