@@ -24,6 +24,8 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# The same again, and many more documents that are made by chance.
+settings.register_profile("hostile", settings.get_profile("repeatable"), max_examples=10_000)
 settings.register_profile("explore", max_examples=2_000, database=None, deadline=None)
 settings.load_profile("repeatable")
 

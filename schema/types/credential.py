@@ -95,6 +95,7 @@ class Credential(Record):
         "Organization",
         "The organizations that may use it besides its own; only those that the caller may see.",
         sharers_of_credential,
+        is_crossed=False,
     )
 
     @computed("last_verification", description="What the last verification found; null after a change.")

@@ -18,6 +18,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingDemo]:
         yield running
 
 
+def _spare_token(demo: ServingDemo) -> str:
+    """Return the id of a token that an example may revoke."""
+    made = demo.ask('mutation { createToken(input: {name: "spare", role: VIEWER}) { token { id } } }')["data"]
+    assert isinstance(made, dict)
+    return str(made["createToken"]["token"]["id"])
+
+
 def _variables(demo: ServingDemo, document: str) -> dict[str, str]:
     """Find a value for each variable that the examples use and the reader would fill in."""
     found = demo.ask(
@@ -32,6 +39,7 @@ def _variables(demo: ServingDemo, document: str) -> dict[str, str]:
         "credential": found["credentials"]["nodes"][0]["id"],
         "task": found["tasks"]["nodes"][0]["id"],
         "run": found["taskRuns"]["nodes"][0]["id"],
+        "token": _spare_token(demo),
         "name": found["users"]["nodes"][0]["userPrincipalName"],
         "one": found["assets"]["nodes"][0]["id"],
         "other": found["assets"]["nodes"][1]["id"],

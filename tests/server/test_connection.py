@@ -77,7 +77,8 @@ async def test_head_ends_at_its_deadline_however_slowly_it_goes_on(server: Serve
     for drop in drops:
         drop.cancel()
     assert said[0] == b""
-    assert said[1].startswith(b"HTTP/1.1 401")
+    # A reset, which the bytes after the end call for, may overtake the refusal.
+    assert said[1] == b"" or said[1].startswith(b"HTTP/1.1 401")
     assert said[2].startswith(b"HTTP/1.1 200")
 
 

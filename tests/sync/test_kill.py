@@ -1,4 +1,4 @@
-"""Promise S5: kill -9 in the middle of a sync: no row is lost, doubled or torn, and the run goes on."""
+"""Promises S5 and D5: after kill -9 no row is lost, doubled or torn, the run goes on, and what was told is there."""
 
 from __future__ import annotations
 
@@ -111,3 +111,13 @@ def test_rows_are_those_of_the_cursor_after_every_kill(tmp_path: Path, kill_seed
     assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stderr}"
     told = json.loads(done.stdout)
     assert told["kills"] == BATCH and told["runs"] >= 1
+
+
+def test_acknowledged_mutation_is_there_after_every_kill(tmp_path: Path, kill_seed: int) -> None:
+    """What a caller was told of survives the process, with its audit event: both are in one transaction."""
+    data_dir = tmp_path / "data"
+    command = [sys.executable, "-m", "tests.sync.acknowledger", str(data_dir), str(BATCH), str(kill_seed)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stderr}"
+    told = json.loads(done.stdout)
+    assert told["kills"] == BATCH <= told["acknowledged"]

@@ -93,5 +93,7 @@ def test_every_relation_of_the_schema_can_be_filtered_across(noun: str) -> None:
         for name, field in type_.fields.items()
         if (target := str(field.type).strip("[]!").removesuffix("Connection")) in NOUNS and target != "Member"
     }
-    # The line of managers is the manager relation, followed to its end.
-    assert leading - {"managerChain"} <= {relation.graphql_name for relation in NOUNS[noun].relations.values()}
+    # The line of managers is the manager relation, followed to its end; who else may use a credential is no filter.
+    assert leading - {"managerChain", "sharedWith"} <= {
+        relation.graphql_name for relation in NOUNS[noun].relations.values()
+    }
