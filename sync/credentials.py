@@ -88,7 +88,7 @@ async def create_credential(
     assert key is not None  # noqa: S101 - credentials have a generated key
     credential_id = int(key[0])
     # The seal is bound to the row's own id, which only exists now.
-    sealed = vault.seal(new.secret, Place(organization_id, credential_id, _FIELD[new.kind]))
+    sealed = vault.seal(new.secret, secret_place(organization_id, credential_id, new.kind))
     await tx.execute(update(credentials).where(credentials.c.id == credential_id).values(sealed_secret=sealed))
     return credential_id
 
@@ -117,6 +117,11 @@ def usable_by(organization_id: int) -> ColumnElement[bool]:
     )
 
 
+def secret_place(organization_id: int, credential_id: int, kind: str) -> Place:
+    """Return where the secret of a credential belongs."""
+    return Place(organization_id, credential_id, _FIELD[CredentialKind(kind)])
+
+
 def open_sign_in(row: AnyRow, vault: Vault, custom: Endpoints | None) -> SecretSignIn | PasswordSignIn:
     """Open a credential's secret for a sign-in; drop the result as soon as the run is over.
 
@@ -124,7 +129,7 @@ def open_sign_in(row: AnyRow, vault: Vault, custom: Endpoints | None) -> SecretS
         KeyUnusable, Tampered: the secret cannot be opened.
         BadInput: the credential's cloud is not configured on this server.
     """
-    secret = vault.open(row.sealed_secret, Place(row.organization_id, row.id, _FIELD[row.kind]))
+    secret = vault.open(row.sealed_secret, secret_place(row.organization_id, row.id, row.kind))
     where = endpoints(Cloud(row.cloud), custom)
     if row.kind == CredentialKind.AZURE_CLIENT_SECRET:
         return SecretSignIn(endpoints=where, tenant_id=row.tenant_id, client_id=row.client_id, client_secret=secret)

@@ -30,13 +30,18 @@ async def migrate(store: Store) -> bool:
     """
     # Looked at through the reader first: the writer would turn a file it must not touch into a WAL database.
     async with store.read() as connection:
-        await connection.run_sync(_check)
+        await connection.run_sync(revision_of)
     async with store.write() as connection:
         return await connection.run_sync(_upgrade)
 
 
-def _check(connection: Connection) -> str | None:
-    """Return the revision of a database that is ours, None for an empty one; refuse any other."""
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of a database that is ours, None for an empty one.
+
+    Raises:
+        StoreNewer: a newer program wrote it.
+        StoreUnreadable: it holds tables that are not ours.
+    """
     present = MigrationContext.configure(connection).get_current_revision()
     if present is None and inspect(connection).get_table_names():
         raise StoreUnreadable(
@@ -50,7 +55,7 @@ def _check(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> bool:
-    present, config = _check(connection), configuration(connection)
+    present, config = revision_of(connection), configuration(connection)
     if present != _script().get_current_head():
         command.upgrade(config, "head")
     gram.prepare(connection)
