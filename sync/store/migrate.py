@@ -15,6 +15,7 @@ from sqlalchemy import Connection, inspect
 from sync.errors import StoreNewer, StoreUnreadable
 from sync.store import gram
 from sync.store.engine import Store
+from sync.store.integrity import refuse_damage
 from sync.store.tables import metadata
 
 
@@ -26,11 +27,11 @@ async def migrate(store: Store) -> bool:
 
     Raises:
         StoreNewer: a newer program wrote it; nothing was changed.
-        StoreUnreadable: the file holds tables that are not ours.
+        StoreUnreadable: the file is damaged, or holds tables that are not ours.
     """
     # Looked at through the reader first: the writer would turn a file it must not touch into a WAL database.
     async with store.read() as connection:
-        await connection.run_sync(revision_of)
+        await connection.run_sync(_look)
     async with store.write() as connection:
         return await connection.run_sync(_upgrade)
 
@@ -52,6 +53,11 @@ def revision_of(connection: Connection) -> str | None:
     if present is not None and present not in known:
         raise StoreNewer(hint="Start the version of Rollcall that wrote it, or a later one; it was not touched.")
     return present
+
+
+def _look(connection: Connection) -> None:
+    if revision_of(connection) is not None and connection.dialect.name == "sqlite":
+        refuse_damage(connection)
 
 
 def _upgrade(connection: Connection) -> bool:

@@ -15,16 +15,16 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine
 
 from sync.errors import BadInput, Conflict, StoreError, StoreFull, StoreUnreadable
 from sync.store.engine import translated
 from sync.store.function import register
+from sync.store.integrity import faults
 from sync.store.migrate import revision_of
 
 # 8 MiB at a time: enough to be quick, short enough to tell how far it is.
 STEP_PAGES = 1_024
-FAULTS_MAX = 5
 _BESIDE = ("-wal", "-shm", "-journal")
 
 # Told how many pages are done, of how many.
@@ -93,16 +93,6 @@ def examine(path: Path) -> Copy:
         if faults(connection, full=True):
             raise StoreUnreadable("The database is damaged.", hint="`rollcall doctor --full` says where.")
     return Copy(path.stat().st_size, revision)
-
-
-def faults(connection: Connection, *, full: bool) -> list[str]:
-    """List what SQLite finds wrong with a database; with `full` also what no index leads to, which takes longer."""
-    check = "PRAGMA integrity_check(5)" if full else "PRAGMA quick_check(5)"
-    found = [str(row[0]) for row in connection.execute(text(check))]
-    if found != ["ok"]:
-        return found[:FAULTS_MAX]
-    dangling = connection.execute(text("PRAGMA foreign_key_check")).first() if full else None
-    return [] if dangling is None else [f"a row of {dangling[0]} refers to one of {dangling[2]} that is not there"]
 
 
 def restore(source: Path, database: Path, aside: Path) -> tuple[Copy, bool]:

@@ -13,7 +13,8 @@ from sqlalchemy import insert, select, text
 from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, RollcallError, StoreFull, StoreNewer, StoreUnreadable
 from sync.store import Store
-from sync.store.snapshot import STEP_PAGES, back_up, examine, faults, reading, restore
+from sync.store.integrity import faults
+from sync.store.snapshot import STEP_PAGES, back_up, examine, reading, restore
 from sync.store.tables import organizations
 from tests.entra.clock import FakeClock
 
