@@ -217,6 +217,7 @@ def scan_import(file: str, site: str, organization: str | None) -> None:
 main.add_command(Later("backup", "server.keeping", "Copy the database to one file, also while the server runs."))
 main.add_command(Later("restore", "server.keeping", "Put a backup in the database's place."))
 main.add_command(Later("key", "server.key", "Make, check and change the keys that seal stored secrets."))
+main.add_command(Later("doctor", "server.doctor.command", "Look for what is wrong, and say what to do."))
 main.add_command(Later("simulate", "server.simulator.command", "Serve a simulated Entra tenant and Microsoft Graph."))
 main.add_command(Later("demo", "server.demo.command", "Show the whole product on a simulated tenant."))
 

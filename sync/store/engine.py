@@ -221,7 +221,7 @@ def store_error(error: BaseException | None) -> RollcallError:
     if name in FULL_TOO:
         return StoreFull(
             "The disk takes no more of the database.",
-            hint="Free space on the data directory's disk, or raise its quota; if neither helps, look at the disk itself.",
+            hint="Free space on the data directory's disk, or raise its quota; if neither helps, check the disk.",
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreBusy("Another program holds a lock on the database.", hint="Try again.")

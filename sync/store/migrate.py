@@ -62,10 +62,15 @@ def _look(connection: Connection) -> None:
 
 def _upgrade(connection: Connection) -> bool:
     present, config = revision_of(connection), configuration(connection)
-    if present != _script().get_current_head():
+    if present != head():
         command.upgrade(config, "head")
     gram.prepare(connection)
     return present is None
+
+
+def head() -> str | None:
+    """Return this program's own revision."""
+    return _script().get_current_head()
 
 
 @cache
