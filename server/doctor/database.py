@@ -62,7 +62,9 @@ def _integrity(connection: Connection, path: Path, *, full: bool) -> Finding:
     how = "fully" if full else "quickly; --full also compares its indexes and follows its references"
     if found:
         return wrong(
-            "integrity", f"The database is damaged: {found[0]}", "Stop the server and `rollcall restore` a backup."
+            "integrity",
+            f"The database is damaged: {found[0].splitlines()[-1]}.",
+            "Stop the server and `rollcall restore` a backup.",
         )
     return well("integrity", f"{path.name} is whole (checked {how}).")
 

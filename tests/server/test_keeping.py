@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.house.test_documents import fences
 from tests.server.test_cli import TOKEN, Rollcall, assert_one_line
 
 
@@ -34,6 +36,20 @@ async def test_backup_is_taken_and_restored_as_the_document_says(rollcall: Rollc
     assert len(list(rollcall.data_dir.glob("rollcall.db.replaced-*"))) == 1
     async with rollcall.serving() as again:
         assert await again.status(token) == 200
+
+
+async def test_commands_of_the_document_work_one_after_the_other(rollcall: Rollcall, tmp_path: Path) -> None:
+    """What a reader of the operations page copies into a shell does what stands there, without a server."""
+    blocks = [fence.body for fence in fences("sh") if fence.path == "docs/operations.md" and "rollcall " in fence.body]
+    assert (await rollcall.run("migrate")).code == 0
+    told = []
+    for line in "".join(blocks).splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[0] == "rollcall"
+        done = await rollcall.run(*(str(tmp_path / word) if word.endswith(".db") else word for word in words[1:]))
+        assert (done.code, done.err) == (0, ""), line
+        told.append(words[1])
+    assert told == ["backup", "backup", "restore", "key", "key", "key", "doctor", "doctor"]
 
 
 async def test_backup_says_nothing_when_it_shall_be_quiet(rollcall: Rollcall, tmp_path: Path) -> None:
