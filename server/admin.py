@@ -20,6 +20,7 @@ from sync.entra.cloud import Endpoints
 from sync.errors import BadInput, NotFound
 from sync.inventory.asset import Place
 from sync.organizations import default_organization
+from sync.rekey import rotate
 from sync.runtime import Config, Runtime
 from sync.scan.ingest import import_file
 from sync.store.tables import organizations, sites, tokens
@@ -125,6 +126,13 @@ async def scan_import(runtime: Runtime, arguments: Arguments) -> Result:
     return {name: counts[name] for name in ("created", "merged", "silent")}
 
 
+async def key_rotate(runtime: Runtime, arguments: Arguments) -> Result:
+    """Seal every stored secret with a new key; no secret and no key is in what it returns."""
+    done = await rotate(runtime, forget_old=arguments["forget_old"])
+    unreadable = [str(found) for found in done.unreadable]
+    return {"key": done.key_id, "is_new": done.is_new, "resealed": done.resealed, "old": done.old, "left": unreadable}
+
+
 async def _organization(tx: Any, name: str | None) -> int:
     if name is None:
         return await default_organization(tx)
@@ -142,6 +150,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "token.list": Command(token_list, {}),
     "token.revoke": Command(token_revoke, {"id": int}),
+    "key.rotate": Command(key_rotate, {"forget_old": bool}),
     "scan.import": Command(scan_import, {"file": str, "site": str, "organization": (str, NONE)}),
 }
 
@@ -164,6 +173,6 @@ async def run_command(runtime: Runtime, name: object, arguments: object) -> Resu
             continue
         value = arguments.get(argument)
         # bool is an int to Python, but not to whoever sends it.
-        if isinstance(value, bool) or not isinstance(value, kinds):
+        if (isinstance(value, bool) and kinds is not bool) or not isinstance(value, kinds):
             raise BadInput(f"The command's argument {argument} is missing or of the wrong type.")
     return await command.run(runtime, arguments)

@@ -164,14 +164,14 @@ def token_create(name: str, role: str, organization: str | None, days: int, no_e
         "organization": organization,
         "lifetime_days": None if no_expiry else days,
     }
-    click.echo(_carry_out("token.create", arguments)["token"])
+    click.echo(carry_out("token.create", arguments)["token"])
 
 
 @token.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def token_list(as_json: bool) -> None:
     """List the tokens; their secret part is not stored."""
-    rows = _carry_out("token.list", {})["tokens"]
+    rows = carry_out("token.list", {})["tokens"]
     if as_json:
         for row in rows:
             click.echo(json.dumps(row))
@@ -187,7 +187,7 @@ def token_list(as_json: bool) -> None:
 @click.argument("token_id", type=click.IntRange(min=1), metavar="ID")
 def token_revoke(token_id: int) -> None:
     """Revoke a token; it stops working with the next request."""
-    _carry_out("token.revoke", {"id": token_id})
+    carry_out("token.revoke", {"id": token_id})
     click.echo(f"Token {token_id} is revoked.")
 
 
@@ -210,10 +210,14 @@ def scan() -> None:
 @click.option("--organization", help="Organization of the site; the first one by default.")
 def scan_import(file: str, site: str, organization: str | None) -> None:
     """Import a report that nmap wrote with -oX; the same one again changes nothing."""
-    counts = _carry_out("scan.import", {"file": file, "site": site, "organization": organization})
+    counts = carry_out("scan.import", {"file": file, "site": site, "organization": organization})
     click.echo(f"{counts['created']} hosts are new, {counts['merged']} were known, {counts['silent']} went silent.")
 
 
+main.add_command(Later("backup", "server.keeping", "Copy the database to one file, also while the server runs."))
+main.add_command(Later("restore", "server.keeping", "Put a backup in the database's place."))
+main.add_command(Later("key", "server.key", "Make, check and change the keys that seal stored secrets."))
+main.add_command(Later("doctor", "server.doctor.command", "Look for what is wrong, and say what to do."))
 main.add_command(Later("simulate", "server.simulator.command", "Serve a simulated Entra tenant and Microsoft Graph."))
 main.add_command(Later("demo", "server.demo.command", "Show the whole product on a simulated tenant."))
 
@@ -226,7 +230,7 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, Any]]) -> Any:
     return asyncio.run(work(settings))
 
 
-def _carry_out(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def carry_out(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Have the running server do it, or do it here when none runs; the person need not know which."""
     from server.admin import run_command, runtime_config
     from server.control import ask_server

@@ -108,7 +108,7 @@ async def create_credential(
     assert key is not None  # noqa: S101 - credentials have a generated key
     credential_id = int(key[0])
     # The seal is bound to the row's own id, which only exists now.
-    sealed = vault.seal(new.secret, Place(organization_id, credential_id, _FIELD[new.kind]))
+    sealed = vault.seal(new.secret, secret_place(organization_id, credential_id, new.kind))
     await tx.execute(update(credentials).where(credentials.c.id == credential_id).values(sealed_secret=sealed))
     await _share(tx, organization_id, credential_id, new.shared_with)
     return credential_id
@@ -177,7 +177,7 @@ async def rotate_secret(
     row = await own_credential(tx, owner, credential_id)
     kind = CredentialKind(row.kind)
     check_secret(kind, secret)
-    sealed = vault.seal(secret, Place(row.organization_id, credential_id, _FIELD[kind]))
+    sealed = vault.seal(secret, secret_place(row.organization_id, credential_id, kind))
     set_at = timestamp(clock.now())
     values = {"sealed_secret": sealed, "secret_set_at": set_at, "secret_expires_at": expires_at}
     await _write(tx, clock, credential_id, values | _UNVERIFIED)
@@ -260,6 +260,11 @@ def usable_by(organization_id: int) -> ColumnElement[bool]:
     )
 
 
+def secret_place(organization_id: int, credential_id: int, kind: str) -> Place:
+    """Return where the secret of a credential belongs."""
+    return Place(organization_id, credential_id, _FIELD[CredentialKind(kind)])
+
+
 def open_sign_in(row: AnyRow, vault: Vault, custom: Endpoints | None) -> SecretSignIn | PasswordSignIn:
     """Open a credential's secret for a sign-in; drop the result as soon as the run is over.
 
@@ -267,7 +272,7 @@ def open_sign_in(row: AnyRow, vault: Vault, custom: Endpoints | None) -> SecretS
         KeyUnusable, Tampered: the secret cannot be opened.
         BadInput: the credential's cloud is not configured on this server.
     """
-    secret = vault.open(row.sealed_secret, Place(row.organization_id, row.id, _FIELD[row.kind]))
+    secret = vault.open(row.sealed_secret, secret_place(row.organization_id, row.id, row.kind))
     return _sign_in(row, secret, custom)
 
 

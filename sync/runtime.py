@@ -20,6 +20,7 @@ from sync.indexer import Indexer
 from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
 from sync.scan.name import NameOf, name_of
+from sync.sealed import ROOT_PLACE
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
@@ -32,15 +33,13 @@ from sync.tasks.state import RunStatus
 from sync.tasks.ticker import Ticker
 from sync.tasks.workplace import Connect, Workplace
 from sync.tokens import KnownTokens
-from sync.vault import Place, Vault, create_key_file, read_key_file
+from sync.vault import Vault, create_key_file, new_root, read_key_file
 
 DATABASE_FILE = "rollcall.db"
 KEY_FILE = "rollcall.key"
 LOCK_FILE = "rollcall.lock"
 DEFAULT_ORGANIZATION = "Default"
 DEFAULT_SITE = "Primary"
-_PROOF_PLACE = Place(0, 0, "proof")
-_PROOF_TEXT = "rollcall"
 _log = logging.getLogger("rollcall.run")
 
 
@@ -98,9 +97,12 @@ class Runtime:
             StoreNewer, StoreUnreadable: the database cannot be used; it was not touched.
             KeyUnusable: the key is missing, malformed or not the one the database was sealed with.
         """
-        lock = _take_lock(config.data_dir)
-        clock = clock or SystemClock()
-        store = Store.at(config.data_dir / DATABASE_FILE, clock)
+        lock = take_lock(config.data_dir)
+        clock, database = clock or SystemClock(), config.data_dir / DATABASE_FILE
+        if not database.exists():
+            # SQLite would make it for everybody to read; its log and a copy have the mode of the file.
+            database.touch(0o600)
+        store = Store.at(database, clock)
         runtime = cls(config, clock, lock, store)
         try:
             runtime.first_start = await migrate(store)
@@ -189,7 +191,13 @@ class Runtime:
             self.indexer.wake()
 
 
-def _take_lock(data_dir: Path) -> FileLock:
+def take_lock(data_dir: Path) -> FileLock:
+    """Claim a data directory for this process, making it when it is missing.
+
+    Raises:
+        StoreLocked: another process uses it.
+        StoreUnreadable: it cannot be written.
+    """
     lock = FileLock(data_dir / LOCK_FILE)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -205,19 +213,30 @@ async def _open_vault(config: Config, store: Store, *, first_start: bool) -> Vau
     key_file = config.data_dir / KEY_FILE
     if config.keys is None and first_start and not key_file.exists():
         create_key_file(key_file)
-    vault = Vault.parse(config.keys if config.keys is not None else read_key_file(key_file))
+    vault = read_vault(config)
     async with store.write() as tx:
         sealed = await tx.scalar(select(vault_proof.c.sealed))
         if sealed is None:
-            await tx.execute(insert(vault_proof).values(id=1, sealed=vault.seal(_PROOF_TEXT, _PROOF_PLACE)))
+            root = new_root()
+            await tx.execute(insert(vault_proof).values(id=1, sealed=vault.seal(root, ROOT_PLACE)))
         else:
-            _prove(vault, sealed)
+            root = _prove(vault, sealed)
+    vault.root = root.encode()
     return vault
 
 
-def _prove(vault: Vault, sealed: bytes) -> None:
+def read_vault(config: Config) -> Vault:
+    """Read the present keys: those of the settings, or of the key file.
+
+    Raises:
+        KeyUnusable: they are missing or malformed.
+    """
+    return Vault.parse(config.keys if config.keys is not None else read_key_file(config.data_dir / KEY_FILE))
+
+
+def _prove(vault: Vault, sealed: bytes) -> str:
     try:
-        vault.open(sealed, _PROOF_PLACE)
+        return vault.open(sealed, ROOT_PLACE)
     except (KeyUnusable, Tampered):
         raise KeyUnusable(
             "The key is not the one this database was sealed with.",

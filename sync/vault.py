@@ -2,7 +2,8 @@
 
 A sealed value is `0x01 | key id (4 bytes) | nonce (12) | ciphertext and tag`. The place (organization, credential,
 field) is associated data, so bytes moved to another row or field do not open. Several keys may be known: the first
-seals, all of them open.
+seals, all of them open. What is derived for other uses comes from the root, which the database holds sealed, so that
+it stays the same when keys are changed.
 """
 
 from __future__ import annotations
@@ -42,13 +43,29 @@ class Place:
 
 
 class Vault:
-    """A ring of keys; `keys` maps a key id of 8 hex digits to 32 bytes, the first one seals."""
+    """A ring of keys; `keys` maps a key id of 8 hex digits to 32 bytes, the first one seals.
+
+    Everybody who seals or opens holds the same vault, so that new keys hold for all of them at once.
+    """
 
     def __init__(self, keys: dict[str, bytes]) -> None:
-        self._seal_id = next(iter(keys))
-        self._seal_key = keys[self._seal_id]
+        self.root: bytes | None = None
         self._derived: dict[str, bytes] = {}
-        self._ciphers = {bytes.fromhex(key_id): AESGCM(key) for key_id, key in keys.items()}
+        self._keys = keys
+        self._take(keys)
+
+    def _take(self, keys: dict[str, bytes]) -> None:
+        self._keys, self.seal_id = keys, next(iter(keys))
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the known keys, the sealing one first; an id is no secret."""
+        return tuple(self._keys)
+
+    def adopt(self, other: Vault) -> None:
+        """Take over the keys of another vault; what is derived stays."""
+        self._take(other._keys)
 
     @classmethod
     def parse(cls, text: str) -> Vault:
@@ -58,7 +75,7 @@ class Vault:
             KeyUnusable: the text is empty or malformed; it is not repeated in the message.
         """
         keys: dict[str, bytes] = {}
-        for number, part in enumerate(filter(None, re.split(r"[,\s]+", text)), start=1):
+        for number, part in enumerate(split_keys(text), start=1):
             if not (match := _KEY.fullmatch(part)):
                 raise KeyUnusable(
                     f"Key number {number} is malformed.",
@@ -71,8 +88,9 @@ class Vault:
 
     def seal(self, secret: str, place: Place) -> bytes:
         """Encrypt a secret for its place; the length of the result is that of the UTF-8 text plus 33."""
-        key_id, nonce = bytes.fromhex(self._seal_id), os.urandom(_NONCE_BYTES)
-        return _VERSION + key_id + nonce + self._ciphers[key_id].encrypt(nonce, secret.encode(), place.data())
+        key_id, nonce = self.seal_id, os.urandom(_NONCE_BYTES)
+        sealed = self._ciphers[key_id].encrypt(nonce, secret.encode(), place.data())
+        return _VERSION + bytes.fromhex(key_id) + nonce + sealed
 
     def open(self, sealed: bytes, place: Place) -> str:
         """Decrypt what `seal` made for the same place.
@@ -81,11 +99,10 @@ class Vault:
             KeyUnusable: it was sealed with a key that is not known here.
             Tampered: a byte was changed, or the value belongs to another place.
         """
-        if len(sealed) < _HEADER_BYTES or sealed[:1] != _VERSION:
-            raise Tampered
-        if not (cipher := self._ciphers.get(sealed[1:5])):
+        key_id = key_of(sealed)
+        if not (cipher := self._ciphers.get(key_id)):
             raise KeyUnusable(
-                f"A secret was sealed with key {sealed[1:5].hex()}, which is not known here.",
+                f"A secret was sealed with key {key_id}, which is not known here.",
                 hint="Add that key to the key file or to ROLLCALL_KEYS.",
             )
         try:
@@ -94,11 +111,29 @@ class Vault:
             raise Tampered from None
 
     def derive(self, purpose: str) -> bytes:
-        """Return 32 bytes for another use, such as signing cursors, from which the key cannot be learnt."""
+        """Return 32 bytes for another use, such as signing cursors, from which neither root nor key can be learnt."""
+        if self.root is None:
+            raise KeyUnusable("The vault has no root yet.", hint="Open it together with its database.")
         if purpose not in self._derived:
             hkdf = HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose.encode())
-            self._derived[purpose] = hkdf.derive(self._seal_key)
+            self._derived[purpose] = hkdf.derive(self.root)
         return self._derived[purpose]
+
+
+def key_of(sealed: bytes) -> str:
+    """Return the id of the key that a value was sealed with.
+
+    Raises:
+        Tampered: it is no sealed value.
+    """
+    if len(sealed) < _HEADER_BYTES or sealed[:1] != _VERSION:
+        raise Tampered
+    return sealed[1:5].hex()
+
+
+def new_root() -> str:
+    """Make what a database derives other keys from, to be sealed in it."""
+    return os.urandom(_KEY_BYTES).hex()
 
 
 def new_key() -> str:
@@ -108,11 +143,32 @@ def new_key() -> str:
 
 def create_key_file(path: Path) -> None:
     """Write a new key to a file only its owner can read; an existing file is never touched."""
+    _write(path, [new_key()])
+
+
+def change_key_file(path: Path, keys: list[str]) -> None:
+    """Write keys in place of a key file's: whoever reads it meanwhile, or after a loss of power, finds either."""
+    part = path.with_name(f".{path.name}.new")
+    # What a killed process left.
+    part.unlink(missing_ok=True)
+    _write(part, keys)
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def _write(path: Path, keys: list[str]) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "w", encoding="ascii") as out:
-        out.write(new_key() + "\n")
+        out.write("".join(f"{key}\n" for key in keys))
         out.flush()
         os.fsync(out.fileno())
+
+
+def split_keys(text: str) -> list[str]:
+    """Return the keys of a text, one by one."""
+    return [part for part in re.split(r"[,\s]+", text) if part]
 
 
 def read_key_file(path: Path) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.disk import small_disk_at
+
 pytest_plugins = ["tests.canary"]
 
 # The same examples on every machine and in every run, so that a red build can be repeated;
@@ -79,3 +81,10 @@ def _settings_of_this_machine_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide ROLLCALL_* variables of the person who runs the tests: a test sets what it needs."""
     for name in [name for name in os.environ if name.startswith("ROLLCALL_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of 256 KiB."""
+    with small_disk_at(tmp_path / "small", 256) as path:
+        yield path

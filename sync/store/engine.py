@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Row, event, text
+from sqlalchemy import Connection, ExceptionContext, Row, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreSlow, StoreUnreadable
 from sync.store.function import register
+from sync.store.integrity import DAMAGED, DAMAGED_HINT
 from sync.store.lane import STEPS, Lane, Reader, Watch
 from sync.store.plain import in_thread
 
@@ -31,25 +32,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
 BEGIN_WRITE, BEGIN_READ = "BEGIN IMMEDIATE", "BEGIN DEFERRED"
+# Where a connection notes the error that may have ended its transaction.
+ENDED_BY = "ended by"
 # A row whose columns are known by name at the place that reads them.
 AnyRow = Row[*tuple[Any, ...]]
 WRITER_PRAGMAS = (
     "PRAGMA page_size=8192",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
+    # A damaged page is refused when it is read, not taken for what it may look like.
+    "PRAGMA cell_size_check=ON",
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
     # 32 MB: a page of a sync touches many leaves of its indexes, and most of them again in the next page.
     "PRAGMA wal_autocheckpoint=4000",
 )
+# How SQLite calls a disk quota, a limit of file sizes, and a full disk under its shared memory.
+FULL_TOO = ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")
 STATEMENT_S = 5.0
 # A statement that no plan runs, such as one that groups a whole inventory: as long as a request may take.
 ASKED_S = 10.0
 # Where a write connection notes what its transaction changes: (key, what) → version; see sync/events.py.
 CHANGED = "changed"
 Changed = dict[tuple[int, str], int]
-READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY")
+READER_PRAGMAS = (
+    "PRAGMA query_only=ON",
+    "PRAGMA cell_size_check=ON",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+)
 
 
 class Store:
@@ -194,6 +206,9 @@ def translated() -> Iterator[None]:
         raise store_error(error.orig) from error
     except sqlite3.Error as error:
         raise store_error(error) from error
+    except UnicodeDecodeError as error:
+        # The driver could not even read SQLite's message, which repeats what is damaged.
+        raise StoreUnreadable(DAMAGED, hint=DAMAGED_HINT) from error
 
 
 def store_error(error: BaseException | None) -> RollcallError:
@@ -203,13 +218,17 @@ def store_error(error: BaseException | None) -> RollcallError:
         return StoreSlow(time_s=ASKED_S)
     if name.startswith("SQLITE_FULL"):
         return StoreFull(hint="Free space on the data directory's disk; Rollcall goes on by itself.")
+    if name in FULL_TOO:
+        return StoreFull(
+            "The disk takes no more of the database.",
+            hint="Free space on the data directory's disk, or raise its quota; if neither helps, check the disk.",
+        )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreBusy("Another program holds a lock on the database.", hint="Try again.")
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return StoreUnreadable(
-            "The database file is damaged or is not a Rollcall database.",
-            hint="It was left as it is: restore a backup, or move it away to start afresh.",
-        )
+    # A text that is no UTF-8 any more; the driver gives that no name.
+    is_torn = not name and str(error).startswith("Could not decode")
+    if is_torn or name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return StoreUnreadable(DAMAGED, hint=DAMAGED_HINT)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
         return StoreUnreadable(hint="Check the permissions and the disk of the data directory.")
     return StoreError(f"The database refused an operation ({name or type(error).__name__}).")
@@ -249,7 +268,18 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:
+        connection.info.pop(ENDED_BY, None)
         connection.exec_driver_sql(begin)
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def tell_the_first(context: ExceptionContext) -> BaseException | None:
+        # On a full disk SQLite ends the whole transaction; that its savepoints are gone then is not the reason.
+        if context.connection is None or not isinstance(context.original_exception, sqlite3.OperationalError):
+            return None
+        if "no such savepoint" in str(context.original_exception) and ENDED_BY in context.connection.info:
+            return store_error(context.connection.info[ENDED_BY])
+        context.connection.info[ENDED_BY] = context.original_exception
+        return None
 
     return engine
 

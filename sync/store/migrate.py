@@ -15,6 +15,7 @@ from sqlalchemy import Connection, inspect
 from sync.errors import StoreNewer, StoreUnreadable
 from sync.store import gram
 from sync.store.engine import Store
+from sync.store.integrity import refuse_damage
 from sync.store.tables import metadata
 
 
@@ -26,17 +27,22 @@ async def migrate(store: Store) -> bool:
 
     Raises:
         StoreNewer: a newer program wrote it; nothing was changed.
-        StoreUnreadable: the file holds tables that are not ours.
+        StoreUnreadable: the file is damaged, or holds tables that are not ours.
     """
     # Looked at through the reader first: the writer would turn a file it must not touch into a WAL database.
     async with store.read() as connection:
-        await connection.run_sync(_check)
+        await connection.run_sync(_look)
     async with store.write() as connection:
         return await connection.run_sync(_upgrade)
 
 
-def _check(connection: Connection) -> str | None:
-    """Return the revision of a database that is ours, None for an empty one; refuse any other."""
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of a database that is ours, None for an empty one.
+
+    Raises:
+        StoreNewer: a newer program wrote it.
+        StoreUnreadable: it holds tables that are not ours.
+    """
     present = MigrationContext.configure(connection).get_current_revision()
     if present is None and inspect(connection).get_table_names():
         raise StoreUnreadable(
@@ -49,12 +55,22 @@ def _check(connection: Connection) -> str | None:
     return present
 
 
+def _look(connection: Connection) -> None:
+    if revision_of(connection) is not None and connection.dialect.name == "sqlite":
+        refuse_damage(connection)
+
+
 def _upgrade(connection: Connection) -> bool:
-    present, config = _check(connection), configuration(connection)
-    if present != _script().get_current_head():
+    present, config = revision_of(connection), configuration(connection)
+    if present != head():
         command.upgrade(config, "head")
     gram.prepare(connection)
     return present is None
+
+
+def head() -> str | None:
+    """Return this program's own revision."""
+    return _script().get_current_head()
 
 
 @cache

@@ -78,7 +78,7 @@ credentials = entity(
     UniqueConstraint("organization_id", "name"),
 )
 
-# A constant sealed at the first start: opening it proves that the key fits before anything else runs.
+# The root of derived keys, sealed at the first start: opening it proves the key before anything else runs.
 vault_proof = Table(
     "vault_proof",
     metadata,

@@ -23,7 +23,7 @@ from sync.tasks.state import ACTIVE, RunStatus, TaskKind
 from sync.tasks.stop import unless_stopping
 
 STORE_TRIES = 40
-"""How often a run is taken up again because the database fails, `STORE_INTERVAL_S` apart."""
+"""How often a run is taken up again because the database fails for good, `STORE_INTERVAL_S` apart."""
 STORE_INTERVAL_S = 15.0
 _log = logging.getLogger("rollcall.run")
 
@@ -95,11 +95,14 @@ class EmbeddedEngine:
         """Attend to a run; when the database fails, wait for it and take the run up again where it is then."""
         halt = self._halts[run_id] = asyncio.Event()
         try:
-            for _ in range(STORE_TRIES):
+            tries = 0
+            while tries < STORE_TRIES:
                 try:
                     return await self._attend(run_id, halt)
                 except StoreError as error:
                     _log.warning("run %d waits for the database: %s", run_id, error.message)
+                    # A full disk may stay so over a weekend.
+                    tries += not error.retryable
                 await self._sleep(STORE_INTERVAL_S, self._stopping)
             _log.error("run %d stays as it is; it is taken up at the next start", run_id)
         finally:

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from sync.errors import KeyUnusable, Tampered, VaultError
-from sync.vault import Place, Vault, create_key_file, new_key, read_key_file
+from sync.vault import (
+    Place,
+    Vault,
+    change_key_file,
+    create_key_file,
+    key_of,
+    new_key,
+    new_root,
+    read_key_file,
+    split_keys,
+)
 from tests.canary import canary_secret
 
 SECRET = canary_secret("vault")
@@ -127,14 +137,55 @@ def test_vault_without_a_key_is_refused(text: str) -> None:
     assert caught.value.hint
 
 
-def test_derived_key_differs_by_purpose_and_key() -> None:
-    """Cursors of one server cannot be forged with those of another, nor from the sealing key."""
-    text = new_key()
-    vault, other = Vault.parse(text), Vault.parse(new_key())
-    found = {vault.derive("cursor"), vault.derive("other"), other.derive("cursor"), base64.b64decode(text[9:])}
+def rooted(keys: str, root: str) -> Vault:
+    """Return a vault that was opened together with its database."""
+    vault = Vault.parse(keys)
+    vault.root = root.encode()
+    return vault
+
+
+def test_derived_key_differs_by_purpose_and_root() -> None:
+    """Cursors of one server cannot be forged with those of another, nor from the root."""
+    root = new_root()
+    vault, other = rooted(new_key(), root), rooted(new_key(), new_root())
+    found = {vault.derive("cursor"), vault.derive("other"), other.derive("cursor"), bytes.fromhex(root)}
     assert len(found) == 4
     assert {len(key) for key in found} == {32}
-    assert vault.derive("cursor") == Vault.parse(text).derive("cursor")
+
+
+def test_derived_key_stays_when_the_sealing_key_changes() -> None:
+    """A rotation ends nobody's cursor; and nothing is derived before there is a root."""
+    root = new_root()
+    vault = rooted(new_key(), root)
+    before = vault.derive("cursor")
+    vault.adopt(Vault.parse(new_key()))
+    assert vault.derive("cursor") == before == rooted(new_key(), root).derive("cursor")
+    with pytest.raises(KeyUnusable):
+        Vault.parse(new_key()).derive("cursor")
+
+
+def test_adopted_keys_hold_for_everybody_at_once() -> None:
+    """Whoever holds the vault seals with the new key and still opens what the old one sealed."""
+    old, new = new_key(), new_key()
+    vault = Vault.parse(old)
+    sealed = vault.seal(SECRET, PLACE)
+    vault.adopt(Vault.parse(f"{new} {old}"))
+    assert vault.key_ids == (new[:8], old[:8])
+    assert (vault.open(sealed, PLACE), key_of(vault.seal(SECRET, PLACE))) == (SECRET, new[:8])
+
+
+def test_key_file_holds_old_or_new_keys_when_it_is_changed(tmp_path: Path) -> None:
+    """It is replaced at once, keeps its mode, and what a killed process left is no obstacle."""
+    path = tmp_path / "given-key"
+    create_key_file(path)
+    (tmp_path / ".given-key.new").write_text("torn")
+    before, key = path.read_text(), new_key()
+    held = path.open()
+    change_key_file(path, [key, *split_keys(before)])
+    assert (held.read(), path.read_text()) == (before, f"{key}\n{before}")
+    held.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["given-key"]
 
 
 def test_key_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:

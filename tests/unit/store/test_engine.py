@@ -138,7 +138,9 @@ async def test_error_of_the_database_repeats_neither_sql_nor_values(store: Store
         ("SQLITE_CORRUPT_INDEX", StoreUnreadable),
         ("SQLITE_READONLY_DIRECTORY", StoreUnreadable),
         ("SQLITE_CANTOPEN", StoreUnreadable),
-        ("SQLITE_IOERR_WRITE", StoreUnreadable),
+        ("SQLITE_IOERR_WRITE", StoreFull),
+        ("SQLITE_IOERR_SHMSIZE", StoreFull),
+        ("SQLITE_IOERR_READ", StoreUnreadable),
         ("SQLITE_CONSTRAINT_UNIQUE", StoreError),
     ],
 )

@@ -1,0 +1,59 @@
+"""Whether an origin answers by HTTPS, and what time it has there; sends neither a credential nor a token."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+
+from sync.clock import Clock
+from sync.entra.transport import failure_reason, timeouts, tls_context
+
+SILENCE_S, REACH_S_MAX = 5.0, 10.0
+USER_AGENT = "rollcall-doctor"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What came of asking.
+
+    Args:
+        problem: why there was no answer, in a few words; None when there was one, whatever it said.
+        skew_s: by how much our clock is ahead, to a second; None when the answer had no time.
+    """
+
+    problem: str | None
+    skew_s: float | None = None
+
+
+async def reach(origin: str, ca_file: Path | None, clock: Clock) -> Reach:
+    """Ask an origin for its root, as a sync connects: without a proxy, trusting what it trusts.
+
+    Raises:
+        BadSettings: the certificate authority cannot be read.
+    """
+    context = tls_context(ca_file)
+    try:
+        async with (
+            asyncio.timeout(REACH_S_MAX),
+            httpx.AsyncClient(
+                verify=context, timeout=timeouts(SILENCE_S), follow_redirects=False, trust_env=False
+            ) as client,
+            client.stream("GET", f"{origin}/", headers={"User-Agent": USER_AGENT}) as response,
+        ):
+            return Reach(None, _skew_s(response.headers.get("date"), clock))
+    except httpx.RequestError as error:
+        return Reach(failure_reason(error))
+    except TimeoutError:
+        return Reach("the answer took too long")
+
+
+def _skew_s(date: str | None, clock: Clock) -> float | None:
+    try:
+        there = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return None if there.tzinfo is None else (clock.now() - there).total_seconds()

@@ -1,0 +1,198 @@
+"""`rollcall doctor`: each thing that can be wrong is named with what to do; a sound installation is left in peace."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from server.doctor.cloud import check_clouds
+from server.doctor.finding import Finding, State
+from server.doctor.machine import check_sqlite, has_wal_reset_fault
+from sync.entra.cloud import Endpoints
+from tests.entra.clock import FakeClock
+from tests.entra.wire import Certificates, make_certificates, response, wire
+from tests.server.test_cli import Rollcall, assert_one_line
+
+
+@pytest.fixture
+def rollcall(tmp_path: Path) -> Rollcall:
+    """The command on an empty data directory."""
+    return Rollcall(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Return a certificate authority for loopback."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+async def look(rollcall: Rollcall, *options: str) -> tuple[int, dict[str, str]]:
+    """Run the command and return its code, and the worst state of each check."""
+    done = await rollcall.run("doctor", "--json", "--offline", *options)
+    assert done.err == ""
+    told = json.loads(done.out)
+    assert told["ok"] == (done.code == 0)
+    for one in told["checks"]:
+        assert one["message"] and bool(one["advice"]) == (one["state"] != "ok")
+    order = ("ok", "warn", "fail")
+    return done.code, {
+        one["check"]: max((o["state"] for o in told["checks"] if o["check"] == one["check"]), key=order.index)
+        for one in told["checks"]
+    }
+
+
+async def test_sound_installation_has_nothing_wrong(rollcall: Rollcall) -> None:
+    """Before the first start, beside the running server, and afterwards; the data directory is not touched."""
+    code, before = await look(rollcall)
+    assert (code, before["folder"], before["migrations"]) == (0, "warn", "ok")
+    assert not rollcall.data_dir.exists()
+    async with rollcall.serving():
+        code, found = await look(rollcall, "--full")
+        assert code == 0
+        assert {name: found[name] for name in ("folder", "room", "migrations", "integrity", "key")} == dict.fromkeys(
+            ("folder", "room", "migrations", "integrity", "key"), "ok"
+        )
+    done = await rollcall.run("doctor")
+    assert done.code == 0
+    assert "no credential is stored yet" in done.out.lower()
+    assert [line.split()[0] for line in done.out.splitlines() if not line.startswith(" ")].count("fail") == 0
+
+
+def _open_folder(data_dir: Path) -> None:
+    data_dir.chmod(0o755)
+
+
+def _open_key(data_dir: Path) -> None:
+    (data_dir / "rollcall.key").chmod(0o640)
+
+
+def _open_database(data_dir: Path) -> None:
+    (data_dir / "rollcall.db").chmod(0o644)
+
+
+def _other_key(data_dir: Path) -> None:
+    (data_dir / "rollcall.key").write_text("0a1b2c3d:" + "A" * 43 + "=\n")
+
+
+def _no_key(data_dir: Path) -> None:
+    (data_dir / "rollcall.key").unlink()
+
+
+def _text(data_dir: Path) -> None:
+    (data_dir / "rollcall.db").write_text("not a database " * 1_000)
+
+
+def _sql(statement: str) -> Callable[[Path], None]:
+    def change(data_dir: Path) -> None:
+        with closing(sqlite3.connect(data_dir / "rollcall.db")) as database:
+            database.execute(statement)
+            database.commit()
+
+    return change
+
+
+def _torn(data_dir: Path) -> None:
+    path = data_dir / "rollcall.db"
+    with closing(sqlite3.connect(path)) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_runs_status'").fetchone()
+    content = bytearray(path.read_bytes())
+    content[8192 * (page - 1) : 8192 * page] = bytes(8192)
+    path.write_bytes(content)
+
+
+DANGLING = "INSERT INTO sites (organization_id, name, created_at, updated_at) VALUES (99, 'x', '', '')"
+WRONG: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "folder of others": (_open_folder, "folder", "warn"),
+    "database of others": (_open_database, "folder", "warn"),
+    "key of others": (_open_key, "key", "fail"),
+    "other key": (_other_key, "key", "fail"),
+    "no key": (_no_key, "key", "fail"),
+    "text": (_text, "database", "fail"),
+    "newer": (_sql("UPDATE alembic_version SET version_num = '9999'"), "database", "fail"),
+    "foreign": (_sql("DROP TABLE alembic_version"), "database", "fail"),
+    "torn": (_torn, "integrity", "fail"),
+    "dangling": (_sql(DANGLING), "integrity", "fail"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_what_is_wrong_is_named(rollcall: Rollcall, name: str) -> None:
+    """Each fault shows at its own check, with advice; the exit code tells whether something fails."""
+    spoil, check, state = WRONG[name]
+    assert (await rollcall.run("migrate")).code == 0
+    spoil(rollcall.data_dir)
+    code, found = await look(rollcall, "--full")
+    assert (found[check], code) == (state, int(state == "fail"))
+
+
+async def test_wrong_settings_are_told_as_everywhere(rollcall: Rollcall) -> None:
+    """One line and exit 2."""
+    assert_one_line(await rollcall.run("doctor", ROLLCALL_PORT="x"), 2, "ROLLCALL_PORT")
+
+
+@pytest.mark.parametrize(
+    ("version", "has_fault"),
+    [
+        ((3, 6, 23), False),
+        ((3, 7, 0), True),
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 45, 0), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 53, 0), False),
+    ],
+)
+def test_wal_reset_fault_is_known_by_the_version(version: tuple[int, int, int], has_fault: bool) -> None:
+    """The lines that were mended are told from those that were not, and only the latter get the advice."""
+    assert has_wal_reset_fault(version) == has_fault
+    first = next(check_sqlite(version))
+    assert (first.state is State.WARN, "backup" in (first.advice or "")) == (has_fault, has_fault)
+
+
+@asynccontextmanager
+async def cloud(certificates: Certificates, ahead_s: float, clock: FakeClock) -> AsyncIterator[Endpoints]:
+    """Serve a cloud whose clock our own is so many seconds ahead of; what it answers else does not matter."""
+    there = format_datetime(clock.now() - timedelta(seconds=ahead_s), usegmt=True)
+    async with wire(certificates, lambda _: response(404, b"", f"date: {there}")) as server:
+        yield Endpoints(server.origin, server.origin, certificates.ca_file)
+        assert all("uthorization" not in heard.head for heard in server.heard)
+
+
+def states(found: list[Finding]) -> dict[str, str]:
+    """Return the state of each check."""
+    return {one.check: one.state.value for one in found}
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "state"), [(0, "ok"), (-20, "ok"), (60, "warn"), (-200, "warn"), (400, "fail"), (-90_000, "fail")]
+)
+async def test_clock_is_compared_with_the_clouds(certificates: Certificates, ahead_s: float, state: str) -> None:
+    """Half a minute is nothing, five minutes are too much, in both directions."""
+    clock = FakeClock()
+    async with cloud(certificates, ahead_s, clock) as custom:
+        found = await check_clouds(["CUSTOM"], custom, clock)
+    assert states(found) == {"connection": "ok", "clock": state}
+    assert ("ahead" if ahead_s > 0 else "behind") in found[-1].message or state == "ok"
+
+
+async def test_cloud_that_cannot_be_reached_is_named_with_the_reason(certificates: Certificates) -> None:
+    """Nobody there, another's certificate, no such cloud: each in words, and no clock is compared."""
+    clock = FakeClock()
+    async with cloud(certificates, 0, clock) as custom:
+        untrusted = await check_clouds(["CUSTOM"], Endpoints(custom.authority, custom.graph), clock)
+    gone = await check_clouds(["CUSTOM"], custom, clock)
+    unknown = await check_clouds(["CUSTOM"], None, clock)
+    assert [states(found) for found in (untrusted, gone, unknown)] == [{"connection": "fail"}] * 3
+    assert "not trusted" in untrusted[0].message and "refused" in gone[0].message
+    assert all(one.advice for found in (untrusted, gone, unknown) for one in found)
