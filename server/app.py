@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import strawberry
 import structlog
@@ -37,8 +38,12 @@ from server.metrics import Metrics, MetricsRoute, Passed
 from server.observe import RequestLog
 from server.rate import Rates
 from server.settings import Settings
+from server.tracing import Tracing
 from sync.errors import RollcallError
 from sync.runtime import Runtime
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 log = structlog.stdlib.get_logger("rollcall.server")
 
@@ -48,7 +53,11 @@ MIB = 1024 * 1024
 
 
 def build_app(
-    settings: Settings, runtime: Runtime, schema: strawberry.Schema, connections: Connections | None = None
+    settings: Settings,
+    runtime: Runtime,
+    schema: strawberry.Schema,
+    connections: Connections | None = None,
+    spans: TracerProvider | None = None,
 ) -> Starlette:
     """Put the application together around an open runtime, which outlives it.
 
@@ -77,6 +86,7 @@ def build_app(
             Route("/metrics", MetricsRoute(metrics, rates, settings.metrics_token).respond, methods=["GET"]),
         ],
         middleware=[
+            *([Middleware(Tracing, provider=spans)] if spans is not None else []),
             Middleware(RequestLog, clock=runtime.clock, note=passed.note),
             repeats,
             Middleware(Edge, cors_origins=settings.cors_origins, charge=rates.charge_address),

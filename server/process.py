@@ -24,6 +24,7 @@ from server.certificate import HANDSHAKE_S_MAX, Certificate
 from server.connection import Connection, Connections
 from server.control import ControlSocket
 from server.settings import Settings
+from server.tracing import open_provider
 from sync.clock import Clock, SystemClock
 from sync.errors import BadSettings
 from sync.runtime import Runtime
@@ -107,6 +108,7 @@ async def serve(settings: Settings, tell: Tell) -> None:
     stop = Stop()
     clock = SystemClock()
     outside = Outside.of(settings, clock)
+    spans = open_provider() if settings.traces else None
     listener = bind(settings.host, settings.port)
     try:
         runtime = await Runtime.open(runtime_config(settings), clock=clock)
@@ -117,13 +119,16 @@ async def serve(settings: Settings, tell: Tell) -> None:
         if runtime.first_start:
             tell(first_token_text(await make_first_token(runtime)))
         runtime.keep_house()
-        app = build_app(settings, runtime, build_schema(), outside.connections)
+        app = build_app(settings, runtime, build_schema(), outside.connections, spans)
         _settle_memory()
         sys.setswitchinterval(SWITCH_S)
         async with ControlSocket(runtime, settings.data_dir):
             await _serve_http(app, listener, stop, tell, outside)
     finally:
         await runtime.close()
+        if spans is not None:
+            # Sends what is left; it may wait for a collector that is away.
+            await asyncio.to_thread(spans.shutdown)
 
 
 def _settle_memory() -> None:

@@ -169,6 +169,14 @@ SETTINGS: tuple[Setting, ...] = (
         "One JSON object a line, or text for people.",
         "json or text",
     ),
+    Setting(
+        "TRACES",
+        parse.switch,
+        False,
+        "Send spans of requests by OpenTelemetry, where its `OTEL_*` variables say; needs `rollcall[otel]`.",
+        "on or off",
+        default_text="off",
+    ),
     Setting("GRAPHIQL", parse.switch, True, "Serve GraphiQL at `/graphql`.", "on or off", default_text="on"),
     Setting(
         "INTROSPECTION",

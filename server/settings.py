@@ -39,6 +39,7 @@ class Settings:
     custom_ca_file: Path | None = None
     log_level: str = "info"
     log_format: str = "json"
+    traces: bool = False
     graphiql: bool = True
     introspection: bool = True
     body_bytes_max: int = BODY_BYTES_CEILING

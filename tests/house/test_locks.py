@@ -26,7 +26,7 @@ BROUGHT_BY = {
     "uvloop": "uvicorn",
     "websockets": "uvicorn",
 }
-IMPORTED_AS = {"strawberry": "strawberry-graphql"}
+IMPORTED_AS = {"strawberry": "strawberry-graphql", "opentelemetry": "opentelemetry-exporter-otlp-proto-http"}
 # Never imported by name: SQLAlchemy loads it for sqlite+aiosqlite:// addresses.
 LOADED_BY_NAME = {"aiosqlite"}
 
