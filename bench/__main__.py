@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from bench.attack import attack_table
+from bench.engine import engine_line
 from bench.growth import growth_table
 from bench.inventory import Size
 from bench.query import query_table
@@ -19,7 +20,8 @@ async def tables(*, full: bool) -> None:
     print(await query_table(Size()), end="\n\n")
     print(await growth_table((10_000, 100_000, 1_000_000) if full else (10_000, 100_000)), end="\n\n")
     print(await attack_table(1_000_000 if full else 100_000), end="\n\n")
-    print(await sync_table(full=full))
+    print(await sync_table(full=full), end="\n\n")
+    print(await engine_line())
 
 
 def main() -> None:
