@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,8 +12,9 @@ import click
 from server.admin import runtime_config
 from server.cli import Failure, carry_out
 from server.settings import read_settings
-from sync.errors import Conflict, KeyUnusable
-from sync.runtime import DATABASE_FILE, read_vault
+from sync.errors import Conflict, KeyUnusable, StoreUnreadable
+from sync.rekey import go_on_without
+from sync.runtime import DATABASE_FILE, read_vault, take_lock
 from sync.sealed import TAMPERED, Found, survey
 from sync.store.snapshot import reading
 from sync.vault import Vault, create_key_file, new_key
@@ -80,6 +82,26 @@ def key_rotate(forget_old: bool) -> None:
         click.echo(f"No longer needed, but by earlier backups: {', '.join(done['old'])}.")
     if not done["resealed"] and not done["is_new"]:
         click.echo("To change the key, put a new one before the others in ROLLCALL_KEYS, restart, and rotate again.")
+
+
+@key.command("lost")
+def key_lost() -> None:
+    """Go on with the present key after another was lost, while no server runs; a new one is made if there is none.
+
+    Nothing is deleted. What the lost key sealed opens for nobody and has to be entered again.
+    """
+    config = runtime_config(read_settings())
+    database = config.data_dir / DATABASE_FILE
+    if not database.exists():
+        raise StoreUnreadable("There is no database yet.", hint="Check ROLLCALL_DATA_DIR.")
+    lock = take_lock(config.data_dir)
+    try:
+        closed = asyncio.run(go_on_without(config))
+    finally:
+        lock.release()
+    click.echo("The present key is the database's from now on; cursors that were given out are void.")
+    for one in closed:
+        click.echo(f"  {one}: enter its secret again")
 
 
 def _tell(vault: Vault, counts: Counter[str | None], closed: list[Found]) -> None:

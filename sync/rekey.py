@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sync.errors import KeyUnusable
-from sync.runtime import KEY_FILE, Runtime
-from sync.sealed import Found, is_behind, reseal, survey
-from sync.vault import Vault, change_key_file, new_key, read_key_file, split_keys
+from sqlalchemy import Connection, update
+
+from sync.errors import Conflict, KeyUnusable
+from sync.runtime import DATABASE_FILE, KEY_FILE, Config, Runtime, read_vault
+from sync.sealed import ROOT_PLACE, Found, is_behind, reseal, survey
+from sync.store import Store
+from sync.store.migrate import migrate
+from sync.store.tables import vault_proof
+from sync.vault import Vault, change_key_file, create_key_file, new_key, new_root, read_key_file, split_keys
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,37 @@ async def rotate(runtime: Runtime, *, forget_old: bool = False) -> Rotation:
         vault.adopt(Vault.parse(read_key_file(path)))
         old = ()
     return Rotation(vault.seal_id, is_new, resealed, old, unreadable)
+
+
+async def go_on_without(config: Config) -> list[Found]:
+    """Let the present keys be the database's after another was lost; whoever calls holds the data directory's lock.
+
+    What the lost key sealed stays as it is, in case the key is found, and opens for nobody. A key file is made when
+    there is none.
+
+    Returns:
+        What cannot be opened, and has to be entered again.
+
+    Raises:
+        Conflict: nothing is lost.
+    """
+    key_file = config.data_dir / KEY_FILE
+    if config.keys is None and not key_file.exists():
+        create_key_file(key_file)
+    vault, store = read_vault(config), Store.at(config.data_dir / DATABASE_FILE)
+    try:
+        await migrate(store)
+        return await store.transact(partial(_prove_anew, vault=vault))
+    finally:
+        await store.close()
+
+
+def _prove_anew(tx: Connection, vault: Vault) -> list[Found]:
+    closed = [found for found in survey(tx, vault) if found.problem]
+    if not any(found.noun == "proof" for found in closed):
+        raise Conflict("The present key is the database's.", hint="`rollcall key check` names what it does not open.")
+    tx.execute(update(vault_proof).values(sealed=vault.seal(new_root(), ROOT_PLACE)))
+    return [found for found in closed if found.noun != "proof"]
 
 
 def _check_file(path: Path, vault: Vault) -> None:

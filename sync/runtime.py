@@ -240,5 +240,6 @@ def _prove(vault: Vault, sealed: bytes) -> str:
     except (KeyUnusable, Tampered):
         raise KeyUnusable(
             "The key is not the one this database was sealed with.",
-            hint="Restore the key file, or pass the old keys in ROLLCALL_KEYS_FILE; the database was not touched.",
+            hint="Restore the key file, or pass the old keys in ROLLCALL_KEYS_FILE; the database was not touched. "
+            "If they are lost for good: `rollcall key lost`.",
         ) from None

@@ -184,7 +184,8 @@ def read_key_file(path: Path) -> str:
     except FileNotFoundError:
         raise KeyUnusable(
             "The key file is missing, but the database holds secrets sealed with it.",
-            hint="Restore the key file, or pass the keys in ROLLCALL_KEYS_FILE; the database was not touched.",
+            hint="Restore the key file, or pass the keys in ROLLCALL_KEYS_FILE; the database was not touched. "
+            "If they are lost for good: `rollcall key lost`.",
         ) from None
     except (OSError, UnicodeDecodeError, binascii.Error):
         raise KeyUnusable("The key file cannot be read.", hint="Check its permissions and content.") from None

@@ -158,7 +158,7 @@ async def test_second_server_is_refused_on_the_same_data(rollcall: Rollcall) -> 
     """One writer a database: the second says so in one line and the first goes on."""
     async with rollcall.serving() as server:
         second = await rollcall.run("serve")
-        assert_one_line(second, 1, "Another Rollcall process")
+        assert_one_line(second, 1, f"Another Rollcall process (id {server.process.pid})")
         assert await server.status("x") == 401
 
 

@@ -116,3 +116,14 @@ async def test_new_key_is_printed_or_written_to_a_new_file(rollcall: Rollcall, t
     rotated = await rollcall.run("key", "rotate", ROLLCALL_KEYS=keys)
     assert (rotated.code, printed[:8] in rotated.out) == (0, True)
     assert (await rollcall.run("key", "check", ROLLCALL_KEYS_FILE=str(path))).code == 0
+
+
+async def test_server_goes_on_when_its_key_was_lost(rollcall: Rollcall) -> None:
+    """The refusal names the command, which is refused as long as nothing is lost; then the server starts."""
+    assert_one_line(await rollcall.run("key", "lost"), 1, "no database yet")
+    assert (await rollcall.run("migrate")).code == 0
+    assert_one_line(await rollcall.run("key", "lost"), 1, "is the database's")
+    (rollcall.data_dir / "rollcall.key").unlink()
+    assert_one_line(await rollcall.run("migrate"), 1, "rollcall key lost")
+    assert (await rollcall.run("key", "lost")).code == 0
+    assert (await rollcall.run("migrate")).code == 0

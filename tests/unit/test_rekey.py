@@ -14,9 +14,9 @@ from sqlalchemy import Engine, event, select, update
 from sync.alert.webhook import AlertEvent, NewWebhook, create_webhook
 from sync.credentials import CredentialKind, NewCredential, create_credential, open_sign_in
 from sync.entra.cloud import Cloud
-from sync.errors import KeyUnusable
+from sync.errors import Conflict, KeyUnusable
 from sync.organizations import default_organization
-from sync.rekey import rotate
+from sync.rekey import go_on_without, rotate
 from sync.runtime import KEY_FILE, Config, Runtime
 from sync.sealed import KINDS, Found, sealed_columns, survey
 from sync.store.tables import credentials
@@ -222,6 +222,28 @@ async def test_rotation_is_refused_when_the_key_file_lost_the_key_in_use(runtime
     assert caught.value.hint
     assert path.read_bytes() == before
     assert not [found for found in await look(runtime) if found.problem]
+
+
+@pytest.mark.parametrize("found_again", [False, True])
+async def test_lost_key_costs_the_secrets_and_nothing_else(mine: Path, found_again: bool) -> None:
+    """The inventory goes on with a new key; what the lost one sealed is named, and opens if it is found after all."""
+    lost = (mine / KEY_FILE).read_text()
+    (mine / KEY_FILE).unlink()
+    with pytest.raises(KeyUnusable) as caught:
+        await opened(mine)
+    assert "key lost" in (caught.value.hint or "")
+    closed = await go_on_without(Config(mine))
+    assert [found.noun for found in closed] == ["credential"] * CREDENTIALS + ["webhook"]
+    if found_again:
+        with (mine / KEY_FILE).open("a") as file:
+            file.write(lost)
+    runtime = await opened(mine)
+    await add_credential(runtime, 10)
+    problems = [found.problem for found in await look(runtime) if found.problem]
+    assert problems == ([] if found_again else ["UNKNOWN_KEY"] * (SEALED - 1))
+    await runtime.close()
+    with pytest.raises(Conflict):
+        await go_on_without(Config(mine))
 
 
 def test_every_sealed_column_is_known_to_the_rotation() -> None:
