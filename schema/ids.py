@@ -28,5 +28,7 @@ def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
     """
     match = _ID.fullmatch(text)
     if match is None or match[1] != prefix:
-        raise BadInput(f"This is not the id of a {noun}.", hint=f"Ids of this kind begin with {prefix}_.", path=path)
+        article = "an" if noun[:1] in ("A", "O") else "a"
+        hint = f"Ids of this kind begin with {prefix}_."
+        raise BadInput(f"This is not the id of {article} {noun}.", hint=hint, path=path)
     return int(match[2])

@@ -1,12 +1,29 @@
-"""The JSON that a directory object was received as, for fields that have no column of their own."""
+"""The JSON that a record was received as, for what has no column of its own."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from schema.form import Rows, gathered
+import strawberry
+from strawberry import UNSET
+
+from schema.attribute import source_of
+from schema.form import Pairs, Rows, gathered
 from schema.relations import received
 from schema.scalars import JSON
+
+SOURCE = strawberry.argument(description="Only of this source, by its name or an alias.")
+PREFIX = strawberry.argument(description="Only those whose name begins so, in this letter case.")
+
+
+@strawberry.type(description="One attribute that a source gives.")
+class Attribute:
+    """One attribute that a source gives."""
+
+    source: str = strawberry.field(description="The source, such as `azuread`.")
+    name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
+    value: JSON = strawberry.field(description="The value as the source gave it.")
 
 
 def received_item() -> Any:
@@ -18,3 +35,36 @@ def received_item() -> Any:
         return JSON(rows[0]["item"]) if rows else None
 
     return raw
+
+
+def received_attributes(rows: Pairs) -> Any:
+    """Declare the field `attributes`; the rows have the columns `source` and `item`."""
+
+    @gathered(rows, description="Everything its sources say of it, as they named it.")
+    def attributes(
+        rows: Rows,
+        *,
+        source: Annotated[str | None, SOURCE] = UNSET,
+        prefix: Annotated[str | None, PREFIX] = UNSET,
+    ) -> list[Attribute]:
+        """Flatten the received JSON of every record."""
+        wanted = source_of(source, "source") if isinstance(source, str) else None
+        return [
+            Attribute(source=row["source"], name=name, value=JSON(value))
+            for row in rows
+            if wanted in (None, row["source"])
+            for name, value in _flat(row["item"])
+            if name.startswith(prefix or "")
+        ]
+
+    return attributes
+
+
+def _flat(item: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in item.items():
+        if isinstance(value, Mapping):
+            found.extend(_flat(value, f"{prefix}{name}."))
+        elif value is not None:
+            found.append((prefix + name, value))
+    return found

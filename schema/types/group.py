@@ -10,8 +10,8 @@ from schema.connection import many, one
 from schema.fields import Record, field, identifier, noun
 from schema.form import Rows, gathered
 from schema.member import members
-from schema.raw import received_item
-from schema.relations import against, along, number_of_users, to_assets
+from schema.raw import received_attributes, received_item
+from schema.relations import against, along, number_of_users, received_of_object, to_assets
 from schema.scalars import DateTime
 from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
 from sync.inventory.kind import Edge
@@ -102,6 +102,7 @@ class Group(Record):
     )
     owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
 
+    attributes = received_attributes(received_of_object)
     raw = received_item()
 
     @gathered(number_of_users, description="How many users are direct members.")

@@ -6,8 +6,8 @@ import strawberry
 
 from schema.connection import every, linked, many, one
 from schema.fields import Record, field, identifier, noun
-from schema.raw import received_item
-from schema.relations import against, along, assets_pointed_from
+from schema.raw import received_attributes, received_item
+from schema.relations import against, along, assets_pointed_from, received_of_object
 from schema.scalars import DateTime
 from schema.transitive import groups_of_objects, managers_of_users
 from sync.inventory.kind import Edge
@@ -96,4 +96,5 @@ class User(Record):
     registered_assets = many(
         "Asset", "The assets whose device is registered to the user.", lambda: assets_pointed_from(Edge.DEVICE_USER)
     )
+    attributes = received_attributes(received_of_object)
     raw = received_item()
