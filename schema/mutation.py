@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema.arguments import INPUT, argument
-from schema.mutations import asset, credential, organization, task, webhook
+from schema.mutations import asset, bulk, credential, organization, run, scan, task, webhook
 
 
 def _mutation(resolve: Any, payload: Any, description: str) -> Any:
@@ -28,6 +28,14 @@ class Mutation:
     create_site = _mutation(
         organization.create_site_, organization.CreateSitePayload, "Create a site in the organization of the token."
     )
+    update_site = _mutation(
+        organization.update_site_, organization.UpdateSitePayload, "Change a site, or what of it may be scanned."
+    )
+    import_scan = _mutation(
+        scan.import_scan_,
+        scan.ImportScanPayload,
+        "Import a report of nmap, as if its hosts had been scanned; the same report again changes nothing.",
+    )
     create_token = _mutation(
         organization.create_token_, organization.CreateTokenPayload, "Create an API token; its text is shown once."
     )
@@ -36,9 +44,48 @@ class Mutation:
         credential.CreateCredentialPayload,
         "Create a credential. Its secret is sealed at once and never returned.",
     )
-    create_task = _mutation(task.create_task_, task.CreateTaskPayload, "Create a task; it runs when it is triggered.")
+    create_task = _mutation(
+        task.create_task_, task.CreateTaskPayload, "Create a task; it runs by its schedule and when it is triggered."
+    )
+    update_task = _mutation(task.update_task_, task.UpdateTaskPayload, "Change a task.")
+    delete_task = _mutation(
+        task.delete_task_,
+        task.DeleteTaskPayload,
+        "Delete a task with its runs and their logs; what it wrote into the inventory stays. "
+        "Refused while a run of it is active.",
+    )
+    pause_task = _mutation(
+        task.pause_task_,
+        task.PauseTaskPayload,
+        "Suspend a task's schedule; a run that is active goes on, and it can be triggered.",
+    )
+    resume_task = _mutation(
+        task.resume_task_,
+        task.ResumeTaskPayload,
+        "Let a task's schedule go on with its next time; times that passed meanwhile are not made up for.",
+    )
+    hide_task = _mutation(
+        task.hide_task_, task.HideTaskPayload, "Mark a task as one for no everyday list; it runs as before."
+    )
+    pause_tasks = _mutation(
+        bulk.pause_tasks_, bulk.PauseTasksPayload, "Suspend the schedules of the tasks that a filter chooses."
+    )
+    resume_tasks = _mutation(
+        bulk.resume_tasks_, bulk.ResumeTasksPayload, "Let the schedules of the tasks that a filter chooses go on."
+    )
     trigger_task = _mutation(
-        task.trigger_task_, task.TriggerTaskPayload, "Run a task now; refused while a run of it is active."
+        run.trigger_task_, run.TriggerTaskPayload, "Run a task now; refused while a run of it is active."
+    )
+    stop_run = _mutation(
+        run.stop_run_,
+        run.StopRunPayload,
+        "Stop a run. One that is running finishes the page in hand; what it has written stays.",
+    )
+    stop_runs = _mutation(bulk.stop_runs_, bulk.StopRunsPayload, "Stop the runs that a filter chooses.")
+    retry_run = _mutation(
+        run.retry_run_,
+        run.RetryRunPayload,
+        "Try a run again that did not succeed: a new run that goes on from where the directory's streams are.",
     )
     update_retention = _mutation(
         organization.update_retention,
@@ -52,8 +99,8 @@ class Mutation:
         asset.split_asset_, asset.SplitAssetPayload, "Say that records are another machine; no later sync undoes it."
     )
     confirm_removal = _mutation(
-        task.confirm_removal_,
-        task.ConfirmRemovalPayload,
+        run.confirm_removal_,
+        run.ConfirmRemovalPayload,
         "Let a run remove what it was held for; what goes beyond that is asked for again.",
     )
     create_webhook = _mutation(

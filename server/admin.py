@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -15,9 +16,11 @@ from sqlalchemy import select
 from server.settings import Settings
 from sync.entra.cloud import Endpoints
 from sync.errors import BadInput, NotFound
+from sync.inventory.asset import Place
 from sync.organizations import default_organization
 from sync.runtime import Config, Runtime
-from sync.store.tables import organizations, tokens
+from sync.scan.ingest import import_file
+from sync.store.tables import organizations, sites, tokens
 from sync.tokens import LIFETIME_DAYS, create_token, revoke_token
 
 OPERATOR = "command line"
@@ -99,6 +102,20 @@ async def token_revoke(runtime: Runtime, arguments: Arguments) -> Result:
     return {"id": arguments["id"]}
 
 
+async def scan_import(runtime: Runtime, arguments: Arguments) -> Result:
+    """Import a report of nmap into a site, from a file that this process can read."""
+    async with runtime.store.read() as tx:
+        organization_id = await _organization(tx, arguments.get("organization"))
+        mine = (sites.c.organization_id == organization_id, sites.c.name == arguments["site"])
+        site_id = await tx.scalar(select(sites.c.id).where(*mine))
+    if site_id is None:
+        raise NotFound("There is no site of that name.")
+    place = Place(organization_id, int(site_id))
+    counts = await import_file(runtime.store, runtime.clock, place, Path(arguments["file"]))
+    runtime.indexer.wake()
+    return {name: counts[name] for name in ("created", "merged", "silent")}
+
+
 async def _organization(tx: Any, name: str | None) -> int:
     if name is None:
         return await default_organization(tx)
@@ -116,6 +133,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "token.list": Command(token_list, {}),
     "token.revoke": Command(token_revoke, {"id": int}),
+    "scan.import": Command(scan_import, {"file": str, "site": str, "organization": (str, NONE)}),
 }
 
 

@@ -21,18 +21,22 @@ from schema.extent import check_extent
 from schema.limits import bounds
 from schema.plan import Plans
 from server.admission import admit, measure, weigh
+from server.connection import Connections
 from server.edge import Edge
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
+from server.graphql.listed import Listed
 from server.graphql.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
 from server.graphql.repeat import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.graphql.socket import GraphQLSocket
 from server.identity import admit as admit_bearer
 from server.identity import identify, recall, until_void
+from server.metrics import Metrics, MetricsRoute, Passed
 from server.observe import RequestLog
+from server.rate import Rates
 from server.settings import Settings
 from sync.errors import RollcallError
 from sync.runtime import Runtime
@@ -44,13 +48,18 @@ GRAPHQL_PATH = "/graphql"
 MIB = 1024 * 1024
 
 
-def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Starlette:
+def build_app(
+    settings: Settings, runtime: Runtime, schema: strawberry.Schema, connections: Connections | None = None
+) -> Starlette:
     """Put the application together around an open runtime, which outlives it.
 
     The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
     """
-    live = _live(settings, runtime, schema)
-    endpoint = _endpoint(settings, runtime, live)
+    rates = Rates(settings, runtime.clock)
+    live = _live(settings, runtime, schema, rates)
+    passed = Passed()
+    metrics = Metrics(passed, runtime, live, rates, connections)
+    endpoint = _endpoint(settings, runtime, live, rates)
     repeats = Middleware(
         Repeats,
         endpoint=endpoint,
@@ -62,14 +71,15 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
         routes=[
             Route(GRAPHQL_PATH, endpoint),
             WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, partial(admit_bearer, runtime))),
-            Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"]),
+            *([Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"])] if settings.graphiql else []),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
+            Route("/metrics", MetricsRoute(metrics, rates, settings.metrics_token).respond, methods=["GET"]),
         ],
         middleware=[
-            Middleware(RequestLog, clock=runtime.clock),
+            Middleware(RequestLog, clock=runtime.clock, note=passed.note),
             repeats,
-            Middleware(Edge, cors_origins=settings.cors_origins),
+            Middleware(Edge, cors_origins=settings.cors_origins, charge=rates.charge_address),
         ],
         exception_handlers={HTTPException: _plain_error},
     )
@@ -77,10 +87,11 @@ def build_app(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -
     app.router.redirect_slashes = False
     # Whoever stops the server ends the subscriptions first.
     app.state.live = live
+    app.state.rates, app.state.metrics = rates, metrics
     return app
 
 
-def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Live:
+def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates: Rates) -> Live:
     limits = {
         "bodyBytes": settings.body_bytes_max,
         "variablesDepth": VARIABLES_DEPTH_MAX,
@@ -104,22 +115,25 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema) -> Li
             measure=partial(measure, schema._schema),
             weigh=partial(weigh, settings.limits),
             admit=admit,
+            listed=Listed.read(settings.documents, settings.allow_list),
             plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
         ),
         make_context=make_context,
         until_void=partial(until_void, runtime),
+        charge=rates.charge_token,
     )
 
 
-def _endpoint(settings: Settings, runtime: Runtime, live: Live) -> GraphQLEndpoint:
+def _endpoint(settings: Settings, runtime: Runtime, live: Live, rates: Rates) -> GraphQLEndpoint:
     return GraphQLEndpoint(
         live.execution,
-        identify=partial(identify, runtime),
+        identify=rates.counting(partial(identify, runtime)),
         make_context=live.make_context,
         body_bytes_max=settings.body_bytes_max,
         request_timeout_s=settings.request_timeout_s,
         page=ide_page if settings.graphiql else None,
         live=live,
+        charge=rates.charge_both,
     )
 
 

@@ -197,6 +197,23 @@ def task() -> None:
 
 
 task.add_command(Later("watch", "server.watch", "Watch a run, or the latest one of a task, until it ends."))
+
+
+@main.group()
+def scan() -> None:
+    """Import what other scanners have found, whether or not the server runs."""
+
+
+@scan.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, resolve_path=True))
+@click.option("--site", required=True, help="Name of the site that the hosts are in.")
+@click.option("--organization", help="Organization of the site; the first one by default.")
+def scan_import(file: str, site: str, organization: str | None) -> None:
+    """Import a report that nmap wrote with -oX; the same one again changes nothing."""
+    counts = _carry_out("scan.import", {"file": file, "site": site, "organization": organization})
+    click.echo(f"{counts['created']} hosts are new, {counts['merged']} were known, {counts['silent']} went silent.")
+
+
 main.add_command(Later("simulate", "server.simulator.command", "Serve a simulated Entra tenant and Microsoft Graph."))
 main.add_command(Later("demo", "server.demo.command", "Show the whole product on a simulated tenant."))
 

@@ -5,7 +5,7 @@ Source: OWASP Cheat Sheet Series (CSRF, fetch metadata), RFC 9110 section 7.8, f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -27,10 +27,14 @@ _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECUR
 HSTS = "max-age=31536000"
 CORS_METHODS = "GET, POST"
 CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, GraphQL-Require-Preflight, Apollo-Require-Preflight, X-Apollo-Operation-Name"
+    "Authorization, Content-Type, If-None-Match, X-Request-Id, "
+    "GraphQL-Require-Preflight, Apollo-Require-Preflight, X-Apollo-Operation-Name"
 )
-CORS_RESPONSE_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate"
+CORS_RESPONSE_HEADERS = "ETag, X-Request-Id, Retry-After, WWW-Authenticate"
 CORS_MAX_AGE_S = 600
+# Whether the server is well may be asked whatever goes on.
+UNCOUNTED_PATHS = frozenset({"/healthz", "/readyz"})
+Charge = Callable[[Scope], None]
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -40,11 +44,13 @@ class Edge:
     Args:
         app: what is protected.
         cors_origins: web origins whose pages may call; empty means none but the server's own.
+        charge: counts a request, or raises Refused(429); what says whether the server is well is not counted.
     """
 
-    def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = (), charge: Charge | None = None) -> None:
         self._app = app
         self._cors_origins = frozenset(cors_origins)
+        self._charge = charge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it; either way the response carries the security headers."""
@@ -56,6 +62,7 @@ class Edge:
         if scope["type"] == "websocket":
             # Closed before it is accepted: the handshake is answered with 403.
             is_refused = origin not in self._cors_origins and is_foreign("WEBSOCKET", headers)
+            is_refused = is_refused or self._is_too_often(scope)
             await (_refuse if is_refused else self._app)(scope, receive, send)
             return
         shared = origin if origin in self._cors_origins else None
@@ -68,8 +75,18 @@ class Edge:
             response = Response(body, refused.status, refused.headers, "application/json; charset=utf-8")
         await (response or self._app)(scope, receive, sender)
 
+    def _is_too_often(self, scope: Scope) -> bool:
+        try:
+            if self._charge is not None:
+                self._charge(scope)
+        except Refused:
+            return True
+        return False
+
     def _early(self, scope: Scope, headers: Headers, shared: str | None) -> Response | None:
-        """Answer what never reaches a route: upgrades, foreign pages, CORS preflights."""
+        """Answer what never reaches a route: what is too much, upgrades, foreign pages, CORS preflights."""
+        if self._charge is not None and scope["path"] not in UNCOUNTED_PATHS:
+            self._charge(scope)
         if "websocket" in headers.get("upgrade", "").lower():
             raise Refused(
                 426,

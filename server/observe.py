@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -28,9 +28,11 @@ TRACEBACK_CHARS_MAX = 20_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # Health probes come every few seconds; at info they would be most of the log.
-QUIET_PATHS = frozenset({"/healthz", "/readyz"})
+QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Event = MutableMapping[str, Any]
+# (status, seconds, what is known of the operation)
+Note = Callable[[int, float, Any], None]
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -149,11 +151,18 @@ def _named(value: object) -> str:
 
 
 class RequestLog:
-    """ASGI middleware: gives each request an id and writes one access line when it is answered."""
+    """ASGI middleware: gives each request an id and writes one access line when it is answered.
 
-    def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
+    Args:
+        app: answers.
+        clock: tells the time.
+        note: told of each request that was answered.
+    """
+
+    def __init__(self, app: ASGIApp, *, clock: Clock, note: Note | None = None) -> None:
         self._app = app
         self._clock = clock
+        self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and log it."""
@@ -178,7 +187,10 @@ class RequestLog:
             await self._app(scope, receive, noting)
         finally:
             _current.reset(token)
-            self._write(scope, state, request_id, status, self._clock.monotonic() - started)
+            duration_s = self._clock.monotonic() - started
+            if self._note is not None:
+                self._note(status, duration_s, state.get("trace"))
+            self._write(scope, state, request_id, status, duration_s)
 
     def _write(self, scope: Scope, state: Mapping[str, Any], request_id: str, status: int, duration_s: float) -> None:
         facts: dict[str, Any] = {

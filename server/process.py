@@ -9,7 +9,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
@@ -17,15 +20,17 @@ from starlette.applications import Starlette
 
 from server.admin import first_token_text, make_first_token, runtime_config
 from server.app import build_app
+from server.certificate import HANDSHAKE_S_MAX, Certificate
+from server.connection import Connection, Connections
 from server.control import ControlSocket
 from server.settings import Settings
+from sync.clock import Clock, SystemClock
 from sync.errors import BadSettings
 from sync.runtime import Runtime
 
 log = structlog.stdlib.get_logger("rollcall.server")
 
 BACKLOG = 2_048
-KEEP_ALIVE_S = 30
 GRACE_S = 5
 ENVELOPE_BYTES = 4_096
 GARBAGE_THRESHOLD = 50_000
@@ -38,12 +43,37 @@ Tell = Callable[[str], None]
 
 
 class Server(uvicorn.Server):
-    """Uvicorn without its own signal handling, which would end the process before the runtime is closed."""
+    """Uvicorn with our connections, and without its own signal handling, which would end the process too early.
+
+    Args:
+        config: of uvicorn.
+        connections: what holds for them all.
+        certificate: of TLS; None serves in the clear.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, certificate: Certificate | None = None
+    ) -> None:
+        super().__init__(config)
+        self._connections, self._certificate = connections, certificate
+        self.server_state = connections.state
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `Stop`."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; uvicorn's own way has no deadline of ours for a handshake."""
+        make = partial(Connection, self._connections, config=self.config, app_state={})
+        tls: dict[str, Any] = {}
+        if self._certificate is not None:
+            tls = {"ssl": self._certificate.context, "ssl_handshake_timeout": HANDSHAKE_S_MAX}
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(make, sock=one, backlog=self.config.backlog, **tls) for one in sockets or ()
+        ]
+        self.started = True
 
 
 class Stop:
@@ -69,15 +99,17 @@ async def serve(settings: Settings, tell: Tell) -> None:
         tell: writes a line for the person at the terminal; the first start's token goes only there.
 
     Raises:
-        BadSettings: the address cannot be listened on.
+        BadSettings: the address cannot be listened on, or the certificate not be used.
         StoreError, VaultError: the data directory cannot be used.
     """
     from schema import build_schema
 
     stop = Stop()
+    clock = SystemClock()
+    outside = Outside.of(settings, clock)
     listener = bind(settings.host, settings.port)
     try:
-        runtime = await Runtime.open(runtime_config(settings))
+        runtime = await Runtime.open(runtime_config(settings), clock=clock)
     except BaseException:
         listener.close()
         raise
@@ -85,11 +117,11 @@ async def serve(settings: Settings, tell: Tell) -> None:
         if runtime.first_start:
             tell(first_token_text(await make_first_token(runtime)))
         runtime.keep_house()
-        app = build_app(settings, runtime, build_schema())
+        app = build_app(settings, runtime, build_schema(), outside.connections)
         _settle_memory()
         sys.setswitchinterval(SWITCH_S)
         async with ControlSocket(runtime, settings.data_dir):
-            await _serve_http(app, listener, stop, tell, settings.body_bytes_max)
+            await _serve_http(app, listener, stop, tell, outside)
     finally:
         await runtime.close()
 
@@ -105,36 +137,73 @@ def _settle_memory() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
 
 
-async def _serve_http(app: Starlette, listener: socket.socket, stop: Stop, tell: Tell, message_bytes: int) -> None:
+async def _serve_http(app: Starlette, listener: socket.socket, stop: Stop, tell: Tell, outside: Outside) -> None:
+    async with listening(app, listener, outside) as serving:
+        asked = asyncio.create_task(stop.asked.wait())
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if outside.certificate else "http"
+        tell(f"Rollcall serves {scheme}://{f'[{host}]' if ':' in host else host}:{port}/graphql")
+        log.info("server.started", host=host, port=port, scheme=scheme)
+        await asyncio.wait((serving, asked), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        log.info("server.stopping")
+    log.info("server.stopped")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the network meets: the settings, the connections and the certificate."""
+
+    settings: Settings
+    clock: Clock
+    connections: Connections
+    certificate: Certificate | None
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock) -> Outside:
+        """Make it ready.
+
+        Raises:
+            BadSettings: the certificate cannot be used.
+        """
+        connections = Connections(clock, head_s=settings.head_timeout_s, most=settings.connections_max)
+        return cls(settings, clock, connections, Certificate.of(settings))
+
+
+@contextlib.asynccontextmanager
+async def listening(app: Starlette, listener: socket.socket, outside: Outside) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve an application while the block runs; it ends by itself only when something is wrong."""
+    settings = outside.settings
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         ws="websockets-sansio",
         # What a body may hold, and the envelope around it.
-        ws_max_size=message_bytes + ENVELOPE_BYTES,
+        ws_max_size=settings.body_bytes_max + ENVELOPE_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",
         backlog=BACKLOG,
-        # Addresses from X-Forwarded-For would be whatever the caller writes there.
-        proxy_headers=False,
+        # X-Forwarded-For holds whatever the caller writes there, unless a proxy of the operator's wrote it.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = Server(config)
+    server = Server(config, outside.connections, outside.certificate)
+    beside = [asyncio.create_task(outside.connections.sweep(), name="sweep of connections")]
+    if outside.certificate is not None:
+        beside.append(asyncio.create_task(outside.certificate.follow(outside.clock), name="renewed certificate"))
     serving = asyncio.create_task(server.serve([listener]))
-    asked = asyncio.create_task(stop.asked.wait())
-    host, port = listener.getsockname()[:2]
-    tell(f"Rollcall serves http://{f'[{host}]' if ':' in host else host}:{port}/graphql")
-    log.info("server.started", host=host, port=port)
-    await asyncio.wait((serving, asked), return_when=asyncio.FIRST_COMPLETED)
-    log.info("server.stopping")
-    app.state.live.stop()
-    server.should_exit = True
-    asked.cancel()
-    await serving
-    log.info("server.stopped")
+    try:
+        yield serving
+    finally:
+        app.state.live.stop()
+        server.should_exit = True
+        await serving
+        for task in beside:
+            task.cancel()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -8,28 +8,23 @@ A value is never echoed, because it may be a secret.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 from schema.limits import Bound, Limits, bounds
-from sync.entra.cloud import parse_origin
-from sync.errors import BadInput, BadSettings
+from server import parse
+from sync.errors import BadSettings
 
 PREFIX = "ROLLCALL_"
 FILE_SUFFIX = "_FILE"
 BODY_BYTES_CEILING = 256 * 1024
 REQUEST_TIMEOUT_CEILING_S = 10.0
 RESPONSE_CACHE_CEILING_MIB = 4_096
+RATE_CEILING = 100_000_000
 SECRET_FILE_BYTES_MAX = 64 * 1024
-
-
-class Unfit(Exception):
-    """A value does not fit its setting; the text says what is expected and never repeats the value."""
 
 
 @dataclass(frozen=True)
@@ -55,107 +50,21 @@ class Setting:
         return PREFIX + self.name
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser()
-
-
-def _host(value: str) -> str:
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", value):
-            return value
-        raise Unfit from None
-
-
-def _port(value: str) -> int:
-    return int(_number(value, least=0, most=65535))
-
-
-def _number(value: str, *, least: float, most: float) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", value):
-        raise Unfit
-    number = float(value)
-    if not least <= number <= most:
-        raise Unfit
-    return number
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not value.isascii() or not value.isdigit():
-            raise Unfit
-        return int(_number(value, least=least, most=most))
-
-    return parse
-
-
-def _response_cache_mib(value: str) -> int:
-    if not value.isascii() or not value.isdigit():
-        raise Unfit
-    return int(_number(value, least=0, most=RESPONSE_CACHE_CEILING_MIB))
-
-
-def _timeout_s(value: str) -> float:
-    return _number(value, least=0.1, most=REQUEST_TIMEOUT_CEILING_S)
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in choices:
-            raise Unfit
-        return value.lower()
-
-    return parse
-
-
-def _switch(value: str) -> bool:
-    return {"on": True, "off": False}[_choice("on", "off")(value)]
-
-
-def _https_origin(value: str) -> str:
-    try:
-        return parse_origin(value)
-    except BadInput:
-        raise Unfit from None
-
-
-def _split(value: str) -> Any:
-    try:
-        parts = urlsplit(value)
-        hostname = parts.hostname
-        _ = parts.port  # a port out of range is only noticed when asked for
-    except ValueError:
-        raise Unfit from None
-    if not hostname or parts.username is not None or any(mark in value for mark in " \t\r\n\\"):
-        raise Unfit
-    return parts
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    return tuple(_web_origin(item.strip()) for item in value.split(",") if item.strip())
-
-
-def _web_origin(value: str) -> str:
-    parts = _split(value)
-    if parts.scheme not in ("http", "https") or parts.path or parts.query or parts.fragment:
-        raise Unfit
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
 def _limit(bound: Bound) -> Setting:
     """Make the setting of a limit that schema/limits.py declares."""
     return Setting(
         f"QUERY_{bound.attribute.upper()}_MAX",
-        _whole(1, bound.ceiling),
+        parse.whole(1, bound.ceiling),
         bound.value,
         bound.description,
         f"a whole number from 1 to {bound.ceiling}",
     )
+
+
+def _rate(name: str, default: int, description: str) -> Setting:
+    """Make the setting of a rate limit."""
+    expected = f"a whole number from 0 to {RATE_CEILING}"
+    return Setting(name, parse.whole(0, RATE_CEILING), default, f"{description} 0 sets no limit.", expected)
 
 
 LIMITS: dict[str, str] = {f"query_{bound.attribute}_max": bound.attribute for bound in bounds(Limits())}
@@ -163,17 +72,41 @@ LIMITS: dict[str, str] = {f"query_{bound.attribute}_max": bound.attribute for bo
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DATA_DIR",
-        _path,
+        parse.path,
         Path("rollcall-data"),
         "Folder for the SQLite database, the key file, the lock file and the control socket.",
         "a path",
         default_text="./rollcall-data",
     ),
-    Setting("HOST", _host, "127.0.0.1", "Address to listen on.", "an IP address or a host name"),
-    Setting("PORT", _port, 8000, "Port to listen on; 0 takes a free one.", "a whole number from 0 to 65535"),
+    Setting("HOST", parse.host, "127.0.0.1", "Address to listen on.", "an IP address or a host name"),
+    Setting("PORT", parse.port, 8000, "Port to listen on; 0 takes a free one.", "a whole number from 0 to 65535"),
+    Setting(
+        "TLS_CERT_FILE",
+        parse.path,
+        None,
+        "PEM file with the server's certificate and its chain; with it the server speaks HTTPS alone.",
+        "a path",
+        default_text="none, plain HTTP",
+    ),
+    Setting(
+        "TLS_KEY_FILE",
+        parse.path,
+        None,
+        "PEM file with the certificate's private key, without a passphrase.",
+        "a path",
+        default_text="none",
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        parse.networks,
+        (),
+        "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas.",
+        "IP addresses and networks",
+        default_text="none",
+    ),
     Setting(
         "KEYS",
-        _text,
+        parse.text,
         None,
         "Keys that seal stored secrets: `id:base64(32 bytes)`, separated by commas; the first seals, all open.",
         "id:base64(32 bytes)[,…]",
@@ -182,7 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CUSTOM_AUTHORITY_URL",
-        _https_origin,
+        parse.https_origin,
         None,
         "Sign-in origin of the `CUSTOM` cloud, for the simulator or a proxy of your own.",
         "an https:// origin without a path",
@@ -190,7 +123,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CUSTOM_GRAPH_URL",
-        _https_origin,
+        parse.https_origin,
         None,
         "Microsoft Graph origin of the `CUSTOM` cloud.",
         "an https:// origin without a path",
@@ -198,7 +131,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CUSTOM_CA_FILE",
-        _path,
+        parse.path,
         None,
         "PEM file with the certificate authority that the `CUSTOM` cloud's certificates come from.",
         "a path",
@@ -206,22 +139,22 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "LOG_LEVEL",
-        _choice("debug", "info", "warning", "error"),
+        parse.choice("debug", "info", "warning", "error"),
         "info",
         "The least urgent log line to write.",
         "debug, info, warning or error",
     ),
     Setting(
         "LOG_FORMAT",
-        _choice("json", "text"),
+        parse.choice("json", "text"),
         "json",
         "One JSON object a line, or text for people.",
         "json or text",
     ),
-    Setting("GRAPHIQL", _switch, True, "Serve GraphiQL at `/graphql`.", "on or off", default_text="on"),
+    Setting("GRAPHIQL", parse.switch, True, "Serve GraphiQL at `/graphql`.", "on or off", default_text="on"),
     Setting(
         "INTROSPECTION",
-        _switch,
+        parse.switch,
         True,
         "Answer `__schema` and `__type` to callers with a valid token.",
         "on or off",
@@ -229,22 +162,47 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "BODY_BYTES_MAX",
-        _whole(1024, BODY_BYTES_CEILING),
+        parse.whole(1024, BODY_BYTES_CEILING),
         BODY_BYTES_CEILING,
         "Largest request body, in bytes.",
         f"a whole number from 1024 to {BODY_BYTES_CEILING}",
     ),
     Setting(
         "REQUEST_TIMEOUT_S",
-        _timeout_s,
+        parse.seconds(0.1, REQUEST_TIMEOUT_CEILING_S),
         10.0,
         "Longest time one request may take, in seconds.",
         f"a number from 0.1 to {REQUEST_TIMEOUT_CEILING_S:g}",
         default_text="10",
     ),
     Setting(
+        "HEAD_TIMEOUT_S",
+        parse.seconds(0.1, 60),
+        10.0,
+        "Longest time a new connection, or the head of a request, may take, in seconds.",
+        "a number from 0.1 to 60",
+        default_text="10",
+    ),
+    Setting(
+        "KEEP_ALIVE_S",
+        parse.whole(1, 600),
+        30,
+        "How long a connection stays open between two requests, in seconds.",
+        "a whole number from 1 to 600",
+    ),
+    Setting(
+        "CONNECTIONS_MAX",
+        parse.whole(16, 65_536),
+        4_096,
+        "Connections open at once; one more takes the place of one that sends nothing.",
+        "a whole number from 16 to 65536",
+    ),
+    _rate("REQUESTS_PER_TOKEN", 30_000, "Requests a minute of one token."),
+    _rate("REQUESTS_PER_ADDRESS", 60_000, "Requests a minute from one address, a /64 network of IPv6."),
+    _rate("FAILED_LOGINS_PER_ADDRESS", 10, "Requests a minute with a bad token from one address."),
+    Setting(
         "RESPONSE_CACHE_MIB",
-        _response_cache_mib,
+        parse.whole(0, RESPONSE_CACHE_CEILING_MIB),
         64,
         "Memory for answers that are given again while nothing has changed, in MiB; 0 keeps none.",
         f"a whole number from 0 to {RESPONSE_CACHE_CEILING_MIB}",
@@ -252,7 +210,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CORS_ORIGINS",
-        _origins,
+        parse.origins,
         (),
         "Web origins whose pages may call the API, separated by commas; `*` is not accepted.",
         "http(s)://host[:port][,…]; never *",
@@ -260,11 +218,35 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "ALERT_ORIGINS",
-        _origins,
+        parse.origins,
         (),
         "Where webhooks may send alerts to, separated by commas; an `http://` origin sends them in the clear.",
         "http(s)://host[:port][,…]; never *",
         default_text="nowhere",
+    ),
+    Setting(
+        "DOCUMENTS",
+        parse.path,
+        None,
+        "Documents that callers may name by id: a folder of `.graphql` files, or a JSON file.",
+        "a path",
+        default_text="none",
+    ),
+    Setting(
+        "ALLOW_LIST",
+        parse.choice("off", "audit", "on"),
+        "off",
+        "Run only the documents of `ROLLCALL_DOCUMENTS` (on), or log which others are sent (audit).",
+        "off, audit or on",
+    ),
+    Setting(
+        "METRICS_TOKEN",
+        parse.secret,
+        None,
+        "Bearer token that `/metrics` asks for; without one it answers callers of this machine alone.",
+        "16 to 512 printable characters without blanks",
+        secret=True,
+        default_text="none",
     ),
     *map(_limit, bounds(Limits())),
 )
@@ -277,6 +259,9 @@ class Settings:
     data_dir: Path = Path("rollcall-data")
     host: str = "127.0.0.1"
     port: int = 8000
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
     keys: str | None = field(default=None, repr=False)
     custom_authority_url: str | None = None
     custom_graph_url: str | None = None
@@ -287,9 +272,18 @@ class Settings:
     introspection: bool = True
     body_bytes_max: int = BODY_BYTES_CEILING
     request_timeout_s: float = 10.0
+    head_timeout_s: float = 10.0
+    keep_alive_s: int = 30
+    connections_max: int = 4_096
+    requests_per_token: int = 30_000
+    requests_per_address: int = 60_000
+    failed_logins_per_address: int = 10
     response_cache_mib: int = 64
     cors_origins: tuple[str, ...] = ()
     alert_origins: tuple[str, ...] = ()
+    documents: Path | None = None
+    allow_list: Literal["off", "audit", "on"] = "off"
+    metrics_token: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
 
 
@@ -312,7 +306,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     for setting in SETTINGS:
         try:
             values[setting.attribute] = _value(setting, given)
-        except Unfit as unfit:
+        except parse.Unfit as unfit:
             problems.append(str(unfit) or f"{setting.key}: expected {setting.expected}")
     if not problems:
         problems.extend(_contradictions(values))
@@ -334,7 +328,7 @@ def _value(setting: Setting, given: Mapping[str, str]) -> Any:
     file_key = setting.key + FILE_SUFFIX
     if setting.secret and given.get(file_key):
         if text:
-            raise Unfit(f"{setting.key}: set it or {file_key}, not both")
+            raise parse.Unfit(f"{setting.key}: set it or {file_key}, not both")
         text = _read_secret(file_key, Path(given[file_key]).expanduser())
     # An empty variable is how Compose files and shells say "not set".
     return setting.parse(text.strip()) if text.strip() else setting.default
@@ -345,10 +339,10 @@ def _read_secret(key: str, path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(SECRET_FILE_BYTES_MAX + 1)
         if len(content) > SECRET_FILE_BYTES_MAX:
-            raise Unfit(f"{key}: expected a file of at most {SECRET_FILE_BYTES_MAX} bytes")
+            raise parse.Unfit(f"{key}: expected a file of at most {SECRET_FILE_BYTES_MAX} bytes")
         return content.decode()
     except (OSError, ValueError):
-        raise Unfit(f"{key}: expected a readable UTF-8 file") from None
+        raise parse.Unfit(f"{key}: expected a readable UTF-8 file") from None
 
 
 def _known_keys() -> list[str]:
@@ -370,6 +364,10 @@ def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
         yield f"{PREFIX}CUSTOM_AUTHORITY_URL and {PREFIX}CUSTOM_GRAPH_URL: expected both or neither"
     if values["custom_ca_file"] and not values["custom_graph_url"]:
         yield f"{PREFIX}CUSTOM_CA_FILE: expected only together with {PREFIX}CUSTOM_GRAPH_URL"
+    if bool(values["tls_cert_file"]) != bool(values["tls_key_file"]):
+        yield f"{PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE: expected both or neither"
+    if values["allow_list"] != "off" and not values["documents"]:
+        yield f"{PREFIX}ALLOW_LIST: expected only together with {PREFIX}DOCUMENTS"
 
 
 def settings_table() -> str:

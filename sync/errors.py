@@ -3,7 +3,8 @@
     RollcallError
     ├── BadInput                  a value the caller sent cannot be used
     │   ├── BadCursor             a paging cursor of another list
-    │   └── BadSearch             a search text that cannot be understood
+    │   ├── BadSearch             a search text that cannot be understood
+    │   └── BadReport             a scan report that cannot be read, or must not be
     ├── NotFound                  no such object in the caller's organization
     ├── Conflict                  the request contradicts what is stored
     ├── Unauthenticated           no valid token
@@ -24,7 +25,11 @@
     │   ├── IllegalMove           a run cannot move between these states
     │   ├── ClaimLost             another worker has taken the run up
     │   ├── RemovalHeld           a sweep would remove unusually much
-    │   └── Interrupted           the process is stopping
+    │   ├── Interrupted           the process is stopping
+    │   └── ScanError             a scan cannot be carried out
+    │       ├── TargetsRefused    nothing to scan, too much, or outside the site's scope
+    │       ├── ScannerMissing    the task asks for a scanner that is not installed
+    │       └── ScannerFailed     the scanner ended before it was done
     ├── DemoFailed                the demonstration did not get where it should
     ├── WatchFailed               `rollcall task watch` has nothing to watch, or lost it
     └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
@@ -77,6 +82,12 @@ class BadSearch(BadInput):
     """The search text cannot be understood."""
 
     code = "BAD_SEARCH"
+
+
+class BadReport(BadInput):
+    """The scan report cannot be read."""
+
+    code = "BAD_REPORT"
 
 
 class NotFound(RollcallError):
@@ -218,6 +229,31 @@ class Interrupted(RunError):
     """The process is stopping; the run goes on from its cursors at the next start."""
 
     code = "INTERRUPTED"
+    retryable = True
+
+
+class ScanError(RunError):
+    """The scan cannot be carried out."""
+
+    code = "SCAN_ERROR"
+
+
+class TargetsRefused(ScanError):
+    """The scan's targets cannot be used."""
+
+    code = "TARGETS_REFUSED"
+
+
+class ScannerMissing(ScanError):
+    """The scanner is not installed on this server."""
+
+    code = "SCANNER_MISSING"
+
+
+class ScannerFailed(ScanError):
+    """The scanner ended before it was done."""
+
+    code = "SCANNER_FAILED"
     retryable = True
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Conflict, NotFound
+from sync.scan.options import check_site_scope
 from sync.store import tables
 from sync.store.engine import CHANGED
 
@@ -35,12 +39,17 @@ async def create_organization(tx: AsyncConnection, clock: Clock, name: str) -> i
 
 
 async def create_site(
-    tx: AsyncConnection, clock: Clock, organization_id: int, name: str, description: str | None = None
+    tx: AsyncConnection,
+    clock: Clock,
+    organization_id: int,
+    name: str,
+    description: str | None = None,
+    scope: Sequence[str] | None = None,
 ) -> int:
-    """Create a site in an organization and return its key.
+    """Create a site in an organization and return its key; without a scope all of the network may be scanned.
 
     Raises:
-        BadInput: the name is empty or too long.
+        BadInput: the name is empty or too long, or the scope is malformed.
         Conflict: the organization has a site of that name.
     """
     now = timestamp(clock.now())
@@ -51,9 +60,37 @@ async def create_site(
         organization_id=organization_id,
         name=check_name(name),
         description=check_text(description, "description"),
+        scope=check_site_scope(scope),
         created_at=now,
         updated_at=now,
     )
+
+
+async def update_site(
+    tx: AsyncConnection, clock: Clock, organization_id: int, site_id: int, given: Mapping[str, Any]
+) -> None:
+    """Change name, description or scope of a site.
+
+    Raises:
+        NotFound: the organization has no such site.
+        BadInput: the name is empty or too long, or the scope is malformed.
+        Conflict: the organization has another site of that name.
+    """
+    checks: dict[str, Callable[[Any], Any]] = {
+        "name": lambda name: check_name(name or ""),
+        "description": lambda text: check_text(text, "description"),
+        "scope": check_site_scope,
+    }
+    values = {name: checks[name](value) for name, value in given.items()}
+    mine = (tables.sites.c.id == site_id, tables.sites.c.organization_id == organization_id)
+    statement = update(tables.sites).where(*mine).values(**values, updated_at=timestamp(clock.now()))
+    try:
+        async with tx.begin_nested():
+            changed = (await tx.execute(statement)).rowcount
+    except IntegrityError:
+        raise Conflict("There is a site of that name already.", path="name") from None
+    if not changed:
+        raise NotFound("There is no such site.", path="site")
 
 
 async def default_organization(tx: AsyncConnection) -> int:

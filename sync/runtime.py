@@ -19,14 +19,18 @@ from sync.events import ALERT, Changed, Events
 from sync.indexer import Indexer
 from sync.nightly import keep_house
 from sync.organizations import create_organization, create_site
+from sync.scan.name import NameOf, name_of
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
 from sync.store.tables import vault_proof
-from sync.tasks.connector import Connect, Workplace, connect, run_connector
+from sync.tasks.connector import connect
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.run import Run
+from sync.tasks.runner import RUNNERS
 from sync.tasks.state import RunStatus
+from sync.tasks.ticker import Ticker
+from sync.tasks.workplace import Connect, Workplace
 from sync.tokens import KnownTokens
 from sync.vault import Place, Vault, create_key_file, read_key_file
 
@@ -51,6 +55,7 @@ class Config:
         connect: opens a Graph client; tests pass one that needs no network.
         alert_origins: where alerts may go; nowhere unless the operator says so.
         post: sends an alert.
+        look_up: finds the name of an address that a scan has found.
     """
 
     data_dir: Path
@@ -59,6 +64,7 @@ class Config:
     connect: Connect = connect
     alert_origins: tuple[str, ...] = ()
     post: Post = post
+    look_up: NameOf = name_of
 
 
 class Runtime:
@@ -78,7 +84,8 @@ class Runtime:
         self._stopping = asyncio.Event()
         self._limiters = Limiters(clock)
         self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
-        self._nightly: asyncio.Task[None] | None = None
+        self.ticker = Ticker(store, clock, self.engine.wake, self._stopping)
+        self._behind: list[asyncio.Task[None]] = []
         # Only who executes runs sends alerts.
         self._sends = False
 
@@ -104,6 +111,7 @@ class Runtime:
             if run_tasks:
                 runtime._sends = True
                 await runtime.engine.start()
+                runtime._behind.append(asyncio.create_task(runtime.ticker.watch(), name="schedules"))
                 # What an earlier process did not come to.
                 runtime.indexer.wake()
                 runtime.alerts.wake()
@@ -114,13 +122,13 @@ class Runtime:
 
     def keep_house(self) -> None:
         """Apply retention each night from now on, until the runtime is closed."""
-        self._nightly = asyncio.create_task(keep_house(self.store, self.clock, self._stopping), name="nightly")
+        nightly = keep_house(self.store, self.clock, self._stopping)
+        self._behind.append(asyncio.create_task(nightly, name="nightly"))
 
     async def close(self) -> None:
         """Let runs finish the page in hand, close the database, give back the lock."""
         await self.engine.stop()
-        if self._nightly is not None:
-            await self._nightly
+        await asyncio.gather(*self._behind)
         if self._sends:
             await self.alerts.stop()
         await self.indexer.stop()
@@ -139,14 +147,21 @@ class Runtime:
             organization_id = await create_organization(tx, self.clock, DEFAULT_ORGANIZATION)
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
 
-    async def _execute(self, run_id: int) -> None:
+    async def _execute(self, run_id: int, stopping: asyncio.Event) -> None:
         """Execute one run; whatever goes wrong ends this run only.
 
         Raises:
             StoreError: the database failed so that not even this could be written; the run is to be taken up again.
         """
         place = Workplace(
-            self.store, self.clock, self.vault, self.custom, self.config.connect, self._limiters, self._stopping
+            self.store,
+            self.clock,
+            self.vault,
+            self.custom,
+            self.config.connect,
+            self.config.look_up,
+            self._limiters,
+            stopping,
         )
         try:
             run = await Run.claim(self.store, self.clock, run_id)
@@ -156,9 +171,13 @@ class Runtime:
             _log.warning("run %d was not taken up: %s", run_id, error.message)
             return
         try:
-            await run_connector(place, run)
+            if run.is_stopped:
+                raise Interrupted
+            await RUNNERS[run.kind].run(place, run)
             await self.store.analyze()
-        except (Interrupted, ClaimLost) as error:
+        except Interrupted:
+            _log.info("run %d leaves off: %s", run_id, await run.interrupt(self.store))
+        except ClaimLost as error:
             _log.info("run %d: %s", run_id, error.message)
         except StoreError:
             raise

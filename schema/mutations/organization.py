@@ -22,7 +22,7 @@ from schema.types.retention import UpdateRetentionInput, changed
 from schema.types.token import Role
 from sync.errors import Forbidden, NotFound
 from sync.inventory.retention import load_retention, save_retention
-from sync.organizations import create_organization, create_site
+from sync.organizations import create_organization, create_site, update_site
 from sync.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token
 
 _organization = payload("Organization")
@@ -35,6 +35,8 @@ UpdateRetentionPayload = _organization.type(
     "updateRetention", organization=(Organization, "The organization with its settings.")
 )
 CreateSitePayload = _site.type("createSite", site=(Site, "The new site."))
+UpdateSitePayload = _site.type("updateSite", site=(Site, "The site as it is now."))
+_SCOPE = "Networks (10.0.0.0/24) and ranges that scans of the site may look at; null: any."
 CreateTokenPayload = _token.type(
     "createToken",
     token=(ApiToken, "The new token, without its text."),
@@ -55,6 +57,17 @@ class CreateSiteInput:
 
     name: str = strawberry.field(description="Unique in the organization.")
     description: str | None = strawberry.field(default=UNSET, description="What the site is.")
+    scope: list[str] | None = strawberry.field(default=UNSET, description=_SCOPE)
+
+
+@strawberry.input(description="What to change of a site; what is left out stays as it is.")
+class UpdateSiteInput:
+    """What to change of a site."""
+
+    site: strawberry.ID = strawberry.field(description="The site.")
+    name: str | None = strawberry.field(default=UNSET, description="Unique in the organization; never null.")
+    description: str | None = strawberry.field(default=UNSET, description="What the site is.")
+    scope: list[str] | None = strawberry.field(default=UNSET, description=_SCOPE)
 
 
 @strawberry.input(description="A new API token.")
@@ -91,12 +104,29 @@ async def create_site_(info: Info[Context, None], input: CreateSiteInput) -> Any
     async def work(tx: AsyncConnection) -> tuple[str, int]:
         description = None if input.description is UNSET else input.description
         organization_id = context.principal.organization_id
-        return "Site", await create_site(tx, context.runtime.clock, organization_id, input.name, description)
+        clock, scope = context.runtime.clock, None if input.scope is UNSET else input.scope
+        return "Site", await create_site(tx, clock, organization_id, input.name, description, scope)
 
     async def after(key: int) -> dict[str, Any]:
         return {"site": await context.load("Site", key)}
 
     return await mutate(info, _site, CreateSitePayload, work, after)
+
+
+async def update_site_(info: Info[Context, None], input: UpdateSiteInput) -> Any:
+    """Change a site of the caller's organization."""
+    context = info.context
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        key = decode_id(input.site, "site", "Site", "site")
+        given = {name: value for name, value in vars(input).items() if name != "site" and value is not UNSET}
+        await update_site(tx, context.runtime.clock, context.principal.organization_id, key, given)
+        return "Site", key
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"site": await context.load("Site", key)}
+
+    return await mutate(info, _site, UpdateSitePayload, work, after)
 
 
 async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> Any:

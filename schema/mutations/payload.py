@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,13 +12,16 @@ from typing import Any, cast
 import strawberry
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry import UNSET
 from strawberry.types import Info
 
+from schema.connection import given
 from schema.context import Context
 from schema.fields import NOUNS
 from schema.ids import encode_id
 from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError
+from sync.idempotent import Idempotent
 from sync.store.tables import audit_events
 
 _CODES: dict[type[RollcallError], tuple[str, str]] = {
@@ -91,6 +94,39 @@ async def mutate(
     return type_(**await after(key))
 
 
+async def once(tx: AsyncConnection, info: Info[Context, None], input: Any, work: Callable[[], Awaitable[int]]) -> int:
+    """Do what an input asks for and return the key of what it concerns; with a known idempotency key, only that.
+
+    Args:
+        tx: the mutation's transaction.
+        info: names the mutation; a key stands for one input of it.
+        input: has a field `idempotency_key`.
+        work: does it; returns the key.
+
+    Raises:
+        BadInput: the idempotency key is malformed.
+        Conflict: it was used with another input.
+    """
+    context = info.context
+    key, organization_id = given(input.idempotency_key), context.principal.organization_id
+    request = Idempotent(organization_id, info.field_name, key, _plain(input))
+    if (known := await request.result(tx)) is not None:
+        return known
+    done = await work()
+    await request.remember(tx, context.runtime.clock, done)
+    return done
+
+
+def _plain(value: Any) -> Any:
+    """Return an input as JSON, without what was left out and without its idempotency key."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, enum.Enum) or not hasattr(value, "__dict__"):
+        return value
+    fields = vars(value).items()
+    return {name: _plain(part) for name, part in fields if part is not UNSET and name != "idempotency_key"}
+
+
 @contextmanager
 def within(place: str, moved: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
     """Have the block's errors say where in the input the mistake is.
@@ -112,6 +148,12 @@ def _as_data(kind: Payload, error: RollcallError) -> Any:
     place = str(error.facts.get("path") or "")
     path = ["input", *filter(None, place.replace("input.", "").split("."))]
     return kind.error(message=error.message, code=kind.codes[code], path=path, hint=error.hint)
+
+
+async def audit_each(tx: AsyncConnection, context: Context, action: str, noun: str, keys: Iterable[int]) -> None:
+    """Write an event for each of many rows that one mutation changed, besides the mutation's own."""
+    for key in keys:
+        await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key), "OK")
 
 
 async def _audit(tx: AsyncConnection, context: Context, action: str, target: str | None, outcome: str) -> None:

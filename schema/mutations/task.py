@@ -1,25 +1,45 @@
-"""Mutations of tasks and their runs: create, trigger, confirm."""
+"""Mutations of tasks: create, change, pause, hide, delete; several at once are in schema/mutations/bulk.py."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
+from strawberry.utils.str_converters import to_camel_case
 
 from schema.connection import given
 from schema.context import Context
 from schema.ids import decode_id
-from schema.mutations.payload import mutate, payload, within
-from schema.types import Task, TaskRun
-from sync.tasks.task import NewConnector, confirm_removal, create_connector, trigger_task
+from schema.mutations.payload import mutate, once, payload, within
+from schema.mutations.scan import PLACES, PROBE_CREDENTIAL, ScanInput, UpdateScanInput, changes_of_scan, new_scan
+from schema.types import Task
+from schema.types.schedule import ScheduleInput, schedule_given
+from sync.errors import BadInput
+from sync.tasks.state import TaskKind
+from sync.tasks.task import (
+    NewConnector,
+    create_connector,
+    create_scan,
+    delete_task,
+    hide_task,
+    pause_task,
+    update_task,
+)
 
-_task = payload("Task")
-CreateTaskPayload = _task.type("createTask", task=(Task, "The new task."))
-TriggerTaskPayload = _task.type("triggerTask", run=(TaskRun, "The queued run."))
-ConfirmRemovalPayload = _task.type("confirmRemoval", run=(TaskRun, "The run, queued again."))
+TASK = payload("Task")
+CreateTaskPayload = TASK.type("createTask", task=(Task, "The new task."))
+UpdateTaskPayload = TASK.type("updateTask", task=(Task, "The task as it is now."))
+DeleteTaskPayload = TASK.type("deleteTask", deleted_id=(strawberry.ID, "The id of what was deleted."))
+PauseTaskPayload = TASK.type("pauseTask", task=(Task, "The task."))
+ResumeTaskPayload = TASK.type("resumeTask", task=(Task, "The task."))
+HideTaskPayload = TASK.type("hideTask", task=(Task, "The task."))
+AGAIN = "Sent again with the same input, the first answer is returned and nothing is done."
+_CREDENTIAL = "connector.azureAd.credential"
 
 
 @strawberry.input(description="Reads users, groups, devices and memberships of an Entra tenant.")
@@ -40,6 +60,24 @@ class ConnectorInput:
     azure_ad: AzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
+@strawberry.input(description="What to change of a connector; what is left out stays as it is.")
+class UpdateAzureAdConnectorInput:
+    """What to change of a connector."""
+
+    credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
+    exclude_unknown: bool | None = strawberry.field(
+        default=UNSET, description="Leave out devices that no asset known from another source matches."
+    )
+    include_inactive: bool | None = strawberry.field(default=UNSET, description="Make assets of disabled devices too.")
+
+
+@strawberry.input(one_of=True, description="What to change of what a connector task connects to.")
+class UpdateConnectorInput:
+    """What to change of what a connector task connects to."""
+
+    azure_ad: UpdateAzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
+
+
 @strawberry.input(description="A new task.")
 class CreateTaskInput:
     """A new task."""
@@ -47,100 +85,218 @@ class CreateTaskInput:
     name: str = strawberry.field(description="The task's name.")
     site: strawberry.ID = strawberry.field(description="The site it fills.")
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
-    connector: ConnectorInput = strawberry.field(description="What it connects to.")
+    connector: ConnectorInput | None = strawberry.field(
+        default=UNSET, description="What it connects to; either this or `scan`."
+    )
+    scan: ScanInput | None = strawberry.field(default=UNSET, description="What it scans; either this or `connector`.")
+    schedule: ScheduleInput | None = strawberry.field(
+        default=UNSET, description="When it comes due by itself; without one it runs when it is triggered."
+    )
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first answer is returned and nothing is made."
     )
 
 
-@strawberry.input(description="Which task to run now.")
-class TriggerTaskInput:
-    """Which task to run now."""
+@strawberry.input(
+    description="What to change of a task; what is left out stays as it is. A run that is active ends as it began."
+)
+class UpdateTaskInput:
+    """What to change of a task."""
 
     task: strawberry.ID = strawberry.field(description="The task.")
-    idempotency_key: str | None = strawberry.field(
-        default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
+    name: str | None = strawberry.field(default=UNSET, description="Its name; never null.")
+    description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
+    connector: UpdateConnectorInput | None = strawberry.field(
+        default=UNSET, description="What it connects to, if it is a connector."
     )
+    scan: UpdateScanInput | None = strawberry.field(default=UNSET, description="What it scans, if it is a scan.")
+    schedule: ScheduleInput | None = strawberry.field(
+        default=UNSET, description="When it comes due by itself; null takes the schedule away."
+    )
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-@strawberry.input(description="Which run may remove what it told of.")
-class ConfirmRemovalInput:
-    """Which run may remove what it told of."""
+@strawberry.input(description="Which task to delete, with its runs and their logs.")
+class DeleteTaskInput:
+    """Which task to delete."""
 
-    run: strawberry.ID = strawberry.field(description="A run that waits: its status is NEEDS_CONFIRMATION.")
+    task: strawberry.ID = strawberry.field(description="The task.")
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
+
+
+@strawberry.input(description="Whose schedule to suspend.")
+class PauseTaskInput:
+    """Whose schedule to suspend."""
+
+    task: strawberry.ID = strawberry.field(description="The task.")
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
+
+
+@strawberry.input(description="Whose schedule goes on.")
+class ResumeTaskInput:
+    """Whose schedule goes on."""
+
+    task: strawberry.ID = strawberry.field(description="The task.")
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
+
+
+@strawberry.input(description="Which task to keep out of everyday lists.")
+class HideTaskInput:
+    """Which task to keep out of everyday lists."""
+
+    task: strawberry.ID = strawberry.field(description="The task.")
+    hidden: bool = strawberry.field(default=True, description="False brings it back.")
+    idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
 async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any:
-    """Create a connector task."""
+    """Create a task of the kind that the input holds."""
     context = info.context
 
     async def work(tx: AsyncConnection) -> tuple[str, int]:
-        connector = input.connector.azure_ad
-        assert connector  # noqa: S101 - exactly one of its fields: the input is @oneOf
-        new = NewConnector(
-            name=input.name,
-            site_id=decode_id(input.site, "site", "Site", "site"),
-            credential_id=decode_id(connector.credential, "cred", "Credential", "connector.azureAd.credential"),
-            description=input.description or None,
-            exclude_unknown=connector.exclude_unknown,
-            include_inactive=connector.include_inactive,
-        )
-        with within("connector.azureAd.credential"):
-            key = await create_connector(
+        if bool(input.connector) == bool(input.scan):
+            raise BadInput("A task has either a connector or a scan.", path="connector" if input.connector else None)
+        common: dict[str, Any] = {
+            "organization_id": context.principal.organization_id,
+            "created_by": context.principal.name,
+            "idempotency_key": given(input.idempotency_key),
+        }
+        if input.scan:
+            site_id, schedule = _site_and_schedule(input)
+            scan = new_scan(input.name, site_id, input.description or None, input.scan, schedule)
+            with within(PROBE_CREDENTIAL, PLACES):
+                return "Task", await create_scan(tx, context.runtime.clock, new=scan, **common)
+        connector = _connector(input)
+        with within(_CREDENTIAL):
+            return "Task", await create_connector(tx, context.runtime.clock, new=connector, **common)
+
+    return await mutate(info, TASK, CreateTaskPayload, work, partial(_shown, context))
+
+
+def _site_and_schedule(input: CreateTaskInput) -> tuple[int, Any]:
+    site_id = decode_id(input.site, "site", "Site", "site")
+    return site_id, schedule_given(input.schedule) if input.schedule else None
+
+
+def _connector(input: CreateTaskInput) -> NewConnector:
+    site_id, schedule = _site_and_schedule(input)
+    connector = input.connector.azure_ad  # type: ignore[union-attr]
+    assert connector  # noqa: S101 - exactly one of its fields: the input is @oneOf
+    return NewConnector(
+        name=input.name,
+        site_id=site_id,
+        credential_id=decode_id(connector.credential, "cred", "Credential", _CREDENTIAL),
+        description=input.description or None,
+        exclude_unknown=connector.exclude_unknown,
+        include_inactive=connector.include_inactive,
+        schedule=schedule,
+    )
+
+
+async def update_task_(info: Info[Context, None], input: UpdateTaskInput) -> Any:
+    """Change a task; only what the input holds."""
+    context = info.context
+
+    async def change(tx: AsyncConnection, key: int) -> int:
+        kind, changes = _changes(input)
+        with within(PROBE_CREDENTIAL if kind is TaskKind.SCAN else _CREDENTIAL, PLACES):
+            return await update_task(
                 tx,
                 context.runtime.clock,
                 organization_id=context.principal.organization_id,
-                new=new,
-                created_by=context.principal.name,
-                idempotency_key=given(input.idempotency_key),
+                task_id=key,
+                changes=changes,
+                kind=kind,
             )
-        return "Task", key
 
-    async def after(key: int) -> dict[str, Any]:
-        return {"task": await context.load("Task", key)}
-
-    return await mutate(info, _task, CreateTaskPayload, work, after)
+    return await _change(info, UpdateTaskPayload, input, change)
 
 
-async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> Any:
-    """Queue a run and tell the engine."""
-    context = info.context
+def _changes(input: UpdateTaskInput) -> tuple[TaskKind | None, dict[str, Any]]:
+    """Return the kind that a task must be of for the input, if any, and what changes."""
+    changes: dict[str, Any] = {
+        name: getattr(input, name) for name in ("name", "description") if getattr(input, name) is not UNSET
+    }
+    if changes.get("name", "") is None:
+        raise BadInput("A task has a name.", path="name")
+    if input.schedule is not UNSET:
+        changes["schedule"] = schedule_given(input.schedule) if input.schedule else None
+    if input.connector and input.scan:
+        raise BadInput("A task has either a connector or a scan.", path="connector")
+    if input.scan:
+        return TaskKind.SCAN, changes | changes_of_scan(input.scan)
+    if not input.connector:
+        return None, changes
+    for name, value in vars(input.connector.azure_ad).items():
+        if value is None:
+            raise BadInput("Leave it out to keep it as it is.", path=f"connector.azureAd.{to_camel_case(name)}")
+        if value is not UNSET:
+            changes[name] = value
+    if (credential := changes.pop("credential", None)) is not None:
+        changes["credential_id"] = decode_id(credential, "cred", "Credential", _CREDENTIAL)
+    return TaskKind.CONNECTOR, changes
 
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = await trigger_task(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            task_id=decode_id(input.task, "task", "Task", "task"),
-            triggered_by=context.principal.name,
-            idempotency_key=given(input.idempotency_key),
-        )
-        return "TaskRun", key
 
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, _task, TriggerTaskPayload, work, after)
-
-
-async def confirm_removal_(info: Info[Context, None], input: ConfirmRemovalInput) -> Any:
-    """Queue a run that was held, and tell the engine."""
-    context = info.context
+async def delete_task_(info: Info[Context, None], input: DeleteTaskInput) -> Any:
+    """Delete a task that nobody is at work on."""
 
     async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = decode_id(input.run, "run", "TaskRun", "run")
-        await confirm_removal(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            run_id=key,
-            confirmed_by=context.principal.name,
+        async def delete() -> int:
+            key, organization_id = _key(input.task), info.context.principal.organization_id
+            return await delete_task(tx, organization_id=organization_id, task_id=key)
+
+        return "Task", await once(tx, info, input, delete)
+
+    async def after(_key: int) -> dict[str, Any]:
+        return {"deleted_id": input.task}
+
+    return await mutate(info, TASK, DeleteTaskPayload, work, after)
+
+
+async def pause_task_(info: Info[Context, None], input: PauseTaskInput) -> Any:
+    """Suspend a task's schedule."""
+    return await _change(info, PauseTaskPayload, input, partial(_pause, info.context, True))
+
+
+async def resume_task_(info: Info[Context, None], input: ResumeTaskInput) -> Any:
+    """Let a task's schedule go on."""
+    return await _change(info, ResumeTaskPayload, input, partial(_pause, info.context, False))
+
+
+async def hide_task_(info: Info[Context, None], input: HideTaskInput) -> Any:
+    """Keep a task out of everyday lists, or bring it back."""
+    context = info.context
+
+    async def change(tx: AsyncConnection, key: int) -> int:
+        organization_id = context.principal.organization_id
+        return await hide_task(
+            tx, context.runtime.clock, organization_id=organization_id, task_id=key, hidden=input.hidden
         )
-        return "TaskRun", key
 
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
+    return await _change(info, HideTaskPayload, input, change)
 
-    return await mutate(info, _task, ConfirmRemovalPayload, work, after)
+
+async def _pause(context: Context, paused: bool, tx: AsyncConnection, key: int) -> int:
+    organization_id = context.principal.organization_id
+    return await pause_task(tx, context.runtime.clock, organization_id=organization_id, task_id=key, paused=paused)
+
+
+async def _change(
+    info: Info[Context, None], type_: Any, input: Any, change: Callable[[AsyncConnection, int], Awaitable[int]]
+) -> Any:
+    """Change the task that an input names, once for each idempotency key, and show it."""
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        return "Task", await once(tx, info, input, lambda: change(tx, _key(input.task)))
+
+    return await mutate(info, TASK, type_, work, partial(_shown, info.context))
+
+
+async def _shown(context: Context, key: int) -> dict[str, Any]:
+    """Tell the ticker of what may have changed, and load the task."""
+    context.runtime.ticker.wake()
+    return {"task": await context.load("Task", key)}
+
+
+def _key(id: str) -> int:
+    return decode_id(id, "task", "Task", "task")

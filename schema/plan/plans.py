@@ -109,10 +109,14 @@ class Plans:
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
         self._caution = Caution(runtime.clock)
+        # How many queries were answered from a kept answer, asked for a plan, and had it compiled.
+        self.recalled = self.asked = self.compiled = 0
 
     def recall(self, asked: Asked, principal: Principal) -> Response | None:
         """Return an answer that is kept and still counts."""
-        return self._responses.get(asked.key(principal), self._runtime.store.commits)
+        found = self._responses.get(asked.key(principal), self._runtime.store.commits)
+        self.recalled += found is not None
+        return found
 
     async def answer(self, asked: Asked, principal: Principal) -> Response | None:
         """Answer a query; None leaves it to the executor.
@@ -155,6 +159,7 @@ class Plans:
         return self._bindings.get((id(plan.program), asked.given), bind)
 
     def _plan(self, asked: Asked, principal: Principal) -> Plan | None:
+        self.asked += 1
         names = self._flags.get(asked.digest, lambda: flag_names(asked.tree))
         values = asked.variables.coerced
         flags = {name: values[name] for name in names if name in values}
@@ -162,6 +167,7 @@ class Plans:
         return self.kept.get(key, lambda: self._compile(asked, flags, principal.role))
 
     def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Plan | None:
+        self.compiled += 1
         fragments = {
             node.name.value: node for node in asked.tree.definitions if isinstance(node, FragmentDefinitionNode)
         }

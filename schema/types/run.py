@@ -27,7 +27,7 @@ RunStatus = described(
     QUEUED="Waits to be taken up.",
     RUNNING="Is being executed.",
     SUCCEEDED="Ended; everything was read and written.",
-    PARTIAL="Ended; some streams failed, what the others read is right.",
+    PARTIAL="Ended; some streams, or a probe, failed; what the others read is right.",
     FAILED="Ended; nothing could be read.",
     STOPPED="Was stopped by a person.",
     NEEDS_CONFIRMATION="Waits for an administrator, because it would remove unusually much.",
@@ -65,7 +65,8 @@ class StageProgress:
     """How far one stream of a run has come."""
 
     stage: str = strawberry.field(
-        description="`users`, `groups`, `devices`; or `deviceOwners`, `deviceUsers` where they are read apart."
+        description="`users`, `groups`, `devices`; or `deviceOwners`, `deviceUsers` where they are read apart; "
+        "`hosts` of a scan."
     )
     done: int = strawberry.field(description="Objects read so far.")
     total: int | None = strawberry.field(description="Objects to read, as the directory counts them; null if unknown.")
@@ -79,8 +80,8 @@ class InventoryCounts:
     """What a run did to one inventory."""
 
     inventory: str = strawberry.field(
-        description="`users`, `groups`, `devices`, `assets`, or a relation: `memberships`, `groupOwners`, "
-        "`deviceOwners`, `deviceUsers`, `managers`."
+        description="`users`, `groups`, `devices`, `assets`, `hosts` of a scan, or a relation: `memberships`, "
+        "`groupOwners`, `deviceOwners`, `deviceUsers`, `managers`."
     )
     created: int = strawberry.field(description="Rows that are new.")
     updated: int = strawberry.field(description="Rows that changed.")
@@ -89,7 +90,8 @@ class InventoryCounts:
     restored: int = strawberry.field(description="Rows that had been deleted and came back.")
     skipped_unknown: int = strawberry.field(description="Devices that no asset matched, with `excludeUnknown`.")
     skipped_inactive: int = strawberry.field(description="Disabled devices, without `includeInactive`.")
-    merged: int = strawberry.field(description="Devices that were matched to an asset that was there.")
+    merged: int = strawberry.field(description="Devices, or hosts, that were matched to an asset that was there.")
+    silent: int = strawberry.field(description="Hosts that answered an earlier scan and not this one.")
 
 
 @strawberry.type(description="What one stream of a run asked of Microsoft Graph.")
@@ -160,10 +162,15 @@ class TaskRun(Record):
     not_before: DateTime | None = field(
         _r.not_before, "While it is put off, because Graph asked for a long wait: when it goes on."
     )
+    due_at: DateTime | None = field(
+        _r.due_at, "The time of the task's schedule that it runs for; null if it was not the schedule that queued it."
+    )
+    stop_asked_at: DateTime | None = field(_r.stop_asked_at, "When a person asked it to stop.")
     started_at: DateTime | None = field(_r.started_at, "When it began.")
     finished_at: DateTime | None = field(_r.finished_at, "When it ended.")
     updated_at: DateTime = field(_r.updated_at, "When it last wrote something.")
     task = one("Task", "task_id", "The task it executes.", is_required=True)
+    retry_of = one("TaskRun", "retry_of_id", "The run that it tries again.")
     log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
 
     @computed("progress", "updated_at", description="How far each stream has come.")
@@ -182,7 +189,7 @@ class TaskRun(Record):
     @computed("counts", description="What it did to each inventory.")
     def counts(stored: dict[str, Any]) -> list[InventoryCounts]:
         """Spell out the stored counters; what did not happen counts 0."""
-        return [_inventory_counts(inventory, numbers) for inventory, numbers in sorted(stored.items())]
+        return [inventory_counts(inventory, numbers) for inventory, numbers in sorted(stored.items())]
 
     @computed("requests", description="What it asked of Microsoft Graph.")
     def requests(stored: dict[str, Any]) -> RequestCounts:
@@ -199,7 +206,8 @@ class TaskRun(Record):
         return [RunError(**error) for error in stored]
 
 
-def _inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCounts:
+def inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCounts:
+    """Spell out the stored counters of one inventory; what did not happen counts 0."""
     return InventoryCounts(
         inventory=inventory,
         created=numbers.get("created", 0),
@@ -210,6 +218,7 @@ def _inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCount
         skipped_unknown=numbers.get("skippedUnknown", 0),
         skipped_inactive=numbers.get("skippedInactive", 0),
         merged=numbers.get("merged", 0),
+        silent=numbers.get("silent", 0),
     )
 
 

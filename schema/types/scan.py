@@ -21,7 +21,7 @@ class Service:
 
     port: int = strawberry.field(description="The number of the port.")
     protocol: str = strawberry.field(description="`tcp` or `udp`.")
-    product: str | None = strawberry.field(description="What answers there, if the scan could tell.")
+    product: str | None = strawberry.field(description="What answers there: the product, else what the port is for.")
 
 
 @noun(
@@ -74,7 +74,7 @@ class ScanRecord(Record):
     alive: bool = field(_s.alive, "Whether it answered the last scan.")
     detected_by: str | None = field(_s.detected_by, "How it was found, such as TCP or ARP.")
     first_seen: DateTime = field(_s.first_seen, "When a scan first found it.")
-    last_seen: DateTime = field(_s.last_seen, "When a scan last looked at it.")
+    last_seen: DateTime = field(_s.last_seen, "When a scan last found it.")
     created_at: DateTime = field(_s.created_at, "When this server first wrote the record.")
     updated_at: DateTime = field(_s.updated_at, "When this server last wrote the record.")
     asset = one("Asset", "asset_id", "The asset it is a record of.", is_required=True)

@@ -18,6 +18,9 @@ class Site(Record):
     id: strawberry.ID = identifier()
     name: str = field(sites.c.name, "The name, unique in the organization.", text=True)
     description: str | None = field(sites.c.description, "What the site is.", text=True)
+    scope: list[str] | None = field(
+        sites.c.scope, "Networks and ranges that scans of the site may look at; null: any.", where=False
+    )
     created_at: DateTime = field(sites.c.created_at, "When the site was created.")
     updated_at: DateTime = field(sites.c.updated_at, "When the site was last changed.")
     organization = one("Organization", "organization_id", "The organization the site belongs to.", is_required=True)

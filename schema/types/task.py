@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import enum
+from itertools import islice
+from typing import Annotated, Any
 
 import strawberry
+from strawberry.types import Info
 
 from schema.connection import linked, many, one
+from schema.context import Context
 from schema.enums import described
 from schema.fields import Kind, Record, condition, field, identifier, noun
-from schema.form import Rows, gathered
+from schema.form import Rows, computed, gathered
 from schema.relations import latest_run, latest_status, runs_of_task
 from schema.scalars import DateTime
+from schema.types.scan_options import ScanOptions, shown
+from schema.types.schedule import Schedule, schedule_shown
+from sync.clock import timestamp
+from sync.errors import BadInput
 from sync.store.tables import tasks
 from sync.tasks import state
+from sync.tasks.schedule import schedule_of, times
 
 _t = tasks.c
+NEXT_RUNS_MAX = 100
+COUNT = strawberry.argument(description=f"How many, 1 to {NEXT_RUNS_MAX}.")
 
 TaskKind = described(
     state.TaskKind,
@@ -58,7 +69,9 @@ class Task(Record):
     include_inactive: bool = field(_t.include_inactive, "Whether disabled devices become assets too.")
     paused: bool = field(_t.paused, "Whether its schedule is suspended.")
     hidden: bool = field(_t.hidden, "Whether it was hidden from everyday lists.")
-    next_run_at: DateTime | None = field(_t.next_run_at, "When it will run next.", keyword="next_run")
+    next_run_at: DateTime | None = field(
+        _t.next_run_at, "When it will run next; null while it is paused.", keyword="next_run"
+    )
     created_by: str | None = field(_t.created_by, "The token that created it.")
     created_at: DateTime = field(_t.created_at, "When it was created.")
     updated_at: DateTime = field(_t.updated_at, "When it was last changed.")
@@ -67,6 +80,11 @@ class Task(Record):
     runs = many("TaskRun", "Its runs.", runs_of_task)
 
     last_run = linked("TaskRun", "Its latest run.", latest_run)
+
+    @computed("scan", "exclude_unknown", "include_inactive", description="What a scan looks at; null of a connector.")
+    def scan(stored: dict[str, Any] | None, exclude_unknown: bool, include_inactive: bool) -> ScanOptions | None:
+        """Spell out the stored options."""
+        return shown(stored, exclude_unknown, include_inactive)
 
     @gathered(latest_status, "paused", "next_run_at", description="What it is doing.")
     def status(rows: Rows, paused: bool, next_run_at: str | None) -> TaskStatus:
@@ -78,3 +96,19 @@ class Task(Record):
         if next_run_at is not None:
             return TaskStatus.SCHEDULED
         return TaskStatus.IDLE if rows else TaskStatus.NEW
+
+    @computed("schedule", description="When it comes due by itself; null if it only runs when it is triggered.")
+    def schedule(stored: dict[str, Any] | None) -> Schedule | None:
+        """Spell out the stored schedule."""
+        return schedule_shown(stored) if stored else None
+
+    @strawberry.field(description="The next times it comes due, earliest first; none while it is paused.")
+    def next_runs(self, info: Info[Context, None], count: Annotated[int, COUNT] = 5) -> list[DateTime]:
+        """Look ahead."""
+        if not 1 <= count <= NEXT_RUNS_MAX:
+            raise BadInput(f"It must be 1 to {NEXT_RUNS_MAX}; it is {count}.", path="nextRuns.count")
+        row = vars(self)
+        if row["schedule"] is None or row["paused"]:
+            return []
+        ahead = times(schedule_of(row["schedule"]), row["key"], info.context.runtime.clock.now())
+        return [DateTime(timestamp(due)) for due in islice(ahead, count)]

@@ -95,6 +95,8 @@ class DocumentCache:
         rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
         # Strawberry's own rule for `Maybe` is left out: the schema has none.
         self._rules = (*rules, OneOfInputValidationRule)
+        # Names of the schema are told to nobody who may not ask for them.
+        self._suggests = introspection
         self._limits = limits or Limits()
         self._check = check
         self._measure = measure
@@ -141,7 +143,8 @@ class DocumentCache:
         return Document(tree, digest, operations, needs)
 
     def _invalid(self, tree: DocumentNode, *, is_long: bool) -> list[GraphQLError]:
-        return validate(self._schema, tree, self._rules, max_errors=VALIDATION_ERRORS_MAX, hide_suggestions=is_long)
+        hides = is_long or not self._suggests
+        return validate(self._schema, tree, self._rules, max_errors=VALIDATION_ERRORS_MAX, hide_suggestions=hides)
 
 
 def _parse(text: str, limits: Limits) -> DocumentNode:

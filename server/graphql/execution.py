@@ -5,6 +5,7 @@ Never logs a document, a variable or an answer.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any, Literal
 import orjson
 import strawberry
 import structlog
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution import (
     Executor,
     create_source_event_stream,
@@ -39,6 +40,7 @@ from server.graphql.errors import (
     write_errors,
 )
 from server.graphql.introspection import IntrospectionCache
+from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
 from server.soon import soon
 from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
@@ -110,6 +112,7 @@ class Execution:
         weigh: called with each prepared operation; raises DocumentRejected.
         admit: called with the prepared operation and the context before anything runs; raises Forbidden.
         plans: answer what they can; the executor answers the rest.
+        listed: documents that requests may name, or have to.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Execution:
         weigh: Weigh | None = None,
         admit: Admit | None = None,
         plans: Plans | None = None,
+        listed: Listed | None = None,
     ) -> None:
         if schema.extensions:
             raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
@@ -131,7 +135,9 @@ class Execution:
         self._timeout_s = request_timeout_s
         self._weigh = weigh
         self._admit = admit
-        self._plans = plans
+        self.plans = plans
+        self._listed = listed or Listed()
+        self._hides = not introspection
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
         self._executing: Counter[OperationType] = Counter()
@@ -151,7 +157,7 @@ class Execution:
         try:
             if self._admit is not None:
                 self._admit(prepared, context)
-            kept = self._plans.recall(prepared.asked, context.principal) if self._plans is not None else None
+            kept = self.plans.recall(prepared.asked, context.principal) if self.plans is not None else None
             if kept is not None:
                 return Answer(kept.body, "executed", kept)
             return await soon(self._run(prepared, context, request_id, trace), self._timeout_s)
@@ -193,16 +199,7 @@ class Execution:
     async def _events(
         self, prepared: Prepared, context: Any
     ) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
-        name = prepared.operation.name
-        executor = self._schema.execution_context_class.build(
-            self._schema._schema,
-            prepared.document.tree,
-            context_value=context,
-            raw_variable_values=dict(prepared.request.variables),
-            operation_name=name.value if name else None,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
-            operation_extensions=None,
-        )
+        executor = self._executor(prepared, context)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         source = create_source_event_stream(executor)
@@ -212,8 +209,19 @@ class Execution:
         return map_source_to_response_event(executor, found, self._one_event)
 
     async def _one_event(self, executor: Executor[Any]) -> Any:
-        result = execute_subscription_event(executor)
-        return await soon(result, self._timeout_s) if isawaitable(result) else result
+        return await soon(_finish(executor, execute_subscription_event(executor)), self._timeout_s)
+
+    def _executor(self, prepared: Prepared, context: Any) -> Executor[Any] | list[GraphQLError]:
+        name = prepared.operation.name
+        return self._schema.execution_context_class.build(
+            self._schema._schema,
+            prepared.document.tree,
+            context_value=context,
+            raw_variable_values=dict(prepared.request.variables),
+            operation_name=name.value if name else None,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
+            operation_extensions=None,
+        )
 
     def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False) -> Prepared:
         """Find out what a request asks for.
@@ -228,7 +236,7 @@ class Execution:
             DocumentRejected: it cannot run.
             Refused: a mutation or subscription where it may not run.
         """
-        document = self.documents.document(request.document)
+        document = self.documents.document(self._listed.text(request))
         operation = document.operation(request.operation_name)
         trace.name(operation)
         _check_kind(operation, read_only=read_only, is_stream=is_stream)
@@ -237,6 +245,7 @@ class Execution:
             operation.variable_definitions or (),
             dict(request.variables),
             max_errors=COERCION_ERRORS_MAX,
+            hide_suggestions=self._hides,
         )
         if isinstance(values, list):
             raise DocumentRejected(BAD_USER_INPUT, values)
@@ -247,8 +256,8 @@ class Execution:
         return prepared
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
-        if self._plans is not None and is_query(prepared.operation):
-            planned = await self._plans.answer(prepared.asked, context.principal)
+        if self.plans is not None and is_query(prepared.operation):
+            planned = await self.plans.answer(prepared.asked, context.principal)
             if planned is not None:
                 return Answer(planned.body, "executed", planned)
         known = self._introspection.answer(prepared)
@@ -268,18 +277,10 @@ class Execution:
         return answer
 
     async def _executed(self, prepared: Prepared, context: Any) -> ExecutionResult:
-        name = prepared.operation.name
-        result = execute(
-            self._schema._schema,
-            prepared.document.tree,
-            context_value=context,
-            variable_values=dict(prepared.request.variables),
-            operation_name=name.value if name else None,
-            executor_class=self._schema.execution_context_class,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
-            operation_extensions=None,
-        )
-        return await result if isawaitable(result) else result
+        executor = self._executor(prepared, context)
+        if isinstance(executor, list):
+            return ExecutionResult(None, executor)
+        return await _finish(executor, executor.execute_operation())
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:
@@ -294,6 +295,21 @@ class Execution:
         facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
         return failed(error, "timeout", request_id, trace)
+
+
+async def _finish(executor: Executor[Any], result: Any) -> ExecutionResult:
+    """Wait for a result, and for the fields that it no longer needs because one beside them failed.
+
+    They are at work all the same: an answer before their end would let a caller have any number at work at once.
+    """
+    try:
+        found: ExecutionResult = await result if isawaitable(result) else result
+        while executor.background_futures:
+            await asyncio.wait(executor.background_futures)
+        return found
+    finally:
+        for left in list(executor.background_futures):
+            left.cancel()
 
 
 def _written(variables: Mapping[str, Any]) -> bytes:

@@ -40,6 +40,7 @@ OUTCOME_STATUS = {"executed": 200, "rejected": 400, "forbidden": 403, "timeout":
 Identify = Callable[[Request], Awaitable[Any]]
 MakeContext = Callable[[Any, str], AbstractAsyncContextManager[Any]]
 Page = Callable[[Request], Response]
+Charge = Callable[[Any, Scope], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class GraphQLEndpoint:
         request_timeout_s: the longest the body may take to arrive.
         page: answers a browser that asks for HTML; None serves no page.
         live: sends answers as a stream to who asks for one; None sends none.
+        charge: counts a request that was read before, or raises Refused(429).
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class GraphQLEndpoint:
         request_timeout_s: float,
         page: Page | None = None,
         live: Live | None = None,
+        charge: Charge | None = None,
     ) -> None:
         self.execution = execution
         self._identify = identify
@@ -96,6 +99,7 @@ class GraphQLEndpoint:
         self._timeout_s = request_timeout_s
         self._page = page
         self._live = live
+        self._charge = charge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -187,6 +191,8 @@ class GraphQLEndpoint:
         return send_all
 
     async def _repeated(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
+        if self._charge is not None:
+            self._charge(principal, scope)
         trace = Trace()
         trace.name(read.prepared.operation)
         return _reply(await self._execute(read.prepared, principal, scope, trace), read)

@@ -45,14 +45,21 @@ class Live:
         execution: answers operations.
         make_context: builds the resolvers' context from the caller and the request id.
         until_void: returns when a caller's token no longer counts.
+        charge: counts an operation of a caller that is not a request of its own, or raises Refused(429).
     """
 
     def __init__(
-        self, execution: Execution, *, make_context: MakeContext, until_void: Callable[[Any], Awaitable[None]]
+        self,
+        execution: Execution,
+        *,
+        make_context: MakeContext,
+        until_void: Callable[[Any], Awaitable[None]],
+        charge: Callable[[Any], None] | None = None,
     ) -> None:
         self.execution = execution
         self.make_context = make_context
         self._until_void = until_void
+        self.charge = charge
         self._stopping = asyncio.Event()
         self._open: Counter[tuple[str, Any]] = Counter()
 

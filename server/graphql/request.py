@@ -19,16 +19,22 @@ VARIABLES_DEPTH_MAX = 20
 VARIABLES_VALUES_MAX = 10_000
 OPERATION_NAME_CHARS_MAX = 256
 NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*\Z")
-PARAMETERS = ("query", "operationName", "variables", "extensions")
+DOCUMENT_ID_CHARS_MAX = 256
+SHA256_HASH = re.compile(r"[0-9a-f]{64}\Z")
+PARAMETERS = ("query", "documentId", "operationName", "variables", "extensions")
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """One operation as the caller sent it: shapes checked, document not yet parsed."""
+    """One operation as the caller sent it: shapes checked, document not yet parsed.
+
+    With a `document_id` the document may be empty: it is one that the operator has listed.
+    """
 
     document: str
     operation_name: str | None
     variables: Mapping[str, Any]
+    document_id: str | None = None
 
 
 def malformed(message: str, hint: str | None = None, **facts: object) -> Refused:
@@ -98,14 +104,34 @@ def read_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
     Raises:
         Refused: 400, one is missing or malformed.
     """
-    document = parameters.get("query")
-    if not isinstance(document, str):
-        raise malformed("query is missing or not a string.", hint='Send {"query": "…"} as JSON.')
-    if not document.strip():
-        raise malformed("query is empty.")
     if not isinstance(parameters.get("extensions"), dict | None):
         raise malformed("extensions is not an object.")
-    return GraphQLRequest(document, _operation_name(parameters), _variables(parameters))
+    document, document_id = parameters.get("query"), _document_id(parameters)
+    if document is None and document_id is not None:
+        document = ""
+    elif not isinstance(document, str):
+        raise malformed("query is missing or not a string.", hint='Send {"query": "…"} as JSON.')
+    elif not document.strip():
+        raise malformed("query is empty.")
+    return GraphQLRequest(document, _operation_name(parameters), _variables(parameters), document_id)
+
+
+def _document_id(parameters: Mapping[str, Any]) -> str | None:
+    """Return the id that names the document, if one does: Apollo's form, or that of GraphQL over HTTP."""
+    id = parameters.get("documentId")
+    if id is not None and not (isinstance(id, str) and 0 < len(id) <= DOCUMENT_ID_CHARS_MAX):
+        raise malformed("documentId is not a short string.")
+    persisted = (parameters.get("extensions") or {}).get("persistedQuery")
+    if persisted is None:
+        return id
+    if not isinstance(persisted, dict) or persisted.get("version") != 1:
+        raise malformed("extensions.persistedQuery is not an object of version 1.")
+    sha = persisted.get("sha256Hash")
+    if not isinstance(sha, str) or not SHA256_HASH.match(sha):
+        raise malformed("extensions.persistedQuery.sha256Hash is not a SHA-256 in hexadecimal digits.")
+    if id not in (None, sha, f"sha256:{sha}"):
+        raise malformed("documentId and extensions.persistedQuery name two documents.")
+    return f"sha256:{sha}"
 
 
 def _operation_name(parameters: Mapping[str, Any]) -> str | None:

@@ -178,6 +178,8 @@ class _Connection:
         try:
             if len(self._operations) > PER_CONNECTION_MAX:
                 raise too_many("subscriptionsPerConnection", PER_CONNECTION_MAX)
+            if self._live.charge is not None:
+                self._live.charge(principal)
             with self._live.place(principal):
                 request = read_parameters(payload)
                 prepared = self._live.execution.prepare(request, read_only=False, trace=trace, is_stream=True)

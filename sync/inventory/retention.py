@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
+from sync.idempotent import forget
 from sync.inventory.asset import Place, compute_assets
 from sync.inventory.directory import CHUNK_ROWS
 from sync.store import Store
@@ -26,7 +27,6 @@ from sync.store.tables import (
     audit_events,
     devices,
     groups,
-    idempotency_keys,
     matches,
     organizations,
     raw,
@@ -225,9 +225,8 @@ def _compute(tx: Connection, clock: Clock, organization_id: int, sites: dict[int
 
 
 def _remove_runs(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
-    """Delete runs with their logs, and the answers that were kept for whoever sends a trigger again."""
-    mine = idempotency_keys.c.organization_id == organization_id, idempotency_keys.c.operation == "triggerTask"
-    tx.execute(delete(idempotency_keys).where(*mine, idempotency_keys.c.result_id.in_(keys)))
+    """Delete runs with their logs, and the answers that were kept for whoever sends a request again."""
+    forget(tx, organization_id, "TaskRun", keys)
     tx.execute(delete(runs).where(runs.c.id.in_(keys)))
 
 

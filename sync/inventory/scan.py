@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -93,6 +93,27 @@ def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host
     placed = [(host, owner or Match(next(fresh), NEW, None)) for host, owner in zip(found, owners, strict=True)]
     _write(tx, now, site, placed)
     return counts + compute_assets(tx, now, site, {match.asset_id for _, match in placed})
+
+
+def mark_silent(tx: Connection, clock: Clock, site: Place, is_scanned: Callable[[str], bool], before: str) -> int:
+    """Write that hosts did not answer, in the caller's transaction, and return how many hosts went silent.
+
+    A host has gone silent if all its addresses were looked at and no scan has found it since.
+
+    Args:
+        tx: an open write transaction.
+        clock: stamps the rows.
+        site: whose records.
+        is_scanned: tells whether an address was looked at, now and without an answer from its host.
+        before: when the scan began; what was seen since then is alive.
+    """
+    mine = (scan_records.c.site_id == site.site_id, scan_records.c.alive, scan_records.c.last_seen < before)
+    rows = tx.execute(select(scan_records.c.id, scan_records.c.asset_id, scan_records.c.addresses).where(*mine)).all()
+    silent = [row for row in rows if row.addresses and all(is_scanned(address) for address in row.addresses)]
+    now = timestamp(clock.now())
+    update_rows(tx, scan_records, [{"id": row.id, "alive": False, "updated_at": now} for row in silent])
+    compute_assets(tx, now, site, {row.asset_id for row in silent})
+    return len(silent)
 
 
 def merge(records: Iterable[Host]) -> list[dict[str, Any]]:

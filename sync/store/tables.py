@@ -31,10 +31,15 @@ from sync.store.callers import tokens as tokens
 from sync.store.column import Json, Key, Time, graph, refers
 from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
+from sync.store.places import scan_marks as scan_marks
+from sync.store.places import sites as sites
 from sync.store.records import asset_keys as asset_keys
 from sync.store.records import kept_apart as kept_apart
 from sync.store.records import matches as matches
 from sync.store.records import scan_records as scan_records
+from sync.store.work import run_log as run_log
+from sync.store.work import runs as runs
+from sync.store.work import tasks as tasks
 
 organizations = entity(
     "organizations",
@@ -48,16 +53,7 @@ organizations = entity(
     *stamps(),
 )
 
-sites = entity(
-    "sites",
-    refers("organization_id", "organizations"),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    *stamps(),
-    UniqueConstraint("organization_id", "name"),
-)
-
-# --- credentials and tasks ---------------------------------------------------------------------------------------
+# --- credentials -------------------------------------------------------------------------------------------------
 
 credentials = entity(
     "credentials",
@@ -97,65 +93,6 @@ credential_access = Table(
     Column("credential_id", Key, ForeignKey("credentials.id", ondelete="CASCADE"), nullable=False),
     Column("organization_id", Key, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
     PrimaryKeyConstraint("credential_id", "organization_id"),
-)
-
-tasks = entity(
-    "tasks",
-    refers("organization_id", "organizations"),
-    refers("site_id", "sites"),
-    refers("credential_id", "credentials", nullable=True),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    Column("kind", Text, nullable=False),
-    Column("exclude_unknown", Boolean, nullable=False),
-    Column("include_inactive", Boolean, nullable=False),
-    Column("schedule", Json),
-    Column("next_run_at", Time),
-    Column("paused", Boolean, nullable=False),
-    Column("hidden", Boolean, nullable=False),
-    Column("created_by", Text),
-    *stamps(),
-    Index(None, "organization_id", "name"),
-    Index(None, "next_run_at"),
-)
-
-runs = entity(
-    "runs",
-    refers("organization_id", "organizations"),
-    refers("task_id", "tasks"),
-    Column("status", Text, nullable=False),
-    Column("phase", Text),
-    Column("trigger", Text, nullable=False),
-    Column("triggered_by", Text),
-    Column("attempt", Integer, nullable=False),
-    # Who may write for this run; a worker whose token is no longer here has lost its claim.
-    Column("owner", Text),
-    # Set while the run is put off: not to be taken up sooner.
-    Column("not_before", Time),
-    Column("started_at", Time),
-    Column("finished_at", Time),
-    # {kind: {rows, of, confirmed}}: sweeps that were held, and what an administrator has let pass.
-    Column("removals", Json),
-    # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, ..., streams}, [{code, message, ...}]
-    Column("progress", Json, nullable=False),
-    Column("counts", Json, nullable=False),
-    Column("requests", Json, nullable=False),
-    Column("errors", Json, nullable=False),
-    *stamps(),
-    Index(None, "organization_id", "created_at"),
-    Index(None, "task_id", "created_at"),
-    Index(None, "status"),
-)
-
-run_log = entity(
-    "run_log",
-    refers("run_id", "runs", ondelete="CASCADE"),
-    Column("at", Time, nullable=False),
-    Column("level", Text, nullable=False),
-    Column("code", Text),
-    Column("message", Text, nullable=False),
-    Column("facts", Json),
-    Index(None, "run_id", "at"),
 )
 
 # --- a directory and its objects ---------------------------------------------------------------------------------

@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.credentials import open_sign_in, usable_credential
 from sync.entra.client import GraphClient
-from sync.entra.cloud import Cloud, Endpoints, endpoints
+from sync.entra.cloud import Cloud, endpoints
 from sync.entra.count import count
-from sync.entra.limiter import Limiters
 from sync.entra.probe import device_relations
 from sync.entra.retry import put_off_s
 from sync.entra.stream import Complete, Page, is_dead_end, pages, prefetched
@@ -38,13 +37,13 @@ from sync.errors import (
     Throttled,
 )
 from sync.inventory.apply import Applied, apply_page
-from sync.inventory.directory import Cursor, Directory, open_directory, save_cursor
+from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, KINDS, Kind
-from sync.inventory.link import LinkOptions, link_devices
+from sync.inventory.link import UNKNOWN, LinkOptions, link_devices
 from sync.inventory.relink import relink_devices
 from sync.inventory.sweep import sweep
-from sync.store import AnyRow, Store
-from sync.store.tables import credentials, directories, tasks
+from sync.store import AnyRow
+from sync.store.tables import credentials, devices, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
@@ -52,12 +51,10 @@ from sync.tasks.progress import Progress, advance, begin
 from sync.tasks.run import Counts, Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.tasks.stop import unless_stopping
-from sync.vault import Vault
+from sync.tasks.workplace import Workplace
 
 T = TypeVar("T")
 RESTARTS_MAX = 5
-
-Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 
 
 @asynccontextmanager
@@ -72,18 +69,13 @@ async def connect(sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
         tokens.close()
 
 
-@dataclass(frozen=True)
-class Workplace:
-    """What a run works with."""
-
-    store: Store
-    clock: Clock
-    vault: Vault
-    custom: Endpoints | None
-    connect: Connect
-    limiters: Limiters
-    # Set when the process is about to stop: a run ends after the page in hand.
-    stopping: asyncio.Event
+async def directory_of_task(tx: AsyncConnection, task_id: int) -> Hashable:
+    """Name the directory that a task writes: two runs must not do so at once."""
+    statement = select(tasks.c.site_id, credentials.c.cloud, credentials.c.tenant_id).outerjoin(
+        credentials, credentials.c.id == tasks.c.credential_id
+    )
+    row = (await tx.execute(statement.where(tasks.c.id == task_id))).first()
+    return tuple(row) if row else None
 
 
 async def run_connector(place: Workplace, run: Run) -> RunStatus:
@@ -94,16 +86,7 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
         ClaimLost: another worker has taken it up.
     """
     try:
-        task, credential, directory = await _prepare(place, run)
-        sign_in = open_sign_in(credential, place.vault, place.custom)
-        async with AsyncExitStack() as stack:
-            entering = stack.enter_async_context(place.connect(sign_in, place.clock))
-            client = await unless_stopping(place.stopping, entering)
-            client.limiter = place.limiters.of(sign_in.endpoints.graph, sign_in.tenant_id, sign_in.client_id)
-            run.client = client
-            await _note_use(place, credential.id)
-            await run.enter(place.store, RunPhase.CONNECTED, "Signed in.")
-            status = await _Connector(place, run, client, task, credential, directory).read()
+        status = await read_directory(place, run)
     except (Interrupted, ClaimLost):
         raise
     except RollcallError as error:
@@ -114,6 +97,34 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
         status = RunStatus.FAILED
     await run.finish(place.store, status)
     return status
+
+
+async def read_directory(place: Workplace, run: Run, *, with_unknown: bool = False) -> RunStatus:
+    """Sign in and read the directory of the run's task; return how that ended, and leave the run as it is.
+
+    Args:
+        place: what it works with.
+        run: told of progress, counts and the errors of streams.
+        with_unknown: link devices again that no asset had matched, whether or not they have changed.
+
+    Raises:
+        Interrupted, ClaimLost: as `run_connector`.
+        RollcallError: nothing could be read, or Graph asked for a long wait.
+    """
+    task, credential, directory = await _prepare(place, run)
+    sign_in = open_sign_in(credential, place.vault, place.custom)
+    async with AsyncExitStack() as stack:
+        connected = stack.enter_async_context(place.connect(sign_in, place.clock))
+        client = await unless_stopping(place.stopping, connected)
+        client.limiter = place.limiters.of(sign_in.endpoints.graph, sign_in.tenant_id, sign_in.client_id)
+        run.client = client
+        await _note_use(place, credential.id)
+        await run.enter(place.store, RunPhase.CONNECTED, "Signed in.")
+        connector = _Connector(place, run, client, task, credential, directory)
+        status = await connector.read()
+        if with_unknown:
+            await connector.link_unknown()
+        return status
 
 
 async def _prepare(place: Workplace, run: Run) -> tuple[AnyRow, AnyRow, Directory]:
@@ -174,6 +185,22 @@ class _Connector:
         if _End.FAILED not in ends:
             return RunStatus.SUCCEEDED
         return RunStatus.PARTIAL if _End.GOOD in ends else RunStatus.FAILED
+
+    async def link_unknown(self) -> None:
+        """Link devices that were left out as unknown: an asset may have come since that matches them."""
+        mine = (devices.c.directory_id == self.directory.id, devices.c.skipped == UNKNOWN)
+        async with self.store.read() as tx:
+            keys = list(await tx.scalars(select(devices.c.id).where(*mine).order_by(devices.c.id)))
+        for part in chunks(keys):
+            self.run.counts = await self.store.transact(partial(self._link_again, part))
+
+    def _link_again(self, keys: Sequence[int], tx: Connection) -> Counts:
+        linked = link_devices(tx, self.clock, self.directory, self.options, keys)
+        # Those that are still unknown were counted when they came.
+        del linked["skippedUnknown"]
+        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
+        self.run.save(tx, counts=counts)
+        return counts
 
     async def _read_kind(self, kind: Kind) -> list[_End]:
         """Read a kind's stream and then, where delta lacks them, its relations."""

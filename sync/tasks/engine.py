@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -17,8 +17,9 @@ from sqlalchemy import select
 from sync.clock import Clock
 from sync.errors import Interrupted, StoreError
 from sync.store import Store
-from sync.store.tables import credentials, runs, tasks
-from sync.tasks.state import ACTIVE, RunStatus
+from sync.store.tables import runs, tasks
+from sync.tasks.runner import RUNNERS
+from sync.tasks.state import ACTIVE, RunStatus, TaskKind
 from sync.tasks.stop import unless_stopping
 
 STORE_TRIES = 40
@@ -26,7 +27,8 @@ STORE_TRIES = 40
 STORE_INTERVAL_S = 15.0
 _log = logging.getLogger("rollcall.run")
 
-Execute = Callable[[int], Awaitable[None]]
+# Executes a run until it ends or the event is set.
+Execute = Callable[[int, asyncio.Event], Awaitable[None]]
 
 
 class Engine(Protocol):
@@ -37,6 +39,9 @@ class Engine(Protocol):
 
     def wake(self, run_id: int) -> None:
         """Tell of a run that was queued by a transaction that has committed."""
+
+    def halt(self, run_id: int) -> None:
+        """Tell of a run that a person stopped, by a transaction that has committed: it finishes the page in hand."""
 
     async def stop(self) -> None:
         """Claim nothing new, let each run finish the page in hand, and return."""
@@ -51,7 +56,9 @@ class EmbeddedEngine:
         self._execute = execute
         self._stopping = stopping
         self._running: set[asyncio.Task[None]] = set()
-        self._lanes: dict[object, asyncio.Lock] = {}
+        self._lanes: dict[Hashable, asyncio.Lock] = {}
+        # What tells each run that is here to stop, alone or with the process.
+        self._halts: dict[int, asyncio.Event] = {}
 
     async def start(self) -> None:
         """Take up the runs that are queued, or that an earlier process left unfinished."""
@@ -66,9 +73,16 @@ class EmbeddedEngine:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
+    def halt(self, run_id: int) -> None:
+        """Tell of a run that a person stopped, by a transaction that has committed: it finishes the page in hand."""
+        if (halt := self._halts.get(run_id)) is not None:
+            halt.set()
+
     async def stop(self) -> None:
         """Claim nothing new, let each run finish the page in hand, and return."""
         self._stopping.set()
+        for halt in self._halts.values():
+            halt.set()
         if self._running:
             await asyncio.wait(self._running)
 
@@ -79,32 +93,37 @@ class EmbeddedEngine:
 
     async def _take(self, run_id: int) -> None:
         """Attend to a run; when the database fails, wait for it and take the run up again where it is then."""
-        for _ in range(STORE_TRIES):
-            try:
-                return await self._attend(run_id)
-            except StoreError as error:
-                _log.warning("run %d waits for the database: %s", run_id, error.message)
-            await self._sleep(STORE_INTERVAL_S)
-        _log.error("run %d stays as it is; it is taken up at the next start", run_id)
+        halt = self._halts[run_id] = asyncio.Event()
+        try:
+            for _ in range(STORE_TRIES):
+                try:
+                    return await self._attend(run_id, halt)
+                except StoreError as error:
+                    _log.warning("run %d waits for the database: %s", run_id, error.message)
+                await self._sleep(STORE_INTERVAL_S, self._stopping)
+            _log.error("run %d stays as it is; it is taken up at the next start", run_id)
+        finally:
+            if self._halts.get(run_id) is halt:
+                del self._halts[run_id]
 
-    async def _attend(self, run_id: int) -> None:
+    async def _attend(self, run_id: int, halt: asyncio.Event) -> None:
         """Execute a run when its time has come, and again as often as it is put off."""
         wait_s = await self._wait_s(run_id)
         while True:
             if wait_s > 0:
                 # Outside the lane: a run that waits for its time is in nobody's way.
-                await self._sleep(wait_s)
+                await self._sleep(wait_s, halt)
             async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
                 if self._stopping.is_set():
                     return
-                await self._execute(run_id)
+                await self._execute(run_id, halt)
             wait_s = await self._wait_s(run_id)
             if wait_s <= 0:
                 return
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
         with suppress(Interrupted):
-            await unless_stopping(self._stopping, self._clock.sleep(seconds))
+            await unless_stopping(stopping, self._clock.sleep(seconds))
 
     async def _wait_s(self, run_id: int) -> float:
         """Return how long a run is put off; 0 when it is not."""
@@ -113,13 +132,9 @@ class EmbeddedEngine:
             not_before = await tx.scalar(select(runs.c.not_before).where(*mine))
         return (datetime.fromisoformat(not_before) - self._clock.now()).total_seconds() if not_before else 0
 
-    async def _lane(self, run_id: int) -> object:
-        """Name what two runs must not do at once: write the same directory."""
-        statement = (
-            select(tasks.c.site_id, credentials.c.cloud, credentials.c.tenant_id)
-            .join_from(runs, tasks, tasks.c.id == runs.c.task_id)
-            .outerjoin(credentials, credentials.c.id == tasks.c.credential_id)
-        )
+    async def _lane(self, run_id: int) -> Hashable:
+        """Name what two runs must not do at once, such as write the same directory."""
+        kinds = select(tasks.c.kind, tasks.c.id).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
         async with self._store.read() as tx:
-            row = (await tx.execute(statement.where(runs.c.id == run_id))).first()
-        return tuple(row) if row else run_id
+            row = (await tx.execute(kinds.where(runs.c.id == run_id))).first()
+            return (row.kind, await RUNNERS[TaskKind(row.kind)].lane(tx, row.id)) if row else run_id

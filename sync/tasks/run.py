@@ -17,10 +17,10 @@ from sync.entra.client import GraphClient, RequestStats
 from sync.errors import ClaimLost, NotFound, RemovalHeld, RollcallError
 from sync.events import RUN, note
 from sync.store import Store
-from sync.store.tables import runs
+from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
 from sync.tasks.progress import Progress
-from sync.tasks.state import RunPhase, RunStatus, check_move
+from sync.tasks.state import RunPhase, RunStatus, TaskKind, check_move
 
 Counts = dict[str, Counter[str]]
 Numbers = dict[str, float]
@@ -35,6 +35,9 @@ class Run:
     def __init__(self, run_id: int, owner: str, row: Mapping[str, Any], clock: Clock) -> None:
         self.id = run_id
         self.task_id: int = row["task_id"]
+        self.kind = TaskKind(row["kind"])
+        # A person stopped it while nobody was at work on it.
+        self.is_stopped = row["stop_asked_at"] is not None
         self._owner = owner
         self._clock = clock
         self._status = RunStatus.RUNNING
@@ -57,11 +60,12 @@ class Run:
         """
         owner, now = secrets.token_hex(16), timestamp(clock.now())
         async with store.write() as tx:
-            row = (await tx.execute(select(runs).where(runs.c.id == run_id))).mappings().first()
+            found = select(runs, tasks.c.kind).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
+            row = (await tx.execute(found.where(runs.c.id == run_id))).mappings().first()
             if row is None:
                 raise NotFound("There is no such run.")
             check_move(RunStatus(row["status"]), RunStatus.RUNNING)
-            values = {
+            values: dict[str, Any] = {
                 "status": RunStatus.RUNNING,
                 "phase": RunPhase.CONNECTING,
                 "owner": owner,
@@ -151,6 +155,15 @@ class Run:
         until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
         text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
         await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
+
+    async def interrupt(self, store: Store) -> RunStatus:
+        """Leave off where the run is: for good if a person stopped it, else until the next start."""
+        asked = select(runs.c.stop_asked_at).where(runs.c.id == self.id)
+        async with store.read() as tx:
+            is_stopped = await tx.scalar(asked) is not None
+        if is_stopped:
+            await self.finish(store, RunStatus.STOPPED)
+        return self._status
 
     async def finish(self, store: Store, status: RunStatus) -> None:
         """End the run, or let it wait for an administrator; it is not taken up again by itself."""

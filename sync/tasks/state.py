@@ -64,6 +64,8 @@ MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.STOPPED: frozenset(),
 }
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
+# Ended, but not as it should have: another run may be asked to finish the work.
+RETRYABLE = (RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.STOPPED)
 
 
 def check_move(before: RunStatus, after: RunStatus) -> None:

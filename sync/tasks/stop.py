@@ -19,9 +19,11 @@ async def unless_stopping(stopping: asyncio.Event, answer: Awaitable[T]) -> T:
     """
     asked, stopped = asyncio.ensure_future(answer), asyncio.ensure_future(stopping.wait())
     try:
-        await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if asked.done():
-            return asked.result()
+        # Not begun at all once it is known: an answer that takes no time would come first every time.
+        if not stopping.is_set():
+            await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
         raise Interrupted
     finally:
         stopped.cancel()

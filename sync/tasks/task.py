@@ -1,23 +1,27 @@
-"""Tasks: what to do, where, with which credential; created once, triggered as often as one likes."""
+"""Tasks: what to do, where, with which credential, and when; created once, changed, paused, hidden, deleted."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
 
-import orjson
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.credentials import usable_credential
 from sync.errors import BadInput, Conflict, NotFound
+from sync.events import RUN, note
+from sync.idempotent import Idempotent, forget
 from sync.organizations import check_name, check_text
-from sync.store.tables import idempotency_keys, runs, sites, tasks
-from sync.tasks.log import Level, write_log
-from sync.tasks.state import ACTIVE, RunStatus, TaskKind, Trigger, check_move
-
-IDEMPOTENCY_KEY_CHARS_MAX = 200
+from sync.scan.options import ScanOptions, check_options
+from sync.store import AnyRow
+from sync.store.tables import runs, sites, tasks
+from sync.tasks.queue import active_run
+from sync.tasks.schedule import Schedule, next_time, schedule_of, settled
+from sync.tasks.state import TaskKind
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,21 @@ class NewConnector:
     description: str | None = None
     exclude_unknown: bool = False
     include_inactive: bool = False
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True)
+class NewScan:
+    """A scan task as a person enters it; credential and device options are those of its Azure AD probe."""
+
+    name: str
+    site_id: int
+    options: ScanOptions
+    credential_id: int | None = None
+    description: str | None = None
+    exclude_unknown: bool = False
+    include_inactive: bool = False
+    schedule: Schedule | None = None
 
 
 async def create_connector(
@@ -45,10 +64,10 @@ async def create_connector(
 
     Raises:
         NotFound: the site or the credential is not one of the organization's.
-        BadInput: a field is malformed.
+        BadInput: a field is malformed, or the schedule never comes due.
         Conflict: the idempotency key was used with another input.
     """
-    request = _Idempotent(organization_id, "createTask", idempotency_key, asdict(new))
+    request = Idempotent(organization_id, "createTask", idempotency_key, asdict(new))
     if (known := await request.result(tx)) is not None:
         return known
     site = await tx.scalar(
@@ -57,6 +76,52 @@ async def create_connector(
     if site is None:
         raise NotFound("There is no such site.", path="site")
     await usable_credential(tx, organization_id, new.credential_id)
+    task_id = await _insert(tx, clock, organization_id, new, created_by, kind=TaskKind.CONNECTOR)
+    await request.remember(tx, clock, task_id)
+    return task_id
+
+
+async def create_scan(
+    tx: AsyncConnection,
+    clock: Clock,
+    *,
+    organization_id: int,
+    new: NewScan,
+    created_by: str,
+    idempotency_key: str | None = None,
+) -> int:
+    """Create a scan task and return its key; with a known idempotency key, return the task made then.
+
+    Raises:
+        NotFound: the site or the credential is not one of the organization's.
+        BadInput: a field is malformed, there is too much to scan, or it is outside the site's scope; or the
+            schedule never comes due.
+        Conflict: the idempotency key was used with another input.
+    """
+    request = Idempotent(organization_id, "createTask", idempotency_key, asdict(new))
+    if (known := await request.result(tx)) is not None:
+        return known
+    mine = (sites.c.id == new.site_id, sites.c.organization_id == organization_id)
+    site = (await tx.execute(select(sites.c.scope).where(*mine))).first()
+    if site is None:
+        raise NotFound("There is no such site.", path="site")
+    check_options(new.options, site.scope)
+    if new.credential_id is not None:
+        await usable_credential(tx, organization_id, new.credential_id)
+    scan = new.options.dump()
+    task_id = await _insert(tx, clock, organization_id, new, created_by, kind=TaskKind.SCAN, scan=scan)
+    await request.remember(tx, clock, task_id)
+    return task_id
+
+
+async def _insert(
+    tx: AsyncConnection,
+    clock: Clock,
+    organization_id: int,
+    new: NewConnector | NewScan,
+    created_by: str,
+    **more: object,
+) -> int:
     now = timestamp(clock.now())
     statement = insert(tasks).values(
         organization_id=organization_id,
@@ -64,7 +129,6 @@ async def create_connector(
         credential_id=new.credential_id,
         name=check_name(new.name),
         description=check_text(new.description, "description"),
-        kind=TaskKind.CONNECTOR,
         exclude_unknown=new.exclude_unknown,
         include_inactive=new.include_inactive,
         paused=False,
@@ -72,119 +136,152 @@ async def create_connector(
         created_by=created_by,
         created_at=now,
         updated_at=now,
+        **more,
     )
     task_id = int((await tx.execute(statement.returning(tasks.c.id))).scalar_one())
-    await request.remember(tx, task_id, now)
+    if new.schedule:
+        await set_schedule(tx, clock, task_id, new.schedule)
     return task_id
 
 
-async def trigger_task(
+async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule: Schedule | None) -> None:
+    """Give a task a schedule, or take it away; the ticker is told after the transaction has committed.
+
+    Raises:
+        BadInput: a value of it cannot be used, or it never comes due; `path` begins with `schedule`.
+    """
+    now = clock.now()
+    values: dict[str, Any] = {"schedule": None, "next_run_at": None}
+    if schedule is not None:
+        schedule = _usable(schedule, clock)
+        # A millisecond back: a time that is now, as far as it can be stored, is still to come.
+        due = next_time(schedule, task_id, now - timedelta(milliseconds=1))
+        if due is None:
+            raise BadInput("The schedule never comes due: all its times are over.", path="schedule")
+        paused = await tx.scalar(select(tasks.c.paused).where(tasks.c.id == task_id))
+        values = {"schedule": schedule.stored(), "next_run_at": None if paused else timestamp(due)}
+    await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values | {"updated_at": timestamp(now)}))
+
+
+def _usable(schedule: Schedule, clock: Clock) -> Schedule:
+    try:
+        return settled(schedule, clock.now())
+    except BadInput as error:
+        error.facts["path"] = f"schedule.{error.facts['path']}"
+        raise
+
+
+async def update_task(
     tx: AsyncConnection,
     clock: Clock,
     *,
     organization_id: int,
     task_id: int,
-    triggered_by: str,
-    idempotency_key: str | None = None,
+    changes: Mapping[str, Any],
+    kind: TaskKind | None = None,
 ) -> int:
-    """Queue a run of a task and return its key; the engine is told after the transaction has committed.
+    """Change a task and return its key; a run that is active goes on as it began.
+
+    Args:
+        changes: column → value, of the name, the description and what `NewConnector` has; `schedule` is a Schedule or
+            None, `scan` holds what changes of its `ScanOptions`. What is missing stays as it is.
+        kind: what the task must be for these changes; None fits every task.
+
+    Raises:
+        NotFound: there is no such task or credential in the organization.
+        BadInput: a value cannot be used, or is none of this kind of task.
+    """
+    task = await _task(tx, organization_id, task_id)
+    if kind is not None and task.kind != kind:
+        raise BadInput(f"The task is a {task.kind}; it cannot become a {kind}.", path=kind.lower())
+    values = {name: value for name, value in changes.items() if name not in ("schedule", "scan")}
+    if "name" in values:
+        values["name"] = check_name(values["name"])
+    if "description" in values:
+        values["description"] = check_text(values["description"], "description")
+    if "credential_id" in values:
+        await usable_credential(tx, organization_id, values["credential_id"])
+    if changes.get("scan") and task.scan is not None:
+        values["scan"] = await _rescanned(tx, task, changes["scan"], values.get("credential_id", task.credential_id))
+    values["updated_at"] = timestamp(clock.now())
+    await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+    if "schedule" in changes:
+        await set_schedule(tx, clock, task_id, changes["schedule"])
+    return task_id
+
+
+async def _rescanned(
+    tx: AsyncConnection, task: AnyRow, changes: Mapping[str, Any], credential_id: int | None
+) -> dict[str, Any]:
+    """Return the options of a scan task with changes, checked like those of a new one."""
+    options = replace(ScanOptions.load(task.scan), **changes)
+    check_options(options, await tx.scalar(select(sites.c.scope).where(sites.c.id == task.site_id)))
+    if options.azure_ad and credential_id is None:
+        raise BadInput("The Azure AD probe needs a credential.", hint="Name one beside it.")
+    return options.dump()
+
+
+async def delete_task(tx: AsyncConnection, *, organization_id: int, task_id: int) -> int:
+    """Delete a task with its runs and their logs and return its key; what they wrote into the inventory stays.
 
     Raises:
         NotFound: there is no such task in the organization.
-        Conflict: a run of it is active, or the idempotency key was used for another task.
+        Conflict: a run of it is active.
     """
-    request = _Idempotent(organization_id, "triggerTask", idempotency_key, {"task": task_id})
-    if (known := await request.result(tx)) is not None:
-        return known
-    found = select(tasks.c.id).where(tasks.c.id == task_id, tasks.c.organization_id == organization_id)
-    if await tx.scalar(found) is None:
-        raise NotFound("There is no such task.", path="task")
-    active = await tx.scalar(select(runs.c.id).where(runs.c.task_id == task_id, runs.c.status.in_(ACTIVE)).limit(1))
-    if active is not None:
-        raise Conflict("A run of this task is active.", hint="Wait for it to end, or stop it.", path="task")
-    await _supersede(tx, clock, task_id)
-    now = timestamp(clock.now())
-    statement = insert(runs).values(
-        organization_id=organization_id,
-        task_id=task_id,
-        status=RunStatus.QUEUED,
-        trigger=Trigger.MANUAL,
-        triggered_by=triggered_by,
-        attempt=1,
-        progress={},
-        counts={},
-        requests={},
-        errors=[],
-        created_at=now,
-        updated_at=now,
-    )
-    run_id = int((await tx.execute(statement.returning(runs.c.id))).scalar_one())
-    await request.remember(tx, run_id, now)
-    return run_id
+    await _task(tx, organization_id, task_id)
+    if await active_run(tx, task_id) is not None:
+        raise Conflict("A run of this task is active.", hint="Stop it first, or wait for it to end.", path="task")
+    mine = select(runs.c.id).where(runs.c.task_id == task_id)
+    for run_id in (await tx.scalars(mine)).all():
+        await tx.run_sync(note, RUN, run_id)
+    await tx.run_sync(forget, organization_id, "TaskRun", mine)
+    await tx.run_sync(forget, organization_id, "Task", select(tasks.c.id).where(tasks.c.id == task_id))
+    await tx.execute(delete(runs).where(runs.c.task_id == task_id))
+    await tx.execute(delete(tasks).where(tasks.c.id == task_id))
+    return task_id
 
 
-async def _supersede(tx: AsyncConnection, clock: Clock, task_id: int) -> None:
-    """Stop a run that waits for confirmation: the new one finds out anew what there is to confirm."""
-    waits = select(runs.c.id).where(runs.c.task_id == task_id, runs.c.status == RunStatus.NEEDS_CONFIRMATION)
-    now = timestamp(clock.now())
-    for run_id in (await tx.scalars(waits)).all():
-        check_move(RunStatus.NEEDS_CONFIRMATION, RunStatus.STOPPED)
-        values = {"status": RunStatus.STOPPED, "finished_at": now, "updated_at": now}
-        await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
-        await tx.run_sync(write_log, clock, run_id, Level.INFO, "A newer run of the task takes its place.")
-
-
-async def confirm_removal(
-    tx: AsyncConnection, clock: Clock, *, organization_id: int, run_id: int, confirmed_by: str
-) -> None:
-    """Let a run that waits for it remove what it told of, and queue it again; the engine is told after the commit.
-
-    What the run would remove beyond that has to be confirmed again.
+async def hide_task(tx: AsyncConnection, clock: Clock, *, organization_id: int, task_id: int, hidden: bool) -> int:
+    """Mark a task as one for no everyday list, or take the mark away, and return its key; it runs as before.
 
     Raises:
-        NotFound: there is no such run in the organization.
-        Conflict: the run does not wait for a confirmation.
+        NotFound: there is no such task in the organization.
     """
-    mine = (runs.c.id == run_id, runs.c.organization_id == organization_id)
-    row = (await tx.execute(select(runs.c.status, runs.c.removals).where(*mine))).first()
-    if row is None:
-        raise NotFound("There is no such run.", path="run")
-    if row.status != RunStatus.NEEDS_CONFIRMATION:
-        raise Conflict("The run does not wait for a confirmation.", hint="See its status and errors.", path="run")
-    check_move(RunStatus(row.status), RunStatus.QUEUED)
-    removals = {kind: {**held, "confirmed": True} for kind, held in (row.removals or {}).items()}
-    values = {"status": RunStatus.QUEUED, "removals": removals, "updated_at": timestamp(clock.now())}
-    await tx.execute(update(runs).where(*mine).values(values))
-    told = ", ".join(f"{held['rows']:,} of {held['of']:,} {kind}" for kind, held in sorted(removals.items()))
-    await tx.run_sync(write_log, clock, run_id, Level.WARNING, f"{confirmed_by} confirmed the removal of {told}.")
+    await _task(tx, organization_id, task_id)
+    values = {"hidden": hidden, "updated_at": timestamp(clock.now())}
+    await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+    return task_id
 
 
-class _Idempotent:
-    """One request that may be sent again: the same key and input give the first answer."""
+async def pause_task(tx: AsyncConnection, clock: Clock, *, organization_id: int, task_id: int, paused: bool) -> int:
+    """Suspend a task's schedule, or let it go on, and return the task's key; see `set_paused`.
 
-    def __init__(self, organization_id: int, operation: str, key: str | None, payload: object) -> None:
-        if key is not None and not (0 < len(key) <= IDEMPOTENCY_KEY_CHARS_MAX and key.isprintable()):
-            raise BadInput(
-                f"An idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable characters.", path="idempotencyKey"
-            )
-        self._place = {"organization_id": organization_id, "operation": operation, "key": key}
-        self._hash = hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).digest()
+    Raises:
+        NotFound: there is no such task in the organization.
+    """
+    await _task(tx, organization_id, task_id)
+    await set_paused(tx, clock, [task_id], paused)
+    return task_id
 
-    async def result(self, tx: AsyncConnection) -> int | None:
-        table = idempotency_keys
-        if self._place["key"] is None:
-            return None
-        statement = select(table.c.input_hash, table.c.result_id)
-        row = (
-            await tx.execute(statement.where(*(table.c[name] == value for name, value in self._place.items())))
-        ).first()
-        if row is None:
-            return None
-        if row.input_hash != self._hash:
-            raise Conflict("This idempotency key was used with another input.", path="idempotencyKey")
-        return int(row.result_id)
 
-    async def remember(self, tx: AsyncConnection, result_id: int, now: str) -> None:
-        if self._place["key"] is not None:
-            values = {**self._place, "input_hash": self._hash, "result_id": result_id, "created_at": now}
-            await tx.execute(insert(idempotency_keys).values(values))
+async def set_paused(tx: AsyncConnection, clock: Clock, keys: Sequence[int], paused: bool) -> list[int]:
+    """Suspend the schedules of tasks, or let them go on, and return the keys of those that were not so yet.
+
+    Times that pass meanwhile are not made up for. A run that is active goes on; a trigger works as before.
+    """
+    now = clock.now()
+    found = select(tasks.c.id, tasks.c.schedule).where(tasks.c.id.in_(keys), tasks.c.paused.is_not(paused))
+    changed = (await tx.execute(found.order_by(tasks.c.id))).all()
+    for key, stored in changed:
+        due = next_time(schedule_of(stored), key, now) if stored and not paused else None
+        values = {"paused": paused, "next_run_at": due and timestamp(due), "updated_at": timestamp(now)}
+        await tx.execute(update(tasks).where(tasks.c.id == key).values(values))
+    return [key for key, _ in changed]
+
+
+async def _task(tx: AsyncConnection, organization_id: int, task_id: int) -> AnyRow:
+    mine = tasks.c.id == task_id, tasks.c.organization_id == organization_id
+    task = (await tx.execute(select(tasks).where(*mine))).first()
+    if task is None:
+        raise NotFound("There is no such task.", path="task")
+    return task

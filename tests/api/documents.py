@@ -128,7 +128,9 @@ class Documents:
         if "where" in field.args and self._often(0.3):
             given.append(f"where: {self._where(named.removesuffix('Connection'))}")
         if "search" in field.args and self._often(0.2):
-            given.append(f"search: {self._chance.choice(SEARCHES)}")
+            # An entry of a log has no such keyword.
+            known = SEARCHES[:-1] if named == "TaskRunLogEntryConnection" else SEARCHES
+            given.append(f"search: {self._chance.choice(known)}")
         if "transitive" in field.args and self._often(0.3):
             given.append("transitive: $yes")
         if "orderBy" in field.args and self._often(0.5):

@@ -38,7 +38,7 @@ KEYS = {
     "Group": {"site": ("Site", "site_id")},
     "Asset": {"site": ("Site", "site_id"), "organization": ("Organization", "organization_id")},
     "Task": {"site": ("Site", "site_id"), "credential": ("Credential", "credential_id")},
-    "TaskRun": {"task": ("Task", "task_id")},
+    "TaskRun": {"task": ("Task", "task_id"), "retry_of": ("TaskRun", "retry_of_id")},
     "Site": {"organization": ("Organization", "organization_id")},
     "Credential": {"organization": ("Organization", "organization_id")},
 }

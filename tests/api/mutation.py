@@ -13,19 +13,36 @@ from tests.api.caller import Caller
 from tests.api.world import World
 
 ERRORS = "errors { code message path hint }"
+TASK = (
+    "id name description kind status excludeUnknown includeInactive createdBy site { id } "
+    "credential { id } scan { targets excludes ports rate scanner probes { azureAd { enabled excludeUnknown "
+    "includeInactive } } } nextRunAt schedule { kind moment everyHours at days day cron zone start end jitterSeconds "
+    "graceSeconds }"
+)
 # Mutation → what of its result is read back.
 FIELDS = {
     "createOrganization": "organization { id name sites { totalCount } }",
-    "createSite": "site { id name description organization { id } }",
+    "createSite": "site { id name description scope organization { id } }",
+    "updateSite": "site { id name description scope }",
+    "importScan": "site { id } counts { inventory created merged updated silent }",
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "
     "isGlobal secretSetAt secretExpiresAt lastUsedAt createdBy organization { id } }",
-    "createTask": "task { id name description kind status excludeUnknown includeInactive createdBy site { id } "
-    "credential { id } }",
+    "createTask": f"task {{ {TASK} }}",
+    "updateTask": f"task {{ {TASK} }}",
+    "deleteTask": "deletedId",
+    "pauseTask": "task { id status paused nextRunAt nextRuns }",
+    "resumeTask": "task { id status paused nextRunAt nextRuns }",
+    "hideTask": "task { id hidden }",
+    "pauseTasks": "count",
+    "resumeTasks": "count",
     "updateRetention": "organization { id retention { staleAssets offlineAssets sourceAttributes runs tombstones } }",
     "mergeAssets": "asset { id name names tags comment criticality matches { source key value } azureAd { id } }",
     "splitAsset": "newAsset { id names matches { source key value } } asset { id names azureAd { id } scan { id } }",
     "triggerTask": "run { id status trigger triggeredBy attempt task { id } }",
+    "stopRun": "run { id status stopAskedAt finishedAt task { id } }",
+    "stopRuns": "count",
+    "retryRun": "run { id status trigger triggeredBy task { id } retryOf { id } }",
     "createWebhook": "webhook { id name url events isEnabled createdBy secretSetAt }",
     "updateWebhook": "webhook { id name url events isEnabled secretSetAt }",
     "deleteWebhook": "deletedId",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.fields import NOUNS
+from sync.clock import timestamp
 from sync.inventory.kind import Edge
 from sync.organizations import next_version
 from sync.store import tables
 from sync.store.column import Json, Time
+from sync.tasks.schedule import Schedule, ScheduleKind, next_time
 
 # Few values, so that ties are common; each is there because some comparison treats it in a way of its own.
 TEXTS = (
@@ -32,6 +35,12 @@ SERVICES = [{"port": 443, "protocol": "tcp", "product": None}, {"port": 2, "prot
 OBJECTS = 24
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
+SCAN: dict[str, Any] = {
+    "targets": ["10.0.0.0/24"], "excludes": [], "ports": "22", "rate": 100, "scanner": "NMAP", "azure_ad": True,
+}  # fmt: skip
+# So late that no clock of a test comes to it.
+DUE = datetime(2999, 12, 31, tzinfo=UTC)
+SCHEDULES = (Schedule(ScheduleKind.ONCE, moment=DUE), Schedule(ScheduleKind.DAILY, at="00:00", start=DUE))
 
 
 class Rows:
@@ -119,11 +128,20 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
         tx,
         tables.tasks,
         [
-            rows.row(tables.tasks, site_id=rows.pick(sites), credential_id=rows.pick([None, *credentials]))
-            for _ in range(12)
+            rows.row(
+                tables.tasks,
+                site_id=rows.pick(sites),
+                credential_id=rows.pick([None, *credentials]),
+                scan=SCAN if number % 3 == 0 else None,
+                **_schedule(number),
+            )
+            for number in range(12)
         ],
     )
     runs = await _insert(tx, tables.runs, [rows.row(tables.runs, **_run(rows, tasks)) for _ in range(20)])
+    for number in range(1, 20, 3):
+        retried = update(tables.runs).where(tables.runs.c.id == runs[number])
+        await tx.execute(retried.values(retry_of_id=runs[number - 1]))
     await tx.execute(
         insert(tables.run_log),
         [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
@@ -142,6 +160,17 @@ async def _alerts(tx: AsyncConnection, rows: Rows, runs: list[int]) -> None:
     )
 
 
+def _schedule(number: int) -> dict[str, Any]:
+    """Return a task's schedule and whether it is paused, with the next time that follows from them."""
+    schedule, paused = (None, *SCHEDULES)[number % 3], number % 4 == 0
+    due = next_time(schedule, number, DUE - timedelta(days=1)) if schedule and not paused else None
+    return {
+        "schedule": schedule and schedule.stored(),
+        "paused": paused,
+        "next_run_at": due and timestamp(due),
+    }
+
+
 def _hook(number: int) -> dict[str, Any]:
     return {"name": f"hook {number}", "url": "https://hooks.example/", "events": ["RUN_FAILED"]}
 
@@ -150,6 +179,8 @@ def _run(rows: Rows, tasks: list[int]) -> dict[str, Any]:
     error = {"code": "THROTTLED", "message": "Later.", "hint": None, "resource": "users", "retryable": True}
     return {
         "task_id": rows.pick(tasks),
+        "retry_of_id": None,
+        "due_at": None,
         # Ended: an engine that starts must find nothing to take up.
         "status": rows.pick(["SUCCEEDED", "PARTIAL", "FAILED", "STOPPED"]),
         "progress": {"users": {"done": 3, "total": None}},

@@ -59,6 +59,8 @@ MATRIX: dict[str, tuple[Role, str]] = {
         Role.SUPERUSER, 'mutation { createOrganization(input: {name: ""}) { errors { code } } }',
     ),
     "Mutation.createSite": (Role.ADMINISTRATOR, 'mutation { createSite(input: {name: ""}) { errors { code } } }'),
+    "Mutation.updateSite": (Role.ADMINISTRATOR, 'mutation { updateSite(input: {site: ""}) { errors { code } } }'),
+    "Mutation.importScan": (Role.USER, 'mutation { importScan(input: {site: "", xml: ""}) { errors { code } } }'),
     "Mutation.createToken": (
         Role.ADMINISTRATOR, 'mutation { createToken(input: {name: "", role: VIEWER}) { errors { code } } }',
     ),
@@ -81,6 +83,22 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Mutation.splitAsset": (
         Role.USER, 'mutation { splitAsset(input: {asset: "", records: []}) { errors { code } } }',
     ),
+    "Mutation.updateTask": (Role.USER, 'mutation { updateTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.deleteTask": (Role.USER, 'mutation { deleteTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.pauseTask": (Role.USER, 'mutation { pauseTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.pauseTasks": (
+        Role.USER, 'mutation { pauseTasks(input: {where: {name: {eq: "?"}}}) { errors { code } } }',
+    ),
+    "Mutation.resumeTask": (Role.USER, 'mutation { resumeTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.resumeTasks": (
+        Role.USER, 'mutation { resumeTasks(input: {where: {name: {eq: "?"}}}) { errors { code } } }',
+    ),
+    "Mutation.hideTask": (Role.USER, 'mutation { hideTask(input: {task: ""}) { errors { code } } }'),
+    "Mutation.stopRun": (Role.USER, 'mutation { stopRun(input: {run: ""}) { errors { code } } }'),
+    "Mutation.stopRuns": (
+        Role.USER, 'mutation { stopRuns(input: {where: {attempt: {lt: 0}}}) { errors { code } } }',
+    ),
+    "Mutation.retryRun": (Role.USER, 'mutation { retryRun(input: {run: ""}) { errors { code } } }'),
     "Mutation.triggerTask": (Role.USER, 'mutation { triggerTask(input: {task: ""}) { errors { code } } }'),
     "Mutation.confirmRemoval": (
         Role.ADMINISTRATOR, 'mutation { confirmRemoval(input: {run: ""}) { errors { code } } }',

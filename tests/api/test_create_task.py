@@ -83,8 +83,8 @@ async def test_task_is_made_once_when_the_key_is_sent_again(office: World) -> No
     assert other.refusal() == ("CONFLICT", ["input", "idempotencyKey"])
 
 
-@pytest.mark.parametrize("given", [{}, {"azureAd": None}, None])
+@pytest.mark.parametrize("given", [{}, {"azureAd": None}])
 async def test_task_is_refused_when_it_connects_to_nothing(office: World, given: Any) -> None:
-    """The connector is a one-of input: none or null is refused before anything runs."""
+    """The connector is a one-of input: an empty one is refused before anything runs."""
     answer = await office.caller().ask(document("createTask"), input={"name": "T", "site": SITE, "connector": given})
     assert answer.code == INVALID_REQUEST and answer.data is None

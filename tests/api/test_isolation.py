@@ -86,7 +86,19 @@ MUTATIONS: dict[str, str] = {
     "createToken.input.organization": "Organization",
     "createTask.input.site": "Site",
     "createTask.input.connector.azureAd.credential": "Credential",
+    "createTask.input.scan.probes.azureAd.credential": "Credential",
+    "updateSite.input.site": "Site",
+    "importScan.input.site": "Site",
     "triggerTask.input.task": "Task",
+    "updateTask.input.task": "Task",
+    "updateTask.input.connector.azureAd.credential": "Credential",
+    "updateTask.input.scan.probes.azureAd.credential": "Credential",
+    "deleteTask.input.task": "Task",
+    "pauseTask.input.task": "Task",
+    "resumeTask.input.task": "Task",
+    "hideTask.input.task": "Task",
+    "stopRun.input.run": "TaskRun",
+    "retryRun.input.run": "TaskRun",
     "mergeAssets.input.into": "Asset",
     "mergeAssets.input.assets": "Asset",
     "splitAsset.input.asset": "Asset",
@@ -102,8 +114,15 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
     """Return a mutation's input, right but for the id at the path."""
     if path.startswith("createToken"):
         return {"name": "T", "role": "VIEWER", "organization": id}
-    if path.startswith("triggerTask"):
+    if path.endswith("Task.input.task"):
         return {"task": id}
+    if path.startswith("updateTask"):
+        changed: dict[str, Any] = {"azureAd": {"credential": id}}
+        return (
+            {"task": own["connector"], "connector": changed}
+            if "connector" in path
+            else {"task": own["scan"], "scan": {"probes": changed}}
+        )
     if path.startswith("mergeAssets"):
         return {"into": own["asset"], "assets": [own["asset"]]} | {
             name: id if name == "into" else [id] for name in [path.rpartition(".")[2]]
@@ -114,8 +133,18 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         )
     if path.endswith("Webhook.input.webhook"):
         return {"webhook": id}
-    if path.startswith("confirmRemoval"):
+    if path.endswith(".input.run"):
         return {"run": id}
+    if path.startswith("updateSite"):
+        return {"site": id, "description": "Mine."}
+    if path.startswith("importScan"):
+        return {"site": id, "xml": "<nmaprun/>"}
+    if "scan" in path:
+        return {
+            "name": "T",
+            "site": own["site"],
+            "scan": {"targets": ["127.0.0.1"], "probes": {"azureAd": {"credential": id}}},
+        }
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
     return {"name": "T", "site": ids["site"], "connector": {"azureAd": {"credential": ids["credential"]}}}
 
@@ -133,7 +162,9 @@ def test_every_argument_that_takes_an_id_is_tried() -> None:
     # `and`, `or` and `not` lead to the same conditions again.
     found = set(id_arguments(SCHEMA.query_type))
     assert {path for path in found if not is_across(path)} == set(QUERIES)
-    assert set(id_arguments(SCHEMA.mutation_type)) == set(MUTATIONS)
+    # A filter leads to one's own rows only; `test_rows_of_others_are_not_changed_by_a_filter` tries that.
+    changing = {path for path in id_arguments(SCHEMA.mutation_type) if ".where." not in path}
+    assert changing == set(MUTATIONS)
 
 
 @pytest.mark.parametrize("path", QUERIES)
@@ -158,6 +189,7 @@ async def test_foreign_id_looks_like_a_missing_one_when_changed(office: World, p
     (site,) = [row for row in await office.rows(tables.sites, office.home) if row["name"] == "Primary"]
     credential = await own_credential(office, caller)
     own = {"site": id_of("Site", site), "credential": credential, **await own_asset(office, site["id"])}
+    own |= await own_tasks(office, caller, own)
     text = document(path.partition(".")[0])
     missing = await caller.ask(text, input=mutation_input(path, f"{NOUNS[noun].prefix}_{MISSING}", own))
     (error,) = next(iter(missing.ok().values()))["errors"]
@@ -169,6 +201,34 @@ async def test_foreign_id_looks_like_a_missing_one_when_changed(office: World, p
     )
     for row in foreign[:6]:
         assert await caller.ask(text, input=mutation_input(path, id_of(noun, row), own)) == missing
+
+
+FILTERED = {"pauseTasks": "Task", "resumeTasks": "Task", "stopRuns": "TaskRun"}
+
+
+@pytest.mark.parametrize("mutation", FILTERED)
+@pytest.mark.parametrize("operator", OPERATORS)
+async def test_rows_of_others_are_not_changed_by_a_filter(office: World, mutation: str, operator: str) -> None:
+    """Whatever a filter says, a mutation of many rows reaches those that its caller may see, and no others."""
+    noun, beta = NOUNS[FILTERED[mutation]], office.caller(organization=office.beta)
+    table = noun.table
+    before = await office.rows(table, office.beta)
+    assert before and await visible(office, noun.name, beta)
+    value: Any = id_of(noun.name, before[0])
+    given = {"where": {"id": {operator: [value] if operator in ("in", "notIn") else value}}}
+    await office.caller().data(document(mutation), input=given)
+    assert await office.rows(table, office.beta) == before
+
+
+async def own_tasks(office: World, caller: Caller, own: dict[str, str]) -> dict[str, str]:
+    """Return the ids of tasks of one's own, of either kind."""
+    found: dict[str, str] = {}
+    kinds = {"connector": {"azureAd": {"credential": own["credential"]}}, "scan": {"targets": ["127.0.0.1"]}}
+    for name, kind in kinds.items():
+        given = {"name": name, "site": own["site"], name: kind, "idempotencyKey": f"isolated {name}"}
+        made = (await caller.data(document("createTask"), input=given))["createTask"]
+        found[name] = made["task"]["id"]
+    return found
 
 
 async def own_asset(office: World, site: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.source import PRODUCT, ROOT, listed, modules, read, tracked
 
-DEPENDENCIES_MAX = 14
+DEPENDENCIES_MAX = 15
 LOCKS = [path for path in tracked(".txt") if path.startswith("requirements/")]
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 # Imported as, but brought by: what reaches the program as the surface of a direct dependency.
@@ -89,7 +89,7 @@ def test_npm_lock_file_names_no_host() -> None:
 
 
 def test_direct_dependencies_stay_few() -> None:
-    """Each package is code that somebody else can change; fourteen are enough."""
+    """Each package is code that somebody else can change; fifteen are enough."""
     assert len(direct()[""]) <= DEPENDENCIES_MAX
 
 

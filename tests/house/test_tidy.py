@@ -13,7 +13,7 @@ from tests.house.source import PRODUCT, Module, listed, modules, read, tracked
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 # Longer than the rule, with their length now. The numbers may only go down; nothing may be added.
-LONG_FILES = {"sync/store/tables.py": 402}
+LONG_FILES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {}
 SLACK_LINES = 25  # so much may a listed file shrink before its number has to follow
 

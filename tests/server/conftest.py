@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import strawberry
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -22,7 +26,7 @@ from server.graphql.errors import Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide import ide_asset, ide_page
-from server.observe import RequestLog
+from server.observe import RequestLog, configure_logs
 from sync.clock import SystemClock
 from sync.errors import BadInput, StoreBusy
 
@@ -214,3 +218,21 @@ def small_app(endpoint: GraphQLEndpoint, cors_origins: tuple[str, ...] = ()) -> 
             Middleware(Edge, cors_origins=cors_origins),
         ],
     )
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """Logs at debug into memory; the process's own configuration comes back afterwards."""
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    stream = io.StringIO()
+    configure_logs("debug", "json", stream)
+    yield stream
+    root.handlers, root.level = before[0], before[1]
+    root.setLevel(before[1])
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    """Read what was logged, one object a line."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]

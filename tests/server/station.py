@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from sqlalchemy import Connection
+from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 
 from schema import build_schema
@@ -45,6 +46,7 @@ class Station:
     settings: Settings
     address: tuple[str, int]
     token: str
+    app: Starlette = field(init=False)
     live: Live = field(init=False)
     server: uvicorn.Server = field(init=False)
     serving: asyncio.Task[None] = field(init=False)
@@ -56,7 +58,7 @@ class Station:
 
     async def start(self) -> None:
         """Begin to serve, again at the same address after a stop."""
-        app = build_app(self.settings, self.runtime, build_schema())
+        self.app = app = build_app(self.settings, self.runtime, build_schema())
         self.live = app.state.live
         listener = socket.create_server(self.address, reuse_port=False)
         config = uvicorn.Config(

@@ -79,7 +79,7 @@ async def house(tmp_path: Path, small_schema: strawberry.Schema) -> AsyncIterato
     runtime = await Runtime.open(Config(data_dir=tmp_path / "data"), clock=clock, run_tasks=False)
     try:
         token = await make_first_token(runtime)
-        app = build_app(Settings(), runtime, small_schema)
+        app = build_app(Settings(failed_logins_per_address=0), runtime, small_schema)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://rollcall.test") as client:
             yield House(runtime, clock, token, client)
     finally:

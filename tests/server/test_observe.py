@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-from collections.abc import Iterator
+from random import Random
+from urllib.parse import quote
 
 import pytest
 import structlog
 
-from server.observe import configure_logs
-from tests.server.conftest import CANARY, TOKEN, Probe
+from server.observe import REQUEST_ID, configure_logs
+from tests.server.conftest import CANARY, TOKEN, Probe, lines
 
 HOSTILE = [
     "a\nb",
@@ -25,24 +25,6 @@ HOSTILE = [
     "\ud800",
     "x" * 1_000_000,
 ]
-
-
-@pytest.fixture
-def logs() -> Iterator[io.StringIO]:
-    """Logs at debug into memory; the process's own configuration comes back afterwards."""
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    stream = io.StringIO()
-    configure_logs("debug", "json", stream)
-    yield stream
-    root.handlers, root.level = before[0], before[1]
-    root.setLevel(before[1])
-    structlog.reset_defaults()
-
-
-def lines(stream: io.StringIO) -> list[dict[str, object]]:
-    """Read what was logged, one object a line."""
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -65,6 +47,67 @@ def test_log_is_one_printable_line_whatever_the_input(text: str, form: str) -> N
     assert len(written.splitlines()) == 3
     assert all(line.isascii() and line.isprintable() for line in written.splitlines())
     assert len(written) < 20_000
+
+
+def hostile_texts(number: int) -> list[str]:
+    """Return texts put together by chance, the same ones every time, of what could break or forge a line."""
+    chance = Random(4)  # noqa: S311 - the same texts each time
+    pieces = [text[:20] for text in HOSTILE] + [
+        "\n",
+        "\r",
+        "\x1b[2J",
+        "\u2028",
+        "\u2066",
+        "\x9b",
+        "%0a",
+        "\\n",
+        "\x00",
+        '"',
+        "\\",
+    ]
+    return ["".join(chance.choices(pieces, k=chance.randint(1, 8))) for _ in range(number)]
+
+
+async def test_thousand_hostile_requests_leave_a_thousand_lines(logs: io.StringIO, probe: Probe) -> None:
+    """In the path, the query string, the request id, the token and the body: one line each, and an id of ours."""
+    texts = hostile_texts(1_000)
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        headers = [(b"x-request-id", raw.replace(b"\x00", b"") or b"?"), (b"authorization", b"Bearer " + raw)]
+        address = f"/graphql/{quote(raw)}?query={quote(raw)}"
+        response = await probe.client.post(address, content=raw, headers=headers)
+        assert REQUEST_ID.match(response.headers["x-request-id"])
+    written = logs.getvalue().splitlines()
+    assert all(line.isascii() and line.isprintable() for line in written)
+    found = [line for line in lines(logs) if line["logger"] == "rollcall.access"]
+    assert [line["event"] for line in found] == ["request"] * len(texts)
+    assert {line["logger"] for line in lines(logs)} <= {"rollcall.access", "asyncio"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_taken"),
+    [
+        ("0123abcd", True),
+        ("a.b-c_d" * 9, True),
+        ("short", False),
+        ("a" * 65, False),
+        ("0123abcd;x", False),
+        ("0123abc\u00e4", False),
+        ("", False),
+    ],
+    ids=["eight", "all characters", "short", "long", "semicolon", "umlaut", "empty"],
+)
+async def test_request_id_is_taken_over_only_when_it_is_well_formed(
+    logs: io.StringIO, probe: Probe, sent: str, is_taken: bool
+) -> None:
+    """The answer, its errors and the log carry one id: the caller's if it is harmless, ours otherwise."""
+    response = await probe.client.post(
+        "/graphql", content=b"{", headers=[(b"x-request-id", sent.encode()), (b"content-type", b"application/json")]
+    )
+    id = response.headers["x-request-id"]
+    assert (id == sent.strip()) is is_taken
+    assert response.json()["errors"][0]["extensions"]["requestId"] == id
+    assert [line["request_id"] for line in lines(logs) if line["event"] == "request"] == [id]
 
 
 def test_traceback_stays_on_its_line(logs: io.StringIO) -> None:

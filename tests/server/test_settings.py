@@ -50,6 +50,10 @@ GOOD = [
     ("REQUEST_TIMEOUT_S", "2.5", 2.5),
     ("CORS_ORIGINS", "https://a.example, http://B.example:8080", ("https://a.example", "http://b.example:8080")),
     ("KEYS", " a:b ", "a:b"),
+    ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,::1", ("10.0.0.0/8", "192.0.2.1/32", "::1/128")),
+    ("HEAD_TIMEOUT_S", "0.5", 0.5),
+    ("REQUESTS_PER_TOKEN", "0", 0),
+    ("METRICS_TOKEN", "0123456789abcdef", "0123456789abcdef"),
 ]
 
 
@@ -92,6 +96,15 @@ BAD = [
     ("CORS_ORIGINS", "https://a.example/path"),
     ("CORS_ORIGINS", "null"),
     ("KEYS_FILE", f"/nowhere/{CANARY}"),
+    ("TRUSTED_PROXIES", "*"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "proxy.example"),
+    ("HEAD_TIMEOUT_S", "61"),
+    ("CONNECTIONS_MAX", "15"),
+    ("REQUESTS_PER_ADDRESS", "-1"),
+    ("ALLOW_LIST", CANARY),
+    ("METRICS_TOKEN", CANARY),
+    ("METRICS_TOKEN", f"{CANARY} with blanks"),
 ]
 
 
@@ -138,6 +151,16 @@ def test_secret_is_read_from_its_file(tmp_path: Path) -> None:
 def test_secret_is_not_shown_by_repr() -> None:
     """A settings object in a log or traceback shows no key."""
     assert CANARY not in repr(read_settings({"ROLLCALL_KEYS": CANARY}))
+
+
+def test_settings_that_need_each_other_are_asked_for_together() -> None:
+    """A certificate without its key, or an allow-list without documents, is an error."""
+    for key in ("TLS_CERT_FILE", "TLS_KEY_FILE"):
+        with pytest.raises(BadSettings, match="TLS_CERT_FILE and ROLLCALL_TLS_KEY_FILE: expected both or neither"):
+            read_settings({f"ROLLCALL_{key}": "/a.pem"})
+    for mode in ("on", "audit"):
+        with pytest.raises(BadSettings, match="ROLLCALL_ALLOW_LIST: expected only together"):
+            read_settings({"ROLLCALL_ALLOW_LIST": mode})
 
 
 def test_custom_cloud_needs_both_origins() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from server.soon import soon
+from tests.server.conftest import OpenProbe
 
 LONG_S = 60.0
 
@@ -69,3 +70,14 @@ async def test_cancellation_reaches_what_waits() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert seen == ["cancelled"]
+
+
+async def test_request_leaves_nothing_at_work_when_an_error_takes_its_fields_away(open_probe: OpenProbe) -> None:
+    """An answer that came before its other fields end would let one caller have any number at work at once."""
+    async with open_probe(request_timeout_s=0.05) as probe:
+        before = asyncio.all_tasks()
+        response = await probe.post("{ slow brokenUtterly }")
+        (error,) = response.json()["errors"]
+        assert error["extensions"]["code"] == "TIMEOUT"
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() <= before

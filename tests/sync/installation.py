@@ -20,7 +20,8 @@ from sync.organizations import default_organization
 from sync.runtime import DATABASE_FILE, Config, Runtime
 from sync.store import AnyRow
 from sync.store.tables import metadata, run_log, runs, sites
-from sync.tasks.task import NewConnector, create_connector, trigger_task
+from sync.tasks.queue import trigger_task
+from sync.tasks.task import NewConnector, create_connector
 from tests.entra.clock import FakeClock
 
 Dump = dict[str, list[tuple[Any, ...]]]

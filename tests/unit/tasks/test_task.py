@@ -15,8 +15,9 @@ from sync.errors import BadInput, Conflict, NotFound, Tampered
 from sync.organizations import create_organization, create_site
 from sync.store import Store
 from sync.store.tables import credential_access, credentials, runs, tasks
+from sync.tasks.queue import trigger_task
 from sync.tasks.state import RunStatus
-from sync.tasks.task import NewConnector, create_connector, trigger_task
+from sync.tasks.task import NewConnector, create_connector
 from sync.vault import Vault, new_key
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock

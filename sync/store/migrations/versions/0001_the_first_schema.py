@@ -99,6 +99,7 @@ def upgrade() -> None:
     sa.Column('organization_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('scope', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=True),
     sa.Column('created_at', sa.Text(), nullable=False),
     sa.Column('updated_at', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_sites_organization_id_organizations')),
@@ -212,6 +213,7 @@ def upgrade() -> None:
     sa.Column('kind', sa.Text(), nullable=False),
     sa.Column('exclude_unknown', sa.Boolean(), nullable=False),
     sa.Column('include_inactive', sa.Boolean(), nullable=False),
+    sa.Column('scan', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=True),
     sa.Column('schedule', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=True),
     sa.Column('next_run_at', sa.Text(), nullable=True),
     sa.Column('paused', sa.Boolean(), nullable=False),
@@ -277,6 +279,9 @@ def upgrade() -> None:
     sa.Column('attempt', sa.Integer(), nullable=False),
     sa.Column('owner', sa.Text(), nullable=True),
     sa.Column('not_before', sa.Text(), nullable=True),
+    sa.Column('stop_asked_at', sa.Text(), nullable=True),
+    sa.Column('due_at', sa.Text(), nullable=True),
+    sa.Column('retry_of_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('started_at', sa.Text(), nullable=True),
     sa.Column('finished_at', sa.Text(), nullable=True),
     sa.Column('removals', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=True),
@@ -288,11 +293,14 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['organization_id'], ['organizations.id'], name=op.f('fk_runs_organization_id_organizations')),
     sa.ForeignKeyConstraint(['task_id'], ['tasks.id'], name=op.f('fk_runs_task_id_tasks')),
+    sa.ForeignKeyConstraint(['retry_of_id'], ['runs.id'], name=op.f('fk_runs_retry_of_id_runs'), ondelete='SET NULL'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_runs')),
+    sa.UniqueConstraint('task_id', 'due_at', name=op.f('uq_runs_task_id_due_at')),
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('runs', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_runs_organization_id_created_at'), ['organization_id', 'created_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_runs_retry_of_id'), ['retry_of_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_runs_status'), ['status'], unique=False)
         batch_op.create_index(batch_op.f('ix_runs_task_id_created_at'), ['task_id', 'created_at'], unique=False)
 
@@ -445,6 +453,15 @@ def upgrade() -> None:
     sa.Column('item', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
     sa.ForeignKeyConstraint(['object_id'], ['objects.id'], name=op.f('fk_raw_object_id_objects'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('object_id', name=op.f('pk_raw'))
+    )
+    op.create_table('scan_marks',
+    sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('done', sa.Integer(), nullable=False),
+    sa.Column('unlooked', sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('is_sealed', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['run_id'], ['runs.id'], name=op.f('fk_scan_marks_run_id_runs'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('run_id', name=op.f('pk_scan_marks'))
     )
     op.create_table('run_log',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),

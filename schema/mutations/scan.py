@@ -1,0 +1,210 @@
+"""The scan part of `createTask`, and the import of a report that nmap wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.connection import given
+from schema.context import Context
+from schema.ids import decode_id
+from schema.mutations.payload import mutate, payload, within
+from schema.types import Site
+from schema.types.run import InventoryCounts, inventory_counts
+from schema.types.scan_options import Scanner
+from sync.errors import BadInput
+from sync.scan.ingest import place_of, write_report
+from sync.scan.options import RATE_DEFAULT, RATE_MAX, ScannerName, ScanOptions
+from sync.scan.report import read_report
+from sync.scan.target import ATTEMPTS_MAX, HOSTS_MAX
+from sync.tasks.schedule import Schedule
+from sync.tasks.task import NewScan
+
+XML_BYTES_MAX = 200_000
+"""A report that fits into a request; the command line takes longer ones."""
+PROBE_CREDENTIAL = "scan.probes.azureAd.credential"
+# Where the parts of a scan stand in the input of `createTask` and `updateTask`.
+PLACES = {name: f"scan.{name}" for name in ("targets", "excludes", "ports", "rate")}
+_DEFAULTS: dict[str, Any] = {"targets": (), "excludes": (), "ports": None, "rate": RATE_DEFAULT, "scanner": None}
+_scan = payload("Scan")
+ImportScanPayload = _scan.type(
+    "importScan",
+    site=(Site, "The site that the hosts are in."),
+    counts=(InventoryCounts, "What the import did to its assets."),
+)
+
+
+@strawberry.input(description="Reads Microsoft Entra ID once the hosts were found, so that its devices add to them.")
+class AzureAdProbeInput:
+    """The Azure AD probe of a scan."""
+
+    enabled: bool = strawberry.field(default=True, description="Whether it runs.")
+    credential: strawberry.ID = strawberry.field(description="The credential to sign in with.")
+    exclude_unknown: bool = strawberry.field(
+        default=False, description="Leave out devices that no asset known from another source matches."
+    )
+    include_inactive: bool = strawberry.field(default=False, description="Make assets of disabled devices too.")
+
+
+@strawberry.input(description="What runs after the hosts were found.")
+class ScanProbesInput:
+    """What runs after the hosts were found."""
+
+    azure_ad: AzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
+
+
+@strawberry.input(description="What to scan, and how.")
+class ScanInput:
+    """What to scan, and how."""
+
+    targets: list[str] = strawberry.field(
+        description="Addresses, networks (10.0.0.0/24), ranges (10.0.0.5-20) and host names; "
+        f"up to {HOSTS_MAX:,} addresses."
+    )
+    excludes: list[str] | None = strawberry.field(default=UNSET, description="What to leave out of them.")
+    ports: str | None = strawberry.field(
+        default=UNSET,
+        description="TCP ports, such as 22,80,8000-8100; the usual ones by default. "
+        f"Addresses times ports are {ATTEMPTS_MAX:,} at most.",
+    )
+    rate: int = strawberry.field(
+        default=RATE_DEFAULT, description=f"Connections, or packets, a second at most: 1 to {RATE_MAX:,}."
+    )
+    scanner: Scanner | None = strawberry.field(
+        default=UNSET, description="The engine; nmap by default, where it is installed."
+    )
+    probes: ScanProbesInput | None = strawberry.field(
+        default=UNSET, description="What runs after the hosts were found."
+    )
+
+
+@strawberry.input(description="What to change of the probe; what is left out stays as it is.")
+class UpdateAzureAdProbeInput:
+    """What to change of the Azure AD probe of a scan."""
+
+    enabled: bool | None = strawberry.field(default=UNSET, description="Whether it runs.")
+    credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
+    exclude_unknown: bool | None = strawberry.field(
+        default=UNSET, description="Leave out devices that no asset known from another source matches."
+    )
+    include_inactive: bool | None = strawberry.field(default=UNSET, description="Make assets of disabled devices too.")
+
+
+@strawberry.input(description="What to change of what runs after the hosts were found.")
+class UpdateScanProbesInput:
+    """What to change of what runs after the hosts were found."""
+
+    azure_ad: UpdateAzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
+
+
+@strawberry.input(description="What to change of a scan; what is left out stays, and null is what a new scan has.")
+class UpdateScanInput:
+    """What to change of a scan."""
+
+    targets: list[str] | None = strawberry.field(default=UNSET, description="All that is to be scanned.")
+    excludes: list[str] | None = strawberry.field(default=UNSET, description="What to leave out of it.")
+    ports: str | None = strawberry.field(default=UNSET, description="TCP ports; null: the usual ones.")
+    rate: int | None = strawberry.field(default=UNSET, description="Connections, or packets, a second at most.")
+    scanner: Scanner | None = strawberry.field(
+        default=UNSET, description="The engine; null: nmap where it is installed."
+    )
+    probes: UpdateScanProbesInput | None = strawberry.field(
+        default=UNSET, description="What runs after the hosts were found."
+    )
+
+
+@strawberry.input(description="A report to import, and where.")
+class ImportScanInput:
+    """A report to import, and where."""
+
+    site: strawberry.ID = strawberry.field(description="The site that the hosts are in.")
+    xml: str = strawberry.field(
+        description=f"What nmap wrote with -oX: up to {XML_BYTES_MAX:,} bytes; the command line takes longer ones."
+    )
+
+
+def new_scan(
+    name: str, site_id: int, description: str | None, scan: ScanInput, schedule: Schedule | None = None
+) -> NewScan:
+    """Translate the input of a scan task.
+
+    Raises:
+        BadInput: the id of the credential is none.
+    """
+    probe = given(scan.probes.azure_ad) if given(scan.probes) else None  # type: ignore[union-attr]
+    scanner = given(scan.scanner)
+    options = ScanOptions(
+        targets=tuple(scan.targets),
+        excludes=tuple(given(scan.excludes) or ()),
+        ports=given(scan.ports),
+        rate=scan.rate,
+        scanner=ScannerName(scanner.value) if scanner else None,
+        azure_ad=bool(probe and probe.enabled),
+    )
+    return NewScan(
+        name=name,
+        site_id=site_id,
+        options=options,
+        credential_id=decode_id(probe.credential, "cred", "Credential", PROBE_CREDENTIAL) if probe else None,
+        description=description,
+        exclude_unknown=bool(probe and probe.exclude_unknown),
+        include_inactive=bool(probe and probe.include_inactive),
+        schedule=schedule,
+    )
+
+
+def changes_of_scan(scan: UpdateScanInput) -> dict[str, Any]:
+    """Translate what changes of a scan task, as `update_task` takes it; null is what a new task has.
+
+    Raises:
+        BadInput: the id of the credential is none.
+    """
+    options: dict[str, Any] = {}
+    for name, default in _DEFAULTS.items():
+        if (value := getattr(scan, name)) is not UNSET:
+            options[name] = default if value is None else value
+    for name in ("targets", "excludes"):
+        if name in options:
+            options[name] = tuple(options[name])
+    if options.get("scanner"):
+        options["scanner"] = ScannerName(options["scanner"].value)
+    probe = given(scan.probes.azure_ad) if given(scan.probes) else None  # type: ignore[union-attr]
+    changes: dict[str, Any] = {}
+    if probe is not None:
+        if given(probe.enabled) is not None:
+            options["azure_ad"] = probe.enabled
+        if given(probe.credential) is not None:
+            changes["credential_id"] = decode_id(probe.credential, "cred", "Credential", PROBE_CREDENTIAL)
+        for name in ("exclude_unknown", "include_inactive"):
+            if (value := given(getattr(probe, name))) is not None:
+                changes[name] = value
+    return changes | {"scan": options}
+
+
+async def import_scan_(info: Info[Context, None], input: ImportScanInput) -> Any:
+    """Import a report; the same one again changes nothing."""
+    context = info.context
+    counts: dict[str, int] = {}
+
+    async def work(tx: AsyncConnection) -> tuple[str, int]:
+        site_id = decode_id(input.site, "site", "Site", "site")
+        place = await place_of(tx, context.principal.organization_id, site_id)
+        text = input.xml.encode(errors="replace")
+        if len(text) > XML_BYTES_MAX:
+            problem = f"The report has {len(text):,} bytes; at most {XML_BYTES_MAX:,} are allowed here."
+            raise BadInput(problem, hint="Import the file with `rollcall scan import`.", path="xml")
+        clock = context.runtime.clock
+        report = await asyncio.to_thread(read_report, text, clock.now())
+        with within("xml", {"addresses": "xml", "macs": "xml"}):
+            counts.update(await tx.run_sync(write_report, clock, place, report))
+        return "Site", site_id
+
+    async def after(key: int) -> dict[str, Any]:
+        return {"site": await context.load("Site", key), "counts": inventory_counts("hosts", counts)}
+
+    return await mutate(info, _scan, ImportScanPayload, work, after)

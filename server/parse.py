@@ -1,0 +1,137 @@
+"""Reads the text of a setting, one function a kind; an error never repeats the text, which may be a secret."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sync.entra.cloud import parse_origin
+from sync.errors import BadInput
+
+
+class Unfit(Exception):
+    """A value does not fit its setting; the text says what is expected and never repeats the value."""
+
+
+def text(value: str) -> str:
+    """Take a text as it is."""
+    return value
+
+
+def secret(value: str) -> str:
+    """Take a secret that can stand in a header and is too long to be guessed."""
+    if not re.fullmatch(r"[\x21-\x7e]{16,512}", value):
+        raise Unfit
+    return value
+
+
+def path(value: str) -> Path:
+    """Read a path."""
+    return Path(value).expanduser()
+
+
+def host(value: str) -> str:
+    """Read an IP address or a host name."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", value):
+            return value
+        raise Unfit from None
+
+
+def port(value: str) -> int:
+    """Read a port."""
+    return int(number(value, least=0, most=65535))
+
+
+def number(value: str, *, least: float, most: float) -> float:
+    """Read a number that lies between two."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", value):
+        raise Unfit
+    found = float(value)
+    if not least <= found <= most:
+        raise Unfit
+    return found
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Make the reader of whole numbers between two."""
+
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit():
+            raise Unfit
+        return int(number(value, least=least, most=most))
+
+    return parse
+
+
+def choice(*choices: str) -> Callable[[str], str]:
+    """Make the reader of one of a few words."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise Unfit
+        return value.lower()
+
+    return parse
+
+
+def switch(value: str) -> bool:
+    """Read on or off."""
+    return {"on": True, "off": False}[choice("on", "off")(value)]
+
+
+def https_origin(value: str) -> str:
+    """Read an https:// origin."""
+    try:
+        return parse_origin(value)
+    except BadInput:
+        raise Unfit from None
+
+
+def split(value: str) -> Any:
+    """Take an address apart."""
+    try:
+        parts = urlsplit(value)
+        hostname = parts.hostname
+        _ = parts.port  # a port out of range is only noticed when asked for
+    except ValueError:
+        raise Unfit from None
+    if not hostname or parts.username is not None or any(mark in value for mark in " \t\r\n\\"):
+        raise Unfit
+    return parts
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Read web origins, separated by commas."""
+    return tuple(web_origin(item.strip()) for item in value.split(",") if item.strip())
+
+
+def web_origin(value: str) -> str:
+    """Read one web origin."""
+    parts = split(value)
+    if parts.scheme not in ("http", "https") or parts.path or parts.query or parts.fragment:
+        raise Unfit
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def seconds(least: float, most: float) -> Callable[[str], float]:
+    """Make the reader of a time in seconds."""
+
+    def parse(value: str) -> float:
+        return number(value, least=least, most=most)
+
+    return parse
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Read IP addresses and networks, separated by commas."""
+    try:
+        return tuple(str(ipaddress.ip_network(item.strip())) for item in value.split(",") if item.strip())
+    except ValueError:
+        raise Unfit from None

@@ -1,0 +1,73 @@
+"""Requests that may be sent again: the same key and input give the first answer, and nothing is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Select, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadInput, Conflict
+from sync.store.tables import idempotency_keys
+
+IDEMPOTENCY_KEY_CHARS_MAX = 200
+# What an operation's result is the key of; deleteTask has none that is there.
+_OPERATIONS = {
+    "Task": ("createTask", "updateTask", "pauseTask", "resumeTask", "hideTask"),
+    "TaskRun": ("triggerTask", "retryRun", "stopRun"),
+}
+
+
+class Idempotent:
+    """One request: ask for its result, and if there is none, do it and have the result remembered.
+
+    Args:
+        operation: the mutation's name; a key stands for one input of it.
+        key: the caller's, or None if it wants none of this.
+        payload: the input, as JSON or dataclasses of it.
+
+    Raises:
+        BadInput: the key is malformed.
+    """
+
+    def __init__(self, organization_id: int, operation: str, key: str | None, payload: object) -> None:
+        if key is not None and not (0 < len(key) <= IDEMPOTENCY_KEY_CHARS_MAX and key.isprintable()):
+            raise BadInput(
+                f"An idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable characters.", path="idempotencyKey"
+            )
+        self._place = {"organization_id": organization_id, "operation": operation, "key": key}
+        self._hash = hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).digest()
+
+    async def result(self, tx: AsyncConnection) -> int | None:
+        """Return the key of what the request made or changed the first time; None if this is the first time.
+
+        Raises:
+            Conflict: the key was used with another input.
+        """
+        table = idempotency_keys
+        if self._place["key"] is None:
+            return None
+        mine = (table.c[name] == value for name, value in self._place.items())
+        row = (await tx.execute(select(table.c.input_hash, table.c.result_id).where(*mine))).first()
+        if row is None:
+            return None
+        if row.input_hash != self._hash:
+            raise Conflict("This idempotency key was used with another input.", path="idempotencyKey")
+        return int(row.result_id)
+
+    async def remember(self, tx: AsyncConnection, clock: Clock, result_id: int) -> None:
+        """Keep the result, in the transaction that made it."""
+        if self._place["key"] is not None:
+            values = {**self._place, "input_hash": self._hash, "result_id": result_id}
+            await tx.execute(insert(idempotency_keys).values(**values, created_at=timestamp(clock.now())))
+
+
+def forget(tx: Connection, organization_id: int, noun: str, keys: Select[Any] | Sequence[int]) -> None:
+    """Forget the answers that are tasks or runs about to be deleted."""
+    table = idempotency_keys.c
+    mine = table.organization_id == organization_id, table.operation.in_(_OPERATIONS[noun])
+    tx.execute(delete(idempotency_keys).where(*mine, table.result_id.in_(keys)))

@@ -1,0 +1,89 @@
+"""What a scan task is told: checked once when it is made, kept as JSON, and checked again by each run."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync.errors import BadInput
+from sync.scan.target import DEFAULT_PORTS, Targets, check_scope, check_size, read_ports, read_targets
+
+RATE_DEFAULT, RATE_MAX = 1_000, 10_000
+
+
+class ScannerName(enum.StrEnum):
+    """Which engine looks."""
+
+    EMBEDDED = "EMBEDDED"
+    NMAP = "NMAP"
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What a scan looks at and how.
+
+    Args:
+        targets: texts as sync/scan/target.py reads them.
+        excludes: the same; never looked at.
+        ports: such as `22,80,8000-8100`; None means the usual ones.
+        rate: connections, or packets, a second at most.
+        scanner: None means nmap where it is installed.
+        azure_ad: whether the Azure AD probe runs after the scan; its credential and options are the task's own.
+    """
+
+    targets: tuple[str, ...]
+    excludes: tuple[str, ...] = ()
+    ports: str | None = None
+    rate: int = RATE_DEFAULT
+    scanner: ScannerName | None = None
+    azure_ad: bool = False
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> ScanOptions:
+        """Make it from what `dump` returned."""
+        lists = {name: tuple(stored[name]) for name in ("targets", "excludes")}
+        scanner = ScannerName(stored["scanner"]) if stored["scanner"] else None
+        return cls(**(dict(stored) | lists | {"scanner": scanner}))
+
+    def dump(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return vars(self) | {"targets": list(self.targets), "excludes": list(self.excludes)}
+
+    def port_numbers(self) -> tuple[int, ...]:
+        """Return the ports to try."""
+        return read_ports(self.ports or DEFAULT_PORTS)
+
+
+def check_options(options: ScanOptions, scope: Sequence[str] | None) -> None:
+    """Refuse what no scan could be made of; names are looked up, and checked again, by each run.
+
+    Raises:
+        BadInput: says where, what the limit is and what was given.
+    """
+    if not options.targets:
+        raise BadInput("There is nothing to scan.", hint="Name a network, such as 10.0.0.0/24.", path="targets")
+    if not 1 <= options.rate <= RATE_MAX:
+        raise BadInput(f"The rate is {options.rate:,}; it must be from 1 to {RATE_MAX:,} a second.", path="rate")
+    targets, excludes = read_targets(options.targets, "targets"), read_targets(options.excludes, "excludes")
+    spans = targets.spans.without(excludes.spans)
+    if not spans.size and not targets.names:
+        raise BadInput("The excludes leave nothing to scan.", path="excludes")
+    check_size(spans, len(options.port_numbers()))
+    check_scope(spans, scope)
+
+
+def check_site_scope(scope: Sequence[str] | None) -> list[str] | None:
+    """Return a site's scope as it is stored; None allows everything.
+
+    Raises:
+        BadInput: an entry is not a network, a range or an address.
+    """
+    if scope is None:
+        return None
+    read: Targets = read_targets(scope, "scope")
+    if read.names:
+        hint = "A name may lead to another address tomorrow; write networks and ranges."
+        raise BadInput(f"A scope holds no names: {read.names[0]}.", hint=hint, path="scope")
+    return [text.strip() for text in scope]

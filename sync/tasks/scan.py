@@ -1,0 +1,196 @@
+"""A scan run: looks at its targets batch by batch, notes who has gone silent, and then lets its probes add to that.
+
+One batch is one transaction: its hosts, their assets, how far the scan has come, the counters. A run that was cut off
+goes on behind its last batch. What a probe does wrong is the probe's: what the scan found stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby, islice
+
+from sqlalchemy import Connection, select
+
+from sync.entra.retry import put_off_s
+from sync.errors import BadInput, ClaimLost, Interrupted, NotFound, RollcallError, StoreError, TargetsRefused
+from sync.inventory.asset import Place
+from sync.inventory.scan import Host, apply_scan, mark_silent
+from sync.scan.choice import choose_scanner
+from sync.scan.detail import with_details
+from sync.scan.name import spans_of
+from sync.scan.neighbour import read_neighbours
+from sync.scan.options import ScanOptions
+from sync.scan.scanner import BATCH_HOSTS_MAX, Found, Scanner
+from sync.scan.target import Spans, check_scope, check_size, read_targets
+from sync.store import AnyRow
+from sync.store.bulk import upsert_rows
+from sync.store.tables import runs, scan_marks, sites, tasks
+from sync.tasks.connector import read_directory
+from sync.tasks.log import Level
+from sync.tasks.progress import advance, begin
+from sync.tasks.run import Run
+from sync.tasks.state import RunPhase, RunStatus
+from sync.tasks.stop import unless_stopping
+from sync.tasks.workplace import Workplace
+
+HOSTS = "hosts"
+"""The stage of a scan's own progress, counts and errors."""
+AZURE_AD = "azureAd"
+
+
+async def run_scan(place: Workplace, run: Run) -> RunStatus:
+    """Execute a claimed scan run and return the status it was left in: an ended, a waiting or a queued one.
+
+    Raises:
+        Interrupted: the run is being stopped; it stays RUNNING.
+        ClaimLost: another worker has taken it up.
+        StoreError: the database failed; the run is to be taken up again.
+    """
+    try:
+        scan = await _prepare(place, run)
+        await scan.discover()
+        status = await _probe(place, run, scan.options)
+    except (Interrupted, ClaimLost, StoreError):
+        raise
+    except RollcallError as error:
+        await run.fail(place.store, error, HOSTS)
+        status = RunStatus.PARTIAL if run.progress.get(HOSTS, {}).get("done") else RunStatus.FAILED
+    if status is not RunStatus.QUEUED:
+        await run.finish(place.store, status)
+    return status
+
+
+async def _probe(place: Workplace, run: Run, options: ScanOptions) -> RunStatus:
+    """Read the directory, if the task asks for it, so that its devices add to the hosts that were just found."""
+    if not options.azure_ad:
+        return RunStatus.SUCCEEDED
+    await run.enter(place.store, RunPhase.CONNECTING, "The Azure AD probe begins.")
+    try:
+        status = await read_directory(place, run, with_unknown=True)
+    except (Interrupted, ClaimLost, StoreError):
+        raise
+    except RollcallError as error:
+        if (seconds := put_off_s(error)) and run.may_be_put_off:
+            await run.put_off(place.store, seconds)
+            return RunStatus.QUEUED
+        await run.fail(place.store, error, AZURE_AD)
+        return RunStatus.PARTIAL
+    return RunStatus.PARTIAL if status is RunStatus.FAILED else status
+
+
+async def _prepare(place: Workplace, run: Run) -> _Scan:
+    statement = (
+        select(tasks, sites.c.scope, runs.c.started_at)
+        .join_from(runs, tasks, tasks.c.id == runs.c.task_id)
+        .join(sites, sites.c.id == tasks.c.site_id)
+    )
+    async with place.store.read() as tx:
+        task = (await tx.execute(statement.where(runs.c.id == run.id))).first()
+        mark = (await tx.execute(select(scan_marks).where(scan_marks.c.run_id == run.id))).first()
+    if task is None or task.scan is None:
+        raise NotFound("The task has nothing to scan.")
+    options = ScanOptions.load(task.scan)
+    spans = await unless_stopping(place.stopping, _spans(options, task.scope))
+    return _Scan(place, run, task, mark, options, spans)
+
+
+async def _spans(options: ScanOptions, scope: Sequence[str] | None) -> Spans:
+    """Look names up and return what is to be scanned; the scope may have changed since the task was made.
+
+    Raises:
+        TargetsRefused: a name has no address, there is too much, or it is outside the site's scope.
+    """
+    try:
+        targets, excludes = read_targets(options.targets, "targets"), read_targets(options.excludes, "excludes")
+        wanted = Spans.of([*targets.spans.spans, *(await spans_of(targets.names)).spans])
+        left_out = Spans.of([*excludes.spans.spans, *(await spans_of(excludes.names)).spans])
+        spans = wanted.without(left_out)
+        check_size(spans, len(options.port_numbers()))
+        check_scope(spans, scope)
+    except BadInput as error:
+        raise TargetsRefused(error.message, hint=error.hint) from None
+    if not spans.size:
+        raise TargetsRefused("The excludes leave nothing to scan.", hint="Change the task's targets.")
+    return spans
+
+
+class _Scan:
+    def __init__(
+        self, place: Workplace, run: Run, task: AnyRow, mark: AnyRow | None, options: ScanOptions, spans: Spans
+    ) -> None:
+        self.place, self.run, self.options, self.spans = place, run, options, spans
+        self.site = Place(task.organization_id, task.site_id)
+        self.ports = options.port_numbers()
+        self.began_at: str = task.started_at
+        self.digest = hashlib.blake2b(f"{spans} {self.ports}".encode(), digest_size=16).hexdigest()
+        fits = mark is not None and mark.digest == self.digest
+        self.done: int = mark.done if mark and fits else 0
+        self.unlooked: set[str] = set(mark.unlooked) if mark and fits else set()
+        self.is_sealed = bool(mark and fits and mark.is_sealed)
+
+    async def discover(self) -> None:
+        """Look at every address that no earlier attempt has looked at, and note who did not answer."""
+        if self.is_sealed:
+            return
+        scanner = choose_scanner(self.options.scanner, self.place.clock)
+        text = f"Looking at {self.spans.size:,} addresses, {len(self.ports):,} ports each, with {scanner.name}."
+        mine = begin(self.place.clock.now(), self.done, self.spans.size)
+        self.run.progress = {**self.run.progress, HOSTS: mine}
+        await self.run.enter(self.place.store, RunPhase.SCANNING, text)
+        for batch in self._batches():
+            found = await unless_stopping(self.place.stopping, self._look(scanner, batch))
+            counts = await self.place.store.transact(partial(self._write, found, len(batch)))
+            self.done, self.run.counts = self.done + len(batch), counts
+            self.unlooked |= found.unlooked
+            if self.place.stopping.is_set():
+                raise Interrupted
+        await self.run.enter(self.place.store, RunPhase.PROCESSING, "Noting who did not answer.")
+        self.run.counts = await self.place.store.transact(self._seal)
+
+    def _batches(self) -> Iterator[list[str]]:
+        """Yield what is left, in parts of one IP version."""
+        left = islice(self.spans.addresses(), self.done, None)
+        for _, addresses in groupby(left, key=lambda address: ":" in address):
+            while batch := list(islice(addresses, BATCH_HOSTS_MAX)):
+                yield batch
+
+    async def _look(self, scanner: Scanner, batch: Sequence[str]) -> Found:
+        found = await scanner.look(batch, self.ports, self.options.rate)
+        return Found(await with_details(found.hosts, self.place.look_up, read_neighbours()), found.unlooked)
+
+    def _write(self, found: Found, looked: int, tx: Connection) -> dict[str, Counter[str]]:
+        """Write one batch with everything that belongs to it, together or not at all."""
+        hosts: list[Host] = found.hosts
+        counted = apply_scan(tx, self.place.clock, self.site, hosts)
+        done = self.done + looked
+        counts = self._counts(counted)
+        self._mark(tx, done, self.unlooked | found.unlooked, is_sealed=False)
+        progress = {**self.run.progress, HOSTS: advance(self.run.progress[HOSTS], looked)}
+        self.run.save(tx, counts=counts, progress=progress)
+        self.run.progress = progress
+        return counts
+
+    def _seal(self, tx: Connection) -> dict[str, Counter[str]]:
+        """Note who did not answer, and say how the scan ended."""
+        covers, unlooked = self.spans.covers, self.unlooked
+        silent = mark_silent(tx, self.place.clock, self.site, lambda a: covers(a) and a not in unlooked, self.began_at)
+        counts = self._counts(Counter(silent=silent))
+        self._mark(tx, self.done, unlooked, is_sealed=True)
+        self.run.save(tx, counts=counts)
+        mine = counts[HOSTS]
+        text = f"hosts: complete; {mine['created']} new, {mine['merged']} known, {silent} no longer answer."
+        self.run.log(tx, Level.INFO, text)
+        if unlooked:
+            text = f"There was no way to {len(unlooked):,} addresses; nothing is concluded from their silence."
+            self.run.log(tx, Level.WARNING, text, facts={"addresses": sorted(unlooked)[:20]})
+        return counts
+
+    def _counts(self, more: Counter[str]) -> dict[str, Counter[str]]:
+        return {**self.run.counts, HOSTS: self.run.counts.get(HOSTS, Counter()) + more}
+
+    def _mark(self, tx: Connection, done: int, unlooked: set[str], *, is_sealed: bool) -> None:
+        row = {"run_id": self.run.id, "digest": self.digest, "done": done, "is_sealed": is_sealed}
+        upsert_rows(tx, scan_marks, [{**row, "unlooked": sorted(unlooked)}], key=("run_id",))

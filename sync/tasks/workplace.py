@@ -1,0 +1,34 @@
+"""What every run works with, whatever its task does; a runner adds nothing of its own to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from sync.clock import Clock
+from sync.entra.client import GraphClient
+from sync.entra.cloud import Endpoints
+from sync.entra.limiter import Limiters
+from sync.entra.token import SignIn
+from sync.scan.name import NameOf
+from sync.store import Store
+from sync.vault import Vault
+
+Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a run works with."""
+
+    store: Store
+    clock: Clock
+    vault: Vault
+    custom: Endpoints | None
+    connect: Connect
+    look_up: NameOf
+    limiters: Limiters
+    # Set when the process is about to stop, or a person stops this run: it ends after the page in hand.
+    stopping: asyncio.Event

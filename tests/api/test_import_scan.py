@@ -1,0 +1,63 @@
+"""importScan: a report of nmap becomes assets of a site of one's own; bombs and rubbish become typed errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from schema.mutations.scan import XML_BYTES_MAX
+from tests.api.mutation import assert_audited, perform
+from tests.api.world import World
+
+REPORT = """<?xml version="1.0"?><!DOCTYPE nmaprun><nmaprun scanner="nmap" start="1790000000">
+<host starttime="1790000000" endtime="1790000001"><status state="up" reason="arp-response"/>
+<address addr="10.9.0.1" addrtype="ipv4"/><address addr="02:00:00:00:00:99" addrtype="mac" vendor="Acme"/>
+<hostnames><hostname name="imported-1.corp.example" type="PTR"/></hostnames>
+<ports><port protocol="tcp" portid="443"><state state="open"/><service name="https" product="nginx" version="1.24"/>
+</port></ports></host></nmaprun>"""
+BOMB = '<!DOCTYPE nmaprun [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><nmaprun>&b;</nmaprun>'
+
+
+async def test_report_becomes_assets_and_nothing_when_it_is_sent_again(office: World) -> None:
+    """The first import makes the asset, the second knows it; search finds it; one audit row names the site."""
+    caller = office.caller()
+    outcome = await perform(office, caller, "importScan", site="site_1", xml=REPORT)
+    assert outcome.payload["counts"] == {"inventory": "hosts", "created": 1, "merged": 0, "updated": 0, "silent": 0}
+    assert_audited(outcome, caller, "importScan", "OK", "site_1")
+    again = await perform(office, caller, "importScan", site="site_1", xml=REPORT)
+    assert again.payload["counts"] == {"inventory": "hosts", "created": 0, "merged": 1, "updated": 0, "silent": 0}
+    text = """{ assets(search: "source:scan AND name:imported-1.corp.example") { nodes {
+      addresses macs alive manufacturer scan { services { port protocol product } }
+    } } }"""
+    (asset,) = (await caller.data(text))["assets"]["nodes"]
+    assert asset == {
+        "addresses": ["10.9.0.1"],
+        "macs": ["02:00:00:00:00:99"],
+        "alive": True,
+        "manufacturer": "Acme",
+        "scan": [{"services": [{"port": 443, "protocol": "tcp", "product": "nginx 1.24"}]}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("xml", "said"),
+    [
+        (BOMB, "document type of its own"),
+        ("", "not well-formed"),
+        (REPORT[:-20], "not well-formed"),
+        ("<html/>", "not a report of nmap"),
+        ("<nmaprun>" + " " * XML_BYTES_MAX + "</nmaprun>", "200,000"),
+        ("\ud800<nmaprun/>", "not well-formed"),
+    ],
+    ids=["bomb", "empty", "half", "html", "long", "surrogate"],
+)
+async def test_report_is_refused_when_it_is_none(office: World, xml: str, said: str) -> None:
+    """Each is INVALID at `xml`, says what is wrong, and is audited."""
+    outcome = await perform(office, office.caller(), "importScan", site="site_1", xml=xml)
+    assert outcome.refusal() == ("INVALID", ["input", "xml"])
+    assert said in outcome.payload["errors"][0]["message"]
+
+
+async def test_report_is_refused_when_the_site_is_not_there(office: World) -> None:
+    """A missing site is NOT_FOUND at `site`."""
+    outcome = await perform(office, office.caller(), "importScan", site="site_9999", xml=REPORT)
+    assert outcome.refusal() == ("NOT_FOUND", ["input", "site"])
