@@ -72,7 +72,7 @@ def attributes(noun: str) -> dict[str, Field]:
     found: dict[str, Field] = {}
     for field in NOUNS[noun].filterable().values():
         column = field.column
-        name = column.info.get("graph") if isinstance(column, Column) else None
+        name = column.info.get("graph") if isinstance(column, Column) else field.received_as
         for spelling in (name, field.graphql_name):
             if spelling and field.name not in ("id", "external_id"):
                 found[folded(spelling)] = field

@@ -127,12 +127,13 @@ def test_column_that_is_never_null_is_a_field_that_is_never_null(noun: str) -> N
 
 
 SECRET = re.compile(r"secret|password|sealed|digest|private|credentialvalue|accesstoken|apikey|text$", re.IGNORECASE)
-# What may look like a secret: dates of one, and the new token's text, which is shown once.
+# What may look like a secret: dates and rules of one, and the new token's text, which is shown once.
 NO_SECRET = {
     "Credential.secretSetAt",
     "Credential.secretExpiresAt",
     "Webhook.secretSetAt",
     "User.lastPasswordChangeDateTime",
+    "User.passwordPolicies",
     "CreateTokenPayload.text",
 }
 
