@@ -124,7 +124,9 @@ def _condition(field: Field, key: str, value: Any, path: str) -> Expr:
     if value is None or (op in _MANY and None in value):
         raise null(here)
     if op not in _ALLOWED.get(field.kind, ()):
-        raise BadInput(f"{here} does not fit an attribute whose values are of kind {field.kind.value}.", path=here)
+        fitting = ", ".join(sorted(one.value for one in _ALLOWED.get(field.kind, ())))
+        message = f"{here} does not fit an attribute whose values are of kind {field.kind.value}."
+        raise BadInput(message, hint=f"These fit: exists, {fitting}.", path=here)
     if op in _MANY and len(value) > LIST_VALUES_MAX:
         raise BadInput(f"{here} has {len(value)} values; at most {LIST_VALUES_MAX} are allowed.", path=here)
     stored = tuple(_stored(field, op, one, here) for one in value) if op in _MANY else _stored(field, op, value, here)
@@ -140,11 +142,13 @@ def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
     text = check_text(value, path)
     if field.kind is Kind.BOOL:
         if text not in ("true", "false"):
-            raise BadInput(f"{path} must be true or false.", path=path)
+            message, hint = f'{path}: "{shown(text)}" is neither true nor false.', 'Write "true" or "false".'
+            raise BadInput(message, hint=hint, path=path)
         return text == "true"
     if field.kind in (Kind.INT, Kind.NUMBERS):
         if not text.removeprefix("-").isdecimal() or len(text) > 18:
-            raise BadInput(f"{path} must be a whole number.", path=path)
+            hint = 'Write its digits as text, such as "7".'
+            raise BadInput(f'{path}: "{shown(text)}" is no whole number.', hint=hint, path=path)
         return int(text)
     if field.kind is Kind.TIME:
         return _time(text, path)

@@ -75,8 +75,8 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
         return found
     near = nearest(noun, name)
     hint = "Text with a colon in it is looked for when it stands in quotes."
-    if near:
-        hint = f"Did you mean {' or '.join(near)}? {hint}"
+    meant = f"Did you mean {' or '.join(near)}?" if near else "`searchKeywords` lists all of them."
+    hint = f"{meant} {hint}"
     if name[0] in "-!" and find(noun, name[1:]):
         near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:{shown(reading.literal)}."
     reading.refuse(f"{noun.name} has no keyword {shown(name)}", hint=hint, suggestions=near)
