@@ -20,7 +20,7 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
-from schema.attribute import source_of
+from schema.attribute import attributes, folded, source_of
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
@@ -277,6 +277,10 @@ def _received_name(noun: Noun, source: str, name: str, path: str) -> str:
     found = _EXTENSION.fullmatch(name)
     if found and noun.name == "Asset":
         return f"extensionAttributes.extensionAttribute{found[1]}"
+    # A member of an object, such as `costCenter`, is known by its own name as well.
+    field = attributes(noun.name).get(folded(name))
+    if field is not None and field.received_as:
+        return field.received_as
     raise no_attribute(noun, source, name, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from sqlalchemy import ColumnElement, Select, Text, func, select
@@ -14,6 +15,7 @@ from sync.store.tables import assets, devices, directories, objects
 
 # In a list of the asset: key → the list's column.
 _LISTED = {"hostname": assets.c.names, "mac": assets.c.macs}
+_SEPARATOR, _MAC = re.compile("[-:.]"), re.compile("[0-9a-f]{12}")
 
 
 @cache
@@ -32,7 +34,9 @@ def written(name: str, value: str) -> str:
     """Bring the value of a key into the form that it is compared in."""
     if name in _LISTED:
         value = value.casefold()
-    return value.replace("-", ":") if name == "mac" else value
+    if name == "mac" and _MAC.fullmatch(digits := _SEPARATOR.sub("", value)):
+        return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+    return value
 
 
 def _has(column: ColumnElement[list[str]]) -> ColumnElement[bool]:

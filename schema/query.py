@@ -91,8 +91,8 @@ async def _find(context: Context, target: str, sought: Sought) -> Any:
     statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
     rows = await context.fetch(statement.where(key.holds).order_by(noun.key).limit(2), {"value": value})
     if len(rows) > 1:
-        hint = "List them with `where` instead."
-        raise BadInput(f"Several rows have this {key.name}.", hint=hint, path=f"by.{key.name}")
+        hint = "List them by a filter, and take the one that is meant by its id."
+        raise BadInput(f"by.{key.name}: several rows have this {key.name}.", hint=hint, path=f"by.{key.name}")
     return noun.type.of(rows[0]) if rows else None
 
 
@@ -109,11 +109,11 @@ class Query:
         {
             "name": "The name of its most recently seen record, exactly.",
             "hostname": "One of its names, all of it, in any letter case.",
-            "mac": "One of its MAC addresses, in any letter case, with colons or hyphens.",
+            "mac": "One of its MAC addresses, all of it, with colons, hyphens, dots or nothing between its digits.",
             "serial": "The serial number, exactly.",
             "external_id": "The object id, in the directory, of a device that it is.",
         },
-        "One asset.",
+        "One asset by a key of its own; null if none has it, refused if several do.",
     )
     users = many("User", "The directory users of the organization.")
     users_aggregate = aggregate("User", "Counts of users.")
@@ -121,10 +121,10 @@ class Query:
         "User",
         {
             "external_id": "The object id in the directory.",
-            "user_principal_name": "The sign-in name, exactly.",
-            "email": "The primary e-mail address, exactly.",
+            "user_principal_name": "The sign-in name, exactly, in this letter case.",
+            "email": "The primary e-mail address, exactly, in this letter case.",
         },
-        "One directory user.",
+        "One directory user by a key of its own; null if none has it, refused if several do.",
     )
     groups = many("Group", "The directory groups of the organization.")
     groups_aggregate = aggregate("Group", "Counts of groups.")
@@ -135,22 +135,22 @@ class Query:
             "email": "The group's e-mail address, exactly.",
             "display_name": "The group's name, exactly; refused if several groups have it.",
         },
-        "One directory group.",
+        "One directory group by a key of its own; null if none has it, refused if several do.",
     )
     changes = changes()
     duplicates = duplicates()
     sites = many("Site", "The sites of the organization.")
-    site = by_id("Site", "One site.")
+    site = by_id("Site", "One site by its id; null if there is none.")
     organizations = many("Organization", "The organization of the token; for a superuser, all of them.")
-    organization = by_id("Organization", "One organization.")
+    organization = by_id("Organization", "One organization by its id; null if there is none.")
     credentials = many("Credential", "The credentials the organization may use.")
-    credential = by_id("Credential", "One credential.")
+    credential = by_id("Credential", "One credential by its id; null if there is none.")
     tasks = many("Task", "The tasks of the organization.")
-    task = by_id("Task", "One task.")
+    task = by_id("Task", "One task by its id; null if there is none.")
     task_runs = many("TaskRun", "The runs of all tasks.")
-    task_run = by_id("TaskRun", "One run.")
+    task_run = by_id("TaskRun", "One run by its id; null if there is none.")
 
-    webhook = by_id("Webhook", "One webhook.")
+    webhook = by_id("Webhook", "One webhook by its id; null if there is none.")
 
     @strawberry.field(description="The webhooks of the organization, by id.")
     async def webhooks(self, info: Info[Context, None]) -> list[Webhook]:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from schema.access import Role
 from schema.fields import NOUNS
+from schema.lookup import written
 from sync.store import tables
 from tests.api.caller import INVALID_REQUEST
 from tests.api.lists import LISTS, caller_for, id_of, visible
@@ -126,6 +127,12 @@ async def test_asset_is_found_by_a_name_or_mac_address_of_several(
             assert answer.problems[0].facts["path"] == f"by.{key}"
         else:
             assert answer.ok() == {"asset": {"id": owners[0]} if owners else None}
+
+
+@pytest.mark.parametrize("value", ["00-1A-2B-3C-4D-5E", "00:1a:2B:3c:4d:5e", "001a.2b3c.4d5e", "001A2B3C4D5E"])
+def test_mac_address_is_looked_up_in_the_stored_form_however_it_is_written(value: str) -> None:
+    """Colons, hyphens, the dots of switches, or nothing at all; in capitals too."""
+    assert written("mac", value) == "00:1a:2b:3c:4d:5e"
 
 
 @pytest.mark.parametrize("place", ["home", "beta"])

@@ -98,3 +98,19 @@ async def test_property_without_a_column_is_compared_across_relations(world: Wor
     answer = await caller.data(f"{{ groups(first: 100, where: {where}) {{ nodes {{ id }} }} }}")
     assert 0 < len(wanted) < len(every)
     assert {row["id"] for row in answer["groups"]["nodes"]} == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("division", "employeeOrgData.division"),
+        ("extensionAttribute1", "onPremisesExtensionAttributes.extensionAttribute1"),
+    ],
+)
+async def test_users_are_counted_by_a_member_of_what_was_received(world: World, name: str, path: str) -> None:
+    """Its own name and its whole path count the same users."""
+    caller = world.caller()
+    text = 'query($n: String!) { usersAggregate(groupBy: [{attribute: {source: "azuread", name: $n}}]) %s }'
+    counted = [await caller.data(text % "{ groups { count keys { value } } }", n=one) for one in (name, path)]
+    assert counted[0] == counted[1]
+    assert len(counted[0]["usersAggregate"]["groups"]) > 1
