@@ -30,8 +30,9 @@ test: lint  ## everything a laptop can prove in a few minutes
 nights: $(CHECK_READY)  ## 1,000 seeds of the simulation: changes, faults and crashes, then equality
 	@$(BIN)/pytest tests/sync/test_simulation.py --seeds 1000 -n $(PYTEST_WORKERS) --dist worksteal
 
-hostile: $(CHECK_READY)  ## 20,000 documents made by chance: none may be an internal error
-	@$(BIN)/pytest tests/abuse/test_documents.py --hypothesis-profile=hostile --timeout 1200 -n $(PYTEST_WORKERS) --dist worksteal
+hostile: $(CHECK_READY)  ## 20,000 documents made by chance: no internal error, and plans answer as the executor does
+	@$(BIN)/pytest tests/abuse/test_documents.py tests/api/test_plan.py -k 'internal_error or whatever_is_selected' \
+		--hypothesis-profile=hostile --timeout 1200 -n $(PYTEST_WORKERS) --dist worksteal
 
 test-nightly: lint  ## 20,000 seeds of the simulation and 1,000 kills: hours
 	@$(BIN)/pytest tests/sync/test_simulation.py tests/sync/test_kill.py --seeds 20000 --kills 1000 -n $(PYTEST_WORKERS) --dist worksteal

@@ -67,9 +67,9 @@ async def _row(tenant: Tenant) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with stage(tenant, folder) as place:
-            before_mb, before_s = _memory_mb(place.server.pid, "VmRSS"), cpu_s(place.server.pid)
+            before_mb, before_s = _memory_mb(place.server.pid, "VmRSS"), cpu_used_s(place.server.pid)
             synced = await sync(place, SystemClock(), QUIET)
-            peak_mb, cpu_s = _memory_mb(place.server.pid, "VmHWM"), cpu_s(place.server.pid) - before_s
+            peak_mb, cpu_s = _memory_mb(place.server.pid, "VmHWM"), cpu_used_s(place.server.pid) - before_s
             counts = (await place.client.ask(_COUNTS, id=synced.run["id"]))["taskRun"]["counts"]
         requests = synced.run["requests"]["count"]
         bare_s, bare_cpu_s = bare_upsert_s(folder / "server" / DATABASE_FILE, folder / "bare.db", requests)
@@ -138,7 +138,7 @@ def _memory_mb(pid: int, what: str) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
-def cpu_s(pid: int) -> float:
+def cpu_used_s(pid: int) -> float:
     """Read the processor time that a process has used, where the system tells."""
     status = Path(f"/proc/{pid}/stat")
     if not status.exists():

@@ -20,6 +20,7 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
+from schema.attribute import attributes, folded, source_of
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
@@ -28,7 +29,9 @@ from schema.lead import as_they_lie, by_itself, led
 from schema.paging import FIRST_DEFAULT, FIRST_MAX
 from schema.scalars import JSON
 from schema.select import is_indexed, rows_of
+from schema.sourced import no_attribute
 from sync.errors import BadInput
+from sync.inventory.kind import DEVICE, GROUP, USER
 from sync.inventory.source import AZUREAD
 from sync.store.tables import devices, raw
 
@@ -40,6 +43,8 @@ RECEIVED: dict[str, Callable[[], Select[Any]]] = {
     "User": lambda: select(raw.c.object_id, raw.c.object_id.label("received")),
     "Group": lambda: select(raw.c.object_id, raw.c.object_id.label("received")),
 }
+_KINDS = {"Asset": DEVICE, "User": USER, "Group": GROUP}
+_EXTENSION = re.compile("extensionAttribute([0-9]{1,2})", re.IGNORECASE | re.ASCII)
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_@.\-]{1,200}", re.ASCII)
 
 
@@ -65,7 +70,7 @@ class AggregateGroup:
 class AttributeName:
     """One attribute of one source."""
 
-    source: str = strawberry.field(description="The source: `azuread`.")
+    source: str = strawberry.field(description="The source: `azuread`, or an alias.")
     name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
 
 
@@ -243,23 +248,40 @@ def _related(context: Context, noun: Noun, relation: Relation, name: str, place:
 
 def _attribute(noun: Noun, attribute: AttributeName, place: int) -> Key:
     path = f"groupBy[{place}].attribute"
-    if attribute.source != AZUREAD:
-        raise BadInput("There is no such source of attributes.", hint=f"Use {AZUREAD}.", path=f"{path}.source")
-    if not _ATTRIBUTE.fullmatch(attribute.name):
-        raise BadInput("This is not the name of an attribute.", path=f"{path}.name")
-    steps = "$" + "".join(f'."{step}"' for step in attribute.name.split("."))
+    if (source := source_of(attribute.source, f"{path}.source")) != AZUREAD:
+        more = " What scans found is grouped by as `scan`." if noun.name == "Asset" else ""
+        hint = f"Use {AZUREAD}.{more}"
+        raise BadInput(f"{path}.source: {source} gives no attributes to group by.", hint=hint, path=f"{path}.source")
+    name = _received_name(noun, source, attribute.name, f"{path}.name")
+    steps = "$" + "".join(f'."{step}"' for step in name.split("."))
     owner, received = (pairs := RECEIVED[noun.name]().subquery(f"p{place}")).columns
     # The JSON text of the value keeps its type; a stored null is no value.
     value = func.nullif(raw.c.item.op("->", return_type=Text())(literal(steps, Text())), "null")
     reached = select(owner.label("parent"), value.label("value")).join_from(pairs, raw, raw.c.object_id == received)
     reached_ = reached.subquery(f"r{place}")
     return Key(
-        f"{attribute.source}.{attribute.name}",
+        f"{source}.{name}",
         reached_.c.value,
         lambda rows: rows.outerjoin(reached_, reached_.c.parent == noun.key),
         is_many=noun.name == "Asset",
         read=_received,
     )
+
+
+def _received_name(noun: Noun, source: str, name: str, path: str) -> str:
+    """Return the path to an attribute in the received JSON, in the source's own letter case."""
+    first, dot, rest = name.partition(".")
+    known = {prop.casefold(): prop for prop in ("id", *_KINDS[noun.name].select(with_edges=False))}
+    if first.casefold() in known and _ATTRIBUTE.fullmatch(name):
+        return known[first.casefold()] + dot + rest
+    found = _EXTENSION.fullmatch(name)
+    if found and noun.name == "Asset":
+        return f"extensionAttributes.extensionAttribute{found[1]}"
+    # A member of an object, such as `costCenter`, is known by its own name as well.
+    field = attributes(noun.name).get(folded(name))
+    if field is not None and field.received_as:
+        return field.received_as
+    raise no_attribute(noun, source, name, path)
 
 
 def _received(value: Any) -> Any:

@@ -7,6 +7,8 @@ from functools import cache
 from sqlalchemy import Column
 
 from schema.fields import NOUNS, Field, Kind, Noun, Relation
+from schema.near import did_you_mean, shown
+from sync.errors import BadInput
 from sync.inventory.source import AZUREAD, SCAN
 
 ALIASES = {
@@ -18,6 +20,19 @@ ALIASES = {
     "runzero": SCAN,
     "rumble": SCAN,
 }
+
+
+def source_of(name: str, path: str) -> str:
+    """Return the source that a caller names, by an alias or in any letter case.
+
+    Raises:
+        BadInput: there is no such source.
+    """
+    found = ALIASES.get(name.casefold())
+    if found is None:
+        hint = did_you_mean(name, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
+        raise BadInput(f'{path}: there is no source "{shown(name)}".', hint=hint, path=path)
+    return found
 
 
 def attribute(noun: Noun, source: str, kind: str | None, name: str) -> tuple[Relation | None, Field] | None:
@@ -43,13 +58,21 @@ def attribute(noun: Noun, source: str, kind: str | None, name: str) -> tuple[Rel
     return None
 
 
+def attribute_names(noun: Noun, source: str) -> set[str]:
+    """List what a source calls the attributes of a noun."""
+    records = [NOUNS[way.target] for way in noun.relations.values() if way.source and way.source[0] == source]
+    if "external_id" in noun.fields:
+        records.append(noun)
+    return {field.graphql_name for record in records for field in attributes(record.name).values()}
+
+
 @cache
 def attributes(noun: str) -> dict[str, Field]:
     """Return what can be asked of a source's record, by the source's names as `folded` writes them."""
     found: dict[str, Field] = {}
     for field in NOUNS[noun].filterable().values():
         column = field.column
-        name = column.info.get("graph") if isinstance(column, Column) else None
+        name = column.info.get("graph") if isinstance(column, Column) else field.received_as
         for spelling in (name, field.graphql_name):
             if spelling and field.name not in ("id", "external_id"):
                 found[folded(spelling)] = field

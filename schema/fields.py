@@ -62,6 +62,7 @@ class Field:
         is_text: whether a word without a keyword is looked for here.
         element: of a list of objects: the member that is compared.
         only: of a list of objects: the member, and its value, of those that count.
+        received_as: where it lies in the received JSON, of what has no column.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Field:
     is_text: bool = False
     element: str | None = None
     only: tuple[str, str] | None = None
+    received_as: str | None = None
 
     @property
     def graphql_name(self) -> str:

@@ -11,15 +11,16 @@ from typing import Any
 
 from strawberry import UNSET
 
-from schema.attribute import ALIASES
+from schema.attribute import source_of
 from schema.expr import EVERYTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
 from schema.fields import NOUNS, Field, Kind, Noun, Relation
 from schema.generated import named
 from schema.given import check_text, given, null
 from schema.ids import decode_id
+from schema.near import shown
 from schema.operators import COUNT, LIST_VALUES_MAX, MANY, filter_type, make_input
 from schema.search import parse_search
-from schema.sourced import ATTRIBUTE, sourced
+from schema.sourced import ATTRIBUTE, has_attributes, sourced
 from sync.errors import BadInput
 from sync.store.function import version_key
 
@@ -45,7 +46,7 @@ def where_input(noun: Noun) -> Any:
     for relation in noun.relations.values():
         type_ = named(f"{relation.target}{'RelationFilter' if relation.is_many else 'Where'}")
         fields[relation.name] = (type_, relation.graphql_name, relation.description)
-    if any(relation.source for relation in noun.relations.values()):
+    if has_attributes(noun):
         text = "Attributes as the sources name them; several are ANDed."
         fields["attributes"] = (list[ATTRIBUTE], "attributes", text)
     _relation_input(noun)
@@ -188,11 +189,11 @@ def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
         try:
             return str(ip_network(text, strict=False))
         except ValueError:
-            raise BadInput(f"{path} holds no network such as 10.0.0.0/8.", path=path) from None
+            hint = "An address stands for itself: 10.0.0.5; IPv6 as fd00::/8."
+            message = f'{path}: "{shown(text)}" is no network such as 10.0.0.0/8.'
+            raise BadInput(message, hint=hint, path=path) from None
     if field.kind is Kind.SOURCES:
-        if text not in ALIASES:
-            raise BadInput(f"{path} names no source.", hint=f"Sources: {', '.join(ALIASES)}.", path=path)
-        return ALIASES[text]
+        return source_of(text, path)
     if field.kind is Kind.VERSION and op in _VERSIONS_ORDERED and version_key(text) is None:
-        raise BadInput(f"{path} holds no version such as 10.0.19045.", path=path)
+        raise BadInput(f'{path}: "{shown(text)}" is no version such as 10.0.19045.', path=path)
     return text

@@ -83,12 +83,20 @@ class Members:
     """The connection of a group's members, rows of several nouns."""
 
 
+@dataclass(frozen=True, eq=False)
+class Key:
+    """What a row is looked up by: the name callers give it, and what holds for the row with the parameter `value`."""
+
+    name: str
+    holds: ColumnElement[bool]
+
+
 @dataclass(frozen=True)
 class Found:
-    """One row of a noun by a key; `sought(arguments)` returns the column and the value it must have."""
+    """One row of a noun by a key; `sought(arguments)` returns the key, always the same object, and its value."""
 
     target: str
-    sought: Callable[..., tuple[ColumnElement[Any], Any]]
+    sought: Callable[..., tuple[Key, Any]]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Annotated, Any, Optional
 
 import strawberry
-from sqlalchemy import ColumnElement
 from strawberry import UNSET
 from strawberry.types import Info
 
@@ -16,11 +15,12 @@ from schema.changes import changes
 from schema.connection import many
 from schema.context import Context
 from schema.duplicates import duplicates
-from schema.fields import NOUNS, Field
-from schema.form import FORM, Found
+from schema.fields import NOUNS
+from schema.form import FORM, Found, Key
 from schema.generated import named, publish
 from schema.given import check_text
 from schema.ids import decode_id
+from schema.lookup import key_of, written
 from schema.node import node, nodes
 from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.select import row_columns, rows_of
@@ -31,16 +31,15 @@ from sync.errors import BadInput
 INVENTORY = strawberry.argument(description="Which inventory the search is for.")
 SETTINGS = strawberry.argument(description="Settings to try; what is left out is as it is stored.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
-# The column a look-up goes by, and the value it must have.
-Sought = tuple[ColumnElement[Any], Any]
+# The key a look-up goes by, and the value it must have.
+Sought = tuple[Key, Any]
 
 
 def by_id(target: str, description: str) -> Any:
     """Declare a look-up by id."""
 
     def sought(id: str) -> Sought:
-        noun = NOUNS[target]
-        return noun.key, decode_id(id, noun.prefix, target)
+        return key_of(target, "id"), decode_id(id, NOUNS[target].prefix, target)
 
     async def resolve(root: Any, info: Any, id: Any) -> Any:
         return await info.context.load(target, sought(id)[1])
@@ -54,7 +53,7 @@ def by_id(target: str, description: str) -> Any:
 
 
 def by_key(target: str, keys: dict[str, str], description: str) -> Any:
-    """Declare a look-up by id or another key; `keys` maps a field's name to how it is described.
+    """Declare a look-up by id or another key; `keys` maps its name (schema/lookup.py) to how it is described.
 
     Several rows may share a key, such as a name in two sites: then the look-up is refused, not guessed.
     """
@@ -69,11 +68,10 @@ def by_key(target: str, keys: dict[str, str], description: str) -> Any:
 
     def sought(by: Any) -> Sought:
         ((name, value),) = ((name, value) for name, value in vars(by).items() if value is not UNSET)
-        noun = NOUNS[target]
+        key = key_of(target, name)
         if name == "id":
-            return noun.key, decode_id(value, noun.prefix, target, "by.id")
-        field: Field = noun.fields[name]
-        return field.column, check_text(value, f"by.{field.graphql_name}")
+            return key, decode_id(value, NOUNS[target].prefix, target, "by.id")
+        return key, written(name, check_text(value, f"by.{key.name}"))
 
     async def resolve(root: Any, info: Any, by: Any) -> Any:
         return await _find(info.context, target, sought(by))
@@ -87,15 +85,14 @@ def by_key(target: str, keys: dict[str, str], description: str) -> Any:
 
 
 async def _find(context: Context, target: str, sought: Sought) -> Any:
-    noun, (column, value) = NOUNS[target], sought
-    if column is noun.key:
+    noun, (key, value) = NOUNS[target], sought
+    if key.name == "id":
         return await context.load(target, value)
     statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
-    rows = await context.fetch(statement.where(column == value).order_by(noun.key).limit(2))
+    rows = await context.fetch(statement.where(key.holds).order_by(noun.key).limit(2), {"value": value})
     if len(rows) > 1:
-        name = next(field.graphql_name for field in noun.fields.values() if field.column is column)
-        hint = "List them with `where` instead."
-        raise BadInput(f"Several rows have this {name}.", hint=hint, path=f"by.{name}")
+        hint = "List them by a filter, and take the one that is meant by its id."
+        raise BadInput(f"by.{key.name}: several rows have this {key.name}.", hint=hint, path=f"by.{key.name}")
     return noun.type.of(rows[0]) if rows else None
 
 
@@ -107,36 +104,58 @@ class Query:
     nodes = nodes()
     assets = many("Asset", "The assets of the organization.")
     assets_aggregate = aggregate("Asset", "Counts of assets.")
-    asset = by_key("Asset", {"name": "The asset's name.", "serial": "The serial number."}, "One asset.")
+    asset = by_key(
+        "Asset",
+        {
+            "name": "The name of its most recently seen record, exactly.",
+            "hostname": "One of its names, all of it, in any letter case.",
+            "mac": "One of its MAC addresses, all of it, with colons, hyphens, dots or nothing between its digits.",
+            "serial": "The serial number, exactly.",
+            "external_id": "The object id, in the directory, of a device that it is.",
+        },
+        "One asset by a key of its own; null if none has it, refused if several do.",
+    )
     users = many("User", "The directory users of the organization.")
     users_aggregate = aggregate("User", "Counts of users.")
     user = by_key(
         "User",
-        {"external_id": "The object id in the directory.", "user_principal_name": "The sign-in name, exactly."},
-        "One directory user.",
+        {
+            "external_id": "The object id in the directory.",
+            "user_principal_name": "The sign-in name, exactly, in this letter case.",
+            "email": "The primary e-mail address, exactly, in this letter case.",
+        },
+        "One directory user by a key of its own; null if none has it, refused if several do.",
     )
     groups = many("Group", "The directory groups of the organization.")
     groups_aggregate = aggregate("Group", "Counts of groups.")
-    group = by_key("Group", {"external_id": "The object id in the directory."}, "One directory group.")
+    group = by_key(
+        "Group",
+        {
+            "external_id": "The object id in the directory.",
+            "email": "The group's e-mail address, exactly.",
+            "display_name": "The group's name, exactly; refused if several groups have it.",
+        },
+        "One directory group by a key of its own; null if none has it, refused if several do.",
+    )
     changes = changes()
     duplicates = duplicates()
     sites = many("Site", "The sites of the organization.")
-    site = by_id("Site", "One site.")
+    site = by_id("Site", "One site by its id; null if there is none.")
     organizations = many("Organization", "The organization of the token; for a superuser, all of them.")
-    organization = by_id("Organization", "One organization.")
+    organization = by_id("Organization", "One organization by its id; null if there is none.")
     credentials = many("Credential", "The credentials the organization may use.")
-    credential = by_id("Credential", "One credential.")
+    credential = by_id("Credential", "One credential by its id; null if there is none.")
     tasks = many("Task", "The tasks of the organization.")
-    task = by_id("Task", "One task.")
+    task = by_id("Task", "One task by its id; null if there is none.")
     task_runs = many("TaskRun", "The runs of all tasks.")
-    task_run = by_id("TaskRun", "One run.")
+    task_run = by_id("TaskRun", "One run by its id; null if there is none.")
 
     api_tokens = many("ApiToken", "The API tokens of the organization.")
-    api_token = by_id("ApiToken", "One API token.")
+    api_token = by_id("ApiToken", "One API token by its id; null if there is none.")
     audit_events = many("AuditEvent", "What callers of the organization did and were refused, in order.")
-    audit_event = by_id("AuditEvent", "One audit event.")
+    audit_event = by_id("AuditEvent", "One audit event by its id; null if there is none.")
 
-    webhook = by_id("Webhook", "One webhook.")
+    webhook = by_id("Webhook", "One webhook by its id; null if there is none.")
 
     @strawberry.field(description="The webhooks of the organization, by id.")
     async def webhooks(self, info: Info[Context, None]) -> list[Webhook]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select, union_all
+from sqlalchemy import Boolean, Column, ColumnElement, Select, case, func, literal, select, union_all
+from strawberry.utils.str_converters import to_camel_case
 
 from sync.inventory.kind import Edge
-from sync.inventory.source import SCAN
+from sync.inventory.source import AZUREAD, SCAN
+from sync.store.column import Json
 from sync.store.tables import (
     assets,
     credential_access,
@@ -28,6 +30,11 @@ from sync.store.tables import (
     users,
 )
 
+# What a scan record says, by its columns.
+_SCANNED = (
+    "names", "addresses", "macs", "type", "os", "os_version", "manufacturer", "model", "serial", "alive",
+    "detected_by", "services", "first_seen", "last_seen",
+)  # fmt: skip
 _UNIQUE = "unique_pairs"
 
 
@@ -169,14 +176,37 @@ def received() -> Select[Any]:
     return select(raw.c.object_id.label("parent"), raw.c.item)
 
 
+def received_of_object() -> Select[Any]:
+    """Select what Graph sent for an object, with its source."""
+    return received().add_columns(literal(AZUREAD).label("source"))
+
+
 def received_of_asset() -> Select[Any]:
-    """Select what Graph sent for each device of an asset."""
-    return (
-        select(devices.c.asset_id.label("parent"), raw.c.item)
+    """Select what Graph sent for each device of an asset, then what each scan record of it says."""
+    of_devices = (
+        select(
+            devices.c.asset_id.label("parent"),
+            raw.c.item,
+            literal(AZUREAD).label("source"),
+            literal(0).label("part"),
+            devices.c.id,
+        )
         .join_from(devices, raw, raw.c.object_id == devices.c.id)
         .where(_live_device)
-        .order_by(devices.c.id)
     )
+    said = (part for name in _SCANNED for part in (to_camel_case(name), _as_json(scan_records.c[name])))
+    of_scans = select(scan_records.c.asset_id, func.json_object(*said), literal(SCAN), literal(1), scan_records.c.id)
+    found = union_all(of_devices, of_scans).subquery()
+    return select(found.c.parent, found.c.item, found.c.source).order_by(found.c.part, found.c.id)
+
+
+def _as_json(column: Column[Any]) -> ColumnElement[Any]:
+    """Return a column as a part of a JSON object."""
+    if column.type is Json:
+        return func.json(column)
+    if isinstance(column.type, Boolean):
+        return func.json(case((column, "true"), else_="false"))
+    return column
 
 
 def matches_of_asset() -> Select[Any]:

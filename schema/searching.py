@@ -17,16 +17,16 @@ from schema.search.value import FORMS
 from sync.errors import BadSearch
 
 _INVENTORIES = {
-    "ASSETS": strawberry.enum_value("Asset", description="Machines."),
+    "ASSETS": strawberry.enum_value("Asset", description="Machines, each once, whatever sources know it."),
     "USERS": strawberry.enum_value("User", description="Users of directories."),
     "GROUPS": strawberry.enum_value("Group", description="Groups of directories."),
-    "TASKS": strawberry.enum_value("Task", description="Things to do."),
-    "TASK_RUNS": strawberry.enum_value("TaskRun", description="Executions of tasks."),
+    "TASKS": strawberry.enum_value("Task", description="Tasks: syncs of a directory and scans, with their schedules."),
+    "TASK_RUNS": strawberry.enum_value("TaskRun", description="Runs of tasks, with their progress and errors."),
     "CREDENTIALS": strawberry.enum_value("Credential", description="Ways to sign in."),
     "SITES": strawberry.enum_value("Site", description="Places that assets live in."),
-    "API_TOKENS": strawberry.enum_value("ApiToken", description="Tokens of callers."),
-    "AUDIT_EVENTS": strawberry.enum_value("AuditEvent", description="What callers did."),
-    "ORGANIZATIONS": strawberry.enum_value("Organization", description="Closed worlds."),
+    "API_TOKENS": strawberry.enum_value("ApiToken", description="API tokens of callers, without their texts."),
+    "AUDIT_EVENTS": strawberry.enum_value("AuditEvent", description="What callers did and were refused."),
+    "ORGANIZATIONS": strawberry.enum_value("Organization", description="Organizations, each closed to the others."),
 }
 Inventory: Any = strawberry.enum(
     cast(Any, enum.Enum("Inventory", _INVENTORIES)),

@@ -26,7 +26,6 @@ from schema.plan.refusal import Gave, Refused
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement
 from schema.plan.value import definition
-from schema.select import parameter
 from schema.where import Viewpoint
 
 # Filters, orders and cursor shapes that a program keeps statements for.
@@ -108,11 +107,10 @@ class ProgramCompiler:
         columns, view = self._compiler.rows(form.target, nodes)
 
         def bind(variables: VariableValues) -> Bound:
-            column, value = form.sought(**self._arguments(query, nodes[0], variables))
-            if column not in statements:
-                wanted = column == parameter("value", column.type)
-                statements[column] = self._compiler.statement(form.target, columns, wanted)
-            return BoundLookup(statements[column], value)
+            key, value = form.sought(**self._arguments(query, nodes[0], variables))
+            if key not in statements:
+                statements[key] = self._compiler.statement(form.target, columns, key.holds)
+            return BoundLookup(statements[key], value)
 
         def find(run: Run) -> Any:
             bound = run.bounds[slot]

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from schema.expr import EVERYTHING, And, Expr, Not, Or
 from schema.fields import NOUNS, Noun
+from schema.search.habit import refuse_habit
 from schema.search.parser import Joined, Negated, Syntax, parse
 from schema.search.table import known, worded
 from schema.search.token import Term
@@ -80,6 +81,7 @@ def _term(noun: Noun, reading: Reading) -> Expr:
 
 def _word(noun: Noun, reading: Reading) -> Expr:
     """Look for a word in the inventory's main texts."""
+    refuse_habit(noun, reading)
     found = [condition(field, noun.prefix, reading) for field in noun.filterable().values() if field.is_text]
     found += [keyword.read(reading) for keyword in worded(noun.name)]
     if not found:

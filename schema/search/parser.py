@@ -49,12 +49,14 @@ class _Parser:
         self.at = 0
         terms = [token for token in self.tokens if isinstance(token, Term)]
         if len(terms) > TERMS_MAX:
-            raise bad_search(text, terms[TERMS_MAX].place, f"The search has more than {TERMS_MAX} terms")
+            hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
+            raise bad_search(text, terms[TERMS_MAX].place, f"The search has more than {TERMS_MAX} terms", hint=hint)
 
     def query(self) -> Syntax:
         found = self._either(0)
         if self.at < len(self.tokens):
-            raise bad_search(self.text, self.tokens[self.at].place, "This parenthesis closes nothing")
+            hint = "Leave it out, or open it before; a parenthesis in a value needs quotes round the value."
+            raise bad_search(self.text, self.tokens[self.at].place, "This parenthesis closes nothing", hint=hint)
         return found
 
     def _next(self) -> str:
@@ -84,18 +86,23 @@ class _Parser:
             place = Place(len(self.text), len(self.text)) if mark == "end" else self.tokens[self.at].place
             found = "The search ends" if mark == "end" else f"{mark} stands"
             expected = ["a term", "NOT", "("]
-            raise bad_search(self.text, place, f"{found} where a term is expected", expected=expected)
+            hint = "A term is keyword:value or a word. AND, OR and NOT themselves are looked for in quotes."
+            raise bad_search(self.text, place, f"{found} where a term is expected", hint=hint, expected=expected)
         token = self.tokens[self.at]
         self.at += 1
         if isinstance(token, Term):
             return token
         if depth == NESTING_MAX:
-            raise bad_search(self.text, token.place, f"The search is nested more than {NESTING_MAX} levels deep")
+            hint = "NOT and parentheses each count; leave out those that change nothing."
+            raise bad_search(
+                self.text, token.place, f"The search is nested more than {NESTING_MAX} levels deep", hint=hint
+            )
         if mark == "NOT":
             return Negated(self._one(depth + 1))
         inner = self._either(depth + 1)
         if self._next() != ")":
-            raise bad_search(self.text, token.place, "This parenthesis is not closed", expected=[")"])
+            hint = "Close it with ) behind the last term it is about."
+            raise bad_search(self.text, token.place, "This parenthesis is not closed", hint=hint, expected=[")"])
         self.at += 1
         return inner
 

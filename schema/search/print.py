@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from schema.search.parser import Joined, Negated, Syntax
-from schema.search.token import Term
+from schema.search.token import FOREIGN, Term
 
-_PLAIN = re.compile(r'(?:[^\s()"\\:<>=]|\\[^\s()"])+', re.DOTALL)
+_PLAIN = re.compile(r'(?:[^\s()"\\:<>=*&|!]|\\[^\s()"])+', re.DOTALL)
 _QUOTE = re.compile(r'(\\.)|"', re.DOTALL)
 
 
@@ -39,7 +39,7 @@ def _term(term: Term) -> str:
 
 def _value(term: Term) -> str:
     value = term.value
-    is_mark = not term.keyword and value.upper() in ("AND", "OR", "NOT")
+    is_mark = not term.keyword and (value.upper() in ("AND", "OR", "NOT") or value.casefold() in FOREIGN)
     if not value:
         return "" if term.keyword else '""'
     if _PLAIN.fullmatch(value) and not is_mark:

@@ -10,15 +10,13 @@ from typing import TypeVar
 from schema.attribute import attribute, attributes, folded
 from schema.expr import EVERYTHING, Expr
 from schema.fields import NOUNS, Kind, Noun
+from schema.near import likest, pairs, shown
 from schema.search.derived import derived
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading
 
 T = TypeVar("T")
 PREFIXES_MAX = 4
-SUGGESTIONS_MAX = 3
-_ALIKE_LEAST = 0.4
-_NAME_CHARS_MAX, _SHOWN_CHARS_MAX = 80, 40
 
 
 @cache
@@ -75,14 +73,13 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
     """
     if found := find(noun, name):
         return found
-    shown = name if len(name) <= _SHOWN_CHARS_MAX else f"{name[:_SHOWN_CHARS_MAX]}…"
     near = nearest(noun, name)
     hint = "Text with a colon in it is looked for when it stands in quotes."
-    if near:
-        hint = f"Did you mean {' or '.join(near)}? {hint}"
+    meant = f"Did you mean {' or '.join(near)}?" if near else "`searchKeywords` lists all of them."
+    hint = f"{meant} {hint}"
     if name[0] in "-!" and find(noun, name[1:]):
-        near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:{reading.literal[:_SHOWN_CHARS_MAX]}."
-    reading.refuse(f"{noun.name} has no keyword {shown}", hint=hint, suggestions=near)
+        near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:{shown(reading.literal)}."
+    reading.refuse(f"{noun.name} has no keyword {shown(name)}", hint=hint, suggestions=near)
 
 
 def find(noun: Noun, name: str, prefixes: int = 0) -> Keyword | None:
@@ -137,12 +134,7 @@ def _bare_attribute(noun: Noun, name: str) -> Keyword | None:
 
 def nearest(noun: Noun, name: str) -> list[str]:
     """Return the keywords that look most like a name, the likest first."""
-    pairs = _pairs(plain(name[:_NAME_CHARS_MAX]))
-    rated = sorted(
-        ((2 * len(pairs & other) / (len(pairs) + len(other)), spelling) for spelling, other in _spellings(noun.name)),
-        key=lambda rating: (-rating[0], rating[1]),
-    )
-    return [spelling for rating, spelling in rated[:SUGGESTIONS_MAX] if rating >= _ALIKE_LEAST]
+    return likest(name, _spellings(noun.name))
 
 
 @cache
@@ -152,10 +144,4 @@ def _spellings(noun: str) -> list[tuple[str, frozenset[str]]]:
         if relation.source:
             at = f"@{relation.source[0]}.{relation.source[1]}."
             names |= {at + field.graphql_name for field in attributes(relation.target).values()}
-    return [(name, _pairs(plain(name))) for name in sorted(names)]
-
-
-def _pairs(name: str) -> frozenset[str]:
-    """Return the pairs of neighbours in a name, its ends included: what two alike names share."""
-    padded = f" {name} "
-    return frozenset(padded[at : at + 2] for at in range(len(padded) - 1))
+    return [(name, pairs(name)) for name in sorted(names)]

@@ -20,6 +20,8 @@ _BARE = re.compile(r'(?:[^\s()"\\]|\\.)*', re.DOTALL)
 _NEXT_WORD = re.compile(r"\s+([^\s():\"\\]+)(?![^\s)])")
 _SHOWN_CHARS_MAX = 40
 _MARKS = {"(", ")", "AND", "OR", "NOT"}
+# Words that compare in other languages; behind a keyword they are refused, in quotes they are words.
+FOREIGN = {"is", "in", "eq", "ne", "equals", "like", "ilike", "contains"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def tokens(text: str) -> Iterator[Token]:
     """
     if len(text) > CHARS_MAX:
         place = Place(CHARS_MAX, len(text))
-        raise bad_search(text, place, f"The search has {len(text)} characters; at most {CHARS_MAX} are allowed")
+        hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
+        message = f"The search has {len(text)} characters; at most {CHARS_MAX} are allowed"
+        raise bad_search(text, place, message, hint=hint)
     if bad := UNSTORABLE.search(text):
         raise bad_search(text, Place(*bad.span()), "No text holds this character")
     at = 0
@@ -116,7 +120,7 @@ def _word(text: str, start: int) -> Token:
         hint = f"Write {said} without the space; a text that begins with a colon stands in quotes."
         raise bad_search(text, place, "A keyword is missing before the colon", hint=hint, expected=[said])
     if not keyword and not value:
-        raise bad_search(text, place, "There is no word between the quotes")
+        raise bad_search(text, place, "There is no word between the quotes", hint="Leave the quotes out.")
     # An empty value between quotes says the same as none behind an equals sign.
     return Term(keyword, operator or ("=" if keyword and not value else ""), value, place)
 
@@ -144,4 +148,4 @@ def _refuse_rest(text: str, at: int) -> None:
         raise bad_search(text, place, "Nothing follows the backslash", hint="Write \\\\ for a backslash.")
     if text.count('"', at) == 1:
         raise bad_search(text, place, "The closing quote is missing", hint='Write \\" for a quote in a value.')
-    raise bad_search(text, place, "A space is missing between two terms")
+    raise bad_search(text, place, "A space is missing between two terms", hint="Quotes stand round a whole value.")

@@ -15,6 +15,7 @@ from schema.expr import EVERYTHING, NOTHING, And, Compare, Expr, Op
 from schema.fields import Field, Kind
 from schema.ids import decode_id
 from schema.like import escaped
+from schema.near import did_you_mean, shown
 from schema.scalars import parse_duration, parse_time
 from schema.search.token import Term, bad_search
 from sync.clock import timestamp
@@ -29,6 +30,8 @@ _PIECES = re.compile(r"(\\.|[%_])", re.DOTALL)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
+_WORD = re.compile(r"\s+([^\s()]+)")
+_AGO = re.compile(r"now ?- ?(\w+)|-?(\w+ ?\w*) ago", re.ASCII)
 _SQUEEZED = str.maketrans("", "", "_- ")
 FORMS = {
     Kind.ID: ["an id"],
@@ -73,6 +76,23 @@ class Reading:
     def is_missing(self) -> bool:
         """Whether the term asks for a missing value: `keyword:=`."""
         return self.term.operator == "=" and not self.term.value
+
+    @property
+    def said(self) -> str:
+        """The value as an error quotes it, behind its keyword."""
+        lead = f"{shown(self.term.keyword)}: " if self.term.keyword else ""
+        return f'{lead}"{shown(self.literal)}"'
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether the value stands in quotes: then each of its characters is meant."""
+        behind = len(self.term.keyword) + 1 if self.term.keyword else 0
+        return self.text[self.term.place.start + behind :].lstrip("<>=").startswith('"')
+
+    def following(self) -> str:
+        """Return the word that stands behind the term, empty if none does."""
+        word = _WORD.match(self.text, self.term.place.end)
+        return word[1] if word else ""
 
     def refuse(
         self, message: str, expected: Iterable[str] = (), *, hint: str | None = None, **facts: object
@@ -122,6 +142,7 @@ def present(field: Field) -> Expr:
 def text(field: Field, reading: Reading) -> Expr:
     """Compare with part of a text, or after `=` with all of it, in any letter case; `%` and `_` are wildcards."""
     reading.refuse_order("Text", Kind.TEXT)
+    _refuse_star(reading)
     pattern = reading.pattern
     if reading.term.operator == "=":
         return Compare(field.name, Op.MATCHES, pattern or escaped(reading.literal.casefold()))
@@ -130,12 +151,29 @@ def text(field: Field, reading: Reading) -> Expr:
     return Compare(field.name, Op.MATCHES, f"%{pattern}%")
 
 
+def _refuse_star(reading: Reading) -> None:
+    """Refuse the wildcard of other languages, which no name holds.
+
+    Raises:
+        BadSearch: a `*` stands in the value, outside quotes.
+    """
+    if "*" not in reading.literal or reading.is_quoted:
+        return
+    keyword, value = reading.term.keyword, shown(reading.term.value)
+    if keyword and not value.strip("*"):
+        hint = f"Whatever its value is, write has:{keyword}."
+    else:
+        lead = f"{keyword}:{reading.term.operator}" if keyword else ""
+        hint = f'Write {lead}{value.replace("*", "%")}; a * that is meant stands in quotes: {lead}"{value}".'
+    reading.refuse(f"{reading.said}: * is no wildcard, % is", hint=hint)
+
+
 def _id(field: Field, prefix: str, reading: Reading) -> Expr:
     reading.refuse_order("An id", Kind.ID)
     try:
         return Compare(field.name, Op.EQ, decode_id(reading.literal, prefix, ""))
     except BadInput:
-        reading.refuse("This is not an id of this kind", [f"{prefix}_…"])
+        reading.refuse(f"{reading.said} is not an id of this kind", [f"{prefix}_…"])
 
 
 def yes(reading: Reading) -> bool:
@@ -143,7 +181,7 @@ def yes(reading: Reading) -> bool:
     reading.refuse_order("Yes or no", Kind.BOOL)
     word = reading.literal.casefold()
     if word not in _YES | _NO:
-        reading.refuse("This is neither yes nor no", [*FORMS[Kind.BOOL], "t", "f", "1", "0", "yes", "no"])
+        reading.refuse(f"{reading.said} is neither yes nor no", [*FORMS[Kind.BOOL], "t", "f", "1", "0", "yes", "no"])
     return word in _YES
 
 
@@ -154,7 +192,7 @@ def _bool(field: Field, reading: Reading) -> Expr:
 def number(reading: Reading) -> tuple[Op, int]:
     """Read a number and how it is compared."""
     if not _NUMBER.fullmatch(reading.literal):
-        reading.refuse("This is not a whole number", FORMS[Kind.INT])
+        reading.refuse(f"{reading.said} is not a whole number", FORMS[Kind.INT])
     return _ORDER.get(reading.term.operator, Op.EQ), int(reading.literal)
 
 
@@ -172,7 +210,7 @@ def _version(field: Field, reading: Reading) -> Expr:
     if op is None:
         return text(field, reading)
     if version_key(reading.literal) is None:
-        reading.refuse("This is not a version", FORMS[Kind.VERSION])
+        reading.refuse(f"{reading.said} is not a version", FORMS[Kind.VERSION])
     return Compare(field.name, op, reading.literal)
 
 
@@ -182,7 +220,7 @@ def choose(reading: Reading, values: Iterable[str]) -> str:
     known = {value.casefold().translate(_SQUEEZED): value for value in values}
     wanted = reading.literal.casefold().translate(_SQUEEZED)
     if wanted not in known:
-        reading.refuse("This is none of the values", sorted(value.lower() for value in known.values()))
+        reading.refuse(f"{reading.said} is none of the values", sorted(value.lower() for value in known.values()))
     return known[wanted]
 
 
@@ -205,7 +243,8 @@ def source(reading: Reading) -> str:
     reading.refuse_order("A source", Kind.SOURCES)
     found = ALIASES.get(reading.literal.casefold())
     if found is None:
-        reading.refuse("There is no such source", sorted(ALIASES))
+        hint = did_you_mean(reading.literal, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
+        reading.refuse(f"{reading.said} is no source", sorted(ALIASES), hint=hint)
     return found
 
 
@@ -216,7 +255,7 @@ def _sources(field: Field, reading: Reading) -> Expr:
 def time(name: str, reading: Reading) -> Expr:
     """Compare with a moment, a day, a distance from now, `now` or, for a time that never was, `0`."""
     operator, value = reading.term.operator, reading.literal.strip().casefold()
-    if value == "0":
+    if value in ("0", "never"):
         if operator in _ORDER:
             reading.refuse("0 means never: nothing is before or after it", [f"{reading.term.keyword}:0"])
         return Compare(name, Op.IS_NULL, True)
@@ -247,6 +286,19 @@ def _seconds(value: str) -> int | None:
         return None
 
 
+def _hint_of_time(reading: Reading) -> str | None:
+    """Say what to write for a time in the words of daily life or of another language; None if nobody knows."""
+    keyword, operator, value = reading.term.keyword, reading.term.operator, reading.literal.strip().casefold()
+    if value.isdecimal() and _seconds(f"{value} {reading.following().casefold()}") is not None:
+        return f"Write {keyword}:{operator or '<'}{shown(value)}{shown(reading.following())} without the space."
+    if value in ("today", "yesterday"):
+        return f"Write {keyword}:<1day for the last 24 hours, {keyword}:<2days for the last 48, or a date."
+    if ago := _AGO.fullmatch(value):
+        span = shown(ago[1] or ago[2])
+        return f"Write {keyword}:<{span} for younger than that, {keyword}:>{span} for older."
+    return None
+
+
 def _moment(name: str, reading: Reading) -> Expr:
     value, span = reading.literal.strip().upper(), _SECOND
     if match := _MONTH_FIRST.fullmatch(value):
@@ -256,7 +308,7 @@ def _moment(name: str, reading: Reading) -> Expr:
     try:
         start = parse_time(value)
     except BadInput:
-        reading.refuse("This is not a time", FORMS[Kind.TIME])
+        reading.refuse(f"{reading.said} is not a time", FORMS[Kind.TIME], hint=_hint_of_time(reading))
     if op := _ORDER.get(reading.term.operator):
         return Compare(name, op, start)
     try:

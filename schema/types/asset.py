@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
-
 import strawberry
 from sqlalchemy import func, select, true
-from strawberry import UNSET
 
 from schema.connection import every, many, one
 from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.form import Rows, computed, gathered
+from schema.raw import received_attributes
 from schema.relations import (
     devices_of_asset,
     from_assets,
@@ -20,7 +17,7 @@ from schema.relations import (
     received_of_asset,
     scans_of_asset,
 )
-from schema.scalars import JSON, DateTime
+from schema.scalars import DateTime
 from schema.transitive import groups_of_assets
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
@@ -54,15 +51,6 @@ class Match:
         description="The value both had in common; `merge` or `split` where a person decided."
     )
     matched_at: DateTime = strawberry.field(description="When the record was matched.")
-
-
-@strawberry.type(description="One attribute that a source gives of an asset.")
-class Attribute:
-    """One attribute that a source gives of an asset."""
-
-    source: str = strawberry.field(description="The source, such as `azuread`.")
-    name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
-    value: JSON = strawberry.field(description="The value as the source gave it.")
 
 
 @noun(
@@ -141,31 +129,4 @@ class Asset(Record):
         """Read the stored matches."""
         return [Match(**{name: row[name] for name in ("source", "key", "value", "matched_at")}) for row in rows]
 
-    @gathered(received_of_asset, description="Everything its sources say of it, as they named it.")
-    def attributes(
-        rows: Rows,
-        *,
-        source: Annotated[str | None, strawberry.argument(description="Only of this source.")] = UNSET,
-        prefix: Annotated[
-            str | None, strawberry.argument(description="Only those whose name begins so, in this letter case.")
-        ] = UNSET,
-    ) -> list[Attribute]:
-        """Flatten the received JSON of every record."""
-        if source and source != sources.AZUREAD:
-            return []
-        return [
-            Attribute(source=sources.AZUREAD, name=name, value=JSON(value))
-            for row in rows
-            for name, value in _flat(row["item"])
-            if name.startswith(prefix or "")
-        ]
-
-
-def _flat(item: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in item.items():
-        if isinstance(value, Mapping):
-            found.extend(_flat(value, f"{prefix}{name}."))
-        elif value is not None:
-            found.append((prefix + name, value))
-    return found
+    attributes = received_attributes(received_of_asset)

@@ -10,8 +10,8 @@ from schema.connection import many, one
 from schema.fields import Record, field, identifier, noun
 from schema.form import Rows, gathered
 from schema.member import members
-from schema.raw import received_item
-from schema.relations import against, along, number_of_users, to_assets
+from schema.raw import received_attributes, received_item, received_list, received_text
+from schema.relations import against, along, number_of_users, received_of_object, to_assets
 from schema.scalars import DateTime
 from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
 from sync.inventory.kind import Edge
@@ -32,7 +32,27 @@ class GroupKind(enum.Enum):
     DISTRIBUTION = strawberry.enum_value("DISTRIBUTION", description="A mailing list.")
 
 
-@noun(groups, "group", description="A group of a directory. Deleted groups are not listed.")
+# What lies in the received JSON alone; `raw` and `attributes` show it.
+RECEIVED = {
+    "assigned_labels": received_list(
+        groups, "assignedLabels", "displayName", "Its sensitivity labels", keyword="label"
+    ),
+    "assigned_licenses": received_list(
+        groups, "assignedLicenses", "skuId", "The licences its members get", keyword="license"
+    ),
+    "license_processing_state": received_text(
+        groups, "licenseProcessingState.state", "How far its licences have got, such as `ProcessingComplete`"
+    ),
+    "on_premises_provisioning_errors": received_list(
+        groups, "onPremisesProvisioningErrors", "category", "What went wrong on the way from on-premises"
+    ),
+    "service_provisioning_errors": received_list(
+        groups, "serviceProvisioningErrors", "serviceInstance", "The services that could not set it up"
+    ),
+}
+
+
+@noun(groups, "group", conditions=RECEIVED, description="A group of a directory. Deleted groups are not listed.")
 class Group(Record):
     """A group."""
 
@@ -61,6 +81,10 @@ class Group(Record):
     is_assignable_to_role: bool | None = field(
         _g.is_assignable_to_role, "Whether directory roles can be assigned to it."
     )
+    is_management_restricted: bool | None = field(
+        _g.is_management_restricted, "Whether a restricted administrative unit holds it."
+    )
+    unique_name: str | None = field(_g.unique_name, "A name of its own that programs may have given it.")
     created_date_time: DateTime | None = field(_g.created_date_time, "When the directory created the group.")
     renewed_date_time: DateTime | None = field(_g.renewed_date_time, "When the group was last renewed.")
     expiration_date_time: DateTime | None = field(_g.expiration_date_time, "When the group will expire.")
@@ -102,6 +126,7 @@ class Group(Record):
     )
     owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
 
+    attributes = received_attributes(received_of_object)
     raw = received_item()
 
     @gathered(number_of_users, description="How many users are direct members.")

@@ -6,8 +6,8 @@ import strawberry
 
 from schema.connection import every, linked, many, one
 from schema.fields import Record, field, identifier, noun
-from schema.raw import received_item
-from schema.relations import against, along, assets_pointed_from
+from schema.raw import received_attributes, received_item, received_list, received_text
+from schema.relations import against, along, assets_pointed_from, received_of_object
 from schema.scalars import DateTime
 from schema.transitive import groups_of_objects, managers_of_users
 from sync.inventory.kind import Edge
@@ -15,8 +15,40 @@ from sync.store.tables import users
 
 _u = users.c
 
+# What lies in the received JSON alone; `raw` and `attributes` show it.
+RECEIVED = {
+    "assigned_licenses": received_list(users, "assignedLicenses", "skuId", "The licences it has", keyword="license"),
+    "license_assignment_states": received_list(
+        users, "licenseAssignmentStates", "state", "The states of its licences, such as `Error`"
+    ),
+    "assigned_plans": received_list(
+        users, "assignedPlans", "service", "The services its licences bring", keyword="plan"
+    ),
+    "provisioned_plans": received_list(users, "provisionedPlans", "service", "The services set up for it"),
+    "identities": received_list(users, "identities", "issuer", "Who vouches for it at sign-in", keyword="identity"),
+    "on_premises_provisioning_errors": received_list(
+        users, "onPremisesProvisioningErrors", "category", "What went wrong on the way from on-premises"
+    ),
+    "service_provisioning_errors": received_list(
+        users, "serviceProvisioningErrors", "serviceInstance", "The services that could not set it up"
+    ),
+    "cost_center": received_text(users, "employeeOrgData.costCenter", "The cost centre it belongs to"),
+    "division": received_text(users, "employeeOrgData.division", "The division it belongs to"),
+    **{
+        f"extension_attribute{number}": received_text(
+            users, f"onPremisesExtensionAttributes.extensionAttribute{number}", f"Extension attribute {number}"
+        )
+        for number in range(1, 16)
+    },
+}
 
-@noun(users, "user", description="A user of a directory. Deleted users are not listed.")
+
+@noun(
+    users,
+    "user",
+    conditions=RECEIVED,
+    description="A user of a directory. Deleted users are not listed.",
+)
 class User(Record):
     """A user."""
 
@@ -40,20 +72,45 @@ class User(Record):
     postal_code: str | None = field(_u.postal_code, "Postal code.")
     country: str | None = field(_u.country, "Country or region.")
     usage_location: str | None = field(_u.usage_location, "Two-letter country that licences are used in.")
+    preferred_data_location: str | None = field(_u.preferred_data_location, "Where the user's data is kept.")
     preferred_language: str | None = field(_u.preferred_language, "Language, such as `en-US`.")
     mobile_phone: str | None = field(_u.mobile_phone, "Mobile phone number.")
     business_phones: list[str] | None = field(_u.business_phones, "Business phone numbers.")
     fax_number: str | None = field(_u.fax_number, "Fax number.")
     mail_nickname: str | None = field(_u.mail_nickname, "Mail alias.")
     other_mails: list[str] | None = field(_u.other_mails, "Other e-mail addresses.")
+    im_addresses: list[str] | None = field(_u.im_addresses, "Instant message (SIP) addresses.")
     proxy_addresses: list[str] | None = field(_u.proxy_addresses, "Addresses with their protocol, `SMTP:` the primary.")
     account_enabled: bool | None = field(_u.account_enabled, "Whether the account may sign in.", aliases=("enabled",))
     user_type: str | None = field(_u.user_type, "`Member` or `Guest`.")
     creation_type: str | None = field(_u.creation_type, "How the account was made, such as `Invitation`.")
     external_user_state: str | None = field(_u.external_user_state, "For invited guests: the state of the invitation.")
     created_date_time: DateTime | None = field(_u.created_date_time, "When the directory created the user.")
+    external_user_state_change_date_time: DateTime | None = field(
+        _u.external_user_state_change_date_time, "For invited guests: when that state was reached."
+    )
     last_password_change_date_time: DateTime | None = field(
         _u.last_password_change_date_time, "When the password was last changed."
+    )
+    password_policies: str | None = field(
+        _u.password_policies, "What is lifted for it: `DisableStrongPassword`, `DisablePasswordExpiration`, or both."
+    )
+    sign_in_sessions_valid_from_date_time: DateTime | None = field(
+        _u.sign_in_sessions_valid_from_date_time, "When its sessions were last revoked: older tokens are not renewed."
+    )
+    is_resource_account: bool | None = field(_u.is_resource_account, "Whether it is an account of a room or device.")
+    is_management_restricted: bool | None = field(
+        _u.is_management_restricted, "Whether a restricted administrative unit holds it."
+    )
+    employee_hire_date: DateTime | None = field(
+        _u.employee_hire_date, "When the person was or will be hired.", keyword="hire_date"
+    )
+    age_group: str | None = field(_u.age_group, "`Minor`, `NotAdult` or `Adult`.")
+    consent_provided_for_minor: str | None = field(
+        _u.consent_provided_for_minor, "`Granted`, `Denied` or `NotRequired`."
+    )
+    legal_age_group_classification: str | None = field(
+        _u.legal_age_group_classification, "What age group and consent come to, such as `Adult`."
     )
     security_identifier: str | None = field(_u.security_identifier, "Security identifier (SID).")
     on_premises_sync_enabled: bool | None = field(
@@ -96,4 +153,5 @@ class User(Record):
     registered_assets = many(
         "Asset", "The assets whose device is registered to the user.", lambda: assets_pointed_from(Edge.DEVICE_USER)
     )
+    attributes = received_attributes(received_of_object)
     raw = received_item()

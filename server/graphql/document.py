@@ -27,6 +27,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.limits import Limits, exceeded
 from server.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
+from server.graphql.hint import with_hints
 
 DOCUMENTS_MAX = 256
 # Enough for a person to go on with; each may quote a long part of the document.
@@ -126,7 +127,11 @@ class DocumentCache:
         return document
 
     def _prepare(self, text: str, digest: bytes) -> Document:
-        tree = _parse(text, self._limits)
+        try:
+            tree = _parse(text, self._limits)
+        except DocumentRejected as rejected:
+            with_hints(self._schema, rejected.errors)
+            raise
         # Limits before validation: validation of a hostile document is what the limits guard against.
         if self._check is not None and (errors := self._check(tree)):
             raise DocumentRejected(VALIDATION_FAILED, errors)
@@ -144,7 +149,10 @@ class DocumentCache:
 
     def _invalid(self, tree: DocumentNode, *, is_long: bool) -> list[GraphQLError]:
         hides = is_long or not self._suggests
-        return validate(self._schema, tree, self._rules, max_errors=VALIDATION_ERRORS_MAX, hide_suggestions=hides)
+        errors = validate(self._schema, tree, self._rules, max_errors=VALIDATION_ERRORS_MAX, hide_suggestions=hides)
+        if not hides:
+            with_hints(self._schema, errors)
+        return errors
 
 
 def _parse(text: str, limits: Limits) -> DocumentNode:

@@ -26,10 +26,12 @@ INTERNAL_MESSAGE = "Something went wrong on the server."
 INTERNAL_HINT = "Quote the request id to the operator; the server's log has the details."
 # How graphql-core quotes the caller's value in its coercion messages; a value may be a secret.
 QUOTED_VALUES = (
-    (re.compile(r", found: .*\Z", re.DOTALL), ""),
+    (re.compile(r",? [fF]ound: .*\Z", re.DOTALL), ""),
     (re.compile(r"( cannot represent [^:]*): .*\Z", re.DOTALL), r"\1"),
     (re.compile(r"Value .* does not exist in", re.DOTALL), "The value does not exist in"),
 )
+# Where in the variables a scalar of ours found a value that it cannot read, as graphql-core says it.
+PLACE = re.compile(r"Variable '(\$\w+)' has invalid value(?: at ([^:]+))?: ")
 
 
 @dataclass
@@ -69,7 +71,8 @@ def write_error(error: GraphQLError, request_id: str, *, code: str | None = None
     """Write one GraphQL error: ours with its facts, the specification's with its phase's code, all else as INTERNAL."""
     origin = origin_of(error)
     if isinstance(origin, RollcallError):
-        message = origin.message
+        place = PLACE.match(error.message)
+        message = f"{place[1]}{place[2] or ''}: {origin.message}" if place else origin.message
         extensions = _extensions(origin.code, origin.retryable, origin.hint, request_id, origin.facts)
     elif origin is None or code is not None:
         message, extensions = _spoken(error, request_id, code)
@@ -108,7 +111,7 @@ def without_value(message: str) -> str:
     """Drop the caller's value that graphql-core quotes in a coercion message."""
     for pattern, replacement in QUOTED_VALUES:
         message = pattern.sub(replacement, message)
-    return message.rstrip(".") + "."
+    return message if message.endswith("?") else message.rstrip(".") + "."
 
 
 def _extensions(

@@ -40,6 +40,7 @@ from server.graphql.errors import (
     origin_of,
     write_errors,
 )
+from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
@@ -257,6 +258,8 @@ class Execution:
             hide_suggestions=self._hides,
         )
         if isinstance(values, list):
+            if not self._hides:
+                with_hints(self._schema._schema, values)
             raise DocumentRejected(BAD_USER_INPUT, values)
         asked = Asked(document.digest, document.tree, operation, values, _written(request.variables))
         prepared = Prepared(document, request, asked)

@@ -24,6 +24,8 @@ FIXED_NAME = {
     DYNAMIC: "Dynamic Finance", DYNAMIC_DEVICES: "Dynamic Windows Devices", EMPTY: "Nobody Yet",
 }  # fmt: skip
 
+LABELS, LABEL_ID = ("Public", "Confidential"), "c9bd1a5b-6f4a-4d0b-8a4e-4f0d6a7e9b3c"
+
 
 def build_group(origin: Origin, number: int, size: Size) -> dict[str, Any]:
     """Return group `number` without its id; what was never set is absent."""
@@ -54,7 +56,27 @@ def build_group(origin: Origin, number: int, size: Size) -> dict[str, Any]:
         values |= _unified(draw, number)
     elif draw.percent(35) and number not in (DYNAMIC, DYNAMIC_DEVICES):
         values |= _synced(origin, draw, number)
-    return values | _rule(draw, number, values["groupTypes"])
+    return values | _rule(draw, number, values["groupTypes"]) | _rare(origin, number, sort)
+
+
+def _rare(origin: Origin, number: int, sort: str) -> dict[str, Any]:
+    """Return what few groups have; drawn apart, so that it changes nothing else of the tenant."""
+    draw = origin.draw("rare group", number)
+    values: dict[str, Any] = {}
+    if sort == UNIFIED and draw.percent(40):
+        values["assignedLabels"] = [{"displayName": draw.pick(LABELS), "labelId": LABEL_ID}]
+    if sort == SECURITY and draw.percent(25):
+        values["assignedLicenses"] = [{"disabledPlans": [], "skuId": "05e9a617-0261-4cee-bb44-138d3ef5d965"}]
+        values["licenseProcessingState"] = {"state": "ProcessingComplete"}
+    if draw.percent(5):
+        values["uniqueName"] = f"program-{number}"
+    if draw.percent(3):
+        values["isManagementRestricted"] = True
+    if draw.percent(2):
+        values["serviceProvisioningErrors"] = [
+            {"createdDateTime": origin.moment(draw, 3), "isResolved": False, "serviceInstance": "exchange/namprd04"}
+        ]
+    return values
 
 
 def _unified(draw: Draw, number: int) -> dict[str, Any]:

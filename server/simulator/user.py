@@ -16,6 +16,9 @@ SYNCED_PERCENT = 40
 LATIN_GIVEN, LATIN_SURNAME = 34, 31  # most names are Latin, as in most tenants; the rest are for parsers
 SKUS = ("05e9a617-0261-4cee-bb44-138d3ef5d965", "6fd2c87f-b296-42f0-b197-1e91e994b900")  # E3 of M365 and Office
 
+PLANS = (("exchange", "efb87545-963c-4e0d-99df-69c6916d9eb0"), ("SharePoint", "5dbe027f-2339-4123-9542-606e4d348a72"))
+DIVISIONS = ("Products", "Services", "Corporate")
+
 
 def build_user(origin: Origin, number: int) -> dict[str, Any]:
     """Return user `number` without its id; what was never set is absent."""
@@ -42,6 +45,7 @@ def build_user(origin: Origin, number: int) -> dict[str, Any]:
         values |= _member(origin, draw, nickname, number)
         if draw.percent(SYNCED_PERCENT):
             values |= _synced(origin, draw, display, number)
+        values |= _rare(origin, number, values)
     return values
 
 
@@ -97,6 +101,59 @@ def _member(origin: Origin, draw: Draw, nickname: str, number: int) -> dict[str,
         values["mobilePhone"] = None  # set once, cleared later: null, not absent
     values["assignedLicenses"] = [{"disabledPlans": [], "skuId": draw.pick(SKUS)}] if draw.percent(80) else []
     return values
+
+
+def _rare(origin: Origin, number: int, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a member has besides; drawn apart, so that it changes nothing else of the tenant."""
+    draw = origin.draw("rare user", number)
+    hired = origin.moment(draw, draw.below(3_500))
+    licensed = values["assignedLicenses"]
+    is_failing = bool(licensed) and draw.percent(2)
+    plans = PLANS if licensed else ()
+    rare: dict[str, Any] = {
+        "assignedPlans": [
+            {"assignedDateTime": hired, "capabilityStatus": "Enabled", "service": service, "servicePlanId": plan}
+            for service, plan in plans
+        ],
+        "employeeHireDate": hired,
+        "employeeOrgData": {"costCenter": f"{4_000 + draw.below(40)}", "division": draw.pick(DIVISIONS)},
+        "imAddresses": [f"sip:{values['userPrincipalName']}"] if licensed else [],
+        "isResourceAccount": False if draw.percent(10) else None,
+        "licenseAssignmentStates": [_license_state(one["skuId"], hired, is_failing) for one in licensed],
+        "passwordPolicies": "DisablePasswordExpiration" if draw.percent(8) else "None",
+        "provisionedPlans": [
+            {"capabilityStatus": "Enabled", "provisioningStatus": "Success", "service": service} for service, _ in plans
+        ],
+        "signInSessionsValidFromDateTime": origin.moment(draw, draw.below(400)),
+    }
+    if draw.percent(3):
+        rare |= {"ageGroup": "Minor", "consentProvidedForMinor": "Granted"}
+        rare["legalAgeGroupClassification"] = "MinorWithParentalConsent"
+    if draw.percent(2):
+        rare["isManagementRestricted"] = True
+    if draw.percent(5):
+        rare["preferredDataLocation"] = draw.pick(("EUR", "NAM", "APC"))
+    return rare | _errors(values["mail"], hired, draw.percent(2), is_failing)
+
+
+def _license_state(sku: str, since: str, is_failing: bool) -> dict[str, Any]:
+    error, state = ("CountViolation", "Error") if is_failing else ("None", "Active")
+    about: dict[str, Any] = {"assignedByGroup": None, "disabledPlans": [], "lastUpdatedDateTime": since, "skuId": sku}
+    return about | {"error": error, "state": state}
+
+
+def _errors(mail: str, since: str, is_conflicting: bool, is_failing: bool) -> dict[str, Any]:
+    conflict = {
+        "category": "PropertyConflict",
+        "occurredDateTime": since,
+        "propertyCausingError": "ProxyAddresses",
+        "value": f"SMTP:{mail}",
+    }
+    failure = {"createdDateTime": since, "isResolved": False, "serviceInstance": "exchange/namprd04"}
+    return {
+        "onPremisesProvisioningErrors": [conflict] if is_conflicting else [],
+        "serviceProvisioningErrors": [failure] if is_failing else [],
+    }
 
 
 def _synced(origin: Origin, draw: Draw, display: str, number: int) -> dict[str, Any]:

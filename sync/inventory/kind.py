@@ -48,6 +48,8 @@ class Kind:
     edges: Mapping[str, Edge]
     # At most one edge from an object: a new one replaces the old.
     single: frozenset[Edge] = frozenset()
+    # Lists of objects that few ask for: read and kept in `raw`, where filters find them, without columns of their own.
+    raw_only: tuple[str, ...] = ()
 
     @property
     def inventory(self) -> str:
@@ -56,15 +58,36 @@ class Kind:
 
     def select(self, *, with_edges: bool = True) -> list[str]:
         """List the properties and relations asked for, in a fixed order."""
-        return [*(prop for prop, _ in graph_columns(self.table)), *(self.edges if with_edges else ())]
+        columns = (prop for prop, _ in graph_columns(self.table))
+        return [*columns, *self.raw_only, *(self.edges if with_edges else ())]
 
     def signature(self) -> bytes:
         """Name what a row is made of; part of every content hash, so that a new column rewrites the rows."""
         return hashlib.blake2b(",".join(self.table.columns.keys()).encode(), digest_size=8).digest()
 
 
-USER = Kind("user", "users", tables.users, {"manager": Edge.MANAGER}, frozenset({Edge.MANAGER}))
-GROUP = Kind("group", "groups", tables.groups, {"members": Edge.MEMBER, "owners": Edge.GROUP_OWNER})
+USER = Kind(
+    "user",
+    "users",
+    tables.users,
+    {"manager": Edge.MANAGER},
+    frozenset({Edge.MANAGER}),
+    (
+        *("assignedLicenses", "assignedPlans", "employeeOrgData", "identities", "licenseAssignmentStates"),
+        *("onPremisesExtensionAttributes", "onPremisesProvisioningErrors", "provisionedPlans"),
+        "serviceProvisioningErrors",
+    ),
+)
+GROUP = Kind(
+    "group",
+    "groups",
+    tables.groups,
+    {"members": Edge.MEMBER, "owners": Edge.GROUP_OWNER},
+    raw_only=(
+        *("assignedLabels", "assignedLicenses", "licenseProcessingState", "onPremisesProvisioningErrors"),
+        "serviceProvisioningErrors",
+    ),
+)
 DEVICE = Kind(
     "device",
     "devices",

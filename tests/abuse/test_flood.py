@@ -25,7 +25,7 @@ SEARCH = " or ".join(f"{a}{b}" for a in "qxzjkvwyg" for b in "qxzjkvwygf")
 SHORT = SEARCH[: 20 * len("qx or ") - len(" or ")]
 RUNAWAY = "query($s: String) { assets(search: $s) { totalCount } }"
 AGGREGATE = """query($s: String) {
-  assetsAggregate(search: $s, groupBy: [{attribute: {source: "azuread", name: "x"}}]) { count groupCount }
+  assetsAggregate(search: $s, groupBy: [{attribute: {source: "azuread", name: "systemLabels"}}]) { count groupCount }
 }"""
 QUICK = "{ users(first: 10) { nodes { id displayName } } }"
 PATIENCE_S = 60

@@ -131,7 +131,7 @@ async def test_rows_are_counted_by_the_one_row_they_belong_to(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["trustType", "isCompliant", "extensionAttributes.extensionAttribute1", "nothing", "x.y"]
+    "name", ["trustType", "isCompliant", "extensionAttributes.extensionAttribute1", "extensionAttributes.none", "id.x"]
 )
 async def test_assets_are_counted_by_an_attribute_of_their_source(world: World, name: str) -> None:
     """An attribute groups by the value that Azure AD gave, with its type; an asset of several records by each."""
@@ -159,6 +159,23 @@ async def test_users_are_counted_by_an_attribute_of_their_source(world: World) -
     assert shown(aggregate) == shown(await ask(world, world.home, "User", [{"field": "DEPARTMENT"}]))
 
 
+@pytest.mark.parametrize(
+    ("source", "written", "name"),
+    [
+        ("Entra", "TRUSTTYPE", "trustType"),
+        ("azuread", "extensionattribute1", "extensionAttributes.extensionAttribute1"),
+    ],
+)
+async def test_attribute_is_known_in_any_letter_case_and_its_source_by_an_alias(
+    world: World, source: str, written: str, name: str
+) -> None:
+    """What filters understand groups too, and the answer names it as the source does."""
+    aggregate = await ask(world, world.home, "Asset", [{"attribute": {"source": source, "name": written}}])
+    plain = await ask(world, world.home, "Asset", [{"attribute": {"source": "azuread", "name": name}}])
+    assert shown(aggregate) == shown(plain)
+    assert aggregate["groups"][0]["keys"][0]["field"] == f"azuread.{name}"
+
+
 async def test_groups_are_the_largest_when_there_are_more_than_asked_for(world: World) -> None:
     """`first` keeps the largest groups, in the same order every time; groupCount tells that there are more."""
     whole = await ask(world, world.home, "User", [{"field": "DEPARTMENT"}])
@@ -173,6 +190,9 @@ async def test_groups_are_the_largest_when_there_are_more_than_asked_for(world: 
     [
         ([{"attribute": {"source": "nowhere", "name": "a"}}], 1, "groupBy[0].attribute.source"),
         ([{"attribute": {"source": "azuread", "name": 'a"b'}}], 1, "groupBy[0].attribute.name"),
+        ([{"attribute": {"source": "azuread", "name": 'extensionAttributes.a"b'}}], 1, "groupBy[0].attribute.name"),
+        ([{"attribute": {"source": "azuread", "name": "nothing"}}], 1, "groupBy[0].attribute.name"),
+        ([{"attribute": {"source": "scan", "name": "model"}}], 1, "groupBy[0].attribute.source"),
         ([{"field": "OS"}, {"attribute": {"source": "azuread", "name": ""}}], 1, "groupBy[1].attribute.name"),
         ([{"field": "OS"}] * 4, 1, "groupBy"),
         ([], 0, "first"),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from schema.access import Role
 from schema.fields import NOUNS
+from schema.lookup import written
+from sync.store import tables
 from tests.api.caller import INVALID_REQUEST
 from tests.api.lists import LISTS, caller_for, id_of, visible
 from tests.api.world import World
@@ -82,6 +85,9 @@ async def test_object_is_refused_when_the_id_is_of_another_kind(world: World, no
         ("Group", "externalId", "external_id"),
         ("Asset", "name", "name"),
         ("Asset", "serial", "serial"),
+        ("User", "email", "mail"),
+        ("Group", "email", "mail"),
+        ("Group", "displayName", "display_name"),
     ],
 )
 @pytest.mark.parametrize("place", ["home", "beta"])
@@ -101,6 +107,51 @@ async def test_object_is_found_by_another_key_when_one_row_has_it(
         else:
             assert answer.code == "BAD_USER_INPUT"
             assert answer.problems[0].facts["path"] == f"by.{key}"
+
+
+@pytest.mark.parametrize(("key", "column"), [("hostname", "names"), ("mac", "macs")])
+@pytest.mark.parametrize("place", ["home", "beta"])
+async def test_asset_is_found_by_a_name_or_mac_address_of_several(
+    world: World, key: str, column: str, place: str
+) -> None:
+    """One of an asset's names, all of it, in any letter case, finds it; one that several have is refused."""
+    caller = world.caller(organization=getattr(world, place))
+    rows = await visible(world, "Asset", caller)
+    names = sorted({element for row in rows for element in row[column]} | {"nobody", "%"})
+    if key == "mac":
+        names = [name for name in names if "-" not in name]
+    for name in names[:40]:
+        text = f"query($v: String!) {{ asset(by: {{{key}: $v}}) {{ id }} }}"
+        answer = await caller.ask(text, v=name.upper() if name.upper().casefold() == name.casefold() else name)
+        owners = [id_of("Asset", row) for row in rows if name.casefold() in [one.casefold() for one in row[column]]]
+        if len(owners) > 1:
+            assert answer.code == "BAD_USER_INPUT"
+            assert answer.problems[0].facts["path"] == f"by.{key}"
+        else:
+            assert answer.ok() == {"asset": {"id": owners[0]} if owners else None}
+
+
+@pytest.mark.parametrize("value", ["00-1A-2B-3C-4D-5E", "00:1a:2B:3c:4d:5e", "001a.2b3c.4d5e", "001A2B3C4D5E"])
+def test_mac_address_is_looked_up_in_the_stored_form_however_it_is_written(value: str) -> None:
+    """Colons, hyphens, the dots of switches, or nothing at all; in capitals too."""
+    assert written("mac", value) == "00:1a:2b:3c:4d:5e"
+
+
+@pytest.mark.parametrize("place", ["home", "beta"])
+async def test_asset_is_found_by_the_object_id_of_its_device(world: World, place: str) -> None:
+    """A device's object id in the directory leads to its asset; another organization's, or a deleted one's, to null."""
+    organization: int = getattr(world, place)
+    caller = world.caller(organization=organization)
+    shown = {row["id"] for row in await visible(world, "Asset", caller)}
+    seen = 0
+    for device in await world.read(select(tables.devices)):
+        text = "query($v: String!) { asset(by: {externalId: $v}) { id } }"
+        found = (await caller.data(text, v=device["external_id"]))["asset"]
+        mine = device["organization_id"] == organization and device["deleted_at"] is None
+        is_there = mine and device["asset_id"] in shown
+        assert found == ({"id": f"asset_{device['asset_id']}"} if is_there else None)
+        seen += is_there
+    assert seen
 
 
 @pytest.mark.parametrize("value", ["nobody", "", "%", "' OR 1=1 --"])

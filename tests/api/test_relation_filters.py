@@ -129,11 +129,36 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("Asset", {"attributes": [{"source": "azuread", "name": "isManaged", "eq": "x"}]}, "where.attributes[0].eq"),
     ("Asset", {"attributes": [{"source": "azuread", "name": "isManaged", "lt": "1"}]}, "where.attributes[0].lt"),
     ("Asset", {"attributes": [{"source": "azuread", "name": "deviceVersion", "eq": "x"}]}, "where.attributes[0].eq"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "model", "notIn": None}]}, "where.attributes[0].notIn"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "model", "isNull": None}]}, "where.attributes[0].isNull"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "createdDateTime", "lt": "x"}]}, "where.attributes[0].lt"),
+    ("User", {"attributes": [{"source": "scan", "name": "department", "exists": True}]}, "where.attributes[0]"),
+    ("Group", {"attributes": [{"source": "azuread", "name": "nothing", "exists": True}]}, "where.attributes[0]"),
     ("Asset", {"attributes": None}, "where.attributes"),
     ("Asset", {"sources": {"has": "jamf"}}, "where.sources.has"),
     ("Asset", {"addresses": {"inNetwork": ["lan"]}}, "where.addresses.inNetwork"),
     ("Asset", {"osVersion": {"lt": "new"}}, "where.osVersion.lt"),
 ]
+
+
+HELPED: list[tuple[str, Any, str]] = [
+    ("Asset", {"attributes": [{"source": "azuread", "name": "trustTyp", "exists": True}]}, "Did you mean trustType"),
+    ("Asset", {"attributes": [{"source": "azureda", "name": "trustType", "exists": True}]}, "Did you mean azuread"),
+    ("Asset", {"attributes": [{"source": "azuread", "name": "createdDateTime", "lt": "x"}]}, "2026-11-23T04:05:06Z"),
+    ("Asset", {"sources": {"has": "scna"}}, "Did you mean scan"),
+    ("Asset", {"sources": {"has": "jamf"}}, "Sources: azuread"),
+    ("Asset", {"addresses": {"inNetwork": ["lan"]}}, "fd00::/8"),
+    ("Asset", {"id": {"eq": "user_1"}}, "asset_"),
+]
+
+
+@pytest.mark.parametrize(("noun", "where", "hint"), HELPED)
+async def test_refusal_of_a_filter_says_what_was_probably_meant(world: World, noun: str, where: Any, hint: str) -> None:
+    """A wrong source, name, network, time or id is answered with the nearest right one, or with how it is written."""
+    text = f"query($w: {noun}Where) {{ {LISTS[noun]}(where: $w) {{ totalCount }} }}"
+    answer = await world.caller().ask(text, w=where)
+    assert answer.code == "BAD_USER_INPUT"
+    assert hint in str(answer.problems[0].hint)
 
 
 @pytest.mark.parametrize(("noun", "where", "place"), REFUSED, ids=[place for _, _, place in REFUSED])

@@ -328,6 +328,27 @@ async def test_asset_attributes_are_narrowed_by_source_and_prefix(
     assert all(name.startswith(tuple(names)) for name in found)
 
 
+async def test_attributes_are_refused_of_a_source_that_is_none(world: World) -> None:
+    """A misspelt source is an error with the nearest one, never an empty list; an alias is as good as the name."""
+    answer = await world.caller().ask('{ assets { nodes { attributes(source: "azurad") { name } } } }')
+    assert answer.code == "BAD_USER_INPUT"
+    assert "azuread" in str(answer.problems[0].hint)
+    text = "{ assets { nodes { short: attributes(source: %s) { name } } } }"
+    assert await world.caller().data(text % '"Entra"') == await world.caller().data(text % '"azuread"')
+
+
+@pytest.mark.parametrize("noun", ["users", "groups"])
+async def test_attributes_of_users_and_groups_are_what_was_received(world: World, noun: str) -> None:
+    """attributes is raw, flattened, without what is null."""
+    data = await world.caller().data(
+        f"{{ {noun}(first: 1000) {{ nodes {{ raw attributes {{ source name value }} }} }} }}"
+    )
+    for node in data[noun]["nodes"]:
+        found = {attribute["name"]: attribute["value"] for attribute in node["attributes"]}
+        assert found == {name: value for name, value in flat(node["raw"]).items() if value is not None}
+        assert {attribute["source"] for attribute in node["attributes"]} == {"azuread"}
+
+
 MEMBER = "fragment Node on Member { ... on User { id } ... on Group { id } ... on Asset { id } }"
 NESTED = [
     ("group(by: {id: $id})", "groups", "users", "fragment Node on User { id }"),

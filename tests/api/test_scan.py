@@ -44,3 +44,22 @@ async def test_scan_is_empty_when_no_scan_has_seen_the_asset(world: World) -> No
     """An asset that only a directory knows has no scan record."""
     nodes = (await world.caller().data(TEXT))["assets"]["nodes"]
     assert nodes and not any(node["scan"] for node in nodes)
+
+
+async def test_attributes_of_a_scan_are_what_its_records_hold(world: World) -> None:
+    """Everything that a scan found is an attribute under its own name, nothing that it did not."""
+    caller = world.caller(organization=world.beta)
+    rows = await world.rows(scan_records, world.beta)
+    data = await caller.data(
+        '{ assets(first: 1000) { nodes { id attributes(source: "rumble") { source name value } } } }'
+    )
+    seen = 0
+    for asset in data["assets"]["nodes"]:
+        mine = [row for row in rows if f"asset_{row['asset_id']}" == asset["id"]]
+        found = [(one["name"], one["value"]) for one in asset["attributes"]]
+        for name, column in (("osVersion", "os_version"), ("alive", "alive"), ("services", "services")):
+            expected = [row[column] for row in mine if row[column] is not None]
+            assert [value for key, value in found if key == name] == expected
+        assert {one["source"] for one in asset["attributes"]} <= {"scan"}
+        seen += len(mine)
+    assert seen

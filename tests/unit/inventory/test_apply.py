@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sync.inventory.apply import Applied
 from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
 from sync.store import Store
-from sync.store.column import graph_columns
+from sync.store.column import Time, graph_columns
 from tests.entra.clock import FakeClock
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed
 
@@ -53,7 +53,7 @@ async def test_every_property_reaches_its_column(inventory: Inventory, kind: Kin
     samples: dict[Any, Any] = {bool: True, int: 7, dict: ["a", {"b": None}]}
     item: Item = {"id": "x"}
     for prop, column in graph_columns(kind.table):
-        is_time = prop.endswith("DateTime")
+        is_time = column.type is Time
         item[prop] = "2026-01-02T03:04:05.678Z" if is_time else samples.get(column.type.python_type, f"{prop} é🔑")
     await inventory.page(kind, item)
     for prop, column in graph_columns(kind.table):

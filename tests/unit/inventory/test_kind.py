@@ -58,6 +58,13 @@ def test_column_mirrors_a_property_of_microsofts_metadata(kind: Kind, prop: str,
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_property_that_stays_in_raw_is_one_of_microsofts_metadata(kind: Kind) -> None:
+    """What is read without a column exists under exactly this name, and holds objects."""
+    for prop in kind.raw_only:
+        assert declared(kind)[prop].removeprefix("Collection(").removesuffix(")") in metadata()["complexTypes"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_edge_is_a_relation_of_microsofts_metadata(kind: Kind) -> None:
     """Each relation exists as a navigation property; single ones are to-one there."""
     navigation: dict[str, str] = {}
