@@ -152,6 +152,10 @@ def change_key_file(path: Path, keys: list[str]) -> None:
     # What a killed process left.
     part.unlink(missing_ok=True)
     _write(part, keys)
+    if os.geteuid() == 0:
+        # Changed by root, it is still for whom the server runs as.
+        owner = path.stat()
+        os.chown(part, owner.st_uid, owner.st_gid)
     part.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)

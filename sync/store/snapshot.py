@@ -123,6 +123,10 @@ def restore(source: Path, database: Path, aside: Path) -> tuple[Copy, bool]:
             raise StoreUnreadable(
                 f"The file cannot be restored: {error.message}", hint="Choose another backup; nothing was changed."
             ) from None
+        if os.geteuid() == 0:
+            # Restored by root, it is still for whom the server runs as.
+            owner = database.parent.stat()
+            os.chown(part, owner.st_uid, owner.st_gid)
         replaced = _set_aside(database, aside)
         _place(part, database, replace=True)
     return found, replaced

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -16,6 +17,7 @@ from sync.store import Store
 from sync.store.integrity import faults
 from sync.store.snapshot import STEP_PAGES, back_up, examine, reading, restore
 from sync.store.tables import organizations
+from sync.vault import change_key_file, create_key_file, new_key
 from tests.entra.clock import FakeClock
 
 
@@ -144,6 +146,19 @@ async def test_restore_needs_no_database_to_replace(database: Path, tmp_path: Pa
     _, replaced = restore(tmp_path / "copy.db", tmp_path / "new" / "rollcall.db", tmp_path / "new" / "aside")
     assert not replaced
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["rollcall.db"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_restored_database_belongs_to_the_server_when_root_restores(database: Path, tmp_path: Path) -> None:
+    """The data directory's owner is whom the server runs as: it must be able to open what root has put there."""
+    back_up(database, tmp_path / "copy.db")
+    key = database.with_name("given-key")
+    create_key_file(key)
+    for path in (database.parent, key):
+        os.chown(path, 4711, 4712)
+    restore(tmp_path / "copy.db", database, database.with_name("aside"))
+    change_key_file(key, [new_key()])
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (database, key)} == {(4711, 4712)}
 
 
 async def test_restore_replaces_a_damaged_database_and_keeps_its_log(database: Path, tmp_path: Path) -> None:
