@@ -7,7 +7,6 @@ or echoes one. A revocation or a new role of one of ours acts on the next reques
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 from starlette.requests import Request
@@ -116,8 +115,9 @@ class Identity:
         if self._callers is None:
             return None
         found = self._known.find(digest(text))
-        assert found is None or found.expires_at  # noqa: S101 - kept with its end
-        return found if found and found.expires_at and found.expires_at > self._runtime.clock.now() else None
+        if found is None or found.expires_at is None or found.expires_at <= self._runtime.clock.now():
+            return None
+        return found
 
     async def _find_caller(self, callers: Callers, text: str) -> Principal | None:
         try:
@@ -134,9 +134,9 @@ class Identity:
 
 
 def _strongest(caller: Caller) -> Role:
-    given: Iterable[Role] = [role for name, role in APP_ROLES.items() if name in caller.app_roles]
-    if strongest := [role for role in given if all(role.reaches(other) for other in given)]:
-        return strongest[0]
+    # From the weakest to the strongest, as roles are declared.
+    if given := [role for name, role in APP_ROLES.items() if name in caller.app_roles]:
+        return given[-1]
     raise Refused(
         403,
         "FORBIDDEN",
