@@ -31,7 +31,10 @@ class _Loader(DataLoader[int, Any]):
 
     def load(self, key: int) -> Awaitable[Any]:
         """Return what is loaded, or will be."""
-        return asyncio.shield(super().load(key))
+        waiting = asyncio.shield(super().load(key))
+        # Who gave up, because the operation is over, does not ask how it ended.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return waiting
 
 
 class Context:

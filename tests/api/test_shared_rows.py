@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 from schema.context import Context
+from sync.errors import StoreSlow
 from tests.api.world import World
 
 
@@ -43,3 +45,26 @@ async def test_operation_is_answered_when_a_field_fails_beside_rows_that_others_
     answer = await world.caller().ask(f"{{ {parts} }}")
     assert {problem.code for problem in answer.problems} == {"BAD_USER_INPUT"}
     assert [bool(answer.data[f"u{n}"]) for n in range(6)] == [True, False] * 3
+
+
+async def test_error_of_rows_that_nobody_waits_for_any_more_disturbs_nobody(office: World) -> None:
+    """The operation is over, the rows fail later: no `exception was never retrieved` in the log."""
+    told: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, facts: told.append(facts))
+    try:
+
+        async def load(keys: list[int]) -> Sequence[str]:
+            raise StoreSlow
+
+        async with Context(office.runtime, office.caller().principal, "request-1") as context:
+            forgotten = context.loader("rows", load).load(7)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert isinstance(forgotten, asyncio.Future) and forgotten.done()
+        del forgotten, context
+        gc.collect()
+    finally:
+        loop.set_exception_handler(before)
+    assert told == []
