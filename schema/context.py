@@ -22,6 +22,12 @@ from sync.store.engine import translated
 AnySelect = Select[*tuple[Any, ...]]
 
 
+def _seen(done: asyncio.Future[Any]) -> None:
+    """Note that the error was looked at."""
+    if not done.cancelled():
+        done.exception()
+
+
 class _Loader(DataLoader[int, Any]):
     """A loader whose answers belong to all who asked for them.
 
@@ -31,9 +37,11 @@ class _Loader(DataLoader[int, Any]):
 
     def load(self, key: int) -> Awaitable[Any]:
         """Return what is loaded, or will be."""
-        waiting = asyncio.shield(super().load(key))
+        row = asyncio.ensure_future(super().load(key))
+        waiting = asyncio.shield(row)
         # Who gave up, because the operation is over, does not ask how it ended.
-        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        for future in (row, waiting):
+            future.add_done_callback(_seen)
         return waiting
 
 
@@ -91,7 +99,7 @@ class Context:
         """
         reading = asyncio.ensure_future(self._fetch(statement, given))
         # Who gave up does not ask how it ended.
-        reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        reading.add_done_callback(_seen)
         return await asyncio.shield(reading)
 
     async def _fetch(self, statement: AnySelect, given: Mapping[str, Any] | None) -> Sequence[RowMapping]:

@@ -59,11 +59,12 @@ async def test_error_of_rows_that_nobody_waits_for_any_more_disturbs_nobody(offi
             raise StoreSlow
 
         async with Context(office.runtime, office.caller().principal, "request-1") as context:
-            forgotten = context.loader("rows", load).load(7)
+            forgotten, cancelled = (asyncio.ensure_future(context.loader("rows", load).load(key)) for key in (7, 8))
+            cancelled.cancel()
         for _ in range(5):
             await asyncio.sleep(0)
-        assert isinstance(forgotten, asyncio.Future) and forgotten.done()
-        del forgotten, context
+        assert forgotten.done() and not forgotten.cancelled()
+        del forgotten, cancelled, context
         gc.collect()
     finally:
         loop.set_exception_handler(before)
