@@ -50,6 +50,7 @@ class Listing:
         near: the parents whose lists these are, if they are nested.
         attach: joins to (parents and keys) what `columns` are read from, by a condition.
         ways: what indexes know of the filter, if there are no parents.
+        is_walked: nested, each parent's page is read along an index, and no row beyond it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Listing:
     near: TableValuedAlias | None = None
     attach: Attach | None = None
     ways: Ways = NOTHING_KNOWN
+    is_walked: bool = False
 
     @property
     def identity(self) -> bytes:
@@ -85,7 +87,8 @@ def nested(listing: Listing, pairs: Pairs, noun: Noun) -> Listing:
         return replace(listing, rows=rows.group_by(noun.key))
     # Ordered by the pairs' own column, an index of theirs gives the order and a page is read without its list.
     keys = tuple(replace(key, column=target) if key.column is noun.key else key for key in listing.keys)
-    return replace(listing, rows=rows.with_only_columns(target, maintain_column_froms=True), keys=keys)
+    rows = rows.with_only_columns(target, maintain_column_froms=True)
+    return replace(listing, rows=rows, keys=keys, is_walked=keys[0].column is target)
 
 
 def _outer(table: FromClause, start: FromClause, on: ColumnElement[bool]) -> FromClause:
@@ -114,6 +117,20 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     joined = listing.attach(listing.near.join(found, true()), listing.key == found.c.value)
     statement = select(listing.near.c.value.label("parent"), *listing.columns).select_from(joined)
     return statement.order_by(listing.near.c.key, found.c.key)
+
+
+def text_of(listing: Listing, values: Sequence[Any] | None) -> Select[Any]:
+    """Select the page of each parent as one text: the one column of its rows, which are texts, with commas between.
+
+    The rows are read where the page is chosen, so only a list that `is_walked` is worth it.
+    """
+    chosen = listing.rows if values is None else listing.rows.where(behind(listing.keys, values))
+    assert listing.near is not None  # noqa: S101 - only nested lists are walked so
+    page = chosen.order_by(*(key.term() for key in listing.keys)).limit(parameter("size", Integer()))
+    row = listing.columns[0].label("row")
+    inner = page.with_only_columns(row, maintain_column_froms=True).correlate(listing.near).subquery("page")
+    joined = select(func.group_concat(inner.c.row)).scalar_subquery()
+    return select(listing.near.c.value.label("parent"), joined.label("page")).select_from(listing.near)
 
 
 def count_of(listing: Listing) -> Select[Any]:

@@ -12,12 +12,13 @@ from sqlalchemy import ColumnElement, Select
 from schema.access import Principal
 from schema.fields import NOUNS, Noun
 from schema.form import FORM, Computed, Every, Gathered, Linked, Many, Members, One
-from schema.plan.collect import Collector
+from schema.plan.collect import Collector, Fields
 from schema.plan.emit import Source, literal
 from schema.plan.level import Columns, GatheredRelation, OneRelation, Relation, TiedRelation, View
 from schema.plan.page import Connection, ManyRelation
 from schema.plan.refusal import Refused
 from schema.plan.statement import Statement
+from schema.plan.text import FIELDS_MAX, constant, is_available, row_text, value_text
 from schema.plan.value import definition, project
 from schema.select import among, rows_of, tied
 from sync.store.column import Json
@@ -74,13 +75,21 @@ class Compiler:
         Raises:
             Refused: something in it has no form.
         """
-        source, view, entries = Source(), View(), dict[str, str]()
-        for response, selected in self.collector.collect(type_, nodes).items():
-            entries[response] = self._expression(level, type_, selected, source, view.relations)
+        source, view, selection = Source(), View(), self.collector.collect(type_, nodes)
+        view.text = self._text(level, type_, selection)
+        if view.text is not None:
+            shown = f"Fragment(r{level.columns.index(view.text)})"
+        else:
+            shown = literal(
+                {
+                    response: self._expression(level, type_, selected, source, view.relations)
+                    for response, selected in selection.items()
+                }
+            )
 
         def generate() -> None:
             view.make = source.function(
-                literal(entries),
+                shown,
                 width=level.columns.width,
                 relations=len(view.relations),
                 is_open=level.is_open,
@@ -113,6 +122,24 @@ class Compiler:
         type_ = self.collector.schema.type_map[name]
         assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - nouns are object types
         return type_
+
+    def _text(self, level: Level, type_: GraphQLObjectType, selection: Fields) -> ColumnElement[str] | None:
+        """Let the database write a selection of nothing but columns."""
+        if not is_available() or not 0 < len(selection) <= FIELDS_MAX or level.noun is None:
+            return None
+        values: dict[str, ColumnElement[Any]] = {}
+        for response, nodes in selection.items():
+            value = self._value_text(level.noun, type_, nodes[0].name.value)
+            if value is None:
+                return None
+            values[response] = value
+        return row_text(values)
+
+    def _value_text(self, noun: Noun, type_: GraphQLObjectType, name: str) -> ColumnElement[Any] | None:
+        if name == "__typename":
+            return constant(type_.name)
+        entry = noun.fields.get(definition(type_, name).python_name)
+        return None if entry is None else value_text(entry, type_.fields[name].type, noun.prefix)
 
     def _expression(
         self, level: Level, type_: GraphQLObjectType, nodes: Nodes, source: Source, relations: list[Relation]

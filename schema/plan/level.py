@@ -82,9 +82,13 @@ class Columns:
 
 @dataclass(slots=True)
 class View:
-    """What one selection makes of a level's rows; `make` is generated when the level's columns are all known."""
+    """What one selection makes of a level's rows; `make` is generated when the level's columns are all known.
+
+    `text` is the column that holds the whole of it as JSON, if the database writes it.
+    """
 
     relations: list[Relation] = field(default_factory=list)
+    text: ColumnElement[str] | None = None
     make: Callable[..., list[Any]] = list
 
     def show(self, run: Run, rows: Sequence[Row]) -> list[Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from orjson import Fragment
 from sqlalchemy import Boolean
 
-from schema.listing import Listing, codec_of, count_of, page_of
+from schema.listing import Listing, codec_of, count_of, page_of, text_of
 from schema.paging import CursorCodec, Window
 from schema.plan.level import Run, Shows
 from schema.plan.refusal import Gave
@@ -31,15 +32,16 @@ class BoundList:
     width: int
     statements: dict[tuple[Any, ...], Statement]
 
-    def page(self, values: Sequence[Any] | None) -> Statement:
+    def page(self, values: Sequence[Any] | None, *, is_text: bool = False) -> Statement:
         """Return the statement of a page behind such values."""
         shape = None if values is None else tuple(v if v is None or isinstance(v, bool) else "?" for v in values)
-        key = (self.window.backwards, shape)
+        key = (self.window.backwards, is_text, shape)
         if key not in self.statements:
             keys = self.listing.keys
             turned = tuple(entry.turned() for entry in keys) if self.window.backwards else keys
             behind = None if shape is None else [_parameter(n, part, keys) for n, part in enumerate(shape)]
-            self.statements[key] = Statement.of(page_of(self.listing, turned, behind))
+            selected = text_of(self.listing, behind) if is_text else page_of(self.listing, turned, behind)
+            self.statements[key] = Statement.of(selected)
         return self.statements[key]
 
     @property
@@ -84,7 +86,7 @@ class Page:
     parent: int | None
     bound: BoundList
     run: Run
-    shown: dict[int, list[Any]] = field(default_factory=dict)
+    shown: dict[int, Any] = field(default_factory=dict)
     count: int = 0
 
     def cursors(self, rows: Iterable[Row]) -> list[str]:
@@ -118,6 +120,7 @@ class Connection:
         has_more: it is asked whether the list goes on, so one row more is read.
         has_rows: rows are read at all.
         has_count: the whole list is counted.
+        is_text: nothing is made of the rows but one list, whose members the database writes.
     """
 
     slot: int
@@ -127,6 +130,7 @@ class Connection:
     has_more: bool = False
     has_rows: bool = False
     has_count: bool = False
+    is_text: bool = False
 
     def whole(self, run: Run) -> Any:
         """Return the connection of a list without parent."""
@@ -136,36 +140,53 @@ class Connection:
         """Return parent → connection."""
         bound = run.bounds[self.slot]
         assert isinstance(bound, BoundList)  # noqa: S101 - slots are handed out by kind
-        pages = self._read(run, bound, parents)
-        if self.views:
-            rows = [row for page in pages for row in page.rows] if len(pages) > 1 else pages[0].rows
-            for number, view in enumerate(self.views):
-                shown, start = view.show(run, rows), 0
-                for page in pages:
-                    page.shown[number] = shown[start : start + len(page.rows)]
-                    start += len(page.rows)
+        pages = [Page([], False, False, parent, bound, run) for parent in parents]
+        if self.is_text and bound.listing.is_walked and not bound.window.backwards:
+            self._read_text(run, bound, pages)
+        else:
+            self._read(run, bound, pages)
+            self._show(run, pages)
         if self.has_count:
             self._count(run, bound, pages)
         parts = self.parts.items()
         return {page.parent: {name: part(page) for name, part in parts} for page in pages}
 
-    def _read(self, run: Run, bound: BoundList, parents: Sequence[int | None]) -> list[Page]:
-        window, pages = bound.window, [Page([], False, False, parent, bound, run) for parent in parents]
-        values = None
+    def _show(self, run: Run, pages: list[Page]) -> None:
+        rows = [row for page in pages for row in page.rows] if len(pages) > 1 else pages[0].rows
+        for number, view in enumerate(self.views):
+            shown, start = view.show(run, rows), 0
+            for page in pages:
+                page.shown[number] = shown[start : start + len(page.rows)]
+                start += len(page.rows)
+
+    def _given(self, run: Run, bound: BoundList, pages: list[Page]) -> tuple[list[Any] | None, dict[str, Any]]:
+        """Return the values that the cursor holds, and what a page's statement takes."""
+        window, values = bound.window, None
         if window.cursor is not None:
             # Another parent's cursor is an error at that parent only; the executor knows how to say so.
-            if len(parents) != 1:
+            if len(pages) != 1:
                 raise Gave
-            values = _codec(run, bound.listing, parents[0]).decode(window.cursor, window.argument)
-        if not self.has_rows:
-            return pages
+            values = _codec(run, bound.listing, pages[0].parent).decode(window.cursor, window.argument)
         given = {f"cursor{number}": value for number, value in enumerate(values or ())}
-        given["size"] = window.size + self.has_more
+        return values, given | {"size": window.size + self.has_more}
+
+    def _read_text(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
+        values, given = self._given(run, bound, pages)
+        keys = keys_text([page.parent for page in pages])  # type: ignore[misc] # a nested list's parents have keys
+        found = dict(run.rows(bound.page(values, is_text=True), **given, keys=keys))  # type: ignore[arg-type,var-annotated]
+        for page in pages:
+            page.shown[0] = Fragment(f"[{found[page.parent] or ''}]")
+
+    def _read(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
+        window, (values, given) = bound.window, self._given(run, bound, pages)
+        if not self.has_rows:
+            return
         if bound.listing.near is None:
             pages[0].rows = run.rows(bound.page(values), **given)
         else:
             by_parent = {page.parent: page.rows for page in pages}
-            for row in run.rows(bound.page(values), **given, keys=keys_text(parents)):  # type: ignore[arg-type]
+            keys = keys_text([page.parent for page in pages])  # type: ignore[misc]
+            for row in run.rows(bound.page(values), **given, keys=keys):
                 by_parent[row[0]].append(row)
         for page in pages:
             is_cut = len(page.rows) > window.size
@@ -174,7 +195,6 @@ class Connection:
             if window.backwards:
                 page.rows.reverse()
                 page.has_next, page.has_previous = values is not None, is_cut
-        return pages
 
     def _count(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
         if bound.listing.near is None:

@@ -13,7 +13,7 @@ from schema.form import Many, Members
 from schema.member import KIND
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Level, Nodes
-from schema.plan.level import Columns, MixedView
+from schema.plan.level import Columns, MixedView, View
 from schema.plan.page import Connection, Page, Part
 from schema.plan.refusal import Refused
 
@@ -37,6 +37,7 @@ class Selection:
     compiler: Compiler
     connection: Connection
     columns: Columns
+    _has_edges: bool = False
 
     def compile(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Members) -> None:
         """Compile the selection of a field of `parent`.
@@ -50,6 +51,7 @@ class Selection:
             self.connection.parts[response] = self._part(type_, selected)
         self._level.is_open = self.connection.has_cursors
         self._level.finish()
+        self.connection.is_text = self._is_text()
 
     def _part(self, type_: GraphQLObjectType, nodes: Nodes) -> Part:
         match nodes[0].name.value:
@@ -67,6 +69,13 @@ class Selection:
                 return self._page_info(_object(type_, "pageInfo"), nodes)
         raise Refused
 
+    def _is_text(self) -> bool:
+        """Tell whether one list is all that is made of the rows, and one text all that is read of each."""
+        if self._has_edges or self.connection.has_cursors or self.connection.has_more:
+            return False
+        texts = [view.text for view in self.connection.views if isinstance(view, View)]
+        return len(texts) == len(self.columns.entries) == 1 and texts[0] is self.columns.entries[0]
+
     def _nodes(self, nodes: Nodes) -> int:
         self.connection.has_rows = True
         if self._level.noun is None:
@@ -82,7 +91,7 @@ class Selection:
         return MixedView(relations, _KIND_PLACE, _RECORD_PLACE)
 
     def _edges(self, type_: GraphQLObjectType, nodes: Nodes) -> Part:
-        self.connection.has_rows = True
+        self.connection.has_rows = self._has_edges = True
         columns: dict[str, Column] = {}
         for response, selected in self.collector.collect(type_, nodes).items():
             columns[response] = self._edge_column(type_, selected)
