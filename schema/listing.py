@@ -104,12 +104,13 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     """
     chosen = listing.rows if values is None else listing.rows.where(behind(keys, values))
     order, size = [key.term() for key in keys], parameter("size", Integer())
-    if leads := listing.ways.to_page(keys[0]):
-        few = led(chosen.order_by(*order), listing.key, leads, size)
-        page = select(listing.key).where(listing.key.in_(few)).order_by(*order)
-        return page.with_only_columns(*listing.columns, maintain_column_froms=True)
     page = chosen.order_by(*order).limit(size)
     if listing.near is None or listing.attach is None:
+        leads = listing.ways.to_page(keys[0])
+        if leads or len(keys) > 1:
+            # Rows are sorted, if only those that are equal but for their key: none is written out for that.
+            few = led(chosen.order_by(*order), listing.key, leads, size) if leads else page
+            page = select(listing.key).where(listing.key.in_(few)).order_by(*order)
         return page.with_only_columns(*listing.columns, maintain_column_froms=True)
     inner = page.correlate(listing.near).subquery("page")
     # A table made of each parent's page: json_each is the one thing in SQLite that may depend on its neighbour.
@@ -120,13 +121,17 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
 
 
 def text_of(listing: Listing, values: Sequence[Any] | None) -> Select[Any]:
-    """Select the page of each parent as one text: the one column of its rows, which are texts, with commas between.
+    """Select the page, of each parent, as one text: the one column of its rows, which are texts, with commas between.
 
-    The rows are read where the page is chosen, so only a list that `is_walked` is worth it.
+    Nested, the rows are read where the page is chosen: only a list that `is_walked` is worth that.
     """
+    size = parameter("size", Integer())
+    if listing.near is None:
+        # With a limit of its own, what is joined is in order whatever the planner makes of a statement inside another.
+        inner = page_of(listing, listing.keys, values).limit(size).subquery("page")
+        return select(func.group_concat(inner.columns[0]))
     chosen = listing.rows if values is None else listing.rows.where(behind(listing.keys, values))
-    assert listing.near is not None  # noqa: S101 - only nested lists are walked so
-    page = chosen.order_by(*(key.term() for key in listing.keys)).limit(parameter("size", Integer()))
+    page = chosen.order_by(*(key.term() for key in listing.keys)).limit(size)
     row = listing.columns[0].label("row")
     inner = page.with_only_columns(row, maintain_column_froms=True).correlate(listing.near).subquery("page")
     joined = select(func.group_concat(inner.c.row)).scalar_subquery()

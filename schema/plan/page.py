@@ -45,6 +45,11 @@ class BoundList:
         return self.statements[key]
 
     @property
+    def fits_text(self) -> bool:
+        """Whether a page can be read as one text in the list's order."""
+        return not self.window.backwards and (self.listing.near is None or self.listing.is_walked)
+
+    @property
     def count(self) -> Statement:
         """Return the statement that counts the whole list."""
         key = ("count",)
@@ -101,6 +106,10 @@ class Page:
         ]
 
 
+def _keys(pages: list[Page]) -> str:
+    return keys_text([page.parent for page in pages])  # type: ignore[misc] # the parents of nested lists have keys
+
+
 def _codec(run: Run, listing: Listing, parent: int | None) -> CursorCodec:
     return codec_of(listing, run.organization, parent, run.cursor_key)
 
@@ -141,7 +150,7 @@ class Connection:
         bound = run.bounds[self.slot]
         assert isinstance(bound, BoundList)  # noqa: S101 - slots are handed out by kind
         pages = [Page([], False, False, parent, bound, run) for parent in parents]
-        if self.is_text and bound.listing.is_walked and not bound.window.backwards:
+        if self.is_text and bound.fits_text:
             self._read_text(run, bound, pages)
         else:
             self._read(run, bound, pages)
@@ -172,8 +181,11 @@ class Connection:
 
     def _read_text(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
         values, given = self._given(run, bound, pages)
-        keys = keys_text([page.parent for page in pages])  # type: ignore[misc] # a nested list's parents have keys
-        found = dict(run.rows(bound.page(values, is_text=True), **given, keys=keys))  # type: ignore[arg-type,var-annotated]
+        statement, found = bound.page(values, is_text=True), dict[int | None, str | None]()
+        if bound.listing.near is None:
+            found[None] = run.rows(statement, **given)[0][0]
+        else:
+            found.update(run.rows(statement, **given, keys=_keys(pages)))  # type: ignore[arg-type]
         for page in pages:
             page.shown[0] = Fragment(f"[{found[page.parent] or ''}]")
 
@@ -185,8 +197,7 @@ class Connection:
             pages[0].rows = run.rows(bound.page(values), **given)
         else:
             by_parent = {page.parent: page.rows for page in pages}
-            keys = keys_text([page.parent for page in pages])  # type: ignore[misc]
-            for row in run.rows(bound.page(values), **given, keys=keys):
+            for row in run.rows(bound.page(values), **given, keys=_keys(pages)):
                 by_parent[row[0]].append(row)
         for page in pages:
             is_cut = len(page.rows) > window.size
@@ -200,7 +211,7 @@ class Connection:
         if bound.listing.near is None:
             pages[0].count = run.rows(bound.count)[0][0]
             return
-        counts: dict[Any, int] = dict(run.rows(bound.count, keys=keys_text([page.parent for page in pages])))  # type: ignore[arg-type,misc]
+        counts: dict[Any, int] = dict(run.rows(bound.count, keys=_keys(pages)))  # type: ignore[arg-type]
         for page in pages:
             page.count = counts[page.parent]
 

@@ -10,8 +10,10 @@ import gzip
 import hashlib
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 # Of the tables around a response; nobody fills the memory with empty ones.
@@ -20,10 +22,11 @@ OVERHEAD_BYTES = 1_024
 
 @dataclass(frozen=True)
 class Response:
-    """An answer of a plan: its bytes, and a tag that no other content has."""
+    """An answer of a plan: its bytes, a tag that no other content has, and what it was last sent as, by form."""
 
     body: bytes
     tag: str
+    sent: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def compressed(self) -> bytes:

@@ -12,7 +12,7 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -54,11 +54,15 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer on its way out: an ASGI application of its own, the smallest there is."""
+    """An answer on its way out: an ASGI application of its own, the smallest there is.
+
+    `own` are those of the headers that are another body's otherwise.
+    """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    own: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
@@ -287,18 +291,24 @@ def _request_id(scope: Scope) -> str:
 
 
 def _reply(answer: Answer, read: Read) -> Reply:
-    return _sent(answer, read.media, takes_gzip=read.takes_gzip)
+    if answer.planned is None:
+        return _sent(answer, read.media, takes_gzip=read.takes_gzip)
+    sent, form = answer.planned.sent, (read.media, read.takes_gzip)
+    found: Reply | None = sent.get(form)
+    if found is None:
+        found = sent[form] = _sent(answer, read.media, takes_gzip=read.takes_gzip)
+    return found
 
 
 def _sent(answer: Answer, media: Media, *, takes_gzip: bool) -> Reply:
     status = OUTCOME_STATUS[answer.outcome] if media is Media.GRAPHQL else 200
-    body, headers = answer.body, [(b"content-type", media.content_type.encode()), VARY]
+    body, own = answer.body, list[tuple[bytes, bytes]]()
     if takes_gzip and len(body) > GZIP_BYTES_MIN:
         planned = answer.planned
         body = planned.compressed if planned is not None else gzip.compress(body, compresslevel=1, mtime=0)
-        headers.append((b"content-encoding", b"gzip"))
-    headers.append((b"content-length", str(len(body)).encode()))
-    return Reply(status, headers, body)
+        own.append((b"content-encoding", b"gzip"))
+    own.append((b"content-length", str(len(body)).encode()))
+    return Reply(status, [(b"content-type", media.content_type.encode()), VARY, *own], body, own)
 
 
 def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:

@@ -73,8 +73,7 @@ class Repeats:
             return
         reply = await self._endpoint.again(known.read, principal, scope)
         if isinstance(reply, Reply):
-            own = [pair for pair in reply.headers if pair[0] in _OWN_HEADERS]
-            reply = Reply(reply.status, known.headers + own, reply.body)
+            reply = Reply(reply.status, known.headers + reply.own, reply.body)
         await reply(scope, receive, send)
 
     def _key(self, scope: Scope, message: Message | None) -> bytes | None:
