@@ -1,5 +1,6 @@
-"""Compiled plans: a document becomes one SQL statement a level and generated code that makes dicts of rows.
+"""Compiled plans: a document becomes one SQL statement a level and generated code for what is more than columns.
 
+Rows of nothing but columns are written as JSON by the database; of the others the code makes dicts.
 The executor stays the definition of what is right: a plan answers exactly as it would, or does not answer at all.
 """
 
