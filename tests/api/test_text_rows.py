@@ -35,6 +35,19 @@ async def test_text_is_written_as_it_is_stored_whatever_is_in_it(office: World, 
     assert (await office.caller(organization=office.beta).ask(ASSETS)).data["assets"]["nodes"] == nodes
 
 
+async def test_columns_are_read_as_before_when_the_database_cannot_write_rows(
+    office: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another SQLite only makes it slower: no statement asks it for JSON, and the answer is the same."""
+    written = await planned(office.caller(organization=office.beta), ASSETS)
+    monkeypatch.setattr("schema.plan.compile.is_available", lambda: False)
+    monkeypatch.setattr("schema.plan.compile.row_text", None)
+    read = await planned(office.caller(organization=office.beta), f"{ASSETS} ")  # compiled anew
+    assert written is not None
+    assert read is not None
+    assert read.body == written.body
+
+
 @pytest.mark.parametrize("alive", [None, False, True])
 async def test_boolean_is_written_as_one(office: World, alive: bool | None) -> None:
     """The database knows numbers only; callers see true, false and null."""
