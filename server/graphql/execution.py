@@ -328,6 +328,8 @@ async def _finish(executor: Executor[Any], result: Any) -> ExecutionResult:
         return found
     finally:
         for left in list(executor.background_futures):
+            # Else asyncio would log, as an error nobody looked at, that it was cancelled.
+            left.add_done_callback(asyncio.Future.exception)
             left.cancel()
 
 

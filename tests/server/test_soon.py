@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -81,3 +82,13 @@ async def test_request_leaves_nothing_at_work_when_an_error_takes_its_fields_awa
         assert error["extensions"]["code"] == "TIMEOUT"
         await asyncio.sleep(0)
         assert asyncio.all_tasks() <= before
+
+
+async def test_fields_that_are_ended_are_not_logged_as_errors_nobody_looked_at(
+    open_probe: OpenProbe, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator who reads the log would look for what went wrong, and nothing did."""
+    async with open_probe(request_timeout_s=0.05) as probe:
+        await probe.post("{ slow brokenUtterly }")
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
