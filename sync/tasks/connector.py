@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -204,16 +204,16 @@ class _Connector:
 
     async def _read_kind(self, kind: Kind) -> list[_End]:
         """Read a kind's stream and then, where delta lacks them, its relations."""
-        ends = [await self._guarded(kind.plural, self._read_stream(kind))]
+        ends = [await self._guarded(kind.plural, partial(self._read_stream, kind))]
         if kind is DEVICE and ends == [_End.GOOD]:
             due = await self.relations.due()
-            ends += await _all(self._guarded(name, self._pass(name)) for name in due)
+            ends += await _all(self._guarded(name, partial(self._pass, name)) for name in due)
         return ends
 
-    async def _guarded(self, stream: str, work: Awaitable[None]) -> _End:
+    async def _guarded(self, stream: str, read: Callable[[], Awaitable[None]]) -> _End:
         """Read one stream; an error of the directory is kept on the run and ends only this stream."""
         try:
-            await work
+            await read()
         except RemovalHeld as error:
             await self.run.hold(self.store, error, stream)
             return _End.HELD

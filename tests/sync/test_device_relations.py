@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from server.simulator import Simulator
 from server.simulator.churn import Churn
+from sync.tasks.device_relations import DeviceRelations
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App, at_request, refuse
 from tests.sync.installation import Installation
@@ -277,3 +280,25 @@ async def test_owner_that_changes_between_two_pages_of_a_round_is_not_kept(plain
     await asyncio.gather(*holding)
     assert batches >= 4
     assert await differences(plain) == []
+
+
+async def test_run_cancelled_as_its_passes_begin_leaves_nothing_behind(
+    plain: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passes that were cancelled before their first step are not reported as coroutines that nobody awaited."""
+    due, names = DeviceRelations.due, list[str]()
+
+    async def and_cancel(relations: DeviceRelations) -> list[str]:
+        names.extend(await due(relations))
+        for task in plain.runtime.engine._running:
+            task.cancel()
+        return names
+
+    monkeypatch.setattr(DeviceRelations, "due", and_cancel)
+    await plain.trigger()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        await plain.runtime.engine.idle()
+        gc.collect()
+    assert names == ["deviceOwners", "deviceUsers"]
+    assert [str(warning.message) for warning in told if "never awaited" in str(warning.message)] == []
