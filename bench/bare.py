@@ -13,12 +13,12 @@ TABLES = ("objects", "raw", "users", "groups", "devices", "edges", "assets", "as
 
 
 def bare_upsert_s(synced: Path, empty: Path, transactions: int) -> tuple[float, float]:
-    """Write what a sync wrote into an empty database, in as many transactions, and return seconds and CPU seconds.
+    """Write what a sync wrote into an empty database and return seconds and CPU seconds.
 
     Args:
         synced: the database after a sync.
         empty: a file to be made.
-        transactions: how many pages the sync had; each gets its part of every table.
+        transactions: how many to write it in; each gets its part of every table.
     """
     source, target = sqlite3.connect(synced), sqlite3.connect(empty, isolation_level=None)
     register(target)

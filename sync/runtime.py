@@ -31,7 +31,7 @@ from sync.tasks.run import Run
 from sync.tasks.runner import RUNNERS
 from sync.tasks.state import RunStatus
 from sync.tasks.ticker import Ticker
-from sync.tasks.workplace import Connect, Workplace
+from sync.tasks.workplace import ROWS_AHEAD, Connect, Workplace
 from sync.tokens import KnownTokens
 from sync.vault import Vault, create_key_file, new_root, read_key_file
 
@@ -55,6 +55,7 @@ class Config:
         alert_origins: where alerts may go; nowhere unless the operator says so.
         post: sends an alert.
         look_up: finds the name of an address that a scan has found.
+        rows_ahead: so many rows of a round that reads everything are written at once; 0 is page by page.
     """
 
     data_dir: Path
@@ -64,6 +65,7 @@ class Config:
     alert_origins: tuple[str, ...] = ()
     post: Post = post
     look_up: NameOf = name_of
+    rows_ahead: int = ROWS_AHEAD
 
 
 class Runtime:
@@ -163,6 +165,7 @@ class Runtime:
             self.config.connect,
             self.config.look_up,
             self._limiters,
+            self.config.rows_ahead,
             stopping,
         )
         try:

@@ -168,42 +168,86 @@ def _page(number: int, body: Mapping[str, Any]) -> Page:
 
 
 @asynccontextmanager
-async def prefetched(pages: AsyncGenerator[Page, None]) -> AsyncIterator[AsyncIterator[Page]]:
-    """Fetch one page ahead while the caller works on the one before; leaving the block stops everything.
+async def prefetched(pages: AsyncGenerator[Page, None], rows: int = 0) -> AsyncIterator[AsyncIterator[Page]]:
+    """Fetch ahead while the caller works on the page before; leaving the block stops everything.
 
         async with prefetched(pages(client, start)) as ahead:
             async for page in ahead:
                 ...
 
-    An error of the page ahead is raised after the pages before it were delivered.
+    An error of a page ahead is raised after the pages before it were delivered.
+
+    Args:
+        pages: the stream; it is closed with the block.
+        rows: fetching goes on until what is ready would write so many, and all of it is delivered as one page, with the
+            number and the link of its last. The page that ends a round comes alone: its work may have to be done
+            again. 0 is one page ahead, each delivered by itself.
     """
-    fetch = asyncio.create_task(_next(pages))
-
-    async def ahead() -> AsyncGenerator[Page, None]:
-        nonlocal fetch
-        while (page := await fetch) is not None:
-            if not page.ends:
-                fetch = asyncio.create_task(_next(pages))
-            yield page
-            if page.ends:
-                return
-
-    stream = ahead()
+    ahead = _Ahead(pages, rows)
+    stream = ahead.read()
     try:
         yield stream
     finally:
-        await _settle(fetch)
+        await ahead.stop()
         await stream.aclose()
         await pages.aclose()
 
 
-async def _next(pages: AsyncGenerator[Page, None]) -> Page | None:
-    return await anext(pages, None)
+class _Ahead:
+    """The pages that are fetched and not taken yet, as one page. Either side waits only while the other works."""
+
+    def __init__(self, pages: AsyncGenerator[Page, None], rows: int) -> None:
+        self._pages, self._rows_max = pages, rows
+        self._ready: Page | None = None
+        self._rows = 0
+        self._moved = asyncio.Event()
+        self._fetching = asyncio.create_task(self._fetch())
+
+    async def _fetch(self) -> None:
+        try:
+            async for page in self._pages:
+                if page.ends:
+                    await self._taken()
+                self._ready = _joined(self._ready, page)
+                self._rows += _rows_of(page)
+                self._moved.set()
+                if self._rows >= self._rows_max:
+                    await self._taken()
+        finally:
+            self._moved.set()
+
+    async def read(self) -> AsyncGenerator[Page, None]:
+        while True:
+            while self._ready is None and not self._fetching.done():
+                await self._move()
+            if self._ready is None:
+                await self._fetching
+                return
+            page, self._ready, self._rows = self._ready, None, 0
+            self._moved.set()
+            yield page
+
+    async def stop(self) -> None:
+        """Cancel the fetch and wait until it is over; its outcome no longer matters to anyone."""
+        self._fetching.cancel()
+        await asyncio.wait({self._fetching})
+        if not self._fetching.cancelled():
+            self._fetching.exception()  # It may have failed meanwhile; asyncio reports what nobody looks at.
+
+    async def _taken(self) -> None:
+        while self._ready:
+            await self._move()
+
+    async def _move(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
 
 
-async def _settle(fetch: asyncio.Task[Page | None]) -> None:
-    """Cancel a fetch and wait until it is over; its outcome no longer matters to anyone."""
-    fetch.cancel()
-    await asyncio.wait({fetch})
-    if not fetch.cancelled():
-        fetch.exception()  # It may have failed while it was cancelled; asyncio reports what nobody looks at.
+def _joined(before: Page | None, page: Page) -> Page:
+    return Page(page.number, before.items + page.items, page.link) if before else page
+
+
+def _rows_of(page: Page) -> int:
+    """Count what a page may write: its items and the members, owners and managers that they name."""
+    named = (value for item in page.items for name, value in item.items() if name.endswith("@delta"))
+    return len(page.items) + sum(len(value) for value in named if isinstance(value, list))

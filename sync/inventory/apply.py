@@ -64,11 +64,11 @@ def apply_page(
     items: Sequence[Mapping[str, Any]],
     round_: Round,
 ) -> Applied:
-    """Write one page of one kind.
+    """Write one page of one kind, or several as one.
 
     Args:
         tx: an open write transaction; never committed here.
-        items: 0 to 999 items in Graph's order; an id may repeat, the last one wins and edges add up.
+        items: any number of items in Graph's order; an id may repeat, the last one wins and edges add up.
         round_: what an absent property means, and what is stamped on the objects that the page shows.
 
     Returns:

@@ -1,7 +1,8 @@
-"""A connector run: reads a directory's three streams side by side and writes them page by page.
+"""A connector run: reads a directory's three streams side by side and writes them as they come.
 
-One page is one transaction: its objects, edges, assets, cursor and counters. A stream that fails leaves the others
-alone; a run that was cut off goes on from its cursors.
+What is read goes into one transaction with its edges, assets, cursor and counters: a page, or in a round that reads
+everything the pages that came meanwhile. A stream that fails leaves the others alone; a run that was cut off goes on
+from its cursors.
 """
 
 from __future__ import annotations
@@ -169,6 +170,7 @@ class _Connector:
         directory: Directory,
     ) -> None:
         self.store, self.clock, self.stopping = place.store, place.clock, place.stopping
+        self.rows_ahead = place.rows_ahead
         self.run, self.client, self.directory = run, client, directory
         self.options = LinkOptions(task.exclude_unknown, task.include_inactive)
         origin = endpoints(Cloud(credential.cloud), place.custom).graph
@@ -263,7 +265,8 @@ class _Connector:
         stream = pages(client, plan.start, first_number=plan.page_number)
         if plan.kind is DEVICE:
             stream = self.relations.completed(plan, stream)
-        async with prefetched(stream) as ahead:
+        # Relations of devices are told apart from what the page before said, so changes stay page by page.
+        async with prefetched(stream, self.rows_ahead if plan.round_.full else 0) as ahead:
             while page := await self._unless_stopping(anext(ahead, None)):
                 await self._write(plan, page)
                 if self.stopping.is_set() and not page.ends:
@@ -283,7 +286,7 @@ class _Connector:
         return await unless_stopping(self.stopping, answer)
 
     async def _write(self, plan: Plan, page: Page) -> None:
-        """Write one page with everything that belongs to it, together or not at all."""
+        """Write what a page says with everything that belongs to it, together or not at all."""
         counts, progress = await self.store.transact(partial(self._write_page, plan, page))
         self.run.counts, self.run.progress[plan.kind.plural] = counts, progress
 

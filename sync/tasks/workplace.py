@@ -16,6 +16,9 @@ from sync.scan.name import NameOf
 from sync.store import Store
 from sync.vault import Vault
 
+ROWS_AHEAD = 1_000
+"""Graph's pages are small, and each commit has its price."""
+
 Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 
 
@@ -30,5 +33,7 @@ class Workplace:
     connect: Connect
     look_up: NameOf
     limiters: Limiters
+    # So many rows of a full round are read ahead and written at once.
+    rows_ahead: int
     # Set when the process is about to stop, or a person stops this run: it ends after the page in hand.
     stopping: asyncio.Event

@@ -160,14 +160,21 @@ def test_delta_url_refuses_what_is_not_a_property(name: str) -> None:
 
 
 class Tape:
-    """Pages by hand: counts how many were fetched and whether it was closed."""
+    """Pages by hand: counts how many were fetched and whether it was closed.
 
-    def __init__(self, count: int, error: EntraError | None = None) -> None:
+    Args:
+        count: of pages.
+        error: raised after them.
+        members: in every page, one group with so many.
+    """
+
+    def __init__(self, count: int, error: EntraError | None = None, members: int | None = None) -> None:
         self.fetched = 0
         self.closed = False
         self.hangs = asyncio.Event()
         self._count = count
         self._error = error
+        self._members = members
 
     async def play(self) -> AsyncGenerator[Page, None]:
         """Yield the pages, then raise the error if there is one."""
@@ -175,11 +182,16 @@ class Tape:
             for number in range(1, self._count + 1):
                 self.fetched += 1
                 ends = number == self._count and self._error is None
-                yield Page(number, (), Complete("d") if ends else Next(str(number)))
+                yield Page(number, self._items(number), Complete("d") if ends else Next(str(number)))
             if self._error:
                 raise self._error
         finally:
             self.closed = True
+
+    def _items(self, number: int) -> tuple[dict[str, object], ...]:
+        if self._members is None:
+            return ()
+        return ({"id": str(number), "members@delta": [{"id": str(member)} for member in range(self._members)]},)
 
     async def hang(self) -> AsyncGenerator[Page, None]:
         """Yield one page and then never another."""
@@ -206,6 +218,36 @@ async def test_prefetched_fetches_exactly_one_page_ahead() -> None:
             seen.append((one.number, tape.fetched))
     assert seen == [(1, 2), (2, 3), (3, 4), (4, 5), (5, 5)]
     assert tape.closed
+
+
+async def test_prefetched_delivers_pages_that_are_ready_together_as_one() -> None:
+    """As many as write the rows asked for: their items in order, the number and link of the last; the end is alone."""
+    tape, seen = Tape(6, members=4), list[Page]()
+    async with prefetched(tape.play(), rows=8) as ahead:
+        async for one in ahead:
+            await turns()
+            seen.append(one)
+            # A group and four members are five rows: one page is too little, two are enough.
+            assert tape.fetched == min(one.number + 2, 6)
+    assert [[item["id"] for item in one.items] for one in seen] == [["1", "2"], ["3", "4"], ["5"], ["6"]]
+    assert [(one.number, one.link) for one in seen] == [
+        (2, Next("2")),
+        (4, Next("4")),
+        (5, Next("5")),
+        (6, Complete("d")),
+    ]
+
+
+@pytest.mark.parametrize("rows", [0, 1_000])
+async def test_prefetched_gives_an_error_after_everything_before_it(rows: int) -> None:
+    """However far it reads ahead, nothing that was fetched is lost by what came after."""
+    tape, seen = Tape(5, Unavailable(), members=1), list[str]()
+    with pytest.raises(Unavailable):
+        async with prefetched(tape.play(), rows) as ahead:
+            async for one in ahead:
+                await turns()
+                seen += [item["id"] for item in one.items]
+    assert seen == ["1", "2", "3", "4", "5"] and tape.closed
 
 
 async def test_prefetched_delivers_what_came_before_an_error() -> None:

@@ -22,6 +22,7 @@ from sync.store import AnyRow
 from sync.store.tables import metadata, run_log, runs, sites
 from sync.tasks.queue import trigger_task
 from sync.tasks.task import NewConnector, create_connector
+from sync.tasks.workplace import ROWS_AHEAD
 from tests.entra.clock import FakeClock
 
 Dump = dict[str, list[tuple[Any, ...]]]
@@ -39,6 +40,7 @@ class Installation:
     def __init__(self, simulator: Simulator, data_dir: Path, clock: Clock | None = None) -> None:
         self.simulator, self.data_dir = simulator, data_dir
         self.clock = clock or FakeClock()
+        self.rows_ahead = ROWS_AHEAD
         self.is_open = False
 
     @property
@@ -49,7 +51,7 @@ class Installation:
     def config(self) -> Config:
         """Return what the product is opened with: the simulated tenant is its custom cloud."""
         endpoints = Endpoints(self.simulator.origin, self.simulator.origin)
-        return Config(self.data_dir, custom=endpoints, connect=self.connect)
+        return Config(self.data_dir, custom=endpoints, connect=self.connect, rows_ahead=self.rows_ahead)
 
     @asynccontextmanager
     async def connect(self, sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:

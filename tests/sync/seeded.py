@@ -30,6 +30,7 @@ from sync.entra.token import SignIn, StaticToken
 from sync.inventory.kind import KINDS
 from sync.runtime import DATABASE_FILE, KEY_FILE
 from sync.store.tables import edges
+from sync.tasks.workplace import ROWS_AHEAD
 from tests.entra.clock import FakeClock
 from tests.simulator.transport import InProcess
 from tests.sync.installation import Installation
@@ -124,6 +125,8 @@ class Seeded(Installation):
         simulator.variants.device_relations = random.choice(("shown", "shown", "shown", "refused", "ignored"))
         super().__init__(simulator, data_dir, clock)
         self.churn = Churn(simulator.directory, random.randrange(1 << 32))
+        # Page by page, some pages at once, and as many as there are.
+        self.rows_ahead = (0, 5, ROWS_AHEAD)[seed % 3]
         self.was_lied_to = False
         self._deaths = 0
 
