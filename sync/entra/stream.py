@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -168,7 +168,9 @@ def _page(number: int, body: Mapping[str, Any]) -> Page:
 
 
 @asynccontextmanager
-async def prefetched(pages: AsyncGenerator[Page, None], rows: int = 0) -> AsyncIterator[AsyncIterator[Page]]:
+async def prefetched(
+    pages: AsyncGenerator[Page, None], rows: int = 0, relations: Iterable[str] = ()
+) -> AsyncIterator[AsyncIterator[Page]]:
     """Fetch ahead while the caller works on the page before; leaving the block stops everything.
 
         async with prefetched(pages(client, start)) as ahead:
@@ -182,8 +184,9 @@ async def prefetched(pages: AsyncGenerator[Page, None], rows: int = 0) -> AsyncI
         rows: fetching goes on until what is ready would write so many, and all of it is delivered as one page, with the
             number and the link of its last. The page that ends a round comes alone: its work may have to be done
             again. 0 is one page ahead, each delivered by itself.
+        relations: whose ends count as rows, as the items do.
     """
-    ahead = _Ahead(pages, rows)
+    ahead = _Ahead(pages, rows, [f"{relation}@delta" for relation in relations])
     stream = ahead.read()
     try:
         yield stream
@@ -196,8 +199,8 @@ async def prefetched(pages: AsyncGenerator[Page, None], rows: int = 0) -> AsyncI
 class _Ahead:
     """The pages that are fetched and not taken yet, as one page. Either side waits only while the other works."""
 
-    def __init__(self, pages: AsyncGenerator[Page, None], rows: int) -> None:
-        self._pages, self._rows_max = pages, rows
+    def __init__(self, pages: AsyncGenerator[Page, None], rows: int, listed: Sequence[str]) -> None:
+        self._pages, self._rows_max, self._listed = pages, rows, listed
         self._ready: Page | None = None
         self._rows = 0
         self._moved = asyncio.Event()
@@ -209,7 +212,7 @@ class _Ahead:
                 if page.ends:
                     await self._taken()
                 self._ready = _joined(self._ready, page)
-                self._rows += _rows_of(page)
+                self._rows += self._rows_of(page)
                 self._moved.set()
                 if self._rows >= self._rows_max:
                     await self._taken()
@@ -234,6 +237,10 @@ class _Ahead:
         if not self._fetching.cancelled():
             self._fetching.exception()  # It may have failed meanwhile; asyncio reports what nobody looks at.
 
+    def _rows_of(self, page: Page) -> int:
+        named = (item.get(name) for name in self._listed for item in page.items)
+        return len(page.items) + sum(len(value) for value in named if isinstance(value, list))
+
     async def _taken(self) -> None:
         while self._ready:
             await self._move()
@@ -245,9 +252,3 @@ class _Ahead:
 
 def _joined(before: Page | None, page: Page) -> Page:
     return Page(page.number, before.items + page.items, page.link) if before else page
-
-
-def _rows_of(page: Page) -> int:
-    """Count what a page may write: its items and the members, owners and managers that they name."""
-    named = (value for item in page.items for name, value in item.items() if name.endswith("@delta"))
-    return len(page.items) + sum(len(value) for value in named if isinstance(value, list))

@@ -266,7 +266,7 @@ class _Connector:
         if plan.kind is DEVICE:
             stream = self.relations.completed(plan, stream)
         # Relations of devices are told apart from what the page before said, so changes stay page by page.
-        async with prefetched(stream, self.rows_ahead if plan.round_.full else 0) as ahead:
+        async with prefetched(stream, self.rows_ahead if plan.round_.full else 0, plan.kind.edges) as ahead:
             while page := await self._unless_stopping(anext(ahead, None)):
                 await self._write(plan, page)
                 if self.stopping.is_set() and not page.ends:

@@ -223,7 +223,7 @@ async def test_prefetched_fetches_exactly_one_page_ahead() -> None:
 async def test_prefetched_delivers_pages_that_are_ready_together_as_one() -> None:
     """As many as write the rows asked for: their items in order, the number and link of the last; the end is alone."""
     tape, seen = Tape(6, members=4), list[Page]()
-    async with prefetched(tape.play(), rows=8) as ahead:
+    async with prefetched(tape.play(), rows=8, relations=["members"]) as ahead:
         async for one in ahead:
             await turns()
             seen.append(one)
@@ -243,7 +243,7 @@ async def test_prefetched_gives_an_error_after_everything_before_it(rows: int) -
     """However far it reads ahead, nothing that was fetched is lost by what came after."""
     tape, seen = Tape(5, Unavailable(), members=1), list[str]()
     with pytest.raises(Unavailable):
-        async with prefetched(tape.play(), rows) as ahead:
+        async with prefetched(tape.play(), rows, ["members"]) as ahead:
             async for one in ahead:
                 await turns()
                 seen += [item["id"] for item in one.items]
