@@ -43,7 +43,8 @@ WRITER_PRAGMAS = (
     # A damaged page is refused when it is read, not taken for what it may look like.
     "PRAGMA cell_size_check=ON",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-32768",
+    # 16 MB: twice as much saves a few percent of a first sync, and counts for the whole life of the process.
+    "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
     # 32 MB: a page of a sync touches many leaves of its indexes, and most of them again in the next page.
     "PRAGMA wal_autocheckpoint=4000",
