@@ -17,8 +17,8 @@ from sync.clock import SystemClock
 
 TENANT = Tenant(200, 100, 10)
 TRIGGERS, IDLE_S, POLL_S, PATIENCE_S, TRIES = 25, 30.0, 0.001, 30.0, 600
-_TRIGGER = "mutation($task: ID!) { triggerTask(input: {task: $task}) { run { id } errors { message } } }"
-_ENDED = "query($run: ID!) { taskRun(id: $run) { finishedAt } }"
+TRIGGER = "mutation($task: ID!) { triggerTask(input: {task: $task}) { run { id } errors { message } } }"
+ENDED = "query($run: ID!) { taskRun(id: $run) { finishedAt } }"
 
 
 async def engine_line() -> str:
@@ -45,7 +45,7 @@ async def engine_line() -> str:
 async def _first_request_s(place: Stage, door: httpx.AsyncClient, task: str) -> float:
     await door.delete("/_simulator/requests")
     begun = perf_counter()
-    run = (await place.client.ask(_TRIGGER, task=task))["triggerTask"]["run"]["id"]
+    run = (await place.client.ask(TRIGGER, task=task))["triggerTask"]["run"]["id"]
     while not (await door.get("/_simulator/requests")).json()["total"]:
         if perf_counter() - begun > PATIENCE_S:
             raise TimeoutError("The run asked nothing.")
@@ -53,6 +53,6 @@ async def _first_request_s(place: Stage, door: httpx.AsyncClient, task: str) -> 
     found_s = perf_counter() - begun
     for _ in range(TRIES):
         await asyncio.sleep(0.05)
-        if (await place.client.ask(_ENDED, run=run))["taskRun"]["finishedAt"]:
+        if (await place.client.ask(ENDED, run=run))["taskRun"]["finishedAt"]:
             return found_s
     raise TimeoutError("The run did not end.")

@@ -68,9 +68,9 @@ async def _row(tenant: Tenant) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with stage(tenant, folder) as place:
-            before_mb, before_s = _memory_mb(place.server.pid, "VmRSS"), cpu_used_s(place.server.pid)
+            before_mb, before_s = memory_mb(place.server.pid, "VmRSS"), cpu_used_s(place.server.pid)
             synced = await sync(place, SystemClock(), QUIET)
-            peak_mb, cpu_s = _memory_mb(place.server.pid, "VmHWM"), cpu_used_s(place.server.pid) - before_s
+            peak_mb, cpu_s = memory_mb(place.server.pid, "VmHWM"), cpu_used_s(place.server.pid) - before_s
             counts = (await place.client.ask(_COUNTS, id=synced.run["id"]))["taskRun"]["counts"]
         requests = synced.run["requests"]["count"]
         edges = sum(one["created"] for one in counts if one["inventory"] in _EDGES)
@@ -133,7 +133,7 @@ async def _tenant(tenant: Tenant, folder: Path) -> AsyncIterator[Mapping[str, st
         await process.wait()
 
 
-def _memory_mb(pid: int, what: str) -> float:
+def memory_mb(pid: int, what: str) -> float:
     """Read what a process has resident (VmRSS), or the most it has had (VmHWM), where the system tells."""
     status = Path(f"/proc/{pid}/status")
     found = re.search(rf"{what}:\s+(\d+) kB", status.read_text()) if status.exists() else None
