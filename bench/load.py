@@ -52,7 +52,11 @@ class _Connection(asyncio.Protocol):
             head, end, body = self._head.partition(b"\r\n\r\n")
             if not end:
                 return
-            assert head.startswith(b"HTTP/1.1 200"), self._head[:500]
+            if not head.startswith(b"HTTP/1.1 200") or body.startswith(b'{"errors"'):
+                # It would be measured as a quick answer.
+                self.done.set_exception(ValueError(self._head[:1000]))
+                self._transport.abort()
+                return
             self._body_bytes = int(head.lower().partition(b"content-length:")[2].split()[0])
             self._missing = self._body_bytes - len(body)
         else:

@@ -31,7 +31,9 @@ HEADER = (
     "| users | devices | groups | edges | seconds | objects/s | of a bare upsert | objects/CPU s | of a bare upsert |"
     " requests | one by one | memory before, MB | at its peak |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
-QUERY = "{ users(first: 20) { nodes { id displayName mail } } }"
+QUERY = "{ users(first: 20) { nodes { id displayName email } } }"
+# Nobody asks so much of one server in so short a time; its limits are not what is measured.
+UNLIMITED = {f"ROLLCALL_REQUESTS_PER_{one}": "0" for one in ("TOKEN", "ADDRESS")}
 QUIET = Console(stderr=True, quiet=True)
 
 
@@ -99,6 +101,7 @@ async def _queries(tenant: Tenant) -> str:
         async with stage(tenant, Path(name), ROLLCALL_RESPONSE_CACHE_MIB="0") as place:
             port = int(place.origin.rpartition(":")[2])
             request = post("/graphql", orjson.dumps({"query": QUERY}), authorization=f"Bearer {place.token}")
+            await place.client.ask(QUERY)  # An answer with errors would be quick as well.
             await load(port, request, 1, connections=1)
             idle = await load(port, request, 5, connections=1)
             syncing = asyncio.create_task(sync(place, SystemClock(), QUIET))
@@ -113,7 +116,7 @@ async def _queries(tenant: Tenant) -> str:
 @asynccontextmanager
 async def stage(tenant: Tenant, folder: Path, **settings: str) -> AsyncIterator[Stage]:
     """Start a tenant and a server that is connected to it by name only."""
-    environment = outer_environment() | settings
+    environment = outer_environment() | UNLIMITED | settings
     async with _tenant(tenant, folder) as facts:
         async with server_of(facts, folder / "server", 0, environment, QUIET) as place:
             yield place

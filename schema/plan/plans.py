@@ -27,6 +27,7 @@ from schema.plan.statement import anyone
 from schema.recent import Recent
 from sync.errors import BadInput, Forbidden, StoreCrowded, StoreSlow
 from sync.runtime import Runtime
+from sync.trim import trimmed
 
 PLANS_MAX = 256
 # Sets of variables whose arguments are kept, and the longest that are.
@@ -140,9 +141,9 @@ class Plans:
         except Exception:  # a boundary: whatever a plan stumbles over, the executor answers
             _log.warning("a plan failed; the executor answers instead", exc_info=True)
             return None
-        response = Response(body, self._responses.tag(key, commits))
         if is_timed or commits != store.commits:
             return Response(body, "")
+        response = Response(trimmed(body), self._responses.tag(key, commits))
         self._responses.keep(key, commits, response)
         return response
 

@@ -46,6 +46,7 @@ from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
 from server.soon import soon
 from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
+from sync.trim import trimmed
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
@@ -261,7 +262,7 @@ class Execution:
             if not self._hides:
                 with_hints(self._schema._schema, values)
             raise DocumentRejected(BAD_USER_INPUT, values)
-        asked = Asked(document.digest, document.tree, operation, values, _written(request.variables))
+        asked = Asked(document.digest, document.tree, operation, values, variables_text(request.variables))
         prepared = Prepared(document, request, asked)
         if self._weigh is not None:
             self._weigh(prepared)
@@ -333,10 +334,10 @@ async def _finish(executor: Executor[Any], result: Any) -> ExecutionResult:
             left.cancel()
 
 
-def _written(variables: Mapping[str, Any]) -> bytes:
+def variables_text(variables: Mapping[str, Any]) -> bytes:
     """Write variables in one form, so that equal ones are known."""
     try:
-        return orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+        return trimmed(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS))
     except TypeError:
         # It refuses integers beyond 64 bits, which coercion may have let pass as the text of an id.
         return json.dumps(variables, sort_keys=True).encode()

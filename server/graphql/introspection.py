@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from graphql import FieldNode, OperationDefinitionNode
 
+from sync.trim import trimmed
+
 if TYPE_CHECKING:
     from server.graphql.execution import Prepared
 
@@ -42,7 +44,7 @@ class IntrospectionCache:
             return
         key = _key(prepared)
         self._bytes += len(body) - len(self._answers.pop(key, b""))
-        self._answers[key] = body
+        self._answers[key] = trimmed(body)
         while len(self._answers) > ANSWERS_MAX or self._bytes > ANSWERS_BYTES_MAX:
             self._bytes -= len(self._answers.popitem(last=False)[1])
 

@@ -18,6 +18,7 @@ from sync.entra.diagnose import malformed
 from sync.errors import BadResponse
 from sync.inventory.kind import GROUP, KINDS, Edge, Kind
 from sync.store.column import Json, Time, graph_columns
+from sync.trim import trimmed
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 # What Graph sends for "never" in places.
@@ -137,7 +138,7 @@ def attributes(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def json_text(attributes: Mapping[str, Any]) -> bytes:
     """Write attributes as JSON, the same text for the same attributes."""
-    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)
+    return trimmed(orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS))
 
 
 def content_hash(kind: Kind, text: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import tracemalloc
 from random import Random
 from typing import Any
 
@@ -22,9 +23,11 @@ from sqlalchemy import insert
 from schema import build_schema
 from schema.plan import Asked, Plans, Response
 from schema.plan.pace import Caution, Pace, Where
+from schema.plan.response import OVERHEAD_BYTES
 from sync.errors import StoreCrowded, StoreSlow
 from sync.store import tables
 from sync.store.lane import JOBS_MAX
+from sync.trim import trimmed
 from tests.api.caller import Caller, plans_of
 from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS
@@ -50,7 +53,7 @@ def asked(document: str, **variables: Any) -> Asked:
     operation = next(node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
     values = get_variable_values(build_schema()._schema, operation.variable_definitions or (), variables)
     assert not isinstance(values, list)
-    return Asked(document.encode(), tree, operation, values, orjson.dumps(variables))
+    return Asked(document.encode(), tree, operation, values, trimmed(orjson.dumps(variables)))
 
 
 async def planned(caller: Caller, document: str, **variables: Any) -> Response | None:
@@ -184,6 +187,23 @@ async def test_response_is_kept_until_something_is_written(office: World) -> Non
     assert first is not None and second is not None
     assert first.tag != second.tag
     assert orjson.loads(second.body)["data"]["sites"]["nodes"] == [{"name": "Renamed"}]
+
+
+async def test_kept_response_takes_no_more_memory_than_is_counted(office: World) -> None:
+    """The limit of all kept responses is one of memory: nothing that a response holds on to is left out of it."""
+    plans = Plans(build_schema(), office.runtime, responses_bytes_max=10_000_000)
+    caller, text = office.caller(), "query($first: Int!) { users(first: $first) { nodes { id displayName email } } }"
+    await plans.answer(asked(text, first=1), caller.principal)
+    tracemalloc.start()
+    try:
+        kept = [await plans.answer(asked(text, first=first), caller.principal) for first in range(2, 102)]
+        snapshot = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    # Beside the responses there are bindings of variables, which have a limit of their own.
+    written_in = [tracemalloc.Filter(True, f"*/{name}.py") for name in ("plans", "response", "trim")]
+    held_bytes = sum(trace.size for trace in snapshot.filter_traces(written_in).traces)
+    assert 0 < held_bytes <= sum(len(response.body) + OVERHEAD_BYTES for response in kept if response is not None)
 
 
 async def test_runaway_read_ends_at_its_deadline_and_others_do_not_notice(world: World) -> None:
