@@ -27,7 +27,6 @@ from schema.plan.statement import anyone
 from schema.recent import Recent
 from sync.errors import BadInput, Forbidden, StoreCrowded, StoreSlow
 from sync.runtime import Runtime
-from sync.trim import trimmed
 
 PLANS_MAX = 256
 # Sets of variables whose arguments are kept, and the longest that are.
@@ -143,9 +142,7 @@ class Plans:
             return None
         if is_timed or commits != store.commits:
             return Response(body, "")
-        response = Response(trimmed(body), self._responses.tag(key, commits))
-        self._responses.keep(key, commits, response)
-        return response
+        return self._responses.keep(key, commits, body)
 
     def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
         plan = self._plan(asked, principal)

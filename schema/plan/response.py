@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sync.trim import trimmed
+
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 # Of the tables around a response; nobody fills the memory with empty ones.
 OVERHEAD_BYTES = 1_024
@@ -52,10 +54,6 @@ class Responses:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def tag(self, key: bytes, commits: int) -> str:
-        """Return the tag of the response to a key at a number of commits."""
-        return hashlib.sha256(self._nonce + commits.to_bytes(8) + key).hexdigest()[:32]
-
     def get(self, key: bytes, commits: int) -> Response | None:
         """Return the response to a key, if it still counts."""
         if commits != self._commits:
@@ -66,13 +64,15 @@ class Responses:
             self._entries.move_to_end(key)
         return found
 
-    def keep(self, key: bytes, commits: int, response: Response) -> None:
-        """Keep a response that was read at a number of commits, unless something was written since."""
-        size = len(response.body) + OVERHEAD_BYTES
+    def keep(self, key: bytes, commits: int, body: bytes) -> Response:
+        """Return the response of a body read at a number of commits; it is kept unless something was written since."""
+        tag = hashlib.sha256(self._nonce + commits.to_bytes(8) + key).hexdigest()[:32]
+        size = len(body) + OVERHEAD_BYTES
         if commits != self._commits or size > min(RESPONSE_BYTES_MAX, self._bytes_max) or key in self._entries:
-            return
-        self._entries[key] = response
+            return Response(body, tag)
+        response = self._entries[key] = Response(trimmed(body), tag)
         self._bytes += size
         while self._bytes > self._bytes_max:
             _, dropped = self._entries.popitem(last=False)
             self._bytes -= len(dropped.body) + OVERHEAD_BYTES
+        return response

@@ -27,7 +27,6 @@ from schema.plan.response import OVERHEAD_BYTES
 from sync.errors import StoreCrowded, StoreSlow
 from sync.store import tables
 from sync.store.lane import JOBS_MAX
-from sync.trim import trimmed
 from tests.api.caller import Caller, plans_of
 from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS
@@ -53,7 +52,7 @@ def asked(document: str, **variables: Any) -> Asked:
     operation = next(node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
     values = get_variable_values(build_schema()._schema, operation.variable_definitions or (), variables)
     assert not isinstance(values, list)
-    return Asked(document.encode(), tree, operation, values, trimmed(orjson.dumps(variables)))
+    return Asked(document.encode(), tree, operation, values, orjson.dumps(variables))
 
 
 async def planned(caller: Caller, document: str, **variables: Any) -> Response | None:
@@ -193,6 +192,8 @@ async def test_kept_response_takes_no_more_memory_than_is_counted(office: World)
     """The limit of all kept responses is one of memory: nothing that a response holds on to is left out of it."""
     plans = Plans(build_schema(), office.runtime, responses_bytes_max=10_000_000)
     caller, text = office.caller(), "query($first: Int!) { users(first: $first) { nodes { id displayName email } } }"
+    # As the server does: asks for what is kept, then answers.
+    assert plans.recall(asked(text, first=1), caller.principal) is None
     await plans.answer(asked(text, first=1), caller.principal)
     tracemalloc.start()
     try:
@@ -200,6 +201,7 @@ async def test_kept_response_takes_no_more_memory_than_is_counted(office: World)
         snapshot = tracemalloc.take_snapshot()
     finally:
         tracemalloc.stop()
+    assert kept == [plans.recall(asked(text, first=first), caller.principal) for first in range(2, 102)]
     # Beside the responses there are bindings of variables, which have a limit of their own.
     written_in = [tracemalloc.Filter(True, f"*/{name}.py") for name in ("plans", "response", "trim")]
     held_bytes = sum(trace.size for trace in snapshot.filter_traces(written_in).traces)
