@@ -17,6 +17,7 @@ import pytest
 from bench.inventory import Size, build
 from bench.load import post
 from bench.query import free_port, served
+from tests.patience import PATIENCE_S
 
 ASSETS, FLOOD = 20_000, 300
 # Many words that no row holds, too short for the index: tens of millions of comparisons.
@@ -28,7 +29,6 @@ AGGREGATE = """query($s: String) {
   assetsAggregate(search: $s, groupBy: [{attribute: {source: "azuread", name: "systemLabels"}}]) { count groupCount }
 }"""
 QUICK = "{ users(first: 10) { nodes { id displayName } } }"
-PATIENCE_S = 60
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from schema.context import Context
 from sync.errors import StoreSlow
 from sync.runtime import Runtime
 from sync.store.tables import users
+from tests.patience import PATIENCE_S
 
 
 async def test_snapshot_is_given_back_when_a_read_begins_after_the_operation_ended(runtime: Runtime) -> None:
@@ -33,7 +34,7 @@ ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) 
 async def test_statement_ends_when_its_operation_is_over(runtime: Runtime) -> None:
     """Nobody waits for a statement that was given up, and the server's own reads go on meanwhile."""
     principal = Principal(1, 1, Role.VIEWER, "v")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         async with Context(runtime, principal, "request-1") as context:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
@@ -47,7 +48,7 @@ async def test_statement_ends_when_its_operation_is_over(runtime: Runtime) -> No
 async def test_operation_ends_while_it_waits_for_another_one(runtime: Runtime) -> None:
     """Who waits for the reader can give up, and leaves it to those who wait on."""
     principal = Principal(1, 1, Role.VIEWER, "v")
-    async with asyncio.timeout(60), Context(runtime, principal, "request-1") as first:
+    async with asyncio.timeout(PATIENCE_S), Context(runtime, principal, "request-1") as first:
         assert await first.fetch(select(users.c.id))
         async with Context(runtime, principal, "request-2") as second:
             with pytest.raises(TimeoutError):

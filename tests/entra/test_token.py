@@ -6,7 +6,6 @@ import asyncio
 import gc
 import inspect
 import logging
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +23,7 @@ from sync.errors import BadInput, BadResponse, EntraError, OffOrigin, SignInFail
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 from tests.entra.wire import Act, Certificates, Heard, response, wire
+from tests.patience import PATIENCE_S
 
 TENANT = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 CLIENT = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
@@ -232,6 +232,7 @@ def drip(head: bytes) -> Act:
     return act
 
 
+LASTING = SignInLimits(silence_s=PATIENCE_S, sign_in_s=PATIENCE_S)
 SLOW: dict[str, tuple[Act, SignInLimits]] = {
     "silent": (hang, SignInLimits(silence_s=0.2)),
     "slow headers": (drip(b"HTTP/1.1 200 OK\r\nx:"), SignInLimits(sign_in_s=0.4)),
@@ -245,10 +246,8 @@ async def test_tokens_give_up_when_the_service_is_silent_or_slow(certificates: C
     act, limits = SLOW[name]
     async with wire(certificates, Service(on("/token", act))) as server:
         tokens = MsalTokens(sign_ins(server.origin, certificates)["secret"], SystemClock(), limits=limits)
-        start = time.monotonic()
-        with pytest.raises(Unavailable):
+        with anyio.fail_after(PATIENCE_S), pytest.raises(Unavailable):
             await tokens.token()
-        assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("kind", ["secret", "password"])
@@ -328,11 +327,10 @@ async def test_tokens_are_cancelled_at_once_while_the_service_is_silent(
     silent = iter([hang])
     service = Service(lambda heard: next(silent, None) if "/token" in heard.line else None)
     async with wire(certificates, service) as server:
-        tokens = MsalTokens(sign_ins(server.origin, certificates)["secret"], clock, limits=SignInLimits(silence_s=2))
-        start = time.monotonic()
-        with anyio.move_on_after(0.3) as scope:
+        tokens = MsalTokens(sign_ins(server.origin, certificates)["secret"], clock, limits=LASTING)
+        with anyio.fail_after(PATIENCE_S / 4), anyio.move_on_after(0.3) as scope:
             await tokens.token()
-        assert scope.cancelled_caught and time.monotonic() - start < 1
+        assert scope.cancelled_caught
         assert await tokens.token() == "token-1"
 
 

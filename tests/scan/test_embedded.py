@@ -17,6 +17,7 @@ from sync.scan.detail import SHARED_MAX, with_details
 from sync.scan.embedded import SETTLE_S, EmbeddedScanner
 from sync.scan.neighbour import read_neighbours
 from tests.entra.clock import FakeClock
+from tests.patience import PATIENCE_S
 from tests.scan.listeners import listening
 
 HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
@@ -91,7 +92,7 @@ async def test_scanner_leaves_no_socket_open_when_it_is_cancelled() -> None:
     await asyncio.sleep(0.05)
     look.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(look, 10)
+        await asyncio.wait_for(look, PATIENCE_S)
 
 
 async def test_name_or_mac_tells_nothing_when_many_addresses_share_it() -> None:

@@ -22,9 +22,9 @@ from server.settings import Settings
 from sync.clock import SystemClock
 from sync.runtime import Config, Runtime
 from tests.canary import watch
+from tests.patience import PATIENCE_S
 
 SITES = {"query": "{ sites { nodes { id name } } }"}
-PATIENCE_S = 60
 
 
 @dataclass

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests.patience import PATIENCE_S
 from tests.server.conftest import TOKEN, OpenProbe, small_app
 
 AUDIT = Path(__file__).with_name("audit")
@@ -52,7 +53,7 @@ async def test_endpoint_passes_every_audit_of_the_reference_suite(open_probe: Op
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 0, err.decode()
     results = [json.loads(line) for line in out.splitlines()]
     assert [result for result in results if result["status"] != "ok"] == []

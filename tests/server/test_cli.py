@@ -18,8 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_S
+
 TOKEN = re.compile(r"rc_[0-9A-Za-z]{49}\b")
-START_S = 30
 COMMAND = (sys.executable, "-c", "from server.cli import main; main(prog_name='rollcall')")
 
 
@@ -58,7 +59,7 @@ class Rollcall:
     async def run(self, *arguments: str, **settings: str) -> Done:
         """Run a command to its end."""
         process = await self.start(*arguments, **settings)
-        out, err = await asyncio.wait_for(process.communicate(), START_S)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         assert process.returncode is not None
         return Done(process.returncode, out.decode(), err.decode())
 
@@ -70,7 +71,7 @@ class Rollcall:
             assert process.stdout is not None
             said = ""
             while "/graphql" not in said:
-                line = await asyncio.wait_for(process.stdout.readline(), START_S)
+                line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
                 assert line, (await process.stderr.read()).decode() if process.stderr else ""
                 said += line.decode()
             address = re.search(r"http://\S+/graphql", said)
@@ -142,7 +143,7 @@ async def test_server_stops_cleanly_on_a_signal(rollcall: Rollcall, name: str) -
     """Exit 0, one JSON object a line in the log, and nothing left behind but the data."""
     async with rollcall.serving() as server:
         server.process.send_signal(getattr(signal, name))
-        _, err = await asyncio.wait_for(server.process.communicate(), 10)
+        _, err = await asyncio.wait_for(server.process.communicate(), PATIENCE_S)
         assert server.process.returncode == 0
     events = [json.loads(line)["event"] for line in err.decode().splitlines()]
     assert events[0] == "server.started"

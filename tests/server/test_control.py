@@ -16,6 +16,7 @@ from server.control import REQUEST_BYTES_MAX, SOCKET_NAME, SOCKET_PATH_BYTES_MAX
 from sync.errors import BadInput
 from sync.runtime import Config, Runtime
 from sync.tokens import find_token
+from tests.patience import PATIENCE_S
 
 CREATE = {"name": "ci", "role": "USER", "organization": None, "lifetime_days": 1}
 
@@ -144,6 +145,6 @@ async def test_command_refuses_arguments_it_does_not_know(tmp_path: Path, name: 
 async def read_to_end(reader: asyncio.StreamReader) -> bytes:
     """Read until the other side closes, however it closes."""
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), PATIENCE_S)
     except ConnectionError:
         return b""

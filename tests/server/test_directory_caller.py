@@ -29,6 +29,7 @@ from sync.errors import EntraError
 from sync.runtime import Config, Runtime
 from tests.canary import watch
 from tests.entra.clock import FakeClock
+from tests.patience import PATIENCE_S
 
 VIEWER = "{ viewer { name role organization { name } } }"
 OTHER = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
@@ -209,7 +210,7 @@ async def test_token_counts_until_it_ends(house: House) -> None:
     assert principal is not None and principal.expires_at is not None
     scope: dict[str, Any] = {"headers": [(b"authorization", f"Bearer {token}".encode())]}
     assert identity.recall(scope) == principal
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_S):
         await identity.until_void(principal)
     assert identity.recall(scope) is None and await identity.admit(f"Bearer {token}") is None
 

@@ -14,6 +14,7 @@ import pytest
 
 from server.admin import run_command
 from sync.tasks.state import RunStatus
+from tests.patience import PATIENCE_S
 from tests.server.station import Station, open_station
 
 LIVE = Path(__file__).with_name("live")
@@ -42,7 +43,7 @@ class Program:
     async def hear(self) -> dict[str, Any] | None:
         """Return the next thing that happened to it; None when it has ended."""
         assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
+        line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE_S)
         return json.loads(line) if line else None
 
     async def until(self, name: str, **wanted: Any) -> dict[str, Any]:
@@ -130,7 +131,7 @@ async def test_server_forgets_a_client_when_it_is_killed(station: Station, kind:
     run_id = await station.queue()
     async with program(station, kind, run_id, "leave") as watching:
         await watching.rest()
-        await asyncio.wait_for(station.settled(), 60)
+        await asyncio.wait_for(station.settled(), PATIENCE_S)
 
 
 @KINDS

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from server.graphql.socket import PROTOCOL
 from tests.canary import watch
+from tests.patience import PATIENCE_S
 from tests.server.station import events
 from tests.server.test_cli import TOKEN, Rollcall, Serving
 
@@ -49,7 +50,7 @@ async def test_process_ends_on_a_signal_while_streams_are_open(serving: tuple[Se
         with pytest.raises(ConnectionClosed) as caught:
             await socket.recv()
         assert caught.value.rcvd is not None and caught.value.rcvd.code == 1012
-    _, err = await asyncio.wait_for(server.process.communicate(), 10)
+    _, err = await asyncio.wait_for(server.process.communicate(), PATIENCE_S)
     assert server.process.returncode == 0
     lines = [json.loads(line) for line in err.decode().splitlines()]
     assert [line for line in lines if line["level"] in ("error", "critical")] == []

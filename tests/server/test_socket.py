@@ -17,6 +17,7 @@ from server.admin import run_command
 from server.graphql.live import Live
 from server.graphql.socket import PROTOCOL, GraphQLSocket
 from sync.tasks.state import RunStatus
+from tests.patience import PATIENCE_S
 from tests.server.station import FOLLOW, INIT, WATCH, Station, hear, open_station, say, subscribe
 
 HELLO = "{ viewer { name } }"
@@ -143,7 +144,7 @@ async def test_nothing_is_left_when_the_caller_breaks_off(station: Station) -> N
         await subscribe(opened, "a", WATCH, run=f"run_{run_id}")
         await hear(opened)
         opened.transport.abort()
-    await asyncio.wait_for(station.settled(), 30)
+    await asyncio.wait_for(station.settled(), PATIENCE_S)
 
 
 async def test_slow_caller_gets_the_newest_state_and_the_whole_log(station: Station) -> None:

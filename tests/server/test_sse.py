@@ -13,6 +13,7 @@ from server.admin import run_command
 from sync.organizations import create_organization
 from sync.tasks.state import RunStatus
 from sync.tokens import create_token
+from tests.patience import PATIENCE_S
 from tests.server.station import FOLLOW, WATCH, Station, events, open_station, told
 
 
@@ -134,7 +135,7 @@ async def test_nothing_is_left_of_a_stream_when_the_reader_leaves(station: Stati
     async with station.sse(WATCH, run=f"run_{run_id}") as response:
         await anext(events(response))
         assert len(station.live) == 1
-    await asyncio.wait_for(station.settled(), 30)
+    await asyncio.wait_for(station.settled(), PATIENCE_S)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from sync.errors import Unavailable
 from sync.tasks.state import RunStatus
+from tests.patience import PATIENCE_S
 from tests.server.station import Station, open_station
 
 
@@ -31,7 +32,7 @@ async def start(station: Station, id: str, token: str | None = None) -> asyncio.
 
 async def end(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
     """Wait for the end; return the exit code and what was written."""
-    out, err = await asyncio.wait_for(process.communicate(), 90)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     return process.returncode, out.decode(), err.decode()
 
 

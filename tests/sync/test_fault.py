@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, select, text
+from sqlalchemy import func, select, text
 
 from sync.entra.client import GraphClient
 from sync.inventory.kind import KINDS
 from sync.runtime import Config, Runtime
-from sync.tasks.engine import STORE_INTERVAL_S
-from tests.entra.clock import FakeClock
+from tests.sync.commits import failing_commits
 from tests.sync.fault import App, From, Once, stream_of
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
@@ -185,33 +183,13 @@ async def test_run_goes_on_by_itself_when_even_its_failure_could_not_be_written(
     installation: Installation, written: int
 ) -> None:
     """On a disk that is full at any moment of it, a run waits for space and then goes on from where it was."""
-    clock, reader = installation.clock, installation.runtime.store._reader.sync_engine
-    assert isinstance(clock, FakeClock)
-    run_id, left = await installation.trigger(), written
-
-    def fail(connection: Connection) -> None:
-        nonlocal left
-        # Space comes back while the run waits for the third time.
-        if connection.engine is not reader and clock.slept.count(STORE_INTERVAL_S) < 3:
-            if left == 0:
-                raise disk_full()
-            left -= 1
-
-    event.listen(Engine, "commit", fail)
-    try:
+    run_id = await installation.trigger()
+    # Space comes back once the run has waited for it three times.
+    with failing_commits(lambda number: written < number <= written + 4):
         await installation.runtime.engine.idle()
-    finally:
-        event.remove(Engine, "commit", fail)
     run = await installation.row(run_id)
     assert (run.status, run.errors) == ("SUCCEEDED", [])
     assert await differences(installation) == []
-
-
-def disk_full() -> sqlite3.OperationalError:
-    """Return what the driver raises when there is no space."""
-    error = sqlite3.OperationalError("simulated")
-    error.sqlite_errorname = "SQLITE_FULL"
-    return error
 
 
 @pytest.mark.parametrize("number", range(4, 14, 3))
@@ -220,17 +198,8 @@ async def test_run_counts_what_was_committed_when_a_commit_fails(installation: I
     await installation.close()
     installation.rows_ahead = 0
     await installation.open()
-    reader, seen = installation.runtime.store._reader.sync_engine, 0
-
-    def fail(connection: Connection) -> None:
-        nonlocal seen
-        seen += connection.engine is not reader
-        if seen == number:
-            raise disk_full()
-
-    event.listen(Engine, "commit", fail)
-    run = await installation.run()
-    event.remove(Engine, "commit", fail)
+    with failing_commits(lambda seen: seen == number):
+        run = await installation.run()
     assert run.status == "FAILED"
     rows = await installation.dump()
     for kind in STREAMS:

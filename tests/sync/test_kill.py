@@ -22,6 +22,7 @@ from tests.sync.process import tenant
 from tests.sync.truth import differences
 
 BATCH = 50
+KILLS_S = 900  # how long a batch may take; half a minute on a quiet machine
 ROOT = Path(__file__).parents[2]
 
 
@@ -101,23 +102,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kill_seed", range(metafunc.config.getoption("--kills") // BATCH))
 
 
+@pytest.mark.timeout(KILLS_S)
 def test_rows_are_those_of_the_cursor_after_every_kill(tmp_path: Path, kill_seed: int) -> None:
     """Killed at random moments of several runs, the file is whole each time, and in the end equal to the directory."""
     for name in ("data", "warm"):
         (tmp_path / name).mkdir(mode=0o700, exist_ok=True)
     data_dir = tmp_path / "data"
     command = [sys.executable, "-m", "tests.sync.killer", str(data_dir), str(BATCH), str(kill_seed)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=KILLS_S, check=False)
     assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stderr}"
     told = json.loads(done.stdout)
     assert told["kills"] == BATCH and told["runs"] >= 1
 
 
+@pytest.mark.timeout(KILLS_S)
 def test_acknowledged_mutation_is_there_after_every_kill(tmp_path: Path, kill_seed: int) -> None:
     """What a caller was told of survives the process, with its audit event: both are in one transaction."""
     data_dir = tmp_path / "data"
     command = [sys.executable, "-m", "tests.sync.acknowledger", str(data_dir), str(BATCH), str(kill_seed)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=KILLS_S, check=False)
     assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stderr}"
     told = json.loads(done.stdout)
     assert told["kills"] == BATCH <= told["acknowledged"]

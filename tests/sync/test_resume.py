@@ -13,6 +13,7 @@ from server.simulator import Simulator
 from sync.clock import SystemClock
 from sync.store.tables import run_log
 from sync.tasks.run import Run
+from tests.patience import PATIENCE_S
 from tests.sync.fault import App, From, at_request
 from tests.sync.installation import Dump, Installation
 from tests.sync.truth import differences
@@ -72,9 +73,9 @@ async def test_stop_does_not_wait_when_the_directory_asked_to_wait(simulator: Si
     try:
         await installation.furnish()
         run_id = await installation.trigger()
-        await asyncio.wait_for(throttled.wait(), 30)
+        await asyncio.wait_for(throttled.wait(), PATIENCE_S)
         await asyncio.sleep(0.5)  # enough to write the first pages; what one stream was told holds back all three
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await installation.close()
         simulator.faults = None
         await installation.open()

@@ -18,6 +18,7 @@ from sync.tasks.state import RunStatus
 from sync.tasks.task import pause_task
 from sync.tasks.ticker import Ticker
 from tests.entra.clock import FakeClock
+from tests.patience import PATIENCE_S
 from tests.unit.tasks.test_task import Office, office
 
 __all__ = ["office"]
@@ -188,9 +189,9 @@ async def test_ticker_is_woken_by_a_schedule_and_asks_nothing_while_there_is_non
     watching = asyncio.create_task(watcher.watch())
     await office.task(schedule=Schedule(ScheduleKind.WEEKLY, at="02:30", days=(Weekday.SUNDAY,)))
     watcher.wake()
-    run_id = await asyncio.wait_for(heard.get(), 30)
+    run_id = await asyncio.wait_for(heard.get(), PATIENCE_S)
     (row,) = await stored(office)
     assert row.id == run_id and datetime.fromisoformat(row.due_at).isoweekday() == 7
     stopping.set()
-    await asyncio.wait_for(watching, 30)
+    await asyncio.wait_for(watching, PATIENCE_S)
     assert isinstance(office.clock, FakeClock) and max(office.clock.slept) <= 60
