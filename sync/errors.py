@@ -138,6 +138,12 @@ class StoreNewer(StoreError):
     code = "STORE_NEWER"
 
 
+class StoreMisfit(StoreError):
+    """The tables of the database are not those of its revision."""
+
+    code = "STORE_MISFIT"
+
+
 class StoreUnreadable(StoreError):
     """The database file cannot be read or written."""
 

@@ -12,7 +12,7 @@ from sync.errors import KeyUnusable, StoreError
 from sync.runtime import DATABASE_FILE, Config, read_vault
 from sync.sealed import survey
 from sync.store.integrity import faults
-from sync.store.migrate import head, revision_of
+from sync.store.migrate import head, is_known, refuse_misfit, revision_of
 from sync.store.snapshot import reading
 from sync.store.tables import credentials
 
@@ -28,7 +28,8 @@ def check_database(config: Config, *, full: bool) -> Iterator[Finding]:
             present = revision_of(connection)
             yield _schema(present)
             yield _integrity(connection, path, full=full)
-            if present == head():
+            if present == head() or (present and not is_known(present)):
+                refuse_misfit(connection, present)
                 yield from _keys(connection, config)
     except StoreError as error:
         yield wrong("database", error.message, error.hint or "Restore a backup.")
@@ -38,7 +39,8 @@ def clouds_in_use(config: Config) -> list[str]:
     """Return the clouds that stored credentials sign in to; none when the database cannot be read."""
     try:
         with reading(config.data_dir / DATABASE_FILE) as connection:
-            if revision_of(connection) != head():
+            present = revision_of(connection)
+            if present is None or (present != head() and is_known(present)):
                 return []
             return sorted(connection.scalars(select(credentials.c.cloud).distinct()))
     except StoreError:
@@ -48,6 +50,8 @@ def clouds_in_use(config: Config) -> list[str]:
 def _schema(present: str | None) -> Finding:
     if present is None:
         return well("migrations", "The database is empty; the next start makes its tables.")
+    if not is_known(present):
+        return well("migrations", f"The schema is a newer program's ({present}), which declares this one compatible.")
     if present != head():
         return doubtful(
             "migrations",

@@ -11,12 +11,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import OperationalError
 
-from sync.errors import StoreNewer, StoreUnreadable
-from sync.store import gram
+from sync.errors import StoreMisfit, StoreNewer, StoreUnreadable
+from sync.store import gram, shape
 from sync.store.engine import Store
+from sync.store.facts import COMPATIBLE, read_fact
 from sync.store.integrity import refuse_damage
 from sync.store.tables import metadata
+
+# How SQLite begins when a migration finds other tables than those it was written for.
+_NOT_AS_EXPECTED = ("no such ", "duplicate column", "table ", "index ")
 
 
 async def migrate(store: Store) -> bool:
@@ -26,7 +31,8 @@ async def migrate(store: Store) -> bool:
         True when the database was empty, that is, this is its first start.
 
     Raises:
-        StoreNewer: a newer program wrote it; nothing was changed.
+        StoreNewer: a newer program wrote it, and does not declare that this one may use it; nothing was changed.
+        StoreMisfit: its tables are not those of its revision; nothing was changed.
         StoreUnreadable: the file is damaged, or holds tables that are not ours.
     """
     # Looked at through the reader first: the writer would turn a file it must not touch into a WAL database.
@@ -37,10 +43,12 @@ async def migrate(store: Store) -> bool:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision of a database that is ours, None for an empty one.
+    """Return the revision of a database that this program may use, None for an empty one.
+
+    A newer program's revision is one that this program does not know; it may declare that older ones can go on.
 
     Raises:
-        StoreNewer: a newer program wrote it.
+        StoreNewer: a newer program wrote it, for newer ones only.
         StoreUnreadable: it holds tables that are not ours.
     """
     present = MigrationContext.configure(connection).get_current_revision()
@@ -49,23 +57,69 @@ def revision_of(connection: Connection) -> str | None:
             "The database file belongs to another program.",
             hint="Choose another data directory; it was not touched.",
         )
-    known = {revision.revision for revision in _script().walk_revisions()}
-    if present is not None and present not in known:
-        raise StoreNewer(hint="Start the version of Rollcall that wrote it, or a later one; it was not touched.")
+    if present is not None and not is_known(present) and not _is_compatible(connection, present):
+        raise StoreNewer(
+            hint="Start the version of Rollcall that wrote it, or a later one, or restore the backup that was taken "
+            "before the upgrade; it was not touched."
+        )
     return present
 
 
+def is_known(revision: str) -> bool:
+    """Tell whether a revision is one of this program's."""
+    return revision in {known.revision for known in _script().walk_revisions()}
+
+
+def _is_compatible(connection: Connection, present: str) -> bool:
+    """Tell whether a newer revision declares that programs of a revision we know may run on its tables."""
+    declared, _, oldest = (read_fact(connection, COMPATIBLE) or "").partition(" ")
+    return declared == present and is_known(oldest)
+
+
 def _look(connection: Connection) -> None:
-    if revision_of(connection) is not None and connection.dialect.name == "sqlite":
+    present = revision_of(connection)
+    if present is not None and connection.dialect.name == "sqlite":
         refuse_damage(connection)
+        if present == head() or not is_known(present):
+            refuse_misfit(connection, present)
 
 
 def _upgrade(connection: Connection) -> bool:
-    present, config = revision_of(connection), configuration(connection)
-    if present != head():
-        command.upgrade(config, "head")
+    present = revision_of(connection)
+    if present is None or is_known(present):
+        try:
+            if present != head():
+                command.upgrade(configuration(connection), "head")
+        except OperationalError as error:
+            if not str(error.orig).startswith(_NOT_AS_EXPECTED):
+                raise
+            raise _misfit(present, str(error.orig)) from error
+        if present not in (None, head()):
+            # Tables that were not those of their old revision are not those of this one either.
+            refuse_misfit(connection, present)
     gram.prepare(connection)
     return present is None
+
+
+def refuse_misfit(connection: Connection, revision: str | None) -> None:
+    """Refuse tables that are not what this program declares: it would fail or lose data anywhere later.
+
+    Raises:
+        StoreMisfit: names the first difference.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    is_newer = revision is not None and not is_known(revision)
+    if difference := shape.misfit(connection, is_newer=is_newer):
+        raise _misfit(revision, difference)
+
+
+def _misfit(revision: str | None, difference: str) -> StoreMisfit:
+    return StoreMisfit(
+        f"The tables of the database are not those of its revision {revision}: {difference}.",
+        hint="A program made between two releases may have written it. Start that program, or restore a backup; the "
+        "database was not changed.",
+    )
 
 
 def head() -> str | None:

@@ -338,6 +338,14 @@ for _table, _name in (
     _keys = (_table.c[name] for name in ("organization_id", "deleted_at", *_name.split()))
     Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_keys, sqlite_where=_live, postgresql_where=_live)
 
+# What the database says of itself (facts.py).
+store_facts = Table(
+    "store_facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 # How far the index of parts of texts (gram.py) has come with an organization's rows of a table: all that stand before
 # (version, id) are in it. `shape` names the columns it was filled from.
 gram_marks = Table(
