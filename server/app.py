@@ -79,7 +79,7 @@ def build_app(
     app = Starlette(
         routes=[
             Route(GRAPHQL_PATH, endpoint),
-            WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, identity.admit)),
+            WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, rates.guarding(identity.admit))),
             *([Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"])] if settings.graphiql else []),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),

@@ -13,12 +13,16 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from server.stranger import Strangers
+from server.websocket import SocketConnection
 from sync.clock import Clock
 
 HEAD_BYTES_MAX = 64 * 1024
 # What a loop hands over at once.
 READ_BYTES_MAX = 256 * 1024
 UNREAD_S_MAX = 30.0
+# How long a WebSocket that this side closes may stay; a peer on a slow line answers within that.
+CLOSE_S_MAX = 1.0
 SWEEP_S = 1.0
 # For the database, its readers and the connections of syncs.
 SPARE_DESCRIPTORS = 256
@@ -33,15 +37,26 @@ class Connections:
     Args:
         clock: tells the time.
         head_s: how long a new connection may stay silent, and the head of a request take.
-        most: how many may be open; one more takes the place of one that waits for a request.
+        most: how many may be open; one more takes the place of a socket without a known caller, or of a connection
+            that waits for a request.
         unread_s: how long a caller may take nothing of its answer.
+        close_s: how long a WebSocket may take to end after its Close.
     """
 
-    def __init__(self, clock: Clock, *, head_s: float, most: int, unread_s: float = UNREAD_S_MAX) -> None:
-        self._clock, self.head_s, self.unread_s = clock, head_s, unread_s
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        head_s: float,
+        most: int,
+        unread_s: float = UNREAD_S_MAX,
+        close_s: float = CLOSE_S_MAX,
+    ) -> None:
+        self._clock, self.head_s, self.unread_s, self.close_s = clock, head_s, unread_s, close_s
         self.most = min(most, _descriptors() - SPARE_DESCRIPTORS)
         self.sweep_s = min(SWEEP_S, head_s / 4)
         self.state = ServerState()
+        self.strangers = Strangers()
         self.cut = 0
 
     def __len__(self) -> int:
@@ -53,16 +68,22 @@ class Connections:
             await self._clock.sleep(self.sweep_s)
             now = self._clock.monotonic()
             for one in tuple(self.state.connections):
-                if isinstance(one, Connection) and one.is_late(now):
+                if isinstance(one, Connection | SocketConnection) and one.is_late(now):
                     self.end(one)
 
     def make_room(self, newest: Connection) -> None:
-        """End one connection if there are too many: one that waits for a request, the newest if none does."""
-        if len(self) > self.most:
-            waiting = (one for one in self.state.connections if isinstance(one, Connection) and one.is_waiting)
-            self.end(next((one for one in waiting if one is not newest), newest))
+        """End one connection if there are too many.
 
-    def end(self, one: Connection) -> None:
+        The oldest socket without a known caller goes first, then one that waits for a request, then the newest.
+        """
+        if len(self) > self.most:
+            self.end(self.strangers.oldest() or self._idle(newest) or newest)
+
+    def _idle(self, newest: Connection) -> Connection | None:
+        waiting = (one for one in self.state.connections if isinstance(one, Connection) and one.is_waiting)
+        return next((one for one in waiting if one is not newest), None)
+
+    def end(self, one: Connection | SocketConnection) -> None:
         """End a connection at once; what was to be sent is dropped."""
         self.cut += 1
         one.transport.abort()

@@ -68,10 +68,7 @@ class Identity:
         Raises:
             Refused: 401, there is no one valid token; 403, its caller has no role here; 503, that cannot be told now.
         """
-        found = await self._find(bearer(request.headers.getlist("authorization")))
-        if found is None:
-            raise refused()
-        return _noted(found, request.scope)
+        return _noted(await self._known_by(bearer(request.headers.getlist("authorization"))), request.scope)
 
     def recall(self, scope: Scope) -> Principal | None:
         """Return the caller if the token was found lately and still counts; None says nothing."""
@@ -82,12 +79,13 @@ class Identity:
         found = self._recall_caller(text) if row is None else _of_token(row)
         return None if found is None else _noted(found, scope)
 
-    async def admit(self, authorization: str) -> Principal | None:
-        """Return the caller of an Authorization header's text that came another way; None if it is not good."""
-        try:
-            return await self._find(bearer([authorization]))
-        except Refused:
-            return None
+    async def admit(self, authorization: str, scope: Scope) -> Principal:
+        """Return the caller of an Authorization header's text that came another way.
+
+        Raises:
+            Refused: as `identify` does.
+        """
+        return _noted(await self._known_by(bearer([authorization])), scope)
 
     async def until_void(self, principal: Principal) -> None:
         """Return when a caller's token no longer counts: at once after it is revoked, and when it expires."""
@@ -102,6 +100,12 @@ class Identity:
                 await anext(news)
                 return
             await first_of(runtime.clock.sleep(seconds), anext(news))
+
+    async def _known_by(self, text: str | None) -> Principal:
+        found = await self._find(text)
+        if found is None:
+            raise refused()
+        return found
 
     async def _find(self, text: str | None) -> Principal | None:
         row = await self._runtime.tokens.find(text) if text else None

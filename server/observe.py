@@ -165,9 +165,9 @@ class RequestLog:
         self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request and log it."""
+        """Serve one request, or one WebSocket, and log it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await (self._serve_socket if scope["type"] == "websocket" else self._app)(scope, receive, send)
             return
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
@@ -192,11 +192,28 @@ class RequestLog:
                 self._note(status, duration_s, state.get("trace"))
             self._write(scope, state, request_id, status, duration_s)
 
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket; its line has the status that its caller would have got for a request."""
+        state = scope.setdefault("state", {})
+        started, status = self._clock.monotonic(), 403
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.accept":
+                status = 101
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            status = state.get("status", status)
+            self._write(scope, state, _request_id(scope), status, self._clock.monotonic() - started)
+
     def _write(self, scope: Scope, state: Mapping[str, Any], request_id: str, status: int, duration_s: float) -> None:
         facts: dict[str, Any] = {
             "event": "request",
             "request_id": request_id,
-            "method": scope["method"],
+            "method": scope.get("method", "WEBSOCKET"),
             # The path without the query string: a GET carries its document and variables there.
             "path": scope["path"][:TEXT_CHARS_MAX],
             "status": status,

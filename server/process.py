@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -25,6 +25,7 @@ from server.connection import Connection, Connections
 from server.control import ControlSocket
 from server.settings import Settings
 from server.tracing import open_provider
+from server.websocket import SocketConnection
 from sync.clock import Clock, SystemClock
 from sync.errors import BadSettings
 from sync.runtime import Runtime
@@ -183,7 +184,7 @@ async def listening(app: Starlette, listener: socket.socket, outside: Outside) -
         app,
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
+        ws=cast("type[asyncio.Protocol]", partial(SocketConnection, outside.connections)),
         # What a body may hold, and the envelope around it.
         ws_max_size=settings.body_bytes_max + ENVELOPE_BYTES,
         ws_per_message_deflate=False,

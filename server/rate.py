@@ -26,6 +26,8 @@ KEYS_MAX = 10_000
 ADDRESS_CHARS_MAX = 64
 
 Identify = Callable[[Request], Awaitable[Any]]
+# Finds the caller by the text of an Authorization header; the scope says where it came from.
+Admit = Callable[[str, Scope], Awaitable[Any]]
 
 
 class Rate:
@@ -112,7 +114,11 @@ class Rates:
         Raises:
             Refused: 429, it sends too many.
         """
-        if request.headers.get("authorization") and (wait_s := self.logins.wait_s(address_of(request.scope))):
+        if request.headers.get("authorization"):
+            self._charge_guess(request.scope)
+
+    def _charge_guess(self, scope: Scope) -> None:
+        if wait_s := self.logins.wait_s(address_of(scope)):
             raise self._too_often("login", self.logins, wait_s) from None
 
     def counting(self, identify: Identify) -> Identify:
@@ -133,6 +139,19 @@ class Rates:
             return principal
 
         return identify_and_count
+
+    def guarding(self, admit: Admit) -> Admit:
+        """Make an `admit` that counts an address's bad tokens with those of its requests."""
+
+        async def admit_and_count(authorization: str, scope: Scope) -> Any:
+            try:
+                return await admit(authorization, scope)
+            except Refused as refused:
+                if refused.status == 401 and authorization:
+                    self._charge_guess(scope)
+                raise
+
+        return admit_and_count
 
     def _too_often(self, what: str, rate: Rate, wait_s: float) -> Refused:
         self.refused[what] += 1

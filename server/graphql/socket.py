@@ -1,6 +1,7 @@
 """Operations over WebSocket in the sub-protocol graphql-transport-ws; the older graphql-ws is not offered.
 
-JSON goes out as text frames. A caller has five seconds to send its token, in `connection_init`.
+JSON goes out as text frames. A caller has five seconds to send its token, in `connection_init`; until that is accepted
+its connection is the first to give way.
 Source: github.com/enisdenjo/graphql-ws (PROTOCOL.md)
 """
 
@@ -22,6 +23,7 @@ from server.graphql.errors import Refused, write_errors
 from server.graphql.execution import Trace
 from server.graphql.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, SEND_S_MAX, End, Live, too_many
 from server.graphql.request import read_parameters
+from server.rate import address_of
 
 log = structlog.stdlib.get_logger("rollcall.live")
 
@@ -31,8 +33,8 @@ ID_CHARS_MAX = 128
 RESTARTING, LATER, BAD_MESSAGE, UNAUTHORIZED, FORBIDDEN = 1012, 1013, 4400, 4401, 4403
 WRONG_PROTOCOL, LATE, TAKEN, TWICE = 4406, 4408, 4409, 4429
 
-# Finds the caller of a token's text; None for a bad one.
-Admit = Callable[[str], Awaitable[Any]]
+# Finds the caller by the text of an Authorization header, or raises Refused.
+Admit = Callable[[str, Scope], Awaitable[Any]]
 
 
 @dataclass
@@ -52,7 +54,7 @@ class GraphQLSocket:
 
     Args:
         live: runs the operations.
-        admit: finds the caller by the text of an Authorization header.
+        admit: finds the caller by the text of an Authorization header and the scope it came in.
         init_s_max: how long a caller may take to say who it is.
     """
 
@@ -61,10 +63,13 @@ class GraphQLSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end."""
+        transport = scope.get("state", {}).get("socket")
+        if transport is not None:
+            transport.locate(address_of(scope))
         await receive()  # websocket.connect
         is_ours = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if is_ours else None})
-        connection = _Connection(self._live, self._admit, receive, send)
+        connection = _Connection(self._live, self._admit, scope, receive, send)
         try:
             if not is_ours:
                 raise Closed(WRONG_PROTOCOL, "Subprotocol not acceptable")
@@ -78,8 +83,8 @@ class GraphQLSocket:
 
 
 class _Connection:
-    def __init__(self, live: Live, admit: Admit, receive: Receive, send: Send) -> None:
-        self._live, self._admit, self._receive, self._send = live, admit, receive, send
+    def __init__(self, live: Live, admit: Admit, scope: Scope, receive: Receive, send: Send) -> None:
+        self._live, self._admit, self._scope, self._receive, self._send = live, admit, scope, receive, send
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -117,12 +122,23 @@ class _Connection:
             if message["type"] == "ping":
                 await self._say({"type": "pong"})
             elif message["type"] == "connection_init":
-                principal = await self._admit(_authorization(message.get("payload")))
-                if principal is None:
-                    raise Closed(FORBIDDEN, "Forbidden")
-                return principal
+                return await self._known(_authorization(message.get("payload")))
             elif message["type"] != "pong":
                 raise Closed(UNAUTHORIZED, "Unauthorized")
+
+    async def _known(self, authorization: str) -> Any:
+        """Find the caller; a refusal has the status of the same one over HTTP in the log."""
+        state = self._scope.setdefault("state", {})
+        try:
+            principal = await self._admit(authorization, self._scope)
+        except Refused as refused:
+            state["status"] = refused.status
+            if refused.retryable:
+                raise Closed(LATER, "Try again later") from None
+            raise Closed(FORBIDDEN, "Forbidden") from None
+        if (transport := state.get("socket")) is not None:
+            transport.welcome()
+        return principal
 
     async def _next(self, end: asyncio.Future[End]) -> Mapping[str, Any]:
         ahead = asyncio.ensure_future(self._receive())

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from schema import build_schema
 from server.app import build_app
+from server.graphql.errors import Refused
 from server.identity import Identity
 from server.settings import Settings
 from server.simulator import RunningSimulator, Simulator, running
@@ -206,13 +207,16 @@ async def test_token_counts_until_it_ends(house: House) -> None:
         house.runtime,
     )
     token = sign(house.claims(exp=int(time.time()) - LEEWAY_S + 4))
-    principal = await identity.admit(f"Bearer {token}")
-    assert principal is not None and principal.expires_at is not None
     scope: dict[str, Any] = {"headers": [(b"authorization", f"Bearer {token}".encode())]}
+    principal = await identity.admit(f"Bearer {token}", scope)
+    assert principal.expires_at is not None
     assert identity.recall(scope) == principal
     with anyio.fail_after(PATIENCE_S):
         await identity.until_void(principal)
-    assert identity.recall(scope) is None and await identity.admit(f"Bearer {token}") is None
+    assert identity.recall(scope) is None
+    with pytest.raises(Refused) as caught:
+        await identity.admit(f"Bearer {token}", scope)
+    assert caught.value.status == 401
 
 
 async def test_keys_are_read_again_when_one_is_unknown_but_not_in_a_row(house: House) -> None:
