@@ -40,18 +40,18 @@ class Collector:
     Args:
         schema: the schema the document is valid against.
         fragments: the document's, by name.
-        flags: the values of the variables that @skip and @include read.
+        flags: the values of the variables that @skip and @include read; None for null.
     """
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
-    flags: Mapping[str, bool]
+    flags: Mapping[str, bool | None]
 
     def collect(self, type_: GraphQLObjectType, nodes: Iterable[OperationDefinitionNode | FieldNode]) -> Fields:
         """Collect what the nodes together select on a type.
 
         Raises:
-            Refused: a directive other than @skip and @include.
+            Refused: a directive other than @skip and @include, or one of them without a value.
         """
         found: Fields = {}
         seen: set[str] = set()
@@ -90,6 +90,9 @@ class Collector:
             raise Refused
         value = (directive.arguments or ())[0].value
         flag = self.flags[value.name.value] if isinstance(value, VariableNode) else _literal(value)
+        if flag is None:
+            # Null given in place of a default: an error, which the executor knows how to say.
+            raise Refused
         return flag == (directive.name.value == "include")
 
 

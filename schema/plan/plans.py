@@ -164,7 +164,7 @@ class Plans:
         key = (asked.digest, asked.name, principal.role, tuple(flags.items()))
         return self.kept.get(key, lambda: self._compile(asked, flags, principal.role))
 
-    def _compile(self, asked: Asked, flags: dict[str, bool], role: Role) -> Plan | None:
+    def _compile(self, asked: Asked, flags: dict[str, bool | None], role: Role) -> Plan | None:
         self.compiled += 1
         fragments = {
             node.name.value: node for node in asked.tree.definitions if isinstance(node, FragmentDefinitionNode)

@@ -161,6 +161,25 @@ async def test_plan_gives_way_when_the_executor_knows_better(world: World, text:
     assert await planned(world.caller(), text) is None
 
 
+@pytest.mark.parametrize("directive", ["include", "skip"])
+@pytest.mark.parametrize("place", ["at the root", "on a fragment", "below a list"])
+async def test_plan_gives_way_when_null_is_given_for_a_flag_that_has_a_default(
+    world: World, directive: str, place: str
+) -> None:
+    """Null overrides the default of a nullable variable; a flag that is null is the executor's error, at its place."""
+    flag = f"@{directive}(if: $x)"
+    selections = {
+        "at the root": f"users(first: 1) {flag} {{ nodes {{ id }} }}",
+        "on a fragment": f"... on Query {flag} {{ users(first: 1) {{ nodes {{ id }} }} }}",
+        "below a list": f"users(first: 1) {{ nodes {{ id manager {flag} {{ id }} }} }}",
+    }
+    text = f"query($x: Boolean = true) {{ __typename {selections[place]} }}"
+    assert await planned(world.caller(), text) is not None
+    assert await planned(world.caller(), text, x=None) is None
+    answer = await world.caller().ask(text, x=None)
+    assert len(answer.problems) == 1
+
+
 async def test_plan_gives_way_when_a_row_breaks_the_promise_of_its_type(office: World) -> None:
     """A stored value that the schema has no word for is the executor's error, with its path, not a wrong answer."""
     row = {"organization_id": 1, "site_id": 1, "name": "odd", "kind": "UNHEARD_OF"}
