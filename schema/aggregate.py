@@ -23,6 +23,7 @@ from schema.arguments import GROUP_BY, accept, argument
 from schema.attribute import attributes, folded, source_of
 from schema.connection import given, narrowed, narrowing
 from schema.context import Context
+from schema.expected import about
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
 from schema.generated import named, publish
 from schema.lead import as_they_lie, by_itself, led
@@ -62,7 +63,9 @@ class AggregateKey:
 class AggregateGroup:
     """One group."""
 
-    keys: list[AggregateKey] = strawberry.field(description="The values, in the order of `groupBy`.")
+    keys: list[AggregateKey] = strawberry.field(
+        description="The values, in the order of `groupBy`.", metadata=about(KEYS_MAX)
+    )
     count: int = strawberry.field(description="How many rows have them.")
 
 

@@ -289,6 +289,7 @@ def every(
     description: str,
     pairs: Pairs,
     *,
+    expected: int,
     source: tuple[str, str] | None = None,
     is_crossed: bool = True,
 ) -> Any:
@@ -298,10 +299,11 @@ def every(
         target: the noun's name.
         description: a sentence for the reader of the schema.
         pairs: selects (parent, target) keys of the relation.
+        expected: how many rows a parent usually has at most: what the list costs before it is read.
         source: whose records of the parent they are; see `Relation`.
         is_crossed: whether filters can cross it; pairs that are walked from their parents cannot be crossed.
     """
-    form = Every(target, pairs)
+    form = Every(target, pairs, expected)
 
     async def resolve(root: Any, info: Any) -> Any:
         return await info.context.follow(form, root.key)

@@ -13,6 +13,7 @@ from schema.arguments import accept, argument
 from schema.connection import PageInfo, given
 from schema.context import Context
 from schema.enums import described
+from schema.expected import about
 from schema.ids import decode_id
 from schema.listing import CURSOR_PURPOSE
 from schema.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
@@ -50,7 +51,7 @@ class Duplicate:
     asset_count: int = strawberry.field(description="How many assets share it.")
     explanation: str = strawberry.field(description="The same as a sentence.")
 
-    @strawberry.field(description=f"The assets, the oldest first; at most {SHOWN_MAX}.")
+    @strawberry.field(description=f"The assets, the oldest first; at most {SHOWN_MAX}.", metadata=about(SHOWN_MAX))
     async def assets(self, info: Info[Context, None]) -> list[Asset]:
         """Read the assets."""
         found = await asyncio.gather(*(info.context.load("Asset", key) for key in self.keys[:SHOWN_MAX]))

@@ -25,6 +25,8 @@ from graphql import (
 from schema.limits import Limits, exceeded
 
 INTROSPECTION = ("__schema", "__type")
+# What wraps the rows of a list: a relation is as deep in either style of writing it.
+WRAPPERS = frozenset({"edges", "node", "nodes"})
 
 
 def check_extent(limits: Limits, document: DocumentNode) -> Sequence[GraphQLError]:
@@ -118,7 +120,9 @@ class _Measure:
         if node.name.value in INTROSPECTION:
             return _Extent(below.fields + 1, 0, below.depth + 1, below.nesting)
         introspected = below.introspection_depth + 1 if below.introspection_depth else 0
-        return _Extent(below.fields + 1, below.depth + 1, introspected, below.nesting)
+        # `node` and `nodes` that take ids are no wrappers.
+        is_wrapper = node.name.value in WRAPPERS and not node.arguments and node.selection_set is not None
+        return _Extent(below.fields + 1, below.depth + (not is_wrapper), introspected, below.nesting)
 
     def _spread(self, node: FragmentSpreadNode, nesting: int) -> _Extent:
         name = node.name.value
@@ -141,7 +145,10 @@ class _Measure:
 
 
 class _Paths:
-    """Counts how often each response path of an operation is selected."""
+    """Counts how often each response path of an operation is selected.
+
+    `__typename` in another selection set is no repeat: clients write it into each of them.
+    """
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
         self.fragments = fragments
@@ -157,9 +164,15 @@ class _Paths:
         ]
 
     def _walk(self, node: SelectionSetNode, paths: dict[str, Any]) -> None:
+        names = 0
         for selection in node.selections:
             if isinstance(selection, FieldNode):
                 key = (selection.alias or selection.name).value
+                if key == "__typename":
+                    paths.setdefault(key, [1, {}])
+                    names += 1
+                    self.most = max(self.most, names)
+                    continue
                 entry = paths.setdefault(key, [0, {}])
                 entry[0] += 1
                 self.most = max(self.most, entry[0])

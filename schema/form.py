@@ -24,22 +24,28 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Computed:
-    """`compute(*needs)` of stored values of the record itself; `needs` names attributes of the record."""
+    """`compute(*needs)` of stored values of the record itself; `needs` names attributes of the record.
+
+    `expected` is how many objects it usually is at most, if it is a list of objects.
+    """
 
     needs: tuple[str, ...]
     compute: Callable[..., Any]
+    expected: int | None = None
 
 
 @dataclass(frozen=True)
 class Gathered:
     """`compute(rows, *needs, **arguments)` of rows that one statement reads for many records.
 
-    `rows` selects them in order, the key of the record they are gathered for in the column `parent`.
+    `rows` selects them in order, the key of the record they are gathered for in the column `parent`; `expected` is how
+    many a record usually has at most.
     """
 
     rows: Pairs
     needs: tuple[str, ...]
     compute: Callable[..., Any]
+    expected: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,10 +66,14 @@ class Linked:
 
 @dataclass(frozen=True)
 class Every:
-    """All rows of a noun that `pairs` leads to, by key: for relations that are short by nature."""
+    """All rows of a noun that `pairs` leads to, by key: for relations that are short by nature.
+
+    `expected` is how many they usually are at most; more are counted while they are read.
+    """
 
     target: str
     pairs: Pairs
+    expected: int
 
 
 @dataclass(frozen=True)
@@ -107,12 +117,13 @@ class Named:
     is_many: bool
 
 
-def computed(*needs: str, description: str) -> Callable[[Callable[..., Any]], Any]:
+def computed(*needs: str, description: str, expected: int | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field that is a function of stored values of its record.
 
     Args:
         needs: the record's attributes, passed to the function in this order.
         description: a sentence for the reader of the schema.
+        expected: how many objects it usually is at most, if it is a list of objects.
     """
 
     def declare(compute: Callable[..., Any]) -> Any:
@@ -120,23 +131,24 @@ def computed(*needs: str, description: str) -> Callable[[Callable[..., Any]], An
             return compute(*(vars(root)[name] for name in needs))
 
         resolve.__annotations__ = {"return": _hints(compute)["return"]}
-        metadata = {FORM: Computed(needs, compute)}
+        metadata = {FORM: Computed(needs, compute, expected)}
         return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
     return declare
 
 
-def gathered(rows: Pairs, *needs: str, description: str) -> Callable[[Callable[..., Any]], Any]:
+def gathered(rows: Pairs, *needs: str, description: str, expected: int = 1) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field that is a function of rows which one statement reads for all records of a level.
 
     Args:
         rows: selects them, labelled; the column `parent` is the key of the record.
         needs: the record's attributes, passed to the function behind the rows; its keyword arguments are the field's.
         description: a sentence for the reader of the schema.
+        expected: how many rows a record usually has at most.
     """
 
     def declare(compute: Callable[..., Any]) -> Any:
-        form = Gathered(rows, needs, compute)
+        form = Gathered(rows, needs, compute, expected)
 
         async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
             found: Sequence[RowMapping] = await info.context.gather(form, root.key)

@@ -31,13 +31,16 @@ class Limits:
     operations: int = _limit(5, 20, "Operations sent in one document.")
     aliases: int = _limit(100, 400, "Aliases in a document.")
     directives: int = _limit(50, 200, "Directives in a document.")
-    depth: int = _limit(12, 20, "Fields inside each other.")
+    depth: int = _limit(12, 20, "Fields inside each other; `edges`, `node` and `nodes` of a list do not count.")
     introspection_depth: int = _limit(20, 20, "Fields inside each other below `__schema` and `__type`.")
     nesting: int = _limit(40, 60, "Selection sets inside each other, those of fragments included.")
     fields: int = _limit(1_000, 2_000, "Fields of a document once its fragments are expanded.")
     root_fields: int = _limit(20, 50, "Fields at the root of an operation.")
     repeats: int = _limit(20, 50, "Times that one response path is selected.")
     cost: int = _limit(20_000, 200_000, "Rows that an operation's lists may hold together, nested ones multiplied.")
+    introspection_cost: int = _limit(
+        50_000, 200_000, "Parts of the schema that `__schema` and `__type` may tell of, nested ones multiplied."
+    )
 
 
 @dataclass(frozen=True)
@@ -79,5 +82,6 @@ def exceeded(which: str, limits: Limits, actual: int, *nodes: Node) -> GraphQLEr
 _HINTS = {
     "chars": "Send long values as variables.",
     "operations": "Send only the operation to run.",
+    "introspection_cost": "Ask for `types` once, and for fewer lists inside each other.",
     "cost": "Ask for shorter lists with `first`, or for fewer lists inside each other.",
 }

@@ -15,6 +15,7 @@ from schema.changes import changes
 from schema.connection import many
 from schema.context import Context
 from schema.duplicates import duplicates
+from schema.expected import about
 from schema.fields import NOUNS
 from schema.form import FORM, Found, Key
 from schema.generated import named, publish
@@ -157,14 +158,14 @@ class Query:
 
     webhook = by_id("Webhook", "One webhook by its id; null if there is none.")
 
-    @strawberry.field(description="The webhooks of the organization, by id.")
+    @strawberry.field(description="The webhooks of the organization, by id.", metadata=about(20))
     async def webhooks(self, info: Info[Context, None]) -> list[Webhook]:
         """List webhooks; there are few by nature."""
         noun, context = NOUNS["Webhook"], info.context
         statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun)).order_by(noun.key)
         return [noun.type.of(row) for row in await context.fetch(statement)]
 
-    @strawberry.field(description="The keywords that a search of an inventory knows.")
+    @strawberry.field(description="The keywords that a search of an inventory knows.", metadata=about(100))
     def search_keywords(self, inventory: Annotated[Inventory, INVENTORY]) -> list[SearchKeyword]:
         """List keywords, for autocompletion and help."""
         return search_keywords(inventory)
@@ -176,7 +177,9 @@ class Query:
         """Parse a text that is being typed."""
         return parse_search_text(inventory, query)
 
-    @strawberry.field(description="What retention would remove if it were night now; removes nothing.")
+    @strawberry.field(
+        description="What retention would remove if it were night now; removes nothing.", metadata=about(10)
+    )
     async def retention_preview(
         self, info: Info[Context, None], input: Annotated[UpdateRetentionInput | None, SETTINGS] = UNSET
     ) -> list[RetentionEffect]:

@@ -67,10 +67,10 @@ def received_item() -> Any:
     return item
 
 
-def received_attributes(rows: Pairs) -> Any:
-    """Declare the field `attributes`; the rows have the columns `source` and `item`."""
+def received_attributes(rows: Pairs, *, expected: int = 1) -> Any:
+    """Declare the field `attributes`; the rows have the columns `source` and `item`, `expected` at most of a record."""
 
-    @gathered(rows, description="Everything its sources say of it, as they named it.")
+    @gathered(rows, description="Everything its sources say of it, as they named it.", expected=expected)
     def attributes(
         rows: Rows,
         *,

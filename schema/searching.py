@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import strawberry
 
+from schema.expected import about
 from schema.fields import NOUNS
 from schema.scalars import JSON
 from schema.search.keyword import Keyword
@@ -86,7 +87,9 @@ class SearchParse:
         description="`{and: […]}`, `{or: […]}`, `{not: …}` or `{keyword, operator, value, offset, length}`; "
         "null if the text is empty or cannot be parsed."
     )
-    errors: list[SearchMistake] = strawberry.field(description="What is wrong with it; empty if it can be searched.")
+    errors: list[SearchMistake] = strawberry.field(
+        description="What is wrong with it; empty if it can be searched.", metadata=about(5)
+    )
 
 
 def search_keywords(inventory: Any) -> list[SearchKeyword]:

@@ -78,9 +78,11 @@ def weigh(limits: Limits, prepared: Prepared) -> None:
     """Hold what an operation costs with its variables against the limit.
 
     Raises:
-        DocumentRejected: it may return too many rows.
+        DocumentRejected: it may return too many rows, or tell too much of the schema.
     """
     needs, name = prepared.document.needs, prepared.operation.name
-    cost = needs.costs[name.value if name else None].of(prepared.request.variables)
-    if cost > limits.cost:
-        raise DocumentRejected(VALIDATION_FAILED, [exceeded("cost", limits, cost, prepared.operation)])
+    cost, values = needs.costs[name.value if name else None], prepared.asked.variables.coerced
+    for which, formula in (("cost", cost.rows), ("introspection_cost", cost.described)):
+        actual = formula.of(values)
+        if actual > getattr(limits, which):
+            raise DocumentRejected(VALIDATION_FAILED, [exceeded(which, limits, actual, prepared.operation)])

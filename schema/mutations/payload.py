@@ -16,6 +16,7 @@ from strawberry.types import Info
 
 from schema.connection import given
 from schema.context import Context
+from schema.expected import about
 from schema.fields import NOUNS
 from schema.ids import encode_id
 from sync.audit import Event, record
@@ -47,7 +48,9 @@ class Payload:
             body["__annotations__"][name] = annotation | None
             body[name] = strawberry.field(default=None, description=description)
         body["__annotations__"]["errors"] = list[self.error]  # type: ignore[name-defined]
-        body["errors"] = strawberry.field(default_factory=list, description="Why nothing was done; empty on success.")
+        body["errors"] = strawberry.field(
+            default_factory=list, description="Why nothing was done; empty on success.", metadata=about(5)
+        )
         name = mutation[0].upper() + mutation[1:] + "Payload"
         return strawberry.type(type(name, (), body), description=f"What `{mutation}` did.")
 

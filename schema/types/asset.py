@@ -110,12 +110,14 @@ class Asset(Record):
         "AzureAdDevice",
         "Its records in Azure AD: several if they were recognised as one machine.",
         devices_of_asset,
+        expected=2,
         source=(sources.AZUREAD, "dev"),
     )
     scan = every(
         "ScanRecord",
         "What scans found out about it: several if it was found in several ways.",
         scans_of_asset,
+        expected=2,
         source=(sources.SCAN, "dev"),
     )
 
@@ -124,9 +126,9 @@ class Asset(Record):
         """Spell out the stored mask."""
         return sources.names(mask)
 
-    @gathered(matches_of_asset, description="Why its records were taken to be one machine.")
+    @gathered(matches_of_asset, description="Why its records were taken to be one machine.", expected=4)
     def matches(rows: Rows) -> list[Match]:
         """Read the stored matches."""
         return [Match(**{name: row[name] for name in ("source", "key", "value", "matched_at")}) for row in rows]
 
-    attributes = received_attributes(received_of_asset)
+    attributes = received_attributes(received_of_asset, expected=4)

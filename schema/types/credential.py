@@ -95,6 +95,7 @@ class Credential(Record):
         "Organization",
         "The organizations that may use it besides its own; only those that the caller may see.",
         sharers_of_credential,
+        expected=5,
         is_crossed=False,
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy import true
 
 from schema.connection import many, one
 from schema.enums import described
+from schema.expected import about
 from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.form import computed
 from schema.relations import entries_of_run
@@ -115,7 +116,7 @@ class RequestCounts:
     throttled_seconds: float = strawberry.field(description="Time waited because Graph asked for it.")
     resource_units: int = strawberry.field(description="Resource units charged, as far as Graph reports them.")
     bytes: BigInt = strawberry.field(description="Bytes received, as they came over the wire.")
-    streams: list[StreamRequests] = strawberry.field(description="The same for each stream.")
+    streams: list[StreamRequests] = strawberry.field(description="The same for each stream.", metadata=about(5))
 
 
 @strawberry.type(description="Something that went wrong in a run.")
@@ -173,7 +174,7 @@ class TaskRun(Record):
     retry_of = one("TaskRun", "retry_of_id", "The run that it tries again.")
     log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
 
-    @computed("progress", "updated_at", description="How far each stream has come.")
+    @computed("progress", "updated_at", description="How far each stream has come.", expected=5)
     def progress(stored: dict[str, Any], updated_at: str) -> list[StageProgress]:
         """Spell out the stored numbers."""
         return [
@@ -186,7 +187,7 @@ class TaskRun(Record):
             for stage, numbers in stored.items()
         ]
 
-    @computed("counts", description="What it did to each inventory.")
+    @computed("counts", description="What it did to each inventory.", expected=10)
     def counts(stored: dict[str, Any]) -> list[InventoryCounts]:
         """Spell out the stored counters; what did not happen counts 0."""
         return [inventory_counts(inventory, numbers) for inventory, numbers in sorted(stored.items())]
@@ -200,7 +201,7 @@ class TaskRun(Record):
             streams=[StreamRequests(stream=name, **_requested(numbers)) for name, numbers in streams],
         )
 
-    @computed("errors", description="What went wrong.")
+    @computed("errors", description="What went wrong.", expected=5)
     def errors(stored: list[dict[str, Any]]) -> list[RunError]:
         """Spell out the stored errors."""
         return [RunError(**error) for error in stored]

@@ -8,6 +8,7 @@ import strawberry
 from sqlalchemy import func
 
 from schema.connection import one
+from schema.expected import about
 from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.scalars import DateTime
 from sync.store.tables import scan_records
@@ -79,7 +80,7 @@ class ScanRecord(Record):
     updated_at: DateTime = field(_s.updated_at, "When this server last wrote the record.")
     asset = one("Asset", "asset_id", "The asset it is a record of.", is_required=True)
 
-    @strawberry.field(description="Its open ports.")
+    @strawberry.field(description="Its open ports.", metadata=about(5))
     def services(self) -> list[Service]:
         """Read the stored list."""
         stored: list[dict[str, Any]] = self.services

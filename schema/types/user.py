@@ -140,6 +140,7 @@ class User(Record):
         "User",
         "The user's manager, that one's manager, and so on; ends before a circle closes.",
         managers_of_users,
+        expected=10,
         is_crossed=False,
     )
     direct_reports = many("User", "The users whose manager this is.", lambda: against(Edge.MANAGER))

@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from schema.enums import described
+from schema.expected import about
 from schema.scalars import DateTime
 from sync import verification as verified
 
@@ -59,7 +60,9 @@ class CredentialVerification:
     at: DateTime = strawberry.field(description="When it was verified.")
     passed: bool = strawberry.field(description="Whether all that a sync needs works.")
     permission_kind: PermissionKind = strawberry.field(description="Which permissions count.")  # type: ignore[valid-type]
-    checks: list[CredentialCheck] = strawberry.field(description="The checklist, always in the same order.")
+    checks: list[CredentialCheck] = strawberry.field(
+        description="The checklist, always in the same order.", metadata=about(10)
+    )
 
 
 def verification_of(stored: Mapping[str, Any]) -> CredentialVerification:

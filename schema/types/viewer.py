@@ -7,6 +7,7 @@ from strawberry.types import Info
 
 from schema.connection import ORDER_KEYS_MAX, one
 from schema.context import Context
+from schema.expected import about
 from schema.filters import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
 from schema.given import TEXT_CHARS_MAX
 from schema.node import IDS_MAX
@@ -57,7 +58,8 @@ class Server:
     version: str = strawberry.field(description="The version of Rollcall.")
 
     @strawberry.field(
-        description="The limits of a request; beyond one it is refused with LIMIT_EXCEEDED or as bad input."
+        description="The limits of a request; beyond one it is refused with LIMIT_EXCEEDED or as bad input.",
+        metadata=about(30),
     )
     def limits(self, info: Info[Context, None]) -> list[Limit]:
         """List the limits that hold here: those of the document first, then those of arguments."""

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
+from schema import build_schema
+from schema.expected import described
 from schema.limits import Limits, bounds
 from tests.abuse.bombs import chain
 from tests.abuse.conftest import Front
@@ -27,8 +29,8 @@ def pad(characters: int) -> str:
 
 
 def deep(levels: int) -> str:
-    """Return a query of so many fields inside each other; the last two are `manager { id }` again and again."""
-    inner = "manager { " * (levels - 3) + "id" + " }" * (levels - 3)
+    """Return a query of so many fields inside each other, `nodes` not counted."""
+    inner = "manager { " * (levels - 2) + "id" + " }" * (levels - 2)
     return f"{{ users(first: 1) {{ nodes {{ {inner} }} }} }}"
 
 
@@ -67,6 +69,26 @@ def tokens(number: int) -> str:
     return f"{{ users(where: {{ city: {city} }}) {{ totalCount }} }}"
 
 
+def told(number: int) -> str:
+    """Return a query that tells of so many parts of the schema: lists of all types, and single ones."""
+    sizes = described(build_schema()._schema)
+    types, fields = sizes.length("__Schema", "types"), sizes.length("__Type", "fields")
+    each = types * (1 + fields * (1 + sizes.length("__Field", "args")))
+    lists, rest = divmod(number - 1, each)
+    flat, rest = divmod(rest, types)
+    chains, rest = divmod(rest, 12)
+    parts = [f"a{n}: types {{ fields {{ args {{ name }} }} }}" for n in range(lists)]
+    parts += [f"b{n}: types {{ name }}" for n in range(flat)]
+    parts += [f"c{n}: queryType {{ {chain_of_types(11)} }}" for n in range(chains)]
+    parts += [f"d: queryType {{ {chain_of_types(rest - 1)} }}"] if rest else []
+    return f"{{ __schema {{ {' '.join(parts)} }} }}"
+
+
+def chain_of_types(length: int) -> str:
+    """Return a selection of so many types, each inside the other."""
+    return "ofType { " * length + "name" + " }" * length
+
+
 CASES: dict[str, Callable[[int], str]] = {
     "chars": pad,
     "tokens": tokens,
@@ -78,7 +100,8 @@ CASES: dict[str, Callable[[int], str]] = {
     "nesting": lambda number: chain(number - 2),
     "fields": wide,
     "root_fields": lambda number: many("a#: __typename", number),
-    "repeats": lambda number: "{ " + "__typename " * number + "}",
+    "repeats": lambda number: "{ " + "viewer { name } " * number + "}",
+    "introspection_cost": told,
     "cost": lambda number: (
         f"{{ users(first: {number // 20}) {{ nodes {{ groups(first: 19) {{ nodes {{ id }} }} }} }} "
         + (f"sites(first: {number % 20}) {{ nodes {{ id }} }} }}" if number % 20 else "}")

@@ -53,13 +53,13 @@ async def test_server_tells_every_limit_in_force(data_dir: Path) -> None:
 
 async def test_limit_is_held_when_the_operator_lowered_it(data_dir: Path) -> None:
     """A document beyond a lowered limit is a 400 that names it; so is one whose variables make it too dear."""
-    settings = read_settings({"ROLLCALL_QUERY_DEPTH_MAX": "3", "ROLLCALL_QUERY_COST_MAX": "10"})
+    settings = read_settings({"ROLLCALL_QUERY_DEPTH_MAX": "3", "ROLLCALL_QUERY_COST_MAX": "100"})
     page = "query($n: Int) { users(first: $n) { nodes { id } } }"
     async with served(data_dir, settings) as client:
         assert (await ask(client, TELL)).status_code == 200
-        deep = await ask(client, "{ users(first: 1) { nodes { manager { id } } } }")
-        assert (await ask(client, page, n=10)).status_code == 200
-        dear = await ask(client, page, n=11)
+        deep = await ask(client, "{ users(first: 1) { edges { node { manager { manager { id } } } } } }")
+        assert (await ask(client, page, n=100)).status_code == 200
+        dear = await ask(client, page, n=101)
     facts = [response.json()["errors"][0]["extensions"] for response in (deep, dear)]
     assert [response.status_code for response in (deep, dear)] == [400, 400]
-    assert [(fact["which"], fact["limit"], fact["actual"]) for fact in facts] == [("depth", 3, 4), ("cost", 10, 11)]
+    assert [(fact["which"], fact["limit"], fact["actual"]) for fact in facts] == [("depth", 3, 4), ("cost", 100, 101)]
