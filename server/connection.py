@@ -89,6 +89,13 @@ class Connections:
         one.transport.abort()
 
 
+class Head(list[tuple[bytes, bytes]]):
+    """The headers of a head that is complete; the parser adds the fields of a trailer to it, which are dropped."""
+
+    def append(self, _field: tuple[bytes, bytes]) -> None:
+        """Drop a field (RFC 9110 section 6.5.1): nobody has checked that it may come after the body."""
+
+
 class Connection(HttpToolsProtocol):
     """One connection; knows since when it is where it is."""
 
@@ -119,6 +126,11 @@ class Connection(HttpToolsProtocol):
             self._count(len(data))
         else:
             self._last_cycle = self.cycle
+
+    def on_headers_complete(self) -> None:
+        """Begin the request; its scope keeps the headers as they are now."""
+        super().on_headers_complete()
+        self.headers = Head(self.headers)
 
     def _count(self, size: int) -> None:
         """Count what began no request, unless it belongs to a body that is being read."""

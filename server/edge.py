@@ -1,6 +1,7 @@
 """The network edge: security headers on every response, and no web page of another origin may act; holds no state.
 
-Source: OWASP Cheat Sheet Series (CSRF, fetch metadata), RFC 9110 section 7.8, fetch.spec.whatwg.org (CORS).
+Source: OWASP Cheat Sheet Series (CSRF, fetch metadata), RFC 9110 section 7.8, RFC 9112 section 3.2,
+fetch.spec.whatwg.org (CORS).
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ class Edge:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         if scope["type"] == "websocket":
+            if not _has_one_host(scope, headers):
+                await _refuse_host(send)
+                return
             # Closed before it is accepted: the handshake is answered with 403.
             is_refused = origin not in self._cors_origins and is_foreign("WEBSOCKET", headers)
             is_refused = is_refused or self._is_too_often(scope)
@@ -87,6 +91,14 @@ class Edge:
         """Answer what never reaches a route: what is too much, upgrades, foreign pages, CORS preflights."""
         if self._charge is not None and scope["path"] not in UNCOUNTED_PATHS:
             self._charge(scope)
+        if not _has_one_host(scope, headers):
+            raise Refused(
+                400,
+                BAD_USER_INPUT,
+                "The request has no Host header, or more than one.",
+                hint="Send the name and port of the address once, as Host.",
+                headers={"Connection": "close"},
+            )
         if "websocket" in headers.get("upgrade", "").lower():
             raise Refused(
                 426,
@@ -110,6 +122,17 @@ class Edge:
             }
             return Response(status_code=204, headers=allowed)
         return None
+
+
+def _has_one_host(scope: Scope, headers: Headers) -> bool:
+    """Tell whether the Host header can be believed; only HTTP/1.0 may go without."""
+    count = len(headers.getlist("host"))
+    return count == 1 or (count == 0 and scope["http_version"] == "1.0")
+
+
+async def _refuse_host(send: Send) -> None:
+    await send({"type": "websocket.http.response.start", "status": 400, "headers": []})
+    await send({"type": "websocket.http.response.body", "body": b""})
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # A token may have 8,192 characters; nothing longer is needed before it is known to be good.
 STRANGER_BYTES_MAX = 16 * 1024
+BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
@@ -47,6 +48,13 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self._release.cancel()
         self._owner.strangers.discard(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; a handshake that the library cannot read has no event, and is refused here."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.transport.is_closing():
+            self.transport.write(BAD_HANDSHAKE)
+            self.transport.close()
 
     def locate(self, address: str) -> None:
         """Count the stranger at its address; its oldest neighbour gives way if there are too many."""

@@ -82,7 +82,7 @@ class Repeats:
             return None
         digest = hashlib.blake2b(key=self._secret, digest_size=16)
         # No part can hold a line break but the body, which is the last.
-        digest.update(scope["scheme"].encode() + b"\n" + scope["query_string"] + b"\n")
+        digest.update(f"{scope['scheme']} {scope['http_version']}\n".encode() + scope["query_string"] + b"\n")
         digest.update(b"\n".join([part for pair in scope["headers"] for part in pair]) + b"\n\n")
         digest.update(message["body"])
         return digest.digest()
