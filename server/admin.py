@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.settings import Settings
+from sync.alert.post import post
 from sync.audit import Event, record
 from sync.entra.cloud import Endpoints
+from sync.entra.transport import tls_context
 from sync.errors import BadInput, NotFound
 from sync.inventory.asset import Place
 from sync.organizations import default_organization
@@ -24,6 +27,7 @@ from sync.rekey import rotate
 from sync.runtime import Config, Runtime
 from sync.scan.ingest import import_file
 from sync.store.tables import organizations, sites, tokens
+from sync.tasks.connector import connect
 from sync.tokens import LIFETIME_DAYS, create_token, revoke_token, token_of
 
 OPERATOR = "command line"
@@ -41,11 +45,25 @@ class Command:
 
 
 def runtime_config(settings: Settings) -> Config:
-    """Translate the operator's settings into what the runtime asks for."""
+    """Translate the operator's settings into what the runtime asks for.
+
+    Raises:
+        BadSettings: the certificate authorities cannot be read.
+    """
     custom = None
     if settings.custom_authority_url and settings.custom_graph_url:
         custom = Endpoints(settings.custom_authority_url, settings.custom_graph_url, ca_file=settings.custom_ca_file)
-    return Config(data_dir=settings.data_dir, keys=settings.keys, custom=custom, alert_origins=settings.alert_origins)
+    outbound = settings.outbound
+    if outbound.ca_file is not None:
+        tls_context(None, outbound)  # A file that cannot be used is told now, not at the first alert.
+    return Config(
+        data_dir=settings.data_dir,
+        keys=settings.keys,
+        custom=custom,
+        connect=partial(connect, outbound=outbound),
+        alert_origins=settings.alert_origins,
+        post=partial(post, outbound=outbound),
+    )
 
 
 async def make_first_token(runtime: Runtime) -> str:

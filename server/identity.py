@@ -58,7 +58,9 @@ class Identity:
         self._callers: Callers | None = None
         if settings.entra_tenant and settings.entra_client_id:
             service = endpoints(Cloud[settings.entra_cloud.upper()], runtime.custom)
-            self._callers = Callers(service, settings.entra_tenant, settings.entra_client_id, runtime.clock)
+            self._callers = Callers(
+                service, settings.entra_tenant, settings.entra_client_id, runtime.clock, settings.outbound
+            )
         # digest of a directory's token → whom it stands for, until it ends
         self._known: Recent[Principal] = Recent(KNOWN_MAX)
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sync.entra.cloud import GUID, parse_origin
+from sync.entra.outbound import Proxy, parse_no_proxy, parse_proxy
 from sync.errors import BadInput
 
 
@@ -97,6 +98,22 @@ def https_origin(value: str) -> str:
     """Read an https:// origin."""
     try:
         return parse_origin(value)
+    except BadInput:
+        raise Unfit from None
+
+
+def proxy(value: str) -> Proxy | None:
+    """Read the address of a proxy; `direct` is none."""
+    try:
+        return None if value.lower() == "direct" else parse_proxy(value)
+    except BadInput:
+        raise Unfit from None
+
+
+def no_proxy(value: str) -> tuple[str, ...]:
+    """Read hosts that are reached without a proxy."""
+    try:
+        return parse_no_proxy(value)
     except BadInput:
         raise Unfit from None
 

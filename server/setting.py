@@ -33,6 +33,8 @@ class Setting:
     expected: str
     secret: bool = False
     default_text: str | None = None
+    # Whether the environment's variable of the same name, without the prefix, counts where ours is not set.
+    standard: bool = False
 
     @property
     def attribute(self) -> str:
@@ -60,6 +62,20 @@ def _rate(name: str, default: int, description: str) -> Setting:
     """Make the setting of a rate limit."""
     expected = f"a whole number from 0 to {RATE_CEILING}"
     return Setting(name, parse.whole(0, RATE_CEILING), default, f"{description} 0 sets no limit.", expected)
+
+
+def _proxy(scheme: str) -> Setting:
+    """Make the setting of the proxy for addresses of one scheme."""
+    return Setting(
+        f"{scheme}_PROXY",
+        parse.proxy,
+        None,
+        f"Proxy that {scheme.lower()}:// addresses go through; `direct` uses none, whatever the environment says.",
+        "http(s)://[user:password@]host:port, or direct",
+        secret=True,
+        default_text=f"`{scheme}_PROXY` of the environment",
+        standard=True,
+    )
 
 
 LIMITS: dict[str, str] = {f"query_{bound.attribute}_max": bound.attribute for bound in bounds(Limits())}
@@ -123,6 +139,25 @@ SETTINGS: tuple[Setting, ...] = (
         "Microsoft Graph origin of the `CUSTOM` cloud.",
         "an https:// origin without a path",
         default_text="none",
+    ),
+    Setting(
+        "CA_FILE",
+        parse.path,
+        None,
+        "PEM file with authorities to trust beside those of the machine, such as that of a proxy that opens TLS.",
+        "a path",
+        default_text="none",
+    ),
+    _proxy("HTTPS"),
+    _proxy("HTTP"),
+    Setting(
+        "NO_PROXY",
+        parse.no_proxy,
+        (),
+        "Hosts that are reached without a proxy, separated by commas; this machine itself always is.",
+        "host, .domain, IP address or network, each with or without `:port`; `*` for all",
+        default_text="`NO_PROXY` of the environment",
+        standard=True,
     ),
     Setting(
         "ENTRA_TENANT",

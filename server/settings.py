@@ -15,6 +15,7 @@ from typing import Any, Literal
 from schema.limits import Limits
 from server import parse
 from server.setting import BODY_BYTES_CEILING, FILE_SUFFIX, LIMITS, PREFIX, SETTINGS, Setting
+from sync.entra.outbound import Outbound, Proxy
 from sync.errors import BadSettings
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
@@ -37,6 +38,10 @@ class Settings:
     entra_client_id: str | None = None
     entra_cloud: str = "global"
     custom_ca_file: Path | None = None
+    ca_file: Path | None = None
+    https_proxy: Proxy | None = field(default=None, repr=False)
+    http_proxy: Proxy | None = field(default=None, repr=False)
+    no_proxy: tuple[str, ...] = ()
     log_level: str = "info"
     log_format: str = "json"
     traces: bool = False
@@ -58,6 +63,11 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def outbound(self) -> Outbound:
+        """How this server reaches others."""
+        return Outbound(self.https_proxy, self.http_proxy, self.no_proxy, self.ca_file)
+
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read every setting, or raise one error that lists each bad key and what it expects.
@@ -74,6 +84,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         environment = os.environ
     given = {key: value for key, value in environment.items() if key.startswith(PREFIX)}
     problems = list(_unknown(given))
+    given |= {name: environment[name] for name in _standard_names() if name in environment}
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         try:
@@ -103,7 +114,15 @@ def _value(setting: Setting, given: Mapping[str, str]) -> Any:
             raise parse.Unfit(f"{setting.key}: set it or {file_key}, not both")
         text = _read_secret(file_key, Path(given[file_key]).expanduser())
     # An empty variable is how Compose files and shells say "not set".
-    return setting.parse(text.strip()) if text.strip() else setting.default
+    if text.strip():
+        return setting.parse(text.strip())
+    for name in (setting.name.lower(), setting.name) if setting.standard else ():
+        if text := given.get(name, "").strip():
+            try:
+                return setting.parse(text)
+            except parse.Unfit:
+                raise parse.Unfit(f"{name}: expected {setting.expected}; {setting.key} overrides it") from None
+    return setting.default
 
 
 def _read_secret(key: str, path: Path) -> str:
@@ -115,6 +134,13 @@ def _read_secret(key: str, path: Path) -> str:
         return content.decode()
     except (OSError, ValueError):
         raise parse.Unfit(f"{key}: expected a readable UTF-8 file") from None
+
+
+def _standard_names() -> Iterable[str]:
+    """Yield the variables that every program reads; in lower case they count first, as for curl."""
+    for setting in SETTINGS:
+        if setting.standard:
+            yield from (setting.name.lower(), setting.name)
 
 
 def _known_keys() -> list[str]:

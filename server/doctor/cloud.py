@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from server.doctor.finding import Finding, doubtful, well, wrong
 from sync.clock import Clock
 from sync.entra.cloud import Cloud, Endpoints, endpoints
+from sync.entra.outbound import DIRECT, Outbound
 from sync.entra.reach import Reach, reach
 from sync.errors import BadInput, BadSettings
 
 SKEW_S_DOUBTFUL, SKEW_S_WRONG = 30, 300
 
 
-async def check_clouds(clouds: Iterable[str], custom: Endpoints | None, clock: Clock) -> list[Finding]:
+async def check_clouds(
+    clouds: Iterable[str], custom: Endpoints | None, clock: Clock, outbound: Outbound = DIRECT
+) -> list[Finding]:
     """Ask the sign-in and Graph hosts of some clouds for anything; no credential is sent."""
     found: list[Finding] = []
     asked: dict[str, Endpoints] = {}
@@ -26,7 +29,8 @@ async def check_clouds(clouds: Iterable[str], custom: Endpoints | None, clock: C
             continue
         asked |= {where.authority: where, where.graph: where}
     try:
-        reached = await asyncio.gather(*(reach(origin, where.ca_file, clock) for origin, where in asked.items()))
+        ways = (reach(origin, where.ca_file, clock, outbound) for origin, where in asked.items())
+        reached = await asyncio.gather(*ways)
     except BadSettings as error:
         return [*found, wrong("connection", error.message, error.hint or "")]
     found += [_connection(origin, one) for origin, one in zip(asked, reached, strict=True)]
@@ -40,8 +44,8 @@ def _connection(origin: str, reached: Reach) -> Finding:
         return well("connection", f"{origin} answers.")
     return wrong(
         "connection",
-        f"{origin} cannot be reached: {reached.problem}.",
-        "This machine must reach it by HTTPS, directly: look at name resolution, firewall, and proxies that open TLS.",
+        f"{origin} cannot be reached: {reached.problem.reason}.",
+        reached.problem.hint,
     )
 
 

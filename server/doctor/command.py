@@ -48,4 +48,4 @@ def examine(settings: Settings, *, full: bool, offline: bool) -> Iterator[Findin
     yield from check_room(settings.data_dir)
     yield from check_database(config, full=full)
     if not offline:
-        yield from asyncio.run(check_clouds(clouds_in_use(config), config.custom, SystemClock()))
+        yield from asyncio.run(check_clouds(clouds_in_use(config), config.custom, SystemClock(), settings.outbound))

@@ -8,9 +8,11 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import anyio.to_thread
 import httpx
 
-from sync.entra.transport import USER_AGENT, failure_reason, timeouts, tls_context
+from sync.entra.outbound import DIRECT, Outbound
+from sync.entra.transport import USER_AGENT, failure, through_proxy, timeouts, tls_context
 
 POST_S_MAX = 15.0
 SILENCE_S = 10.0
@@ -35,19 +37,22 @@ def signature(secret: str, at_s: int, body: bytes) -> str:
     return f"t={at_s},v1={digest}"
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+async def post(url: str, body: bytes, headers: Mapping[str, str], outbound: Outbound = DIRECT) -> Outcome:
     """Send a message; whatever goes wrong is an outcome, told in fixed words."""
+    context = await anyio.to_thread.run_sync(tls_context, None, outbound)
+    origin = str(httpx.URL(url).join("/"))
+    mounts = through_proxy(httpx.AsyncHTTPTransport, outbound, (origin,), context)
     own = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
     try:
         async with (
             asyncio.timeout(POST_S_MAX),
             httpx.AsyncClient(
-                verify=tls_context(None), timeout=timeouts(SILENCE_S), follow_redirects=False, trust_env=False
+                verify=context, mounts=mounts, timeout=timeouts(SILENCE_S), follow_redirects=False, trust_env=False
             ) as client,
             client.stream("POST", url, content=body, headers={**own, **headers}) as response,
         ):
             return Outcome(response.status_code)
     except httpx.RequestError as error:
-        return Outcome(None, failure_reason(error))
+        return Outcome(None, failure(error, proxied=bool(mounts)).reason)
     except TimeoutError:
         return Outcome(None, "the answer took too long")

@@ -24,8 +24,9 @@ from sync.clock import Clock
 from sync.entra.body import unpack
 from sync.entra.cloud import Endpoints, parse_origin, sign_in_origins
 from sync.entra.diagnose import aadsts_numbers, sign_in_error
+from sync.entra.outbound import DIRECT, Outbound
 from sync.entra.retry import parse_http_date, parse_retry_after
-from sync.entra.transport import USER_AGENT, failure_reason, timeouts, tls_context
+from sync.entra.transport import USER_AGENT, Failure, failure, through_proxy, timeouts, tls_context
 from sync.errors import BadInput, BadResponse, EntraError, OffOrigin, SignInFailed, Throttled, Unavailable
 
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -63,14 +64,17 @@ class AuthorityAnswer:
 class AuthorityClient:
     """One sign-in's connection to the sign-in service; blocking, to be used in a worker thread."""
 
-    def __init__(self, endpoints: Endpoints, clock: Clock, limits: SignInLimits) -> None:
+    def __init__(self, endpoints: Endpoints, clock: Clock, limits: SignInLimits, outbound: Outbound = DIRECT) -> None:
         self._endpoints = endpoints
+        self._outbound = outbound
         self._clock = clock
         self._limits = limits
         self._allowed = sign_in_origins(endpoints.authority)
         self._home = httpx.URL(endpoints.authority)
+        context = tls_context(endpoints.ca_file, outbound)
         self._client = httpx.Client(
-            verify=tls_context(endpoints.ca_file),
+            verify=context,
+            mounts=through_proxy(httpx.HTTPTransport, outbound, self._allowed, context),
             timeout=timeouts(limits.silence_s),
             follow_redirects=False,
             trust_env=False,
@@ -148,7 +152,8 @@ class AuthorityClient:
     ) -> AuthorityAnswer:
         present = {name: str(value) for name, value in (headers or {}).items() if value is not None}
         request = self._client.build_request(method, url, params=params, headers=present, data=data)
-        failure: Exception
+        proxied = self._outbound.proxy_of(str(request.url)) is not None
+        lost: Exception
         try:
             response = self._client.send(request, stream=True)
             try:
@@ -156,14 +161,14 @@ class AuthorityClient:
             finally:
                 response.close()
         except httpx.TimeoutException as error:
-            failure = requests.exceptions.Timeout(failure_reason(error))
+            lost = requests.exceptions.Timeout(failure(error, proxied=proxied))
         except httpx.RequestError as error:
-            failure = requests.exceptions.ConnectionError(failure_reason(error))
+            lost = requests.exceptions.ConnectionError(failure(error, proxied=proxied))
         else:
             self._check_status(answer)
             return answer
         # Raised out here, so that no httpx error and no request with the secret hangs on to it.
-        raise failure
+        raise lost
 
     def _read(self, response: httpx.Response) -> AuthorityAnswer:
         deadline = self._clock.monotonic() + self._limits.body_s
@@ -253,7 +258,6 @@ def _refuse_federated(answer: AuthorityAnswer) -> None:
 
 def connection_error(error: requests.exceptions.RequestException) -> EntraError:
     """Turn MSAL's view of a failed request into Unavailable; the reason is one of our own fixed texts."""
-    return Unavailable(
-        f"The sign-in service could not be reached: {error}.",
-        hint="Check the network, the proxy and the cloud of the credential; it is tried again by itself.",
-    )
+    reason = error.args[0] if error.args else None
+    why = reason if isinstance(reason, Failure) else Failure("there was no answer")
+    return Unavailable(f"The sign-in service could not be reached: {why.reason}.", hint=why.hint, reason=why.reason)

@@ -22,6 +22,7 @@ import requests
 from sync.clock import Clock
 from sync.entra.authority import AuthorityClient, SignInLimits, connection_error, json_object
 from sync.entra.cloud import GUID, Endpoints
+from sync.entra.outbound import DIRECT, Outbound
 from sync.errors import BadResponse, EntraError, Unavailable
 
 KEYS_S = 24 * 60 * 60.0
@@ -53,9 +54,13 @@ class Callers:
         tenant_id: the directory (tenant) id.
         audience: the application (client) id that this server is registered under.
         clock: tells how old keys are.
+        outbound: the way to the sign-in service.
     """
 
-    def __init__(self, endpoints: Endpoints, tenant_id: str, audience: str, clock: Clock) -> None:
+    def __init__(
+        self, endpoints: Endpoints, tenant_id: str, audience: str, clock: Clock, outbound: Outbound = DIRECT
+    ) -> None:
+        self._outbound = outbound
         self._endpoints = endpoints
         self._tenant_id = tenant_id
         self._audience = audience
@@ -126,7 +131,7 @@ class Callers:
 
     def _read(self) -> tuple[str, dict[str, jwt.PyJWK]]:
         """Read the issuer's name and its keys, by id."""
-        client = AuthorityClient(self._endpoints, self._clock, LIMITS)
+        client = AuthorityClient(self._endpoints, self._clock, LIMITS, self._outbound)
         try:
             base = f"{self._endpoints.authority}/{self._tenant_id}/v2.0"
             metadata = json_object(client.get(f"{base}/.well-known/openid-configuration"))

@@ -26,9 +26,10 @@ from sync.entra.body import read_object, unpack
 from sync.entra.cloud import GUID, Endpoints, parse_origin
 from sync.entra.diagnose import graph_error, malformed, redirected
 from sync.entra.limiter import Limiter
+from sync.entra.outbound import DIRECT, Outbound
 from sync.entra.retry import Budget, Retry, RetryPolicy, parse_http_date, parse_retry_after
 from sync.entra.token import TokenProvider
-from sync.entra.transport import USER_AGENT, failure_reason, timeouts, tls_context
+from sync.entra.transport import USER_AGENT, Failure, failure, through_proxy, timeouts, tls_context
 from sync.errors import (
     AuthRejected,
     BadInput,
@@ -84,6 +85,7 @@ class _Answer:
 
 _POLICY = RetryPolicy()
 _LIMITS = AnswerLimits()
+_POOL = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60)
 
 
 class GraphClient:
@@ -96,6 +98,7 @@ class GraphClient:
         transport: replaces the network, in tests.
         policy: when to ask again.
         limits: how long and how large an answer may be.
+        outbound: the way to Graph.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class GraphClient:
         transport: httpx.AsyncBaseTransport | None = None,
         policy: RetryPolicy = _POLICY,
         limits: AnswerLimits = _LIMITS,
+        outbound: Outbound = DIRECT,
     ) -> None:
         self.stats = RequestStats()
         self.streams: dict[str, RequestStats] = {}
@@ -116,12 +120,15 @@ class GraphClient:
         self._tokens = tokens
         self._clock = clock
         self._policy = policy
-        self._limits = limits
+        self._limits, self._outbound = limits, outbound
+        context = tls_context(endpoints.ca_file, outbound)
+        mounts = {} if transport else through_proxy(httpx.AsyncHTTPTransport, outbound, (self._origin,), context, _POOL)
         self._http = httpx.AsyncClient(
             transport=transport,
-            verify=tls_context(endpoints.ca_file),
+            mounts=mounts,
+            verify=context,
             timeout=timeouts(limits.silence_s),
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60),
+            limits=_POOL,
             follow_redirects=False,
             trust_env=False,
             headers={
@@ -306,19 +313,15 @@ class GraphClient:
             finally:
                 await response.aclose()
         except httpx.RequestError as error:
-            reason = failure_reason(error)
+            why = failure(error, proxied=self._outbound.proxy_of(str(url)) is not None)
         except TimeoutError:
-            reason = "the answer took too long"
+            why = Failure("the answer took too long")
         else:
             self._count_units(response.headers)
             self.limiter.note_share(response.headers.get("x-ms-throttle-limit-percentage"))
             return _Answer(response.status_code, response.headers, packed)
         # Raised out here, so that no httpx error and no request with the token hangs on to it.
-        raise Unavailable(
-            f"Microsoft Graph did not answer: {reason}.",
-            hint="Check the network and the proxy; it is tried again by itself.",
-            reason=reason,
-        )
+        raise Unavailable(f"Microsoft Graph did not answer: {why.reason}.", hint=why.hint, reason=why.reason)
 
     async def _body(self, response: httpx.Response) -> bytes:
         if response.status_code == _SERVICE_UNAVAILABLE:

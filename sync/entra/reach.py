@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 
 from sync.clock import Clock
-from sync.entra.transport import failure_reason, timeouts, tls_context
+from sync.entra.outbound import DIRECT, Outbound
+from sync.entra.transport import Failure, failure, through_proxy, timeouts, tls_context
 
 SILENCE_S, REACH_S_MAX = 5.0, 10.0
 USER_AGENT = "rollcall-doctor"
@@ -21,34 +22,35 @@ class Reach:
     """What came of asking.
 
     Args:
-        problem: why there was no answer, in a few words; None when there was one, whatever it said.
+        problem: why there was no answer; None when there was one, whatever it said.
         skew_s: by how much our clock is ahead, to a second; None when the answer had no time.
     """
 
-    problem: str | None
+    problem: Failure | None
     skew_s: float | None = None
 
 
-async def reach(origin: str, ca_file: Path | None, clock: Clock) -> Reach:
-    """Ask an origin for its root, as a sync connects: without a proxy, trusting what it trusts.
+async def reach(origin: str, ca_file: Path | None, clock: Clock, outbound: Outbound = DIRECT) -> Reach:
+    """Ask an origin for its root, as a sync connects: on the same way, trusting what it trusts.
 
     Raises:
         BadSettings: the certificate authority cannot be read.
     """
-    context = tls_context(ca_file)
+    context = tls_context(ca_file, outbound)
+    mounts = through_proxy(httpx.AsyncHTTPTransport, outbound, (origin,), context)
     try:
         async with (
             asyncio.timeout(REACH_S_MAX),
             httpx.AsyncClient(
-                verify=context, timeout=timeouts(SILENCE_S), follow_redirects=False, trust_env=False
+                verify=context, mounts=mounts, timeout=timeouts(SILENCE_S), follow_redirects=False, trust_env=False
             ) as client,
             client.stream("GET", f"{origin}/", headers={"User-Agent": USER_AGENT}) as response,
         ):
             return Reach(None, _skew_s(response.headers.get("date"), clock))
     except httpx.RequestError as error:
-        return Reach(failure_reason(error))
+        return Reach(failure(error, proxied=bool(mounts)))
     except TimeoutError:
-        return Reach("the answer took too long")
+        return Reach(Failure("the answer took too long"))
 
 
 def _skew_s(date: str | None, clock: Clock) -> float | None:

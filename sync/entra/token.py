@@ -24,6 +24,7 @@ from sync.clock import Clock
 from sync.entra.authority import AuthorityClient, SignInLimits, connection_error
 from sync.entra.cloud import Endpoints, check_client_id, check_tenant
 from sync.entra.diagnose import sign_in_error
+from sync.entra.outbound import DIRECT, Outbound
 from sync.errors import BadResponse, EntraError, SignInFailed, Unavailable
 
 EARLY_S = 300.0
@@ -91,9 +92,11 @@ class MsalTokens:
     Expiry is measured by the monotonic clock: a wall clock that is wrong or jumps does not matter.
     """
 
-    def __init__(self, sign_in: SignIn, clock: Clock, *, limits: SignInLimits = _LIMITS) -> None:
+    def __init__(
+        self, sign_in: SignIn, clock: Clock, *, limits: SignInLimits = _LIMITS, outbound: Outbound = DIRECT
+    ) -> None:
         self._sign_in: SignIn | None = sign_in
-        self._limits = limits
+        self._limits, self._outbound = limits, outbound
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token: str | None = None
@@ -138,7 +141,7 @@ class MsalTokens:
             # The thread cannot be stopped, but it can be left behind; its timeouts end it.
             async with asyncio.timeout(self._limits.sign_in_s):
                 outcome = await anyio.to_thread.run_sync(
-                    acquire, self._sign_in, self._clock, self._limits, abandon_on_cancel=True
+                    acquire, self._sign_in, self._clock, self._limits, self._outbound, abandon_on_cancel=True
                 )
         except TimeoutError:
             raise Unavailable("The sign-in service took too long to answer.") from None
@@ -168,14 +171,16 @@ class StaticToken:
             self._token = None
 
 
-def acquire(sign_in: SignIn, clock: Clock, limits: SignInLimits = _LIMITS) -> _Issued | EntraError:
+def acquire(
+    sign_in: SignIn, clock: Clock, limits: SignInLimits = _LIMITS, outbound: Outbound = DIRECT
+) -> _Issued | EntraError:
     """Sign in once, blocking; the error is returned, not raised.
 
     A raised error would carry MSAL's frames, whose variables hold the secret.
     """
     secret = sign_in.client_secret if isinstance(sign_in, SecretSignIn) else sign_in.password
     try:
-        http = AuthorityClient(sign_in.endpoints, clock, limits)
+        http = AuthorityClient(sign_in.endpoints, clock, limits, outbound)
         try:
             result = _ask(sign_in, http)
         finally:

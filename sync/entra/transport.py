@@ -1,4 +1,4 @@
-"""What both HTTP clients of this package share: trusted certificates, timeouts, reasons; never a request.
+"""What every HTTP client of this program shares: trusted certificates, proxies, timeouts, reasons; never a request.
 
 Reasons name the kind of failure only: the text of an HTTP error can hold a header or a body, and so a secret.
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-import certifi
 import httpx
+import truststore
 
+from sync.entra.outbound import DIRECT, Outbound
 from sync.errors import BadSettings
 
 USER_AGENT = f"rollcall/{metadata.version('rollcall')}"
@@ -26,34 +30,103 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 CONNECT_TIMEOUT_S = 10.0
 """How long a connection and its TLS handshake may take."""
 
+CA_SETTING, CUSTOM_CA_SETTING = "ROLLCALL_CA_FILE", "ROLLCALL_CUSTOM_CA_FILE"
+
 
 @functools.cache
-def _public_roots() -> ssl.SSLContext:
-    # Reading the bundle takes tens of milliseconds, so one context serves the process.
-    return ssl.create_default_context(cafile=certifi.where())
+def _machine_roots(also: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts what the machine trusts, and `also`; one serves the process.
 
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts `ca_file` alone, or the public authorities when it is None.
-
-    Raises:
-        BadSettings: the file cannot be read or holds no certificate.
+    On macOS and Windows the system judges each certificate. Elsewhere truststore would read the whole store again for
+    every connection, on the event loop, so what it has found is taken over once: 30 ms.
     """
-    if ca_file is None:
-        return _public_roots()
+    system = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    filled = system.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").context
+    if found := filled.get_ca_certs(binary_form=True):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=b"".join(found))
+    else:
+        context = system
+    if also is not None:
+        _load(context, also, CA_SETTING)
+    return context
+
+
+def _load(context: ssl.SSLContext, ca_file: Path, setting: str) -> None:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context.load_verify_locations(cafile=ca_file)
     except OSError as error:  # ssl.SSLError, for a file without a certificate, is one of these
         raise BadSettings(
-            "The certificate authority of the custom cloud cannot be read.",
-            hint="ROLLCALL_CUSTOM_CA_FILE must name a readable PEM file.",
-            setting="ROLLCALL_CUSTOM_CA_FILE",
+            "The file with certificate authorities cannot be read.",
+            hint=f"{setting} must name a readable PEM file.",
+            setting=setting,
         ) from error
+
+
+def tls_context(ca_file: Path | None, outbound: Outbound = DIRECT) -> ssl.SSLContext:
+    """Return a context that trusts `ca_file`, or the machine's authorities when it is None, and what `outbound` adds.
+
+    Raises:
+        BadSettings: a file cannot be read or holds no certificate.
+    """
+    if ca_file is None:
+        return _machine_roots(outbound.ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _load(context, ca_file, CUSTOM_CA_SETTING)
+    if outbound.ca_file is not None:
+        _load(context, outbound.ca_file, CA_SETTING)
+    return context
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Transport(Protocol[T_co]):
+    """httpx.HTTPTransport or httpx.AsyncHTTPTransport."""
+
+    def __call__(
+        self, *, verify: ssl.SSLContext, trust_env: bool, limits: httpx.Limits, proxy: httpx.Proxy
+    ) -> T_co: ...
+
+
+def through_proxy(
+    transport: _Transport[T_co],
+    outbound: Outbound,
+    origins: Iterable[str],
+    context: ssl.SSLContext,
+    limits: httpx.Limits = httpx.Limits(),  # noqa: B008 - immutable
+) -> dict[str, T_co]:
+    """Return httpx's `mounts`: those of the origins that are reached through a proxy, each with its way there."""
+    found = {}
+    for origin in origins:
+        if (proxy := outbound.proxy_of(origin)) is not None:
+            own = context if proxy.origin.startswith("https:") else None
+            way = httpx.Proxy(proxy.origin, auth=proxy.auth, ssl_context=own)
+            found[origin] = transport(verify=context, trust_env=False, limits=limits, proxy=way)
+    return found
 
 
 def timeouts(read_s: float) -> httpx.Timeout:
     """Return explicit timeouts: `read_s` is the longest silence from the other side."""
     return httpx.Timeout(connect=CONNECT_TIMEOUT_S, read=read_s, write=read_s, pool=None)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request got no answer, in a few fixed words, and what to do; both can reach a caller."""
+
+    reason: str
+    hint: str = "Check the network, the firewall and the proxy."
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+_UNTRUSTED = "the server's certificate is not trusted"
+_PROXY_STATUS = re.compile(r"([1-5][0-9]{2})\b", re.ASCII)
+# What OpenSSL says of a certificate: openssl.org/docs/man3.0/man3/X509_STORE_CTX_get_error.html
+_EXPIRED, _NOT_YET, _OTHER_NAMES = 10, 9, (62, 64)
+_UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -63,24 +136,75 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def failure_reason(error: httpx.RequestError) -> str:
-    """Say in a few words why a request got no answer; a fixed text, so it can reach a caller.
+def failure(error: httpx.RequestError, *, proxied: bool = False) -> Failure:
+    """Say why a request got no answer.
+
+    Args:
+        error: what httpx raised.
+        proxied: whether the way led through a proxy, so that it was the proxy that could not be reached.
 
     Source: www.python-httpx.org/exceptions
     """
+    if isinstance(error, httpx.ProxyError):
+        return _refused_by_proxy(str(error))
     causes = tuple(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return "the server's certificate is not trusted"
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _untrusted(getattr(cause, "verify_code", None))
+    setting = "Check ROLLCALL_HTTPS_PROXY, or HTTPS_PROXY of the environment."
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return "the host name cannot be resolved"
+        if proxied:
+            return Failure("the proxy's host name cannot be resolved", setting)
+        return Failure(
+            "the host name cannot be resolved",
+            "Check this machine's name resolution; where only a proxy resolves names, set ROLLCALL_HTTPS_PROXY.",
+        )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return "the connection was refused"
+        return (
+            Failure("the proxy refused the connection", setting) if proxied else Failure("the connection was refused")
+        )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return "the TLS connection failed"
+        return Failure("the TLS connection failed")
+    return Failure(_broken(error, proxied=proxied))
+
+
+def _broken(error: httpx.RequestError, *, proxied: bool) -> str:
     if isinstance(error, httpx.ConnectTimeout):
-        return "connecting took too long"
+        return "connecting to the proxy took too long" if proxied else "connecting took too long"
     if isinstance(error, httpx.TimeoutException):
         return "the server stopped answering"
     if isinstance(error, httpx.ConnectError):
         return "the connection failed"
     return "the connection broke"
+
+
+def _untrusted(verify_code: int | None) -> Failure:
+    if verify_code in _UNKNOWN_AUTHORITY:
+        return Failure(
+            f"{_UNTRUSTED}: it comes from an unknown authority",
+            "A proxy that opens TLS shows its own certificates. Add its authority to this machine's store and restart, "
+            f"or name it in {CA_SETTING}.",
+        )
+    if verify_code in (_EXPIRED, _NOT_YET):
+        return Failure(f"{_UNTRUSTED}: it is not valid today", "Check this machine's clock, and the certificate.")
+    if verify_code in _OTHER_NAMES:
+        return Failure(f"{_UNTRUSTED}: it is for another name", "A proxy or a captive portal may have answered.")
+    return Failure(_UNTRUSTED, f"Check the certificate; {CA_SETTING} adds an authority to trust.")
+
+
+def _refused_by_proxy(text: str) -> Failure:
+    """Tell why a proxy did not open the way; of what it said only the status is believed."""
+    match = _PROXY_STATUS.match(text)
+    status = match[1] if match else None
+    if status == "407":
+        return Failure(
+            "the proxy asks for credentials (407)",
+            "Put user and password into ROLLCALL_HTTPS_PROXY_FILE: http://user:password@host:port.",
+        )
+    if status is not None and status.startswith("5"):
+        return Failure(
+            f"the proxy could not reach the server ({status})",
+            "See the proxy's log: it may not resolve the name, or not be allowed to connect.",
+        )
+    told = f" ({status})" if status else ""
+    return Failure(f"the proxy refused to connect{told}", "Have the proxy allow this host, or add it to NO_PROXY.")

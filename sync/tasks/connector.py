@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
+import anyio.to_thread
 from sqlalchemy import Connection, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,10 +24,12 @@ from sync.credentials import open_sign_in, usable_credential
 from sync.entra.client import GraphClient
 from sync.entra.cloud import Cloud, endpoints
 from sync.entra.count import count
+from sync.entra.outbound import DIRECT, Outbound
 from sync.entra.probe import device_relations
 from sync.entra.retry import put_off_s
 from sync.entra.stream import Complete, Page, is_dead_end, pages, prefetched
 from sync.entra.token import MsalTokens, SignIn
+from sync.entra.transport import tls_context
 from sync.errors import (
     ClaimLost,
     CursorExpired,
@@ -59,11 +62,13 @@ RESTARTS_MAX = 5
 
 
 @asynccontextmanager
-async def connect(sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
+async def connect(sign_in: SignIn, clock: Clock, outbound: Outbound = DIRECT) -> AsyncIterator[GraphClient]:
     """Sign in and open a Graph client; the secret and the token are forgotten when the block ends."""
-    tokens = MsalTokens(sign_in, clock)
+    # The first time, the machine's authorities are read, which takes long: not on the event loop.
+    await anyio.to_thread.run_sync(tls_context, sign_in.endpoints.ca_file, outbound)
+    tokens = MsalTokens(sign_in, clock, outbound=outbound)
     try:
-        async with GraphClient(sign_in.endpoints, tokens, clock) as client:
+        async with GraphClient(sign_in.endpoints, tokens, clock, outbound=outbound) as client:
             await client.sign_in()
             yield client
     finally:

@@ -11,13 +11,13 @@ import pytest
 
 from tests.house.source import PRODUCT, ROOT, listed, modules, read, tracked
 
-DEPENDENCIES_MAX = 15
+# The sixteenth is truststore: companies open TLS on their proxies, and put their authority into the machine's store.
+DEPENDENCIES_MAX = 16
 LOCKS = [path for path in tracked(".txt") if path.startswith("requirements/")]
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 # Imported as, but brought by: what reaches the program as the surface of a direct dependency.
 BROUGHT_BY = {
     "anyio": "starlette",
-    "certifi": "httpx",
     "dateutil": "strawberry-graphql",
     "graphql": "strawberry-graphql",
     "greenlet": "sqlalchemy",
@@ -90,7 +90,7 @@ def test_npm_lock_file_names_no_host() -> None:
 
 
 def test_direct_dependencies_stay_few() -> None:
-    """Each package is code that somebody else can change; fifteen are enough."""
+    """Each package is code that somebody else can change; sixteen are enough."""
     assert len(direct()[""]) <= DEPENDENCIES_MAX
 
 

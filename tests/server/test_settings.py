@@ -10,6 +10,7 @@ import pytest
 from schema.limits import Limits, bounds
 from server.setting import SETTINGS, settings_table
 from server.settings import Settings, read_settings
+from sync.entra.outbound import Proxy
 from sync.errors import BadSettings
 
 CANARY = "canary-value"
@@ -55,6 +56,10 @@ GOOD = [
     ("HEAD_TIMEOUT_S", "0.5", 0.5),
     ("REQUESTS_PER_TOKEN", "0", 0),
     ("METRICS_TOKEN", "0123456789abcdef", "0123456789abcdef"),
+    ("CA_FILE", "/etc/proxy.pem", Path("/etc/proxy.pem")),
+    ("HTTPS_PROXY", "http://proxy.example:3128", Proxy("http://proxy.example:3128")),
+    ("HTTP_PROXY", "direct", None),
+    ("NO_PROXY", "10.0.0.0/8, .Corp.example", ("10.0.0.0/8", ".corp.example")),
 ]
 
 
@@ -147,6 +152,28 @@ def test_secret_is_read_from_its_file(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 70_000)
     with pytest.raises(BadSettings, match="ROLLCALL_KEYS_FILE: expected a file of at most"):
         read_settings({"ROLLCALL_KEYS_FILE": str(path)})
+
+
+def test_proxy_of_the_environment_counts_when_ours_is_not_set(tmp_path: Path) -> None:
+    """As other programs read it, in lower case first; ours overrides it, and `direct` switches it off."""
+    standard = {"HTTPS_PROXY": "http://upper.example:1", "no_proxy": "corp.example"}
+    found = read_settings(standard)
+    assert (found.https_proxy, found.no_proxy) == (Proxy("http://upper.example:1"), ("corp.example",))
+    assert read_settings(standard | {"https_proxy": "lower.example:2"}).https_proxy == Proxy("http://lower.example:2")
+    assert read_settings(standard | {"ROLLCALL_HTTPS_PROXY": "direct"}).https_proxy is None
+    path = tmp_path / "given-proxy"
+    path.write_text(f"http://ann:{CANARY}@ours.example:3\n")
+    ours = read_settings(standard | {"ROLLCALL_HTTPS_PROXY_FILE": str(path)})
+    assert ours.https_proxy == Proxy("http://ours.example:3", ("ann", CANARY))
+    assert CANARY not in repr(ours) and CANARY not in repr(ours.outbound)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ROLLCALL_HTTPS_PROXY"])
+def test_proxy_is_refused_by_its_name_alone_when_it_cannot_be_used(name: str) -> None:
+    """A proxy that we cannot speak to is told at the start; its password is not."""
+    with pytest.raises(BadSettings, match=rf"{name}: expected http") as caught:
+        read_settings({name: f"socks5://q7user:{CANARY}@proxy.example:1"})
+    assert CANARY not in caught.value.message and "q7user" not in caught.value.message
 
 
 def test_secret_is_not_shown_by_repr() -> None:
