@@ -36,6 +36,9 @@
         ├── SignInFailed          the token service refused the credential
         ├── AuthRejected          Graph refused a fresh token
         ├── PermissionDenied      Graph answered 403
+        │   ├── AppUnknown        the tenant does not know the app that signed in
+        │   └── LicenseMissing    the tenant has no licence for what was asked
+        ├── Blocked               a web filter or captive portal answered in Graph's place
         ├── RequestRefused        Graph answered another 4xx that a retry cannot mend
         ├── CursorExpired         a stored link is no longer valid: a full round is needed
         ├── Unavailable           no usable answer after every retry
@@ -297,6 +300,24 @@ class PermissionDenied(EntraError):
     """Microsoft Graph denied permission."""
 
     code = "PERMISSION_DENIED"
+
+
+class AppUnknown(PermissionDenied):
+    """Microsoft Graph does not know the app in this tenant."""
+
+    code = "APP_UNKNOWN"
+
+
+class LicenseMissing(PermissionDenied):
+    """The tenant has no licence for what was asked."""
+
+    code = "LICENSE_MISSING"
+
+
+class Blocked(EntraError):
+    """Something on the way to Microsoft Graph refused the request."""
+
+    code = "BLOCKED"
 
 
 class RequestRefused(EntraError):

@@ -17,7 +17,7 @@ from sync.entra.client import GraphClient
 from sync.entra.diagnose import ADVICE, CONSENT_NUMBERS, missing_permission
 from sync.entra.probe import Access, check_access
 from sync.entra.token import SecretSignIn, SignIn
-from sync.errors import EntraError, PermissionDenied, RollcallError, SignInFailed, Unavailable
+from sync.errors import EntraError, RollcallError, SignInFailed, Unavailable
 
 Open = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 VERIFY_S = 8.0
@@ -128,7 +128,7 @@ def _consent(access: Iterable[Access]) -> Check:
     tried = [one for one in access if one.is_tried]
     if any(one.granted for one in tried):
         return Check(Subject.ADMIN_CONSENT, Result.PASSED, "Permissions were granted.")
-    if tried and all(isinstance(one.error, PermissionDenied) for one in tried):
+    if tried and all(one.error is not None and "permission" in one.error.facts for one in tried):
         return Check(Subject.ADMIN_CONSENT, Result.FAILED, _NO_CONSENT, ADVICE[CONSENT_NUMBERS[0]].hint)
     return Check(Subject.ADMIN_CONSENT, Result.UNKNOWN, "Nothing could be read that would tell.")
 

@@ -111,7 +111,8 @@ def _error(client: GraphClient, answer: Mapping[str, Any], path: str) -> EntraEr
         return redirected(status)
     return graph_error(
         status,
-        body if isinstance(body, Mapping) else {},
+        # It came from Graph, whatever it holds.
+        {"error": {}, **body} if isinstance(body, Mapping) else {"error": {}},
         path=f"/v1.0{path.partition('?')[0]}",
         is_cursor=False,
         retry_after_s=parse_retry_after(headers.get("retry-after"), now=sent),

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from sync.entra.cloud import GUID
+from sync.entra.refusal import refusal
 from sync.errors import (
     AuthRejected,
     BadResponse,
@@ -129,6 +130,11 @@ _CURSOR_CODES = frozenset(
 )
 # The one text that is matched: Graph sends it with the general code Request_BadRequest.
 _BAD_TOKEN_TEXT = "badly formed token"  # noqa: S105
+_REJECTED = (
+    "Check that the cloud of the credential is the tenant's cloud. If it is: the app or the account may have been "
+    "disabled, or a Conditional Access policy ends its tokens; Entra admin center → Sign-in logs tells."
+)
+_REJECTED_BY_OTHERS = "The answer was not Graph's: a proxy that asks for a sign-in, or a wrong address of the cloud."
 _FINAL_SERVER_ERRORS = frozenset({501, 505})
 _REQUEST_TIMEOUT = 408
 
@@ -246,7 +252,9 @@ def graph_error(
             hint="The next round reads everything again; nothing is deleted before it is complete.", **facts
         )
     if status == 401:
-        return AuthRejected(hint="Check that the cloud of the credential is the tenant's cloud.", **facts)
+        return AuthRejected(hint=_REJECTED if code else _REJECTED_BY_OTHERS, **facts)
+    if (told := refusal(status, body, facts)) is not None:
+        return told
     if status == 403:
         return _permission_denied(resource_of(path), facts)
     if status == 429:

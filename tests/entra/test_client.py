@@ -14,6 +14,7 @@ from sync.entra.token import StaticToken
 from sync.errors import (
     AuthRejected,
     BadResponse,
+    Blocked,
     CursorExpired,
     EntraError,
     OffOrigin,
@@ -146,7 +147,7 @@ async def test_get_gives_up_when_a_fault_lasts(
         (refusal(403, "Authorization_RequestDenied"), PermissionDenied),
         (refusal(410), CursorExpired),
         (refusal(400, "Directory_ExpiredPageToken"), CursorExpired),
-        (Reply(403, b"<html>no</html>", {"content-type": "text/html"}), PermissionDenied),
+        (Reply(403, b"<html>no</html>", {"content-type": "text/html"}), Blocked),
         (Reply(400, b"\xff\xfe", {"content-encoding": "gzip"}), RequestRefused),
     ],
 )

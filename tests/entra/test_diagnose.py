@@ -155,6 +155,9 @@ def test_graph_error_survives_any_body(body: dict[str, Any]) -> None:
     assert isinstance(graph_error(400, body, path="", is_cursor=True), RequestRefused)
 
 
+DENIED = {"error": {"code": "Authorization_RequestDenied", "message": "m"}}
+
+
 @pytest.mark.parametrize(
     ("path", "resource", "permission"),
     [
@@ -168,7 +171,7 @@ def test_graph_error_survives_any_body(body: dict[str, Any]) -> None:
 )
 def test_permission_denied_names_the_missing_permission(path: str, resource: Any, permission: str) -> None:
     """A 403 says which permission is missing and where to add it."""
-    error = graph_error(403, {}, path=path, is_cursor=False)
+    error = graph_error(403, DENIED, path=path, is_cursor=False)
     assert resource_of(path) == resource
     assert missing_permission(resource) == permission == error.facts["permission"]
     assert permission in error.message
@@ -177,4 +180,4 @@ def test_permission_denied_names_the_missing_permission(path: str, resource: Any
 
 def test_permission_denied_says_that_the_smaller_permission_is_enough_for_groups() -> None:
     """Group.Read.All opens mail and files too; GroupMember.Read.All does not."""
-    assert "GroupMember.Read.All" in str(graph_error(403, {}, path="/v1.0/groups", is_cursor=False).hint)
+    assert "GroupMember.Read.All" in str(graph_error(403, DENIED, path="/v1.0/groups", is_cursor=False).hint)

@@ -1,0 +1,89 @@
+"""Tells the causes of a refusal apart: a web filter, an app that is unknown, a missing licence, a busy directory.
+
+What remains is for `diagnose`: a missing permission, or a request that Graph does not accept.
+
+Source: learn.microsoft.com/graph/errors, learn.microsoft.com/graph/resolve-auth-errors
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sync.errors import AppUnknown, Blocked, EntraError, LicenseMissing, Unavailable
+
+# Graph does not answer with these; 403 and 451 are its own only with its error object.
+_NEVER_GRAPHS = frozenset({407, 418, 511})
+_FILTERED = frozenset({403, 451}) | _NEVER_GRAPHS
+_BUSY = {
+    409: "The directory was busy with another change (409).",
+    423: "What was asked for is locked by another change (423).",
+}
+_MAY_LACK_LICENSE = frozenset({400, 403})
+_PAYMENT_REQUIRED = 402
+_NOT_PREMIUM = "authentication_requestfromnonpremiumtenantorb2ctenant"
+_APP_UNKNOWN = frozenset({"authorization_identitynotfound", "authorization_identitydisabled"})
+_LACKS_LICENSE = re.compile(r"(?:\bnot have|n't have|\bwithout|\bno|\brequires?)\b.{0,60}\blicen[sc]e", re.IGNORECASE)
+_PRODUCTS = {
+    "spo": "SharePoint Online",
+    "sharepoint": "SharePoint Online",
+    "intune": "Intune",
+    "premium": "Entra ID P1 or P2",
+    "exchange": "Exchange Online",
+}
+
+
+def refusal(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> EntraError | None:
+    """Return the error for a refusal whose cause the answer tells; None when it does not.
+
+    Args:
+        status: the HTTP status, 400 or more.
+        body: the parsed answer; empty when it was not JSON, such as the page of a web filter.
+        facts: go with the error.
+    """
+    error = body.get("error")
+    if status in _NEVER_GRAPHS or (status in _FILTERED and not isinstance(error, Mapping)):
+        return _blocked(status, facts)
+    if status in _BUSY:
+        return Unavailable(_BUSY[status], hint="If it lasts, see the Microsoft 365 service health.", **facts)
+    code, message = _texts(error)
+    if status == 403 and code in _APP_UNKNOWN:
+        return AppUnknown(
+            hint="Check the tenant id. Entra admin center → Enterprise applications: the app must be there and be "
+            "enabled; granting admin consent puts it there. A new app is known after some minutes.",
+            **facts,
+        )
+    lacks = code == _NOT_PREMIUM or (status in _MAY_LACK_LICENSE and _LACKS_LICENSE.search(message))
+    if status == _PAYMENT_REQUIRED or lacks:
+        return _license_missing(f"premium {message}" if code == _NOT_PREMIUM else message, facts)
+    return None
+
+
+def _texts(error: object) -> tuple[str, str]:
+    """Return the code in lower case and the message of Graph's error object."""
+    if not isinstance(error, Mapping):
+        return "", ""
+    return str(error.get("code") or "").lower(), str(error.get("message") or "")[:500]
+
+
+def _blocked(status: int, facts: Mapping[str, Any]) -> Blocked:
+    return Blocked(
+        f"Something on the way to Microsoft Graph refused the request (status {status}); it was not Graph.",
+        hint="A web filter, a firewall or a captive portal has answered. Have it allow Microsoft's addresses for this "
+        "server; for a cloud of your own, check its Graph address.",
+        **facts,
+    )
+
+
+def _license_missing(message: str, facts: Mapping[str, Any]) -> LicenseMissing:
+    # Of Graph's text only the name of a product that we know is repeated.
+    words = {word.lower() for word in re.findall(r"[A-Za-z]+", message)}
+    product = next((name for word, name in _PRODUCTS.items() if word in words), None)
+    named = f"the licence of {product}" if product else "a licence"
+    return LicenseMissing(
+        f"Microsoft Graph needs {named}, which the tenant does not have.",
+        hint="Microsoft 365 admin center → Billing → Licenses. A new licence counts after some hours. Permissions do "
+        "not help.",
+        **facts,
+    )
