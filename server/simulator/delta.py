@@ -184,7 +184,8 @@ class Delta:
         end = 0 if current.start is None else current.end
         what = (current.kind, current.select, current.relations, current.ids, current.start, end, current.size)
         variants = self._variants
-        how = (current.shuffled, variants.replays, variants.page_objects, variants.page_links)
+        said = (variants.removal_reasons, variants.links_on_leave)
+        how = (current.shuffled, variants.replays, variants.page_objects, variants.page_links, *said)
 
         def make() -> Page:
             items, following = self._items(current, resume, view)
@@ -236,15 +237,17 @@ class Delta:
             values = self._directory.slot_values(current.kind, _ordered(current, slot))
         else:
             values = self._directory.values_of(object_id)
-        entries = Entries(self._directory, current.relations, object_id, touch)
+        leaves_out = current.start is None and self._variants.links_on_leave == "left out"
+        entries = Entries(self._directory, current.relations, object_id, touch, leaves_out=leaves_out)
         if not view.hidden and values.get("visibility") == "HiddenMembership":
             entries.clear("members")
         return _project(values, current.select, touch, view.minimal), entries
 
     def _removed(self, current: Round, object_id: str) -> list[Values]:
-        reason = self._directory.state_of(object_id)
-        tells = current.start is not None or reason == SOFT_DELETED
-        return [{"id": object_id, "@removed": {"reason": reason}}] if tells else []
+        state = self._directory.state_of(object_id)
+        tells = current.start is not None or state == SOFT_DELETED
+        reason = {"told": {"reason": state}, "absent": {}, "unknown": {"reason": "vanished"}}
+        return [{"id": object_id, "@removed": reason[self._variants.removal_reasons]}] if tells else []
 
     def _subject(self, current: Round, slot: int) -> tuple[str, Touch | None]:
         slot = _ordered(current, slot)
@@ -283,8 +286,16 @@ class Entries:
     An object seen again shows what changed.
     """
 
-    def __init__(self, directory: Directory, relations: tuple[str, ...], object_id: str, touch: Touch | None) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Directory,
+        relations: tuple[str, ...],
+        object_id: str,
+        touch: Touch | None,
+        *,
+        leaves_out: bool = False,
+    ) -> None:
+        self._directory, self._leaves_out = directory, leaves_out
         self._object_id = object_id
         self._whole = touch is None or touch.whole
         self._parts: list[tuple[str, Links, list[str], int]] = []
@@ -329,8 +340,8 @@ class Entries:
         if kind is None:
             return {"id": target, "@removed": {"reason": "deleted"}}
         # Of a permanently deleted member nothing is ever sent.
-        gone = self._directory.state_of(target) not in (LIVE, SOFT_DELETED)
-        return {} if gone else {"@odata.type": ODATA_TYPE[kind], "id": target}
+        shown = (LIVE,) if self._leaves_out else (LIVE, SOFT_DELETED)
+        return {} if self._directory.state_of(target) not in shown else {"@odata.type": ODATA_TYPE[kind], "id": target}
 
 
 def _ordered(current: Round, slot: int) -> int:

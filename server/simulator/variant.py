@@ -11,7 +11,11 @@ from typing import Any
 
 from sync.errors import BadInput
 
-DEVICE_RELATIONS = ("shown", "refused", "ignored")
+CHOICES = {
+    "device_relations": ("shown", "refused", "ignored"),
+    "removal_reasons": ("told", "absent", "unknown"),
+    "links_on_leave": ("listed", "left out"),
+}
 DAY_S = 24 * 3600
 
 
@@ -38,6 +42,10 @@ class Variants:
     """Member entries a delta page holds at most; a group with more is repeated on the pages that follow."""
     device_relations: str = "shown"
     """Whether devices/delta shows registeredOwners and registeredUsers, refuses them (400) or ignores them."""
+    removal_reasons: str = "told"
+    """Whether delta tells why an object was removed, leaves the reason out, or says one that nobody knows."""
+    links_on_leave: str = "listed"
+    """Whether a full round lists links to soft-deleted objects, or leaves them out; either way they come back."""
     token_lifetime_s: int = 3600
     """How long an access token is valid."""
     delta_lifetime_s: int = 7 * DAY_S
@@ -57,8 +65,9 @@ class Variants:
             fits = type(value) is wanted or (wanted is float and type(value) is int)
             if not fits or (wanted in (int, float) and not MINIMUM.get(name, 0) <= value <= 10**9):
                 raise BadInput(f"The variant {name} cannot be {value!r}.")
-        if values.get("device_relations", "shown") not in DEVICE_RELATIONS:
-            raise BadInput(f"device_relations is one of {', '.join(DEVICE_RELATIONS)}.")
+        for name, choices in CHOICES.items():
+            if name in values and values[name] not in choices:
+                raise BadInput(f"{name} is one of {', '.join(choices)}.")
         for name, value in values.items():
             setattr(self, name, value)
 

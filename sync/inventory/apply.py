@@ -17,7 +17,7 @@ from sync.clock import Clock, timestamp
 from sync.inventory.directory import Directory, Mention, identify
 from sync.inventory.edge import apply_edges
 from sync.inventory.item import Change, changes, columns, content_hash, json_text
-from sync.inventory.kind import KINDS, Kind
+from sync.inventory.kind import GONE, KINDS, SOFT, Kind
 from sync.inventory.source import AZUREAD
 from sync.organizations import next_version
 from sync.store import AnyRow
@@ -25,7 +25,6 @@ from sync.store.among import among
 from sync.store.bulk import delete_rows, update_rows, upsert_rows
 from sync.store.tables import objects, raw
 
-SOFT, GONE, VANISHED = "SOFT", "GONE", "VANISHED"
 _DELETIONS = {None: None, "changed": SOFT, "deleted": GONE}
 # Written once, with the row.
 _KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", "created_version", "created_at")

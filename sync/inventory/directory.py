@@ -18,6 +18,8 @@ from sync.store.tables import cursors, directories, objects
 T = TypeVar("T")
 # As many rows as are held in memory together.
 CHUNK_ROWS = 500
+# The generation of an object that was removed so long ago that its row was forgotten too; its edges may still be there.
+FORGOTTEN = -1
 
 
 @dataclass(frozen=True)

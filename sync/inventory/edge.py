@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, bindparam, delete, select
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, exists, or_, select
 
 from sync.inventory.item import Change
-from sync.inventory.kind import EDGE_COUNTS, Edge, Kind
+from sync.inventory.kind import EDGE_COUNTS, KINDS, RESTORABLE, Edge, Kind
 from sync.store.among import among
 from sync.store.bulk import delete_rows, insert_missing, update_rows
 from sync.store.tables import edges
@@ -22,6 +22,15 @@ _KEY = ("kind", "from_id", "to_id")
 _STORED_ENDS = select(edges.c.from_id, edges.c.to_id).where(
     edges.c.kind == bindparam("edge"), among(edges.c.from_id, "sources")
 )
+
+
+def on_leave(end: Column[int]) -> ColumnElement[bool]:
+    """Tell whether an end of an edge was removed but may come back.
+
+    Graph leaves such an object out of the lists of others, and does not name it there again when it comes back: that a
+    list lacks it says nothing about the edge.
+    """
+    return or_(*(exists().where(kind.table.c.id == end, kind.table.c.deletion.in_(RESTORABLE)) for kind in KINDS))
 
 
 def apply_edges(

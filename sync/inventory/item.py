@@ -29,9 +29,9 @@ _NEVER = "0001-01-01"
 class Change:
     """All that a page says of one object, its items taken together in order.
 
-    `item` holds its attributes, or None when only a removal was reported; `removed` is Graph's reason if a removal was
-    the last word, "changed" (it may come back) or "deleted". With `is_new_life` it was deleted at some place of the
-    page: what was there before, edges and attributes, does not count any more.
+    `item` holds its attributes, or None when only a removal was reported; if a removal was the last word, `removed` is
+    "deleted" (gone for good) or else "changed" (it may come back). With `is_new_life` it was deleted at some place of
+    the page: what was there before, edges and attributes, does not count any more.
     """
 
     external_id: str
@@ -59,7 +59,8 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
     """Fold a page's items into one change an object: what the items say one after the other.
 
     A big group is repeated with other members each time, and any object may be replayed: attributes and removal are
-    taken from the last item, edges add up in order. An object that is only on leave (reason "changed") keeps both.
+    taken from the last item, edges add up in order. An object that is only on leave keeps both: one that was removed
+    for any reason but "deleted", or for none that Graph tells.
 
     Args:
         minimal: an item holds only what changed (Prefer: return=minimal), so that attributes add up as well.
@@ -73,7 +74,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
         if "@removed" in item:
             removal = item["@removed"]
             reason = removal.get("reason") if isinstance(removal, Mapping) else None
-            if reason != "changed":
+            if reason == "deleted":
                 change.removed = "deleted"
                 _end_life(change, folded.values())
             elif change.removed is None:  # What is gone for good cannot go on leave.

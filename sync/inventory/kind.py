@@ -16,6 +16,12 @@ from sqlalchemy import Table
 from sync.store import tables
 from sync.store.column import graph_columns
 
+SOFT, GONE, VANISHED = "SOFT", "GONE", "VANISHED"
+"""How a row went (`deletion`): it may be restored, it is gone for good, or a full round no longer saw it."""
+
+RESTORABLE = (SOFT, VANISHED)
+"""What may come back, and then with its edges."""
+
 
 class Edge(enum.IntEnum):
     """The relations between directory objects; the value is stored."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from sync.inventory.apply import Round, stored
 from sync.inventory.directory import Directory, Mention, chunks, identify
-from sync.inventory.edge import apply_edges
+from sync.inventory.edge import apply_edges, on_leave
 from sync.inventory.item import Change, kind_of
 from sync.inventory.kind import Edge, Kind
 from sync.organizations import next_version
@@ -21,7 +21,10 @@ Targets = Sequence[Mapping[str, Any]]
 
 
 def linked(tx: Connection, directory: Directory, edge: Edge, external_ids: Iterable[str]) -> dict[str, set[str]]:
-    """Return to what some objects are linked now: external id → external ids; nothing for an object without links."""
+    """Return to what some objects are linked now: external id → external ids; nothing for an object without links.
+
+    What is removed but may come back is left out: Graph's lists lack it too, until it is back.
+    """
     found: dict[str, set[str]] = {}
     target = objects.alias()
     for chunk in chunks(list(external_ids)):
@@ -29,7 +32,7 @@ def linked(tx: Connection, directory: Directory, edge: Edge, external_ids: Itera
             select(objects.c.external_id, target.c.external_id)
             .join_from(objects, edges, (edges.c.from_id == objects.c.id) & (edges.c.kind == edge))
             .join(target, target.c.id == edges.c.to_id)
-            .where(objects.c.directory_id == directory.id, objects.c.external_id.in_(chunk))
+            .where(objects.c.directory_id == directory.id, objects.c.external_id.in_(chunk), ~on_leave(target.c.id))
         )
         for source_id, target_id in tx.execute(statement):
             found.setdefault(source_id, set()).add(target_id)

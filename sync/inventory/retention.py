@@ -20,7 +20,7 @@ from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
 from sync.idempotent import forget
 from sync.inventory.asset import Place, compute_assets
-from sync.inventory.directory import CHUNK_ROWS
+from sync.inventory.directory import CHUNK_ROWS, FORGOTTEN
 from sync.store import Store
 from sync.store.tables import (
     assets,
@@ -28,6 +28,7 @@ from sync.store.tables import (
     devices,
     groups,
     matches,
+    objects,
     organizations,
     raw,
     runs,
@@ -237,6 +238,8 @@ def _remove_tombstones(tx: Connection, clock: Clock, organization_id: int, table
     tx.execute(update(organizations).where(mine).values(purged_version=version))
     if table is not assets:
         tx.execute(delete(raw).where(raw.c.object_id.in_(keys)))
+        # Without its row it would be taken for one that was never read, and shown.
+        tx.execute(update(objects).where(objects.c.id.in_(keys)).values(generation=FORGOTTEN))
     tx.execute(delete(table).where(table.c.id.in_(keys)))
 
 

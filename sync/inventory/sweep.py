@@ -1,4 +1,7 @@
-"""Removes what a complete full round did not see: the only way rows vanish without the directory naming them."""
+"""Removes what a complete full round did not see: the only way rows vanish without the directory naming them.
+
+Edges of an object that may come back stay: nobody shows them while it is away, and nobody tells of them afterwards.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, sel
 
 from sync.clock import Clock, timestamp
 from sync.entra.stream import Complete
-from sync.inventory.apply import VANISHED, Applied
+from sync.inventory.apply import Applied
 from sync.inventory.directory import Directory
+from sync.inventory.edge import on_leave
 from sync.inventory.guard import ROWS_FREE, Removal, check_removals
-from sync.inventory.kind import EDGE_COUNTS, KINDS, Edge, Kind
+from sync.inventory.kind import EDGE_COUNTS, KINDS, VANISHED, Edge, Kind
 from sync.organizations import next_version
 from sync.store.tables import edges, objects
 
@@ -55,7 +59,8 @@ def sweep(
         values = {"deleted_at": now, "deletion": VANISHED, "version": version, "updated_at": now}
         tx.execute(update(table).where(stale).values(values))
         applied.counts["removed"] = len(applied.touched)
-    old = {edge: _edges(directory, edge) & (edges.c.generation < generation) for edge in kind.edges.values()}
+    unseen_now = (edges.c.generation < generation) & ~on_leave(edges.c.from_id) & ~on_leave(edges.c.to_id)
+    old = {edge: _edges(directory, edge) & unseen_now for edge in kind.edges.values()}
     numbers = {edge: _count(tx, chosen) for edge, chosen in old.items()}
     # After the objects: an edge that goes with its object is no loss of its own.
     removals += [

@@ -42,7 +42,7 @@ from sync.errors import (
 )
 from sync.inventory.apply import Applied, apply_page
 from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
-from sync.inventory.kind import DEVICE, KINDS, Kind
+from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Kind
 from sync.inventory.link import UNKNOWN, LinkOptions, link_devices
 from sync.inventory.relink import relink_devices
 from sync.inventory.sweep import sweep
@@ -59,6 +59,9 @@ from sync.tasks.workplace import Workplace
 
 T = TypeVar("T")
 RESTARTS_MAX = 5
+# Which kinds must have been read before it is decided what a list of a kind's edges lacks: an end that has just been
+# removed, and may come back, is left out of the list and keeps its edge.
+LED_TO = {GROUP.plural: (USER, DEVICE), DEVICE.plural: (USER,)}
 
 
 @asynccontextmanager
@@ -182,6 +185,8 @@ class _Connector:
         identity = Identity(origin, credential.tenant_id, credential.client_id)
         self.planner = Planner(place.store, directory, identity)
         self.relations = DeviceRelations(place.store, place.clock, place.stopping, run, client, self.planner)
+        # Set when a kind's stream has come to its end in this run, good or bad.
+        self.ended = {kind.plural: asyncio.Event() for kind in KINDS}
 
     async def read(self) -> RunStatus:
         await self.run.enter(self.store, RunPhase.PROCESSING, "Reading users, groups and devices.")
@@ -211,11 +216,20 @@ class _Connector:
 
     async def _read_kind(self, kind: Kind) -> list[_End]:
         """Read a kind's stream and then, where delta lacks them, its relations."""
-        ends = [await self._guarded(kind.plural, partial(self._read_stream, kind))]
+        try:
+            ends = [await self._guarded(kind.plural, partial(self._read_stream, kind))]
+        finally:
+            self.ended[kind.plural].set()
         if kind is DEVICE and ends == [_End.GOOD]:
+            await self._led_to(kind)
             due = await self.relations.due()
             ends += await _all(self._guarded(name, partial(self._pass, name)) for name in due)
         return ends
+
+    async def _led_to(self, kind: Kind) -> None:
+        """Wait until the kinds that its edges lead to have been read."""
+        for other in LED_TO.get(kind.plural, ()):
+            await self._unless_stopping(self.ended[other.plural].wait())
 
     async def _guarded(self, stream: str, read: Callable[[], Awaitable[None]]) -> _End:
         """Read one stream; an error of the directory is kept on the run and ends only this stream."""
@@ -269,10 +283,14 @@ class _Connector:
         await self._announce(client, plan)
         stream = pages(client, plan.start, first_number=plan.page_number)
         if plan.kind is DEVICE:
+            if not (plan.with_edges or plan.round_.full):
+                await self._led_to(DEVICE)
             stream = self.relations.completed(plan, stream)
         # Relations of devices are told apart from what the page before said, so changes stay page by page.
         async with prefetched(stream, self.rows_ahead if plan.round_.full else 0, plan.kind.edges) as ahead:
             while page := await self._unless_stopping(anext(ahead, None)):
+                if _sweeps(plan, page):
+                    await self._led_to(plan.kind)
                 await self._write(plan, page)
                 if self.stopping.is_set() and not page.ends:
                     raise Interrupted
@@ -309,7 +327,7 @@ class _Connector:
         return counts, progress
 
     def _sweep(self, tx: Connection, plan: Plan, page: Page) -> Applied | None:
-        if not (isinstance(page.link, Complete) and plan.round_.full and plan.round_.generation > 1):
+        if not (isinstance(page.link, Complete) and _sweeps(plan, page)):
             return None
         generation, confirmed = plan.round_.generation, self.run.confirmed
         return sweep(tx, self.clock, self.directory, plan.swept, generation, page.link, confirmed)
@@ -350,6 +368,10 @@ class _Connector:
             self.run.save(tx, counts=counts)
         tx.execute(update(directories).where(directories.c.id == self.directory.id).values(now))
         return counts
+
+
+def _sweeps(plan: Plan, page: Page) -> bool:
+    return page.ends and plan.round_.full and plan.round_.generation > 1
 
 
 async def _all(streams: Iterable[Awaitable[T]]) -> list[T]:

@@ -90,6 +90,8 @@ def draw_variants(random: Random) -> dict[str, Any]:
         "page_links": random.choice((4, 20, 1_000)),
         "quota": random.choice((1.0, 1.0, 1.0, 0.01)),
         "lag_s": random.choice((0.0, 0.0, 0.0, 60.0)),
+        "removal_reasons": random.choice(("told", "told", "absent", "unknown")),
+        "links_on_leave": random.choice(("listed", "listed", "listed", "left out")),
     }
 
 
@@ -171,7 +173,9 @@ class Seeded(Installation):
             self.was_lied_to = False
 
     def note_lies(self) -> None:
-        """Remember whether a page of the plan said what is not so."""
+        """Remember whether a page of the plan said what is not so, or left out what nothing else tells of."""
+        # A link that was made and whose end went before we read of it: a full round that leaves it out is all we read.
+        self.was_lied_to |= self.simulator.variants.links_on_leave == "left out"
         plan = self.simulator.faults
         if isinstance(plan, Plan):
             told = zip(plan.rules, plan.happened, strict=True)

@@ -40,9 +40,9 @@ DEFAULT = LinkOptions(exclude_unknown=False, include_inactive=False)
 COMPLETE = Complete("https://graph.test/v1.0/users/delta?$deltatoken=x")
 
 
-def removed(external_id: str, reason: str = "deleted") -> Item:
-    """Return the item that reports a removal."""
-    return {"id": external_id, "@removed": {"reason": reason}}
+def removed(external_id: str, reason: str | None = "deleted") -> Item:
+    """Return the item that reports a removal, without a reason for None."""
+    return {"id": external_id, "@removed": {} if reason is None else {"reason": reason}}
 
 
 def ends(*external_ids: str, kind: str = "user") -> list[Item]:

@@ -20,16 +20,16 @@ class Oracle:
         """Take in items in their order."""
         for item in items:
             if "@removed" in item:
-                self._remove(item["id"], item["@removed"]["reason"])
+                self._remove(item["id"], item["@removed"].get("reason"))
             else:
                 self._show(item)
 
-    def _remove(self, external_id: str, reason: str) -> None:
-        if reason != "changed":
+    def _remove(self, external_id: str, reason: str | None) -> None:
+        if reason == "deleted":
             self.edges = {edge for edge in self.edges if external_id not in edge[1:]}
         state, attributes = self.rows.get(external_id, ("GONE", {}))
         if state != "GONE":
-            self.rows[external_id] = "SOFT" if reason == "changed" else "GONE", attributes
+            self.rows[external_id] = "GONE" if reason == "deleted" else "SOFT", attributes
 
     def _show(self, item: Mapping[str, Any]) -> None:
         external_id = item["id"]

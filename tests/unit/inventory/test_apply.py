@@ -60,9 +60,11 @@ async def test_every_property_reaches_its_column(inventory: Inventory, kind: Kin
         assert await inventory.field(kind, "x", column.name) == item[prop], prop
 
 
-@pytest.mark.parametrize(("reason", "deletion"), [("changed", "SOFT"), ("deleted", "GONE")])
+@pytest.mark.parametrize(
+    ("reason", "deletion"), [("changed", "SOFT"), (None, "SOFT"), ("vanished", "SOFT"), ("deleted", "GONE")]
+)
 async def test_removed_object_becomes_a_tombstone_and_comes_back_when_shown_again(
-    inventory: Inventory, reason: str, deletion: str
+    inventory: Inventory, reason: str | None, deletion: str
 ) -> None:
     """A removal keeps the row with how it went; showing the object again restores it, unchanged content included."""
     item = {"id": "u", "displayName": "U"}
@@ -190,7 +192,7 @@ def test_last_word_counts_wherever_a_stream_is_cut_into_pages(
             if "@removed" not in item:
                 assert rows[external_id] == "LIVE"
             elif external_id in rows:
-                assert rows[external_id] == ("SOFT" if item["@removed"]["reason"] == "changed" else "GONE")
+                assert rows[external_id] == ("GONE" if item["@removed"]["reason"] == "deleted" else "SOFT")
 
     inventories.try_on_a_new_one(check)
 

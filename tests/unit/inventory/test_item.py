@@ -55,9 +55,10 @@ def test_last_word_counts_when_an_item_is_replayed() -> None:
     [
         ([{"id": "u", "@removed": {"reason": "changed"}}], "changed"),
         ([{"id": "u", "@removed": {"reason": "deleted"}}], "deleted"),
-        ([{"id": "u", "@removed": {}}], "deleted"),
-        ([{"id": "u", "@removed": "deleted"}], "deleted"),
-        ([{"id": "u", "@removed": {"reason": "unheardOf"}}], "deleted"),
+        ([{"id": "u", "@removed": "deleted"}], "changed"),
+        ([{"id": "u", "@removed": {"reason": "unheardOf"}}], "changed"),
+        ([{"id": "u", "@removed": {}}], "changed"),
+        ([{"id": "u", "@removed": None}], "changed"),
         ([{"id": "u", "displayName": "U"}, {"id": "u", "@removed": {"reason": "changed"}}], "changed"),
         ([{"id": "u", "@removed": {"reason": "deleted"}}, {"id": "u", "displayName": "U"}], None),
         (
@@ -68,7 +69,7 @@ def test_last_word_counts_when_an_item_is_replayed() -> None:
     ids=str,
 )
 def test_removal_is_the_last_word_or_forgotten(items: list[Item], removed: str | None) -> None:
-    """Removed, restored, removed again: the last item says; a reason never heard of counts as deleted."""
+    """Removed, restored, removed again: the last item says; only a removal for good is one for good."""
     (change,) = changes(USER, items)
     assert change.removed == removed
     assert (change.item is None) == all("@removed" in item for item in items)

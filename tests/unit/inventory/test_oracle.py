@@ -14,7 +14,7 @@ from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, g
 from tests.unit.inventory.oracle import Oracle
 
 IDS = st.sampled_from("abcd")
-REMOVALS = st.builds(removed, IDS, st.sampled_from(["changed", "deleted"]))
+REMOVALS = st.builds(removed, IDS, st.sampled_from(["changed", "deleted", "vanished", None]))
 
 
 def items_of(kind: Kind) -> st.SearchStrategy[Item]:
