@@ -19,7 +19,7 @@ from sync.indexer import Indexer
 from sync.inventory.kind import Edge
 from sync.organizations import default_organization
 from sync.runtime import DATABASE_FILE, Config, Runtime
-from sync.store import Store, gram, tables
+from sync.store import Store, gram, keys, tables
 from sync.store.column import Json, Time
 from sync.tokens import create_token
 
@@ -68,6 +68,9 @@ async def build(data_dir: Path, size: Size) -> str:
 async def _settle(data_dir: Path) -> None:
     """Do what a server does after a sync: index the texts, and count for the planner."""
     store = Store.at(data_dir / DATABASE_FILE)
+    # The rows were written past what makes their sort keys.
+    async with store.write() as tx:
+        await tx.run_sync(keys.remake)
     indexer = Indexer(store, SystemClock())
     for table in gram.COLUMNS:
         while await indexer.step(1, table, BATCH):

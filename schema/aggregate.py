@@ -34,6 +34,7 @@ from schema.sourced import no_attribute
 from sync.errors import BadInput
 from sync.inventory.kind import DEVICE, GROUP, USER
 from sync.inventory.source import AZUREAD
+from sync.store.column import key_of
 from sync.store.tables import devices, raw
 
 KEYS_MAX = 3
@@ -129,7 +130,9 @@ class Aggregate:
         counted = self.noun.key.distinct() if any(key.is_many for key in self.chosen) else self.noun.key
         number = func.count(counted).label("number")
         statement = self.rows.with_only_columns(*columns, number).select_from(source)
-        return statement.group_by(*columns).order_by(number.desc(), *columns)
+        # The index of a text has it behind its sort key.
+        keys = [sorted_by for one in self.chosen if (sorted_by := key_of(one.column)) is not None]
+        return statement.group_by(*keys, *columns).order_by(number.desc(), *columns)
 
 
 def aggregate(target: str, description: str) -> Any:

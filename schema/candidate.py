@@ -54,7 +54,7 @@ def _compared(noun: Noun, name: str, op: Op, value: Any) -> str | None:
         case Op.EQ | Op.CONTAINS | Op.STARTS_WITH | Op.ENDS_WITH:
             return gram.match(field.column, [value])
         case Op.MATCHES:
-            return gram.match(field.column, literals(value))
+            return gram.match(field.column, literals(value), are_folded=True)
         case Op.HAS if field.kind in LISTS:
             return gram.match(field.column, [value])
         case Op.HAS_ALL:

@@ -25,8 +25,11 @@ from sqlalchemy import (
 from schema.expr import Op
 from schema.fields import Field, Kind
 from schema.like import escaped, like, like_any
+from schema.sorting import is_folded
 from sync.inventory.source import BITS
-from sync.store.function import version_key
+from sync.store.column import key_of
+from sync.store.function import folded, sort_key, version_key
+from sync.store.text import folded_of, sort_key_of
 
 Moment = Callable[[float], Any]
 NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
@@ -63,6 +66,8 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
         return _RELATIVE[op](column, moment, value)
     if field.kind is Kind.VERSION and op in _ORDERED:
         return _PLAIN[op](func.version_key(column), version_key(value))
+    if is_folded(field) and op is not Op.IS_EMPTY:
+        return _compare_text(column, op, value)
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), column == "") if isinstance(column.type, String) else column.is_(None)
         return empty if value else not_(empty)
@@ -80,6 +85,34 @@ _PLAIN: dict[Op, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
     Op.GTE: lambda column, value: column >= value,
     Op.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
 }
+
+
+def _compare_text(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
+    """Compare texts in their folded form, their order by what they are sorted by."""
+    key = key_of(column)
+    if op is Op.IS_NULL:
+        return _PLAIN[op](column if key is None else key, value)
+    if op in _ORDERED:
+        return _PLAIN[op](sort_key_of(column), sort_key(value))
+    texts = value if op in (Op.IN, Op.NOT_IN) else [value]
+    is_one: ColumnElement[bool] = (
+        folded_of(column).in_({folded(text) for text in texts}) if len(texts) != 1 else _is(column, texts[0])
+    )
+    if op in (Op.NE, Op.NOT_IN):
+        return or_(not_(is_one), column.is_(None))
+    if key is None:
+        return is_one
+    # The index leads to those that are the same but for accents; it holds the text, so they are compared in it.
+    keys = {sort_key(text) for text in texts}
+    return and_(key.in_(keys) if len(keys) != 1 else key == keys.pop(), is_one)
+
+
+def _is(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    equal = folded_of(column) == folded(value)
+    # Mostly the text is what was asked for, letter for letter.
+    return or_(column == value, equal) if key_of(column) is not None else equal
+
+
 _RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bool]]] = {
     Op.OLDER_THAN: lambda column, moment, age: column < moment(-age),
     Op.NEWER_THAN: lambda column, moment, age: column > moment(-age),
@@ -99,14 +132,14 @@ def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], Colum
 
 
 def _pattern(op: Op, value: str) -> str:
-    return _PATTERNS[op].format(value if op is Op.MATCHES else escaped(value.casefold()))
+    return _PATTERNS[op].format(value if op is Op.MATCHES else escaped(folded(value)))
 
 
 def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     column = field.column
     if op in _PATTERNS:
         return like_any(column, field.element, _pattern(op, value))
-    elements, element, folded = _elements(field)
+    elements, element, form = _elements(field)
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         if field.element is not None:
@@ -117,12 +150,12 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
         return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:
         return elements.select().where(func.in_networks(element, " ".join(value)) == false()).exists()
-    wanted = {text.casefold() for text in ([value] if op is Op.HAS else value)}
+    wanted = {folded(text) for text in ([value] if op is Op.HAS else value)}
     if op is Op.HAS_ALL:
         # Counted in one pass: a condition for each value would be deeper than the database allows.
-        number = select(func.count(folded.distinct())).select_from(elements).where(folded.in_(wanted))
+        number = select(func.count(form.distinct())).select_from(elements).where(form.in_(wanted))
         return number.scalar_subquery() == len(wanted)
-    return elements.select().where(folded.in_(wanted)).exists()
+    return elements.select().where(form.in_(wanted)).exists()
 
 
 def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 import strawberry
@@ -22,6 +23,7 @@ from schema.lead import Ways, ways
 from schema.listing import Listed, Listing, count_rows, nested, read_rows
 from schema.paging import SortKey, Window, window
 from schema.select import row_columns, rows_of
+from schema.sorting import sorting_of
 from schema.where import Viewpoint, clause
 from sync.errors import BadInput
 
@@ -32,7 +34,9 @@ ORDER_KEYS_MAX = 5
 class Direction(enum.Enum):
     """Which way to sort."""
 
-    ASC = strawberry.enum_value("ASC", description="Smallest, earliest or first letter first.")
+    ASC = strawberry.enum_value(
+        "ASC", description="Smallest, earliest or first letter first, in any letter case and without accents."
+    )
     DESC = strawberry.enum_value("DESC", description="Greatest, latest or last letter first.")
 
 
@@ -224,16 +228,19 @@ def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
     orders = [] if order_by is UNSET else order_by
     if len(orders) > ORDER_KEYS_MAX:
         raise BadInput(f"orderBy has {len(orders)} keys; at most {ORDER_KEYS_MAX} are allowed.", path="orderBy")
-    keys = [_sort_key(noun.fields[order.field.value], order) for order in orders]
+    keys = [key for order in orders for key in _sort_keys(noun.fields[order.field.value], order)]
     if not any(key.field == "key" for key in keys):
         keys.append(SortKey("key", noun.key, False, False))
     return tuple(keys)
 
 
-def _sort_key(field: Field, order: Any) -> SortKey:
+def _sort_keys(field: Field, order: Any) -> list[SortKey]:
+    """Sort texts by what they are sorted by and versions by their numbers; equal ones by the text itself."""
     is_descending = order.direction is Direction.DESC
     nulls_first = not is_descending if order.nulls in (UNSET, None) else order.nulls is Nulls.FIRST
-    return SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
+    itself = SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
+    column, form = sorting_of(field)
+    return [itself] if form is None else [replace(itself, column=column, form=form), itself]
 
 
 async def read_page(context: Context, listed: Listed, arguments: Mapping[str, Any]) -> Any:
@@ -244,7 +251,7 @@ async def read_page(context: Context, listed: Listed, arguments: Mapping[str, An
     """
     name, codec = listed.listing.name, listed.codec(context)
     page = await read_rows(context, listed, window_of(arguments), codec)
-    cursors = [codec.encode([row[key.field] for key in listed.listing.keys]) for row in page.rows]
+    cursors = [codec.encode([key.value_of(row) for key in listed.listing.keys]) for row in page.rows]
     nodes = await listed.records(page.rows)
     edge = get(f"{name}Edge")
     return get(f"{name}Connection")(

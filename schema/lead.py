@@ -22,6 +22,7 @@ from schema.paging import SortKey
 from schema.select import is_indexed, rows_of
 from schema.where import Viewpoint
 from sync.inventory.source import BITS
+from sync.store.text import sort_key_of
 
 # Up to so many candidates are looked at one by one where the alternative is to walk an index in the list's order,
 # which is over soon when many rows are meant; and where the alternative is to look at every row.
@@ -117,7 +118,7 @@ class Ways:
         if not _is_walked(order):
             return self.to_all()
         found = [by_parts(self.parts, self.walk_max)] if self.parts else []
-        ranges = (rows for column, rows in self.ranges.items() if column is not order.column)
+        ranges = (rows for column, rows in self.ranges.items() if sort_key_of(column) is not order.column)
         return found + [by_range(rows, RANGE_MAX) for rows in ranges]
 
     def to_all(self) -> list[Lead]:

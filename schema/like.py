@@ -79,5 +79,5 @@ def _write_like_any(found: _LikeAny, compiler: Any, **how: Any) -> str:
 
 
 def _written(text: str, pattern: str) -> str:
-    known = f"CASE WHEN length(CAST({text} AS BLOB)) = length({text}) THEN {text} ELSE fold({text}) END"
+    known = f"CASE WHEN length(CAST({text} AS BLOB)) > length({text}) THEN fold({text}) ELSE {text} END"
     return f"{known} LIKE {pattern} ESCAPE '{ESCAPE}'"

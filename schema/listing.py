@@ -67,7 +67,7 @@ class Listing:
     @property
     def identity(self) -> bytes:
         """The list's place and order."""
-        order = [(key.field, key.is_descending, key.nulls_first) for key in self.keys]
+        order = [key.identity for key in self.keys]
         return orjson.dumps([*self.place, order])
 
 

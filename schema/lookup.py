@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, func, select
+from sqlalchemy import ColumnElement, Select, Text, and_, func, select
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.fields import NOUNS
 from schema.form import Key
 from schema.select import parameter
+from sync.store.column import key_of as key_of_text
+from sync.store.function import folded
 from sync.store.tables import assets, devices, directories, objects
+from sync.store.text import folded_of
 
 # In a list of the asset: key → the list's column.
 _LISTED = {"hostname": assets.c.names, "mac": assets.c.macs}
@@ -27,16 +31,22 @@ def key_of(target: str, name: str) -> Key:
     if target == "Asset" and name == "external_id":
         return Key("externalId", assets.c.id.in_(_assets_of_device()))
     column = noun.key if name == "id" else noun.fields[name].column
-    return Key(to_camel_case(name), column == parameter("value", column.type))
+    value = parameter("value", column.type)
+    return Key(to_camel_case(name), column == value if name == "id" else _is(column, value))
 
 
 def written(name: str, value: str) -> str:
     """Bring the value of a key into the form that it is compared in."""
-    if name in _LISTED:
-        value = value.casefold()
+    value = folded(value)
     if name == "mac" and _MAC.fullmatch(digits := _SEPARATOR.sub("", value)):
         return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
     return value
+
+
+def _is(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Compile "the text is this folded one", by the index of its sort key if there is one."""
+    is_equal = folded_of(column) == value
+    return is_equal if (key := key_of_text(column)) is None else and_(key == func.sort_key(value), is_equal)
 
 
 def _has(column: ColumnElement[list[str]]) -> ColumnElement[bool]:

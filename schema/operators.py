@@ -22,6 +22,18 @@ _ANY = {
     Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; a missing value is none of them.",
     Op.IS_NULL: "Whether the value is missing.",
 }
+_SAME = "letter case does not count, accents do"
+_TEXTS = {
+    Op.EQ: f"Equal; {_SAME}.",
+    Op.NE: f"Not equal; {_SAME}; a missing value is not equal to any.",
+    Op.IN: f"One of these, at most {LIST_VALUES_MAX:,}; {_SAME}.",
+    Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; {_SAME}; a missing value is none of them.",
+    Op.IS_NULL: _ANY[Op.IS_NULL],
+    Op.LT: "Sorted before it, without letter case and accents.",
+    Op.LTE: "Sorted before it or alike.",
+    Op.GT: "Sorted behind it, without letter case and accents.",
+    Op.GTE: "Sorted behind it or alike.",
+}
 _ORDERED = {Op.LT: "Less.", Op.LTE: "Less or equal.", Op.GT: "Greater.", Op.GTE: "Greater or equal."}
 _TEXT = {
     Op.CONTAINS: "Contains, in any letter case; `%` and `_` mean themselves.",
@@ -50,8 +62,8 @@ _LIST = {
 }
 _OPERATORS: dict[Kind, dict[Op, str]] = {
     Kind.ID: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN)},
-    Kind.TEXT: _ANY | _ORDERED | _TEXT,
-    Kind.VERSION: _ANY | _VERSION | _TEXT,
+    Kind.TEXT: _TEXTS | _TEXT,
+    Kind.VERSION: _TEXTS | _VERSION | _TEXT,
     Kind.BOOL: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IS_NULL)},
     Kind.INT: _ANY | _ORDERED,
     Kind.TIME: _ANY | _TIME,

@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, RowMapping, and_, false, or_, true
 
 from sync.errors import BadCursor, BadInput
+from sync.store.function import TEXT_FORM
 
 FIRST_DEFAULT = 50
 FIRST_MAX = 1_000
@@ -25,16 +26,33 @@ _SIGNATURE_BYTES = 16
 
 @dataclass(frozen=True)
 class SortKey:
-    """One column of an order, `field` being the attribute it is read from."""
+    """One term of an order.
+
+    Args:
+        field: the attribute that its value is read from.
+        column: what rows are sorted by.
+        form: makes that value of the attribute's; None if it is the attribute's.
+    """
 
     field: str
     column: ColumnElement[Any]
     is_descending: bool
     nulls_first: bool
+    form: Callable[[Any], Any] | None = None
 
     def turned(self) -> SortKey:
         """Return the key of the opposite order."""
-        return SortKey(self.field, self.column, not self.is_descending, not self.nulls_first)
+        return SortKey(self.field, self.column, not self.is_descending, not self.nulls_first, self.form)
+
+    def value_of(self, row: RowMapping) -> Any:
+        """Return the value of a row, whose columns are known by attribute."""
+        value = row[self.field]
+        return self.form(value) if self.form else value
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What tells it from any other term of the list."""
+        return (self.field, self.is_descending, self.nulls_first, TEXT_FORM if self.form else None)
 
     def term(self) -> ColumnElement[Any]:
         """Return the ORDER BY term."""

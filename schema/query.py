@@ -90,7 +90,7 @@ async def _find(context: Context, target: str, sought: Sought) -> Any:
     if key.name == "id":
         return await context.load(target, value)
     statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
-    rows = await context.fetch(statement.where(key.holds).order_by(noun.key).limit(2), {"value": value})
+    rows = await context.fetch(statement.where(key.holds).limit(2), {"value": value})
     if len(rows) > 1:
         hint = "List them by a filter, and take the one that is meant by its id."
         raise BadInput(f"by.{key.name}: several rows have this {key.name}.", hint=hint, path=f"by.{key.name}")
@@ -108,11 +108,11 @@ class Query:
     asset = by_key(
         "Asset",
         {
-            "name": "The name of its most recently seen record, exactly.",
+            "name": "The name of its most recently seen record, all of it, in any letter case.",
             "hostname": "One of its names, all of it, in any letter case.",
             "mac": "One of its MAC addresses, all of it, with colons, hyphens, dots or nothing between its digits.",
-            "serial": "The serial number, exactly.",
-            "external_id": "The object id, in the directory, of a device that it is.",
+            "serial": "The serial number, all of it, in any letter case.",
+            "external_id": "The object id, in the directory, of a device that it is, in any letter case.",
         },
         "One asset by a key of its own; null if none has it, refused if several do.",
     )
@@ -121,9 +121,9 @@ class Query:
     user = by_key(
         "User",
         {
-            "external_id": "The object id in the directory.",
-            "user_principal_name": "The sign-in name, exactly, in this letter case.",
-            "email": "The primary e-mail address, exactly, in this letter case.",
+            "external_id": "The object id in the directory, in any letter case.",
+            "user_principal_name": "The sign-in name, in any letter case.",
+            "email": "The primary e-mail address, in any letter case.",
         },
         "One directory user by a key of its own; null if none has it, refused if several do.",
     )
@@ -132,9 +132,9 @@ class Query:
     group = by_key(
         "Group",
         {
-            "external_id": "The object id in the directory.",
-            "email": "The group's e-mail address, exactly.",
-            "display_name": "The group's name, exactly; refused if several groups have it.",
+            "external_id": "The object id in the directory, in any letter case.",
+            "email": "The group's e-mail address, in any letter case.",
+            "display_name": "The group's name, all of it, in any letter case; refused if several groups have it.",
         },
         "One directory group by a key of its own; null if none has it, refused if several do.",
     )

@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 from schema.access import Principal
 from schema.fields import NOUNS, Noun
 from schema.form import Pairs
+from sync.store.column import key_of, keyed_names
 
 KEYS = "keys"
 
@@ -32,9 +33,14 @@ KEYS = "keys"
 @cache
 def _columns(name: str) -> list[ColumnElement[Any]]:
     noun = NOUNS[name]
-    # Sealed secrets and digests are binary: they are never read here.
+    # Sealed secrets and digests are binary: they are never read here. Sort keys are only ever sorted by.
+    hidden = keyed_names(noun.table)
     labels: dict[str, ColumnElement[Any]]
-    labels = {column.name: column for column in noun.table.columns if not isinstance(column.type, LargeBinary)}
+    labels = {
+        column.name: column
+        for column in noun.table.columns
+        if not isinstance(column.type, LargeBinary) and column.name not in hidden
+    }
     labels |= {entry.name: entry.column for entry in noun.fields.values()}
     labels.pop("id")
     return [noun.key.label("key"), *(column.label(label) for label, column in labels.items())]
@@ -52,9 +58,14 @@ def rows_of(noun: Noun, principal: Principal) -> Select[Any]:
 
 @cache
 def is_indexed(column: ColumnElement[Any]) -> bool:
-    """Tell whether an index has an organization's rows by a column alone."""
-    table, wanted = getattr(column, "table", None), ["organization_id", "deleted_at", getattr(column, "name", "")]
-    return isinstance(table, Table) and any([one.name for one in index.columns] == wanted for index in table.indexes)
+    """Tell whether an index has an organization's rows by a column alone; of a text with a sort key, by both."""
+    table, name = getattr(column, "table", None), getattr(column, "name", "")
+    if not isinstance(table, Table):
+        return False
+    text = keyed_names(table).get(name, name)
+    key = key_of(table.c[text])
+    wanted = ["organization_id", "deleted_at", *([text] if key is None else [key.name, text])]
+    return any([one.name for one in index.columns] == wanted for index in table.indexes)
 
 
 def parameter(name: str, type_: TypeEngine[Any]) -> Any:

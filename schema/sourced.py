@@ -39,7 +39,7 @@ _NEGATED = {Op.NE, Op.NOT_IN}
 _LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.NUMBERS}
 _MANY = {Op.IN, Op.NOT_IN}
 _TEXTS = {
-    Op.EQ: "Equal; of a list: an element is.",
+    Op.EQ: "Equal, in any letter case; of a list: an element is.",
     Op.NE: "Not equal; a missing value is not equal to any.",
     Op.IN: f"One of these, at most {LIST_VALUES_MAX:,}.",
     Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; a missing value is none of them.",

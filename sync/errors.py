@@ -13,6 +13,7 @@
     ├── StoreError                the database cannot be used
     │   ├── StoreLocked           another process holds the file
     │   ├── StoreNewer            written by a newer program
+    │   ├── StoreMisfit           its tables are not those of its revision
     │   ├── StoreUnreadable       damaged, foreign or not writable
     │   ├── StoreBusy             somebody else holds a lock for too long
     │   ├── StoreSlow             a read did not end in its time

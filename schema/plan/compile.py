@@ -108,10 +108,10 @@ class Compiler:
         return columns, view
 
     def statement(self, target: str, columns: Columns, condition: ColumnElement[bool]) -> Statement:
-        """Compile the statement that reads the rows under a condition, by key."""
+        """Compile the statement that reads the rows under a condition, in no order: by the index of the condition."""
         noun = NOUNS[target]
         rows = rows_of(noun, self.principal).with_only_columns(*columns.entries).where(condition)
-        return Statement.of(rows.order_by(noun.key))
+        return Statement.of(rows)
 
     def by_key(self, target: str, nodes: Nodes, place: int) -> OneRelation:
         """Compile the rows of a noun that other rows name by key, at `place`."""

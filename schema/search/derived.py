@@ -21,7 +21,6 @@ from schema.expr import (
 )
 from schema.fields import NOUNS, Kind, Noun
 from schema.ids import decode_id
-from schema.like import escaped
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading, choose, condition, never, number, source, time, yes
 from sync.errors import BadInput
@@ -74,7 +73,7 @@ def _related_id(name: str, target: str, description: str, way: str) -> Keyword:
         reading.refuse_order("An id", Kind.ID)
         if reading.is_missing:
             return Not(exists(way))
-        external = Compare("external_id", Op.MATCHES, escaped(reading.literal.casefold()))
+        external = Compare("external_id", Op.EQ, reading.literal)
         key = _key(NOUNS[target].prefix, reading)
         return _along(way, external if key is None else Or((external, Compare("id", Op.EQ, key))))
 

@@ -20,7 +20,7 @@ from schema.scalars import parse_duration, parse_time
 from schema.search.token import Term, bad_search
 from sync.clock import timestamp
 from sync.errors import BadInput
-from sync.store.function import version_key
+from sync.store.function import folded, version_key
 
 _ORDER = {"<": Op.LT, "<=": Op.LTE, ">": Op.GT, ">=": Op.GTE}
 _YES, _NO = {"true", "t", "1", "yes", "y"}, {"false", "f", "0", "no", "n"}
@@ -67,10 +67,13 @@ class Reading:
         if all(piece not in ("%", "_") for piece in pieces[1::2]):
             return None
         # Split at wildcards and escaped characters: every second piece is one of them.
-        return "".join(
-            piece if at % 2 and len(piece) == 1 else escaped(piece[at % 2 :].casefold())
-            for at, piece in enumerate(pieces)
-        )
+        found, run = "", ""
+        for at, piece in enumerate(pieces):
+            if at % 2 and len(piece) == 1:
+                found, run = found + escaped(folded(run)) + piece, ""
+            else:
+                run += piece[at % 2 :]
+        return found + escaped(folded(run))
 
     @property
     def is_missing(self) -> bool:
@@ -145,7 +148,7 @@ def text(field: Field, reading: Reading) -> Expr:
     _refuse_star(reading)
     pattern = reading.pattern
     if reading.term.operator == "=":
-        return Compare(field.name, Op.MATCHES, pattern or escaped(reading.literal.casefold()))
+        return Compare(field.name, Op.MATCHES, pattern or escaped(folded(reading.literal)))
     if pattern is None:
         return Compare(field.name, Op.CONTAINS, reading.literal)
     return Compare(field.name, Op.MATCHES, f"%{pattern}%")

@@ -2,7 +2,7 @@
 
 SQLAlchemy's path for many rows costs twice what SQLite takes to write them. The SQL is still Core's, in the words of
 the connection's database; only the parameters go to the driver directly. A JSON column takes a value, or the bytes of
-a text that is JSON already.
+a text that is JSON already. The sort key of a text is written with the text; callers do not name it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from sqlalchemy import column as sql_column
 from sqlalchemy import insert as insert_into
 from sqlalchemy import table as sql_table
 from sqlalchemy.dialects import postgresql, sqlite
+
+from sync.store.column import KEY_OF, keyed_names
+from sync.store.function import sort_key
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -81,27 +84,32 @@ def _compiled(
     dialect: Dialect, build: Callable[..., Any], table: Table, names: Names, *more: Names
 ) -> tuple[str, Callable[[Rows], Any]]:
     """Return a statement's text and what brings rows into the form that its driver wants."""
-    compiled = build(dialect, table, names, *more).compile(dialect=dialect)
-    json = {name for name in names if isinstance(table.c[name].type, JSON)}
+    keys = {key: text for key, text in keyed_names(table).items() if text in names and build is not _delete}
+    compiled = build(dialect, table, (*names, *keys), *more).compile(dialect=dialect)
+    how: dict[str, Callable[[Any], Any]] = dict.fromkeys(keys, sort_key)
+    how |= {name: _json_text for name in names if isinstance(table.c[name].type, JSON)}
     if not compiled.positional:
-        return str(compiled), lambda rows: [
-            {_MARK + name: _json_text(value) if name in json else value for name, value in row.items()} for row in rows
-        ]
+        whole = [(_MARK + name, keys.get(name, name), how.get(name, _as_it_is)) for name in (*names, *keys)]
+        return str(compiled), lambda rows: [{mark: write(row[name]) for mark, name, write in whole} for row in rows]
     order = [name.removeprefix(_MARK) for name in compiled.positiontup]
-    places = [place for place, name in enumerate(order) if name in json]
+    read = [keys.get(name, name) for name in order]
+    places = [(place, how[name]) for place, name in enumerate(order) if name in how]
     # With a single name itemgetter would not make a tuple.
-    pick = itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
+    pick = itemgetter(*read) if len(read) > 1 else lambda row: (row[read[0]],)
     if not places:
         return str(compiled), lambda rows: list(map(pick, rows))
 
     def written(row: Row) -> tuple[Any, ...]:
         values = list(pick(row))
-        for place in places:
-            if values[place] is not None:
-                values[place] = _json_text(values[place])
+        for place, write in places:
+            values[place] = write(values[place])
         return tuple(values)
 
     return str(compiled), lambda rows: list(map(written, rows))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _json_text(value: Any) -> str | None:
@@ -136,7 +144,9 @@ def _conflicting(dialect: Dialect, table: Table, names: Names) -> Any:
 def _update(_dialect: Dialect, table: Table, names: Names, key: Names) -> Any:
     values = _values(names)
     mine = [table.c[name] == values.pop(name) for name in key]
-    differs = or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
+    # A key differs only if its text does.
+    told = {name: value for name, value in values.items() if KEY_OF not in table.c[name].info}
+    differs = or_(*(table.c[name].is_distinct_from(value) for name, value in told.items()))
     return update(table).where(*mine, differs).values(values)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
+
+from sync.store.function import sort_key
 
 # 64 bits everywhere; SQLite only makes INTEGER (not BIGINT) the rowid.
 Key = BigInteger().with_variant(Integer(), "sqlite")
@@ -16,6 +18,9 @@ Key = BigInteger().with_variant(Integer(), "sqlite")
 Time = Text()
 # SQL NULL, never JSON null, means "no value".
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+# What `column.info` tells of a text: it has a key, it is the key of that column, it is stored in lower case.
+KEYED, KEY_OF, LOWER = "keyed", "key of", "lower"
 
 
 def key() -> Column[int]:
@@ -28,14 +33,50 @@ def refers(name: str, target: str, *, nullable: bool = False, ondelete: str | No
     return Column(name, Key, ForeignKey(f"{target}.id", ondelete=ondelete), nullable=nullable)
 
 
-def graph(prop: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
+def graph(prop: str, type_: TypeEngine[Any] | None = None, *, info: Mapping[str, Any] | None = None) -> Column[Any]:
     """Make the column of a Graph property: `userPrincipalName` becomes `user_principal_name`, always nullable.
 
     The property's name stays in `column.info["graph"]`: the request's $select, the mapping of an item and the
     description of the GraphQL field are all read from there.
+
+    Args:
+        prop: the property.
+        type_: of the values, text unless given.
+        info: more of what stays there.
     """
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", prop).lower()
-    return Column(name, type_ or Text(), nullable=True, info={"graph": prop})
+    return Column(name, type_ or Text(), nullable=True, info={"graph": prop, **(info or {})})
+
+
+def lower(name: str, *, nullable: bool = False) -> Column[str]:
+    """Make the column of an identifier that is the same in either letter case; its values are stored in lower case."""
+    return Column(name, Text(), nullable=nullable, info={LOWER: True})
+
+
+def with_keys(columns: Iterable[Any]) -> Iterator[Any]:
+    """Yield columns, and behind each text that is sorted or looked up by an index (`info["keyed"]`) its sort key.
+
+    The key is a column like any other, so that every program can read, sort and check it. Whoever writes the text
+    writes the key: sync/store/bulk.py does by itself, and so does an insert.
+    """
+    for column in columns:
+        yield column
+        if isinstance(column, Column) and column.info.get(KEYED):
+            yield Column(f"{column.name}_key", Text(), default=_keyed(column.name), info={KEY_OF: column.name})
+
+
+def _keyed(name: str) -> Any:
+    return lambda context: sort_key(context.get_current_parameters().get(name))
+
+
+def key_of(column: Any) -> Column[str] | None:
+    """Return the column that holds a text's sort key, if there is one."""
+    return column.table.c[f"{column.name}_key"] if isinstance(column, Column) and column.info.get(KEYED) else None
+
+
+def keyed_names(table: Table) -> dict[str, str]:
+    """Return the columns of a table that hold sort keys → the texts they are made from."""
+    return {column.name: column.info[KEY_OF] for column in table.columns if KEY_OF in column.info}
 
 
 def graph_columns(table: Table) -> Iterator[tuple[str, Column[Any]]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text, text
 
-from sync.store.column import Key, Time, key, refers
+from sync.store.column import Key, Time, key, lower, refers, with_keys
 
 metadata = MetaData(
     naming_convention={
@@ -20,7 +20,7 @@ metadata = MetaData(
 
 def entity(name: str, *columns: Any, **options: Any) -> Table:
     """Declare a table whose ids go out to callers and are therefore never reused."""
-    return Table(name, metadata, key(), *columns, sqlite_autoincrement=True, **options)
+    return Table(name, metadata, key(), *with_keys(columns), sqlite_autoincrement=True, **options)
 
 
 def stamps() -> tuple[Column[Any], Column[Any]]:
@@ -47,8 +47,8 @@ def synced(name: str, *columns: Any) -> Table:
         refers("site_id", "sites"),
         refers("directory_id", "directories"),
         Column("source", Text, nullable=False),
-        Column("external_id", Text, nullable=False),
-        *columns,
+        lower("external_id"),
+        *with_keys(columns),
         Column("content_hash", LargeBinary, nullable=False),
         Column("version", Key, nullable=False),
         created_version(),

@@ -2,6 +2,7 @@
 
 COMPATIBLE is `revision oldest`: a program whose newest revision is `oldest`, or a later one, may run on the tables of
 `revision`. It says nothing of any other revision, so that a migration without a word on it is compatible with none.
+TEXT_FORM is the form that stored sort keys were made in.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, inspect, select
 from sync.store.bulk import upsert_rows
 from sync.store.tables import store_facts
 
-COMPATIBLE = "compatible"
+COMPATIBLE, TEXT_FORM = "compatible", "text form"
 
 
 def read_fact(connection: Connection, name: str) -> str | None:

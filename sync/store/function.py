@@ -1,7 +1,7 @@
 """The functions of our own that SQL calls, registered on every connection; each returns NULL for what it cannot read.
 
-Letter case is ignored in all scripts (SQLite's own LOWER and LIKE know only ASCII); versions become texts that sort
-component by component.
+Texts are compared in one folded form and sorted by another (docs/decisions/0017): both are the same on every machine
+and database. Versions become texts that sort component by component.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
+from unicodedata import category, normalize, unidata_version
 
+# Names both forms of texts; what was made from other ones (stored keys, the index of grams, cursors) is made anew.
+TEXT_FORM = f"1/{unidata_version}"
+# Turkish writes a dot over a capital I, and none over one of its small ones: here all of them are one letter.
+_DOTTED = re.compile("i\u0307+")
 _DIGITS = re.compile(r"[0-9]+")
 _DIGITS_MAX = 99
 
@@ -19,6 +24,7 @@ def register(connection: Any) -> None:
     """Make the functions known to a new SQLite connection."""
     for name, function, arguments in (
         ("fold", fold, 1),
+        ("sort_key", sort_key, 1),
         ("version_key", version_key, 1),
         ("in_networks", in_networks, 2),
     ):
@@ -26,8 +32,29 @@ def register(connection: Any) -> None:
 
 
 def fold(text: object) -> object:
-    """Return a text without its letter case."""
-    return text.casefold() if isinstance(text, str) else text
+    """Return the form that texts are compared in: without letter case, accents composed; no text stays as it is."""
+    return folded(text) if isinstance(text, str) else text
+
+
+def folded(text: str) -> str:
+    """Return a text in the form that texts are compared in."""
+    if text.isascii():
+        return text.lower()
+    without_case = normalize("NFC", text).casefold().replace("\u0131", "i")
+    return normalize("NFC", _DOTTED.sub("i", without_case))
+
+
+def sort_key(text: object) -> str | None:
+    """Return what a text is sorted by: its folded form without combining marks; None for what is no text.
+
+    Texts that are equal when folded have the same key.
+    """
+    if not isinstance(text, str):
+        return None
+    if text.isascii():
+        return text.lower()
+    parts = normalize("NFD", folded(text))
+    return normalize("NFC", "".join(part for part in parts if category(part) != "Mn"))
 
 
 @lru_cache(maxsize=10_000)

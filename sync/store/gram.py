@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.store.bulk import upsert_rows
-from sync.store.function import fold
+from sync.store.function import TEXT_FORM, folded
 from sync.store.tables import assets, devices, gram_marks, groups, users
 
 GRAM_CHARS = 3
@@ -60,7 +60,7 @@ SIGNS: Mapping[str, str] = {
 }
 # The tokenizer splits at what is neither a letter nor a digit, in ASCII; everything else is part of a token.
 _WHOLE = {code: 0x100 + code for code in range(128) if not chr(code).isalnum()}
-_SHAPE = ",".join(SIGNS)
+_SHAPE = ",".join((*SIGNS, TEXT_FORM))
 _CREATE = "CREATE VIRTUAL TABLE grams USING fts5(tokens, content='', columnsize=0, detail=none, tokenize='ascii')"
 # Small pages: to find a key among those of a common gram, a page is read from its start.
 _PAGE_BYTES = 500
@@ -112,16 +112,17 @@ def tokens_of(owner: Table, row: Mapping[str, Any]) -> str:
             value = row[name]
             whole = "\n".join(map(str, value)) if isinstance(value, list) else value
             if whole:
-                found.update(_tokens(SIGNS[f"{owner.name}.{name}"], whole))
+                found.update(_grams(SIGNS[f"{owner.name}.{name}"], folded(str(whole))))
     return " ".join(found)
 
 
-def match(of: ColumnElement[Any], parts: Iterable[str]) -> str | None:
+def match(of: ColumnElement[Any], parts: Iterable[str], *, are_folded: bool = False) -> str | None:
     """Write the condition "the column holds all of these", in the index's own language.
 
     Args:
         of: a column of a table.
         parts: texts that the column's text must hold, in any letter case.
+        are_folded: they are in folded form already.
 
     Returns:
         None if the index cannot tell: it does not know the column, or no part has three characters.
@@ -131,14 +132,15 @@ def match(of: ColumnElement[Any], parts: Iterable[str]) -> str | None:
         return None
     wanted: list[str] = []
     for part in parts:
-        found = _tokens(sign, part)[::-1]
+        found = _grams(sign, part if are_folded else folded(part))[::-1]
         wanted += [*found[:_LAST_GRAMS], *found[_LAST_GRAMS::GRAM_CHARS], *found[-1:]]
     return " AND ".join(f'"{token}"' for token in dict.fromkeys(wanted[:_GRAMS_MAX])) or None
 
 
-def _tokens(sign: str, whole: str) -> list[str]:
-    folded = str(fold(whole)).translate(_WHOLE)
-    return [sign + folded[start : start + GRAM_CHARS] for start in range(len(folded) - GRAM_CHARS + 1)]
+def _grams(sign: str, whole: str) -> list[str]:
+    """List the grams of a folded text, each as a token."""
+    whole = whole.translate(_WHOLE)
+    return [sign + whole[start : start + GRAM_CHARS] for start in range(len(whole) - GRAM_CHARS + 1)]
 
 
 def candidates(owner: Table, wanted: str, organization_id: Any, most: int | None) -> Select[Any]:

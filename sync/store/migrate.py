@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import OperationalError
 
 from sync.errors import StoreMisfit, StoreNewer, StoreUnreadable
-from sync.store import gram, shape
+from sync.store import gram, keys, shape
 from sync.store.engine import Store
 from sync.store.facts import COMPATIBLE, read_fact
 from sync.store.integrity import refuse_damage
@@ -97,6 +97,7 @@ def _upgrade(connection: Connection) -> bool:
         if present not in (None, head()):
             # Tables that were not those of their old revision are not those of this one either.
             refuse_misfit(connection, present)
+    keys.prepare(connection)
     gram.prepare(connection)
     return present is None
 

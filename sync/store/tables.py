@@ -28,7 +28,7 @@ from sync.store.alerts import webhooks as webhooks
 from sync.store.callers import audit_events as audit_events
 from sync.store.callers import idempotency_keys as idempotency_keys
 from sync.store.callers import tokens as tokens
-from sync.store.column import Json, Key, Time, graph, refers
+from sync.store.column import KEYED, LOWER, Json, Key, Time, graph, key_of, lower, refers
 from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
 from sync.store.places import scan_marks as scan_marks
@@ -132,7 +132,7 @@ cursors = Table(
 objects = entity(
     "objects",
     refers("directory_id", "directories"),
-    Column("external_id", Text, nullable=False),
+    lower("external_id"),
     Column("kind", Text),
     # The full round that saw the object last.
     Column("generation", Integer, nullable=False),
@@ -157,7 +157,7 @@ devices = synced(
     graph("complianceExpirationDateTime", Time),
     graph("createdDateTime", Time),
     graph("deviceCategory"),
-    graph("deviceId"),
+    graph("deviceId", info={LOWER: True}),
     graph("deviceMetadata"),
     graph("deviceOwnership"),
     graph("deviceVersion", Integer()),
@@ -199,7 +199,7 @@ users = synced(
     graph("createdDateTime", Time),
     graph("creationType"),
     graph("department"),
-    graph("displayName"),
+    graph("displayName", info={KEYED: True}),
     graph("employeeHireDate", Time),
     graph("employeeId"),
     graph("employeeType"),
@@ -237,7 +237,7 @@ users = synced(
     graph("streetAddress"),
     graph("surname"),
     graph("usageLocation"),
-    graph("userPrincipalName"),
+    graph("userPrincipalName", info={KEYED: True}),
     graph("userType"),
 )
 
@@ -250,7 +250,7 @@ groups = synced(
     graph("classification"),
     graph("createdDateTime", Time),
     graph("description"),
-    graph("displayName"),
+    graph("displayName", info={KEYED: True}),
     graph("expirationDateTime", Time),
     graph("groupTypes", Json),
     graph("isAssignableToRole", Boolean()),
@@ -298,17 +298,17 @@ assets = entity(
     "assets",
     refers("organization_id", "organizations"),
     refers("site_id", "sites"),
-    Column("name", Text),
+    Column("name", Text, info={KEYED: True}),
     Column("names", Json, nullable=False),
     Column("domains", Json, nullable=False),
     Column("addresses", Json, nullable=False),
     Column("macs", Json, nullable=False),
-    Column("type", Text),
-    Column("os", Text),
+    Column("type", Text, info={KEYED: True}),
+    Column("os", Text, info={KEYED: True}),
     Column("os_version", Text),
     Column("manufacturer", Text),
     Column("model", Text),
-    Column("serial", Text),
+    Column("serial", Text, info={KEYED: True}),
     Column("alive", Boolean),
     Column("scanned", Boolean, nullable=False),
     # A bit a source (sync/inventory/source.py): which kinds of record this asset has.
@@ -328,6 +328,7 @@ assets = entity(
 
 # What lists are sorted, filtered and counted by most, and what rows are looked up by, without tombstones; the ids give
 # the default order. That a row is none stands in the index too, before the value: else SQLite reads the row to see it.
+# A text stands behind its sort key, so that the ties are in order too, and that an equal key is compared in the index.
 for _table, _name in (
     *((assets, name) for name in ("id", "name", "os", "last_seen", "serial", "type", "source_mask", "os last_seen")),
     *((table, name) for table in (users, groups) for name in ("id", "display_name", "external_id")),
@@ -335,8 +336,11 @@ for _table, _name in (
     (devices, "id"),
 ):
     _live = _table.c.deleted_at.is_(None)
-    _keys = (_table.c[name] for name in ("organization_id", "deleted_at", *_name.split()))
-    Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_keys, sqlite_where=_live, postgresql_where=_live)
+    _keys = _name.split()
+    if (_key := key_of(_table.c[_keys[0]])) is not None:
+        _keys = [_key.name, *_keys[1:], _keys[0]]
+    _of = (_table.c[name] for name in ("organization_id", "deleted_at", *_keys))
+    Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_of, sqlite_where=_live, postgresql_where=_live)
 
 # What the database says of itself (facts.py).
 store_facts = Table(

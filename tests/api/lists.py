@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphql import get_named_type
@@ -10,8 +11,9 @@ from sqlalchemy import select
 
 from schema import build_schema
 from schema.access import Role
-from schema.fields import NOUNS, Field, Noun
+from schema.fields import NOUNS, Field, Kind, Noun
 from tests.api.caller import Caller
+from tests.api.text import order as order_of
 from tests.api.world import Row, World
 
 SCHEMA = build_schema()._schema
@@ -61,12 +63,28 @@ def in_order(noun: str, rows: Sequence[Row], orders: Sequence[Mapping[str, str]]
         field = NOUNS[noun].fields[order["field"]]
         is_descending = order.get("direction") == "DESC"
         nulls = order.get("nulls") or ("LAST" if is_descending else "FIRST")
-        missing = [row for row in found if value_of(field, row) is None]
-        present = [row for row in found if value_of(field, row) is not None]
-        # Sorting is stable also in reverse: rows that tie stay in the order of what was sorted by before.
-        present.sort(key=lambda row, field=field: value_of(field, row), reverse=is_descending)  # type: ignore[misc]
-        found = missing + present if nulls == "FIRST" else present + missing
+        # What ties is sorted before: sorting is stable also in reverse.
+        for read in (None, *_READ.get(field.kind, ())):
+            values = {row["id"]: value_of(field, row) for row in found}
+            if read:
+                values = {key: None if value is None else read(value) for key, value in values.items()}
+            missing = [row for row in found if values[row["id"]] is None]
+            present = [row for row in found if values[row["id"]] is not None]
+            present.sort(key=lambda row, values=values: values[row["id"]], reverse=is_descending)  # type: ignore[misc]
+            found = missing + present if nulls == "FIRST" else present + missing
     return [id_of(noun, row) for row in found]
+
+
+def version(text: str | None) -> list[int] | None:
+    """Return a version's numbers without zeros at its end; None if there are none."""
+    numbers = [int(number) for number in re.findall("[0-9]+", text or "")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return numbers if re.search("[0-9]", text or "") else None
+
+
+# What values are sorted by before they are sorted by themselves.
+_READ: dict[Kind, tuple[Callable[[Any], Any], ...]] = {Kind.TEXT: (order_of,), Kind.VERSION: (version,)}
 
 
 def as_argument(orders: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -11,7 +10,8 @@ from typing import Any
 
 from schema.fields import Field, Kind, Noun
 from sync.clock import SystemClock, timestamp
-from tests.api.lists import value_of
+from tests.api.lists import value_of, version
+from tests.api.text import fold, order
 from tests.api.world import Row
 
 Where = Mapping[str, Any]
@@ -44,9 +44,12 @@ def compare(field: Field, op: str, found: Any, wanted: Any) -> bool:
     if op == "inNetwork":
         return any(inside(element, network) for element in found or [] for network in wanted)
     if field.kind in (Kind.LIST, Kind.ADDRESSES):
-        return _LISTS[op]([str(element).casefold() for element in found or []], wanted)
+        return _LISTS[op]([fold(str(element)) for element in found or []], wanted)
     if op == "isNull":
         return (found is None) is bool(wanted)
+    if field.kind in (Kind.TEXT, Kind.VERSION) and op in ("eq", "ne", "in", "notIn"):
+        found = None if found is None else fold(found)
+        wanted = fold(wanted) if isinstance(wanted, str) else [fold(one) for one in wanted]
     if op in ("ne", "notIn"):
         return found is None or (found != wanted if op == "ne" else found not in wanted)
     if found is not None and op in ("olderThan", "newerThan"):
@@ -54,6 +57,8 @@ def compare(field: Field, op: str, found: Any, wanted: Any) -> bool:
         return bool(found < edge if op == "olderThan" else found > edge)
     if field.kind is Kind.VERSION and op in ("lt", "lte", "gt", "gte"):
         found, wanted = version(found), version(wanted)
+    if field.kind is Kind.TEXT and found is not None and op in ("lt", "lte", "gt", "gte"):
+        found, wanted = order(found), order(wanted)
     return found is not None and _PLAIN[op](found, wanted)
 
 
@@ -63,14 +68,6 @@ def inside(element: str, network: str) -> bool:
         return ip_address(element) in ip_network(network)
     except ValueError:
         return False
-
-
-def version(text: str | None) -> list[int] | None:
-    """Return a version's numbers without zeros at its end; None if there are none."""
-    numbers = [int(number) for number in re.findall("[0-9]+", text or "")]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return numbers if re.search("[0-9]", text or "") else None
 
 
 DURATIONS = {
@@ -98,13 +95,13 @@ _PLAIN: dict[str, Callable[[Any, Any], bool]] = {
     "lte": lambda found, wanted: bool(found <= wanted),
     "gt": lambda found, wanted: bool(found > wanted),
     "gte": lambda found, wanted: bool(found >= wanted),
-    "contains": lambda found, wanted: wanted.casefold() in found.casefold(),
-    "startsWith": lambda found, wanted: found.casefold().startswith(wanted.casefold()),
-    "endsWith": lambda found, wanted: found.casefold().endswith(wanted.casefold()),
+    "contains": lambda found, wanted: fold(wanted) in fold(found),
+    "startsWith": lambda found, wanted: fold(found).startswith(fold(wanted)),
+    "endsWith": lambda found, wanted: fold(found).endswith(fold(wanted)),
 }
 _LISTS: dict[str, Callable[[list[str], Any], bool]] = {
-    "has": lambda found, wanted: wanted.casefold() in found,
-    "hasAny": lambda found, wanted: any(element.casefold() in found for element in wanted),
-    "hasAll": lambda found, wanted: all(element.casefold() in found for element in wanted),
+    "has": lambda found, wanted: fold(wanted) in found,
+    "hasAny": lambda found, wanted: any(fold(element) in found for element in wanted),
+    "hasAll": lambda found, wanted: all(fold(element) in found for element in wanted),
     "isEmpty": lambda found, wanted: (not found) is bool(wanted),
 }

@@ -11,8 +11,9 @@ from typing import Any
 from schema.fields import NOUNS, Field, Kind
 from sync.clock import SystemClock, timestamp
 from tests.api.links import Links
-from tests.api.lists import id_of
-from tests.api.predicate import COUNTS, inside, version
+from tests.api.lists import id_of, version
+from tests.api.predicate import COUNTS, inside
+from tests.api.text import fold
 from tests.api.world import Row
 
 Holds = Callable[[Row], bool]
@@ -148,18 +149,19 @@ class Terms:
         part = self.chance.choice([probe, probe[start:], probe[: start + 1], probe.swapcase()])
         is_whole = field is not None and self.chance.random() < 0.3
         pieces = [(char, self.chance.random() < 0.08) for char in part]
-        written, pattern = "", ""
+        written, pattern, run = "", "", ""
         for char, becomes_wild in pieces:
             if becomes_wild:
                 wild = self.chance.choice("%_")
-                written, pattern = written + wild, pattern + (".*" if wild == "%" else ".")
+                pattern += re.escape(fold(run)) + (".*" if wild == "%" else ".")
+                written, run = written + wild, ""
             else:
                 written += f"\\{char}" if char in '%_\\"' or self.chance.random() < 0.1 else char
-                pattern += re.escape(char.casefold())
-        expression = re.compile(pattern, re.DOTALL)
+                run += char
+        expression = re.compile(pattern + re.escape(fold(run)), re.DOTALL)
         match = expression.fullmatch if is_whole else expression.search
         quoted = f'"{written}"' if written[0] not in "=<>" else f'"\\{written}"'
-        return ("=" if is_whole else "") + quoted, lambda found: any(match(one.casefold()) for one in _each(found))
+        return ("=" if is_whole else "") + quoted, lambda found: any(match(fold(one)) for one in _each(found))
 
     def _word(self) -> tuple[str, Holds]:
         fields = [field for field in NOUNS[self.noun].fields.values() if field.is_text]

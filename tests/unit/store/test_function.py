@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.store.function import in_networks, version_key
+from sync.store.function import fold, folded, in_networks, sort_key, version_key
+from tests.api import text
 
 
 @given(
@@ -53,3 +57,47 @@ def test_address_is_in_a_network_when_it_lies_in_one_of_them(address: str, netwo
 def test_address_is_in_no_network_and_outside_of_none_when_it_is_no_address(address: object) -> None:
     """What is no address is null, neither inside nor outside."""
     assert in_networks(address, "0.0.0.0/0 ::/0") is None
+
+
+LETTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+
+
+def test_forms_of_every_letter_are_what_the_rules_say() -> None:
+    """Read letter by letter by the oracle, alone and behind an `i`, before an accent and in either normal form."""
+    for letter in LETTERS:
+        for written in (letter, f"i{letter}", f"{letter}\u0301"):
+            assert (folded(written), sort_key(written)) == (text.fold(written), text.order(written)), ascii(written)
+
+
+@given(st.text())
+def test_text_is_the_same_in_either_normal_form_and_letter_case(written: str) -> None:
+    """What the rules call the same has one folded form and one sort key; what sorts apart is not equal."""
+    for other in (normalize("NFC", written), normalize("NFD", written)):
+        assert (folded(other), sort_key(other)) == (folded(written), sort_key(written))
+    if written.isascii():
+        assert folded(written.upper()) == folded(written) == written.lower()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_equal"),
+    [
+        ("Dvo\u0159\u00e1k", "DVOR\u030cA\u0301K", True),
+        ("\u0130stanbul", "istanbul", True),
+        ("I\u0307stanbul", "\u0131STANBUL", True),
+        ("Stra\u00dfe", "STRASSE", True),
+        ("\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c3", True),
+        ("Dvo\u0159\u00e1k", "Dvorak", False),
+        ("M\u00fcller", "Mueller", False),
+    ],
+)
+def test_texts_are_equal_when_only_case_and_normal_form_differ(one: str, other: str, is_equal: bool) -> None:
+    """Accents count for equality, and not for what is sorted first."""
+    assert (folded(one) == folded(other)) is is_equal
+    assert sort_key("Dvo\u0159\u00e1k") == sort_key("dvorak") == "dvorak"
+
+
+@pytest.mark.parametrize("value", [None, 5, b"A"])
+def test_form_of_what_is_no_text_is_itself_and_its_key_none(value: object) -> None:
+    """JSON holds numbers where texts are looked for."""
+    assert fold(value) == value
+    assert sort_key(value) is None
