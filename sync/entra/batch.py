@@ -16,6 +16,7 @@ from sync.entra.diagnose import graph_error, malformed, redirected
 from sync.entra.retry import parse_http_date, parse_retry_after
 from sync.entra.stream import pages
 from sync.errors import EntraError, Throttled
+from sync.store.function import folded
 
 BATCH_MAX = 20
 """Requests in one batch; Graph refuses more."""
@@ -95,6 +96,8 @@ def _check_list(client: GraphClient, found: object) -> None:
         isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"] for item in items
     ):
         raise malformed("a list without ids in a batch")
+    for item in items:
+        item["id"] = folded(item["id"])
     link = found.get("@odata.nextLink") if isinstance(found, Mapping) else None
     if link is not None:
         if not isinstance(link, str):

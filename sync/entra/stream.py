@@ -19,6 +19,7 @@ from typing import Any, Literal
 from sync.entra.client import GraphClient
 from sync.entra.diagnose import malformed
 from sync.errors import BadInput, EntraError, RequestRefused
+from sync.store.function import folded
 
 Kind = Literal["users", "groups", "devices"]
 """A directory collection that delta query covers."""
@@ -151,6 +152,8 @@ def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool) -> None
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
             raise malformed("an item without an id")
+        # Whoever compares ids compares them in one letter case.
+        item["id"] = folded(item["id"])
     next_link, delta_link = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
     links = [link for link in (next_link, delta_link) if link is not None]
     if len(links) > 1 or (is_delta and not links) or (not is_delta and delta_link is not None):

@@ -17,12 +17,18 @@ from sync.clock import timestamp
 from sync.entra.diagnose import malformed
 from sync.errors import BadResponse
 from sync.inventory.kind import GROUP, KINDS, Edge, Kind
-from sync.store.column import Json, Time, graph_columns
+from sync.store.column import LOWER, Json, Time, graph_columns
+from sync.store.function import folded
 from sync.trim import trimmed
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 # What Graph sends for "never" in places.
 _NEVER = "0001-01-01"
+
+
+def object_id(text: str) -> str:
+    """Return an id as it is stored and compared: Graph may write the same one in either letter case."""
+    return folded(text)
 
 
 @dataclass
@@ -67,7 +73,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
     """
     folded: dict[str, Change] = {}
     for item in items:
-        external_id = item["id"]
+        external_id = object_id(item["id"])
         change = folded.get(external_id)
         if change is None:
             change = folded[external_id] = Change(external_id)
@@ -81,6 +87,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
                 change.removed = "changed"
             continue
         said = attributes(item)
+        said["id"] = external_id
         change.item = change.item | said if minimal and change.item and change.removed != "deleted" else said
         change.removed = None
         for relation, edge in kind.edges.items():
@@ -111,6 +118,7 @@ def _fold_edges(change: Change, edge: Edge, targets: Any, *, single: bool) -> No
         external_id = target.get("id") if isinstance(target, dict) else None
         if not external_id or not isinstance(external_id, str):
             raise _unreadable()
+        external_id = object_id(external_id)
         if "@removed" in target:
             linked.pop(external_id, None)
             unlinked.add(external_id)
@@ -205,6 +213,8 @@ def _reader(column: Column[Any]) -> tuple[type | None, Callable[[Any], Any]]:
         return None, _read_number
     if column.type is Time:
         return None, read_time
+    if column.info.get(LOWER):
+        return None, lambda value: object_id(value if isinstance(value, str) else _read_text(value))
     if column.type is Json:
         return list, lambda value: value
     return str, _read_text

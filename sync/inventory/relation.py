@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from sync.inventory.apply import Round, stored
 from sync.inventory.directory import Directory, Mention, chunks, identify
 from sync.inventory.edge import apply_edges, on_leave
-from sync.inventory.item import Change, kind_of
+from sync.inventory.item import Change, kind_of, object_id
 from sync.inventory.kind import Edge, Kind
 from sync.organizations import next_version
 from sync.store.tables import edges, objects
@@ -54,7 +54,7 @@ def replace_edges(
     before = linked(tx, directory, edge, lists)
     changes = []
     for external_id, targets in lists.items():
-        now = {target["id"]: kind_of(target) for target in targets}
+        now = {object_id(target["id"]): kind_of(target) for target in targets}
         gone = before.get(external_id, set()) - now.keys()
         changes.append(Change(external_id, linked={edge: now}, unlinked={edge: gone}))
     mentions = {end: Mention(name) for change in changes for end, name in change.ends()}

@@ -162,7 +162,7 @@ class Inventory:
         """Return one column of one row."""
         table = kind.table
         async with self.store.read() as tx:
-            return await tx.scalar(select(table.c[column]).where(table.c.external_id == external_id))
+            return await tx.scalar(select(table.c[column]).where(table.c.external_id == external_id.lower()))
 
     async def edges(self) -> set[tuple[Edge, str, str]]:
         """Return every stored edge, by external ids."""
