@@ -18,8 +18,8 @@ from sqlalchemy import Boolean, Column, ColumnElement, Integer, RowMapping, Sele
 from sqlalchemy.types import TypeEngine
 from strawberry.utils.str_converters import to_camel_case
 
-from schema.access import Principal
 from schema.ids import encode_id
+from schema.scope import Scope
 from sync.store.column import Json, Time
 
 T = TypeVar("T")
@@ -127,8 +127,8 @@ class Noun:
     table: Table
     # The rows that exist for callers: not tombstones.
     visible: ColumnElement[bool]
-    # The rows that a caller may see: those of its organization.
-    scope: Callable[[Principal], ColumnElement[bool]]
+    # The rows that a caller may see.
+    scope: Scope
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
     # What can be filtered by although it cannot be selected like this.
     conditions: dict[str, Field] = dataclass_field(default_factory=dict)
@@ -239,7 +239,7 @@ def noun(
     table: Table,
     prefix: str,
     *,
-    scope: Callable[[Principal], ColumnElement[bool]] | None = None,
+    scope: Scope,
     visible: ColumnElement[bool] | None = None,
     conditions: Mapping[str, Field] | None = None,
     description: str,
@@ -249,7 +249,7 @@ def noun(
     Args:
         table: where the rows lie.
         prefix: what ids of this noun begin with.
-        scope: the rows a caller may see; by default those that carry the id of its organization.
+        scope: the rows a caller may see (schema/scope.py).
         visible: the rows callers may see at all; by default those without `deleted_at`.
         conditions: what can be filtered by besides the fields, by name.
     """
@@ -262,7 +262,7 @@ def noun(
             prefix,
             table,
             visible if visible is not None else (table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()),
-            scope or (lambda principal: table.c.organization_id == principal.organization_id),
+            scope,
         )
         entry.fields["id"] = Field("id", table.c.id, Kind.ID, None, "The object's id.", keyword="id")
         for declared in made.__strawberry_definition__.fields:  # type: ignore[attr-defined]

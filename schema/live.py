@@ -16,7 +16,7 @@ from schema.changes import ChangingInventory
 from schema.context import Context
 from schema.fields import NOUNS
 from schema.scalars import BigInt
-from schema.select import row_columns
+from schema.select import row_columns, rows_of
 from schema.types import TaskRun, TaskRunLogEntry
 from sync.errors import NotFound
 from sync.events import RUN
@@ -62,7 +62,8 @@ async def follow_log(context: Context, key: int, after: int, level: Level) -> As
     """
     noun, levels = NOUNS["TaskRunLogEntry"], list(Level)
     mine = (run_log.c.run_id == key, run_log.c.level.in_(levels[levels.index(level) :]))
-    entries = select(*row_columns(noun)).where(*mine).order_by(run_log.c.id).limit(ENTRIES_AT_ONCE)
+    rows_of_log = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
+    entries = rows_of_log.where(*mine).order_by(run_log.c.id).limit(ENTRIES_AT_ONCE)
     with context.runtime.events.subscribe(key, [RUN]) as news:
         while True:
             # One snapshot: a run that has ended in it has no entry that is not in it.

@@ -18,6 +18,7 @@ from schema.relations import (
     scans_of_asset,
 )
 from schema.scalars import DateTime
+from schema.scope import own
 from schema.transitive import groups_of_assets
 from sync.inventory import source as sources
 from sync.inventory.kind import Edge
@@ -56,6 +57,7 @@ class Match:
 @noun(
     assets,
     "asset",
+    scope=own(assets),
     conditions={
         "sources": condition(_a.source_mask, Kind.SOURCES, _SOURCES, keyword="source"),
         "service_count": condition(_service_count, Kind.INT, "How many ports scans found open, each counted once."),

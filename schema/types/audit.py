@@ -7,12 +7,13 @@ import strawberry
 from schema.connection import one
 from schema.fields import Record, field, identifier, noun
 from schema.scalars import DateTime
+from schema.scope import own
 from sync.store.tables import audit_events
 
 _e = audit_events.c
 
 
-@noun(audit_events, "event", description="Something that a caller did or was refused.")
+@noun(audit_events, "event", scope=own(audit_events), description="Something that a caller did or was refused.")
 class AuditEvent(Record):
     """An audit event."""
 

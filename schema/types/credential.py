@@ -87,7 +87,6 @@ class Credential(Record):
     last_verified_at: DateTime | None = field(
         _c.last_verified_at, "When it was last found to work, with the secret and the ids that it has now."
     )
-    created_by: str | None = field(_c.created_by, "The token that created it.")
     created_at: DateTime = field(_c.created_at, "When it was created.")
     updated_at: DateTime = field(_c.updated_at, "When it was last changed.")
     organization = one("Organization", "organization_id", "The organization it belongs to; null if it is another's.")
@@ -103,6 +102,14 @@ class Credential(Record):
     def last_verification(stored: dict[str, Any] | None) -> CredentialVerification | None:
         """Spell out the stored checklist."""
         return None if stored is None else verification_of(stored)
+
+    # No form, filter or order: what is another organization's must not be told, not even by yes and no.
+    @strawberry.field(description="The token that created it; null if that is another organization's.")
+    def created_by(self, info: Info[Context, None]) -> str | None:
+        """Return the name of a token of the caller's own organization."""
+        stored = vars(self)
+        is_own = stored["organization_id"] == info.context.principal.organization_id
+        return stored["created_by"] if is_own else None
 
     # No form: the answer changes with time alone, so it is never one that is kept.
     @strawberry.field(description="Whether the secret is about to expire.")

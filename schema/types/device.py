@@ -10,6 +10,7 @@ from schema.fields import Field, Kind, Record, condition, field, identifier, nou
 from schema.raw import received_item
 from schema.relations import against, along
 from schema.scalars import JSON, DateTime
+from schema.scope import own
 from sync.inventory.kind import Edge
 from sync.store.tables import devices, matches
 
@@ -33,6 +34,7 @@ def _extension(number: int) -> tuple[str, Field]:
 @noun(
     devices,
     "dev",
+    scope=own(devices),
     conditions={
         **dict(map(_extension, range(1, 16))),
         "matched_by": condition(

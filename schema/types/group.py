@@ -13,6 +13,7 @@ from schema.member import members
 from schema.raw import received_attributes, received_item, received_list, received_text
 from schema.relations import against, along, number_of_users, received_of_object, to_assets
 from schema.scalars import DateTime
+from schema.scope import own
 from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
 from sync.inventory.kind import Edge
 from sync.store.tables import groups
@@ -52,7 +53,13 @@ RECEIVED = {
 }
 
 
-@noun(groups, "group", conditions=RECEIVED, description="A group of a directory. Deleted groups are not listed.")
+@noun(
+    groups,
+    "group",
+    scope=own(groups),
+    conditions=RECEIVED,
+    description="A group of a directory. Deleted groups are not listed.",
+)
 class Group(Record):
     """A group."""
 

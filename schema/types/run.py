@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import strawberry
-from sqlalchemy import true
 
 from schema.connection import many, one
 from schema.enums import described
@@ -14,6 +13,7 @@ from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.form import computed
 from schema.relations import entries_of_run
 from schema.scalars import JSON, BigInt, DateTime
+from schema.scope import own, through
 from sync.store.tables import run_log, runs
 from sync.tasks import state
 from sync.tasks.log import Level
@@ -130,9 +130,9 @@ class RunError:
     retryable: bool = strawberry.field(description="Whether trying again may help.")
 
 
-@noun(run_log, "log", scope=lambda _principal: true(), description="An entry of a run's log.")
+@noun(run_log, "log", scope=through(run_log.c.run_id, runs), description="An entry of a run's log.")
 class TaskRunLogEntry(Record):
-    """An entry of a run's log; reached only through its run, which carries the organization."""
+    """An entry of a run's log; its run carries the organization."""
 
     id: strawberry.ID = identifier()
     at: DateTime = field(run_log.c.at, "When it happened.")
@@ -145,6 +145,7 @@ class TaskRunLogEntry(Record):
 @noun(
     runs,
     "run",
+    scope=own(runs),
     conditions={"error": condition(_r.errors, Kind.LIST, "What went wrong, as text.", element="message")},
     description="One execution of a task.",
 )

@@ -11,6 +11,7 @@ from schema.connection import one
 from schema.expected import about
 from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.scalars import DateTime
+from schema.scope import own
 from sync.store.tables import scan_records
 
 _s = scan_records.c
@@ -28,6 +29,7 @@ class Service:
 @noun(
     scan_records,
     "scan",
+    scope=own(scan_records),
     conditions={
         "ports": condition(_s.services, Kind.NUMBERS, "Its open ports.", keyword="port", element="port"),
         "tcp_ports": condition(

@@ -8,10 +8,16 @@ from schema.connection import many, one
 from schema.fields import Record, field, identifier, noun
 from schema.relations import assets_of_site, tasks_of_site
 from schema.scalars import DateTime
+from schema.scope import own
 from sync.store.tables import sites
 
 
-@noun(sites, "site", description="A place that assets live in. Devices of a directory are matched inside one site.")
+@noun(
+    sites,
+    "site",
+    scope=own(sites),
+    description="A place that assets live in. Devices of a directory are matched inside one site.",
+)
 class Site(Record):
     """A site."""
 

@@ -16,6 +16,7 @@ from schema.fields import Kind, Record, condition, field, identifier, noun
 from schema.form import Rows, computed, gathered
 from schema.relations import latest_run, latest_status, runs_of_task
 from schema.scalars import DateTime
+from schema.scope import own
 from schema.types.scan_options import ScanOptions, shown
 from schema.types.schedule import Schedule, schedule_shown
 from sync.clock import timestamp
@@ -51,6 +52,7 @@ class TaskStatus(enum.Enum):
 @noun(
     tasks,
     "task",
+    scope=own(tasks),
     conditions={
         "recurring": condition(_t.schedule.is_not(None), Kind.BOOL, "Whether it has a schedule.", keyword="recur")
     },

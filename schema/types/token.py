@@ -9,6 +9,7 @@ from schema.connection import one
 from schema.enums import described
 from schema.fields import Record, field, identifier, noun
 from schema.scalars import DateTime
+from schema.scope import own
 from sync.store.tables import tokens
 
 _t = tokens.c
@@ -25,7 +26,7 @@ Role = described(
 )
 
 
-@noun(tokens, "token", description="An API token; its text is shown only once, when it is created.")
+@noun(tokens, "token", scope=own(tokens), description="An API token; its text is shown only once, when it is created.")
 class ApiToken(Record):
     """An API token, without its text."""
 

@@ -9,6 +9,7 @@ from schema.fields import Record, field, identifier, noun
 from schema.raw import received_attributes, received_item, received_list, received_text
 from schema.relations import against, along, assets_pointed_from, received_of_object
 from schema.scalars import DateTime
+from schema.scope import own
 from schema.transitive import groups_of_objects, managers_of_users
 from sync.inventory.kind import Edge
 from sync.store.tables import users
@@ -46,6 +47,7 @@ RECEIVED = {
 @noun(
     users,
     "user",
+    scope=own(users),
     conditions=RECEIVED,
     description="A user of a directory. Deleted users are not listed.",
 )

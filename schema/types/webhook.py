@@ -9,6 +9,7 @@ from schema.enums import described
 from schema.fields import Record, field, identifier, noun
 from schema.relations import deliveries_of_webhook
 from schema.scalars import DateTime
+from schema.scope import own
 from sync.alert import webhook
 from sync.store.tables import deliveries, webhooks
 
@@ -33,7 +34,12 @@ DeliveryStatus = described(
 )
 
 
-@noun(webhooks, "hook", description="An address that alerts are posted to, signed with a secret of its own.")
+@noun(
+    webhooks,
+    "hook",
+    scope=own(webhooks),
+    description="An address that alerts are posted to, signed with a secret of its own.",
+)
 class Webhook(Record):
     """A webhook, without its secret."""
 
@@ -53,7 +59,7 @@ class Webhook(Record):
         return [AlertEvent(event) for event in vars(self)["events"]]
 
 
-@noun(deliveries, "alert", description="One alert for one webhook.")
+@noun(deliveries, "alert", scope=own(deliveries), description="One alert for one webhook.")
 class AlertDelivery(Record):
     """One alert for one webhook."""
 
