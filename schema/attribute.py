@@ -7,7 +7,7 @@ from functools import cache
 from sqlalchemy import Column
 
 from schema.fields import NOUNS, Field, Kind, Noun, Relation
-from schema.near import did_you_mean, shown
+from schema.near import did_you_mean
 from sync.errors import BadInput
 from sync.inventory.source import AZUREAD, SCAN
 
@@ -31,7 +31,7 @@ def source_of(name: str, path: str) -> str:
     found = ALIASES.get(name.casefold())
     if found is None:
         hint = did_you_mean(name, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
-        raise BadInput(f'{path}: there is no source "{shown(name)}".', hint=hint, path=path)
+        raise BadInput(f"{path}: there is no source of that name.", hint=hint, path=path)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from schema.near import shown
 from sync.errors import BadInput
 
 _ID = re.compile(r"([a-z]{2,5})_([1-9][0-9]{0,17})", re.ASCII)
@@ -31,5 +30,6 @@ def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
     if match is None or match[1] != prefix:
         article = "an" if noun[:1] in ("A", "O") else "a"
         hint = f"Ids of this kind begin with {prefix}_."
-        raise BadInput(f'"{shown(text)}" is not the id of {article} {noun}.', hint=hint, path=path)
+        # What was sent is not repeated: a person may have pasted a secret in its place.
+        raise BadInput(f"This is not the id of {article} {noun}.", hint=hint, path=path)
     return int(match[2])

@@ -25,10 +25,16 @@ def likest(name: str, spellings: Iterable[tuple[str, frozenset[str]]]) -> list[s
     return [spelling for rating, spelling in rated[:NAMES_MAX] if rating >= _ALIKE_LEAST]
 
 
-def did_you_mean(name: str, names: Iterable[str], otherwise: str) -> str:
+class Suggestion(str):
+    """A hint that names what there is: told to those alone who may ask for the schema."""
+
+    __slots__ = ()
+
+
+def did_you_mean(name: str, names: Iterable[str], otherwise: str) -> Suggestion:
     """Return a hint that names what was probably meant, or another one."""
     near = likest(name, [(known, pairs(known)) for known in sorted(names)])
-    return f"Did you mean {' or '.join(near)}?" if near else otherwise
+    return Suggestion(f"Did you mean {' or '.join(near)}?" if near else otherwise)
 
 
 def shown(name: str) -> str:

@@ -11,7 +11,7 @@ from schema.attribute import attribute, attribute_names, source_of
 from schema.expr import And, Compare, Expr, Not, Op, Quantifier, Related
 from schema.fields import Field, Kind, Noun, Relation
 from schema.given import check_text, given, null
-from schema.near import did_you_mean, shown
+from schema.near import did_you_mean
 from schema.operators import LIST_VALUES_MAX
 from schema.operators import attribute as attribute_of
 from schema.scalars import Duration, parse_time
@@ -111,7 +111,7 @@ def has_attributes(noun: Noun) -> bool:
 def no_attribute(noun: Noun, source: str, name: str, path: str) -> BadInput:
     """Make the error of an attribute that a source does not have."""
     hint = did_you_mean(name, attribute_names(noun, source), "`attributes` and `raw` of a row show what there is.")
-    return BadInput(f'{path}: the source {source} has no attribute "{shown(name)}".', hint=hint, path=path)
+    return BadInput(f"{path}: the source {source} has no attribute of that name.", hint=hint, path=path)
 
 
 def _of_record(relation: Relation | None, part: Expr) -> Expr:
@@ -142,18 +142,18 @@ def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
     text = check_text(value, path)
     if field.kind is Kind.BOOL:
         if text not in ("true", "false"):
-            message, hint = f'{path}: "{shown(text)}" is neither true nor false.', 'Write "true" or "false".'
+            message, hint = f"{path}: this is neither true nor false.", 'Write "true" or "false".'
             raise BadInput(message, hint=hint, path=path)
         return text == "true"
     if field.kind in (Kind.INT, Kind.NUMBERS):
         if not text.removeprefix("-").isdecimal() or len(text) > 18:
             hint = 'Write its digits as text, such as "7".'
-            raise BadInput(f'{path}: "{shown(text)}" is no whole number.', hint=hint, path=path)
+            raise BadInput(f"{path}: this is no whole number.", hint=hint, path=path)
         return int(text)
     if field.kind is Kind.TIME:
         return _time(text, path)
     if field.kind is Kind.VERSION and op in _ORDER and version_key(text) is None:
-        raise BadInput(f'{path}: "{shown(text)}" is no version such as 10.0.19045.', path=path)
+        raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
     return text
 
 
@@ -161,5 +161,4 @@ def _time(text: str, path: str) -> str:
     try:
         return parse_time(text)
     except BadInput as error:
-        message = f'{path}: "{shown(text)}" is no time.'
-        raise BadInput(message, hint=str(error), path=path) from None
+        raise BadInput(f"{path}: this is no time.", hint=str(error), path=path) from None

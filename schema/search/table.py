@@ -10,7 +10,7 @@ from typing import TypeVar
 from schema.attribute import attribute, attributes, folded
 from schema.expr import EVERYTHING, Expr
 from schema.fields import NOUNS, Kind, Noun
-from schema.near import likest, pairs, shown
+from schema.near import Suggestion, likest, pairs
 from schema.search.derived import derived
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading
@@ -78,8 +78,9 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
     meant = f"Did you mean {' or '.join(near)}?" if near else "`searchKeywords` lists all of them."
     hint = f"{meant} {hint}"
     if name[0] in "-!" and find(noun, name[1:]):
-        near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:{shown(reading.literal)}."
-    reading.refuse(f"{noun.name} has no keyword {shown(name)}", hint=hint, suggestions=near)
+        near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:value."
+    # The place is told, the word is not repeated: it may be a part of something that was pasted.
+    reading.refuse(f"{noun.name} has no keyword of that name", hint=Suggestion(hint), suggestions=near)
 
 
 def find(noun: Noun, name: str, prefixes: int = 0) -> Keyword | None:

@@ -11,6 +11,7 @@ import orjson
 import structlog
 from graphql import GraphQLError
 
+from schema.near import Suggestion
 from sync.errors import RollcallError
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
@@ -21,14 +22,22 @@ BAD_USER_INPUT = "BAD_USER_INPUT"
 TIMEOUT = "TIMEOUT"
 INTERNAL = "INTERNAL"
 RETRYABLE_CODES = frozenset({TIMEOUT, "RATE_LIMITED"})
+SUGGESTIONS = "suggestions"
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 INTERNAL_MESSAGE = "Something went wrong on the server."
 INTERNAL_HINT = "Quote the request id to the operator; the server's log has the details."
-# How graphql-core quotes the caller's value in its coercion messages; a value may be a secret.
+# How graphql-core quotes, in its messages of every phase, what the caller sent; that may be a secret, also where it
+# stands for something else, such as a text whose closing quote is missing. What stays: names of the schema, names of
+# the document's own fields, variables and fragments, and types.
 QUOTED_VALUES = (
-    (re.compile(r",? [fF]ound: .*\Z", re.DOTALL), ""),
+    (re.compile(r"\b(Name|String|BlockString|Int|Float|Comment) '.*'", re.DOTALL), r"\1"),
+    (re.compile(r"(Syntax Error: Invalid [^:']*?)(?::|, did you mean) .*\Z", re.DOTALL), r"\1"),
+    (re.compile(r", but encountered error '.*\Z", re.DOTALL), ""),
+    (re.compile(r"[,.;]? [fF]ound: .*\Z", re.DOTALL), ""),
     (re.compile(r"( cannot represent [^:]*): .*\Z", re.DOTALL), r"\1"),
     (re.compile(r"Value .* does not exist in", re.DOTALL), "The value does not exist in"),
+    # A key of a variable is any text; one that no field could be called is no misspelt name.
+    (re.compile(r" unknown field '(?![_A-Za-z]\w{0,39}'(?:\.|\Z)).*\Z", re.DOTALL), " an unknown field"),
 )
 # Where in the variables a scalar of ours found a value that it cannot read, as graphql-core says it.
 PLACE = re.compile(r"Variable '(\$\w+)' has invalid value(?: at ([^:]+))?: ")
@@ -56,24 +65,30 @@ class Refused(Exception):
         return orjson.dumps(self.body(request_id))
 
 
-def write_errors(errors: Iterable[GraphQLError], request_id: str, *, code: str | None = None) -> list[Any]:
+def write_errors(
+    errors: Iterable[GraphQLError], request_id: str, *, code: str | None = None, hides: bool = False
+) -> list[Any]:
     """Write GraphQL errors in the standard shape.
 
     Args:
         errors: what parsing, validation, coercion or execution reported.
         request_id: goes into each error's extensions.
         code: the phase's own code, for errors that carry none; None while executing.
+        hides: whether names that could have been meant are left out.
     """
-    return [write_error(error, request_id, code=code) for error in errors]
+    return [write_error(error, request_id, code=code, hides=hides) for error in errors]
 
 
-def write_error(error: GraphQLError, request_id: str, *, code: str | None = None) -> dict[str, Any]:
+def write_error(
+    error: GraphQLError, request_id: str, *, code: str | None = None, hides: bool = False
+) -> dict[str, Any]:
     """Write one GraphQL error: ours with its facts, the specification's with its phase's code, all else as INTERNAL."""
     origin = origin_of(error)
     if isinstance(origin, RollcallError):
         place = PLACE.match(error.message)
         message = f"{place[1]}{place[2] or ''}: {origin.message}" if place else origin.message
-        extensions = _extensions(origin.code, origin.retryable, origin.hint, request_id, origin.facts)
+        hint, facts = (_unsuggested if hides else _whole)(origin)
+        extensions = _extensions(origin.code, origin.retryable, hint, request_id, facts)
     elif origin is None or code is not None:
         message, extensions = _spoken(error, request_id, code)
     else:
@@ -97,18 +112,27 @@ def origin_of(error: GraphQLError) -> BaseException | None:
     return None if isinstance(origin, GraphQLError) else origin
 
 
+def _whole(error: RollcallError) -> tuple[str | None, Mapping[str, object]]:
+    return error.hint, error.facts
+
+
+def _unsuggested(error: RollcallError) -> tuple[str | None, Mapping[str, object]]:
+    """Return an error's hint and facts without the names that they suggest."""
+    facts = {name: value for name, value in error.facts.items() if name != SUGGESTIONS}
+    return None if isinstance(error.hint, Suggestion) else error.hint, facts
+
+
 def _spoken(error: GraphQLError, request_id: str, code: str | None) -> tuple[str, dict[str, Any]]:
     """Use the text of graphql-core, or of a GraphQLError that our own code raised with extensions."""
     facts = dict(error.extensions or {})
     code = str(facts.pop("code", code or BAD_USER_INPUT))
     retryable = bool(facts.pop("retryable", code in RETRYABLE_CODES))
     hint = facts.pop("hint", None)
-    message = without_value(error.message) if code == BAD_USER_INPUT else error.message
-    return message, _extensions(code, retryable, hint, request_id, facts)
+    return without_value(error.message), _extensions(code, retryable, hint, request_id, facts)
 
 
 def without_value(message: str) -> str:
-    """Drop the caller's value that graphql-core quotes in a coercion message."""
+    """Drop what graphql-core quotes of a document's literals and of variables."""
     for pattern, replacement in QUOTED_VALUES:
         message = pattern.sub(replacement, message)
     return message if message.endswith("?") else message.rstrip(".") + "."

@@ -193,7 +193,7 @@ class Execution:
                 self._admit(prepared, context)
             events = await self._events(prepared, context)
             if isinstance(events, ExecutionResult):
-                yield _answer(None, write_errors(events.errors or (), request_id), "executed", trace)
+                yield _answer(None, write_errors(events.errors or (), request_id, hides=self._hides), "executed", trace)
                 return
             async with aclosing(events):
                 async for result in events:
@@ -304,7 +304,8 @@ class Execution:
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:
-            return _answer(result.data, write_errors(result.errors or (), request_id), "executed", trace, executed=True)
+            errors = write_errors(result.errors or (), request_id, hides=self._hides)
+            return _answer(result.data, errors, "executed", trace, executed=True)
         except TypeError:
             # orjson refuses lone surrogates and integers beyond 64 bits: a value that no client could read.
             log.exception("graphql.unwritable", request_id=request_id)

@@ -85,5 +85,5 @@ def check_site_scope(scope: Sequence[str] | None) -> list[str] | None:
     read: Targets = read_targets(scope, "scope")
     if read.names:
         hint = "A name may lead to another address tomorrow; write networks and ranges."
-        raise BadInput(f"A scope holds no names: {read.names[0]}.", hint=hint, path="scope")
+        raise BadInput("A scope holds no names.", hint=hint, path="scope")
     return [text.strip() for text in scope]

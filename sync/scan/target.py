@@ -123,8 +123,8 @@ def read_targets(texts: Sequence[str], path: str) -> Targets:
         raise BadInput(f"There are {len(texts):,} entries; at most {TEXTS_MAX:,} are allowed.", path=path)
     spans: list[Span] = []
     names: list[str] = []
-    for text in texts:
-        span = _span(text.strip(), path)
+    for number, text in enumerate(texts, 1):
+        span = _span(text.strip(), path, number)
         if span is None:
             names.append(text.strip().rstrip(".").casefold())
         else:
@@ -132,8 +132,8 @@ def read_targets(texts: Sequence[str], path: str) -> Targets:
     return Targets(Spans.of(spans), tuple(dict.fromkeys(names)))
 
 
-def _span(text: str, path: str) -> Span | None:
-    """Read one text; None if it is a name."""
+def _span(text: str, path: str, number: int) -> Span | None:
+    """Read one text, the so manieth; None if it is a name."""
     try:
         if "%" in text:  # A zone is known to one machine only.
             raise ValueError
@@ -145,21 +145,22 @@ def _span(text: str, path: str) -> Span | None:
             one = ip_address(text)
             return Span(one.version, int(one), int(one))
         if _DIGITS.fullmatch(first) or ":" in first:
-            return _range(first.strip(), last.strip(), text, path)
+            return _range(first.strip(), last.strip(), path, number)
     except ValueError:
         pass
     if "/" in text or ":" in text or _DIGITS.fullmatch(text.replace("-", "")) or not _NAME.fullmatch(text):
         hint = "Use an address, a network (10.0.0.0/24), a range (10.0.0.5-10.0.0.20) or a host name."
-        raise BadInput(f"{text[:80]!r} is not an address, a network, a range or a host name.", hint=hint, path=path)
+        problem = f"Entry {number} of the {path} is not an address, a network, a range or a host name."
+        raise BadInput(problem, hint=hint, path=path)
     return None
 
 
-def _range(first: str, last: str, text: str, path: str) -> Span:
+def _range(first: str, last: str, path: str, number: int) -> Span:
     begin = ip_address(first)
     # `10.0.0.5-20` names the last number only.
     end = ip_address(f"{first.rpartition('.')[0]}.{last}") if last.isdecimal() else ip_address(last)
     if begin.version != end.version or int(end) < int(begin):
-        raise BadInput(f"The range {text[:80]} ends before it begins.", path=path)
+        raise BadInput(f"Entry {number} of the {path} ends before it begins.", path=path)
     return Span(begin.version, int(begin), int(end))
 
 
@@ -173,12 +174,12 @@ def read_ports(text: str, path: str = "ports") -> tuple[int, ...]:
         problem = f"The ports have {len(text):,} characters; at most {_PORTS_CHARS_MAX:,} are allowed."
         raise BadInput(problem, path=path)
     ports: set[int] = set()
-    for part in text.replace(" ", "").split(","):
+    for number, part in enumerate(text.replace(" ", "").split(","), 1):
         found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part, re.ASCII)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
         if not 1 <= first <= last <= PORTS_MAX:
             hint = "Write numbers from 1 to 65535 and ranges, such as 22,80,8000-8100."
-            raise BadInput(f"{part[:40]!r} is not a port or a range of ports.", hint=hint, path=path)
+            raise BadInput(f"Part {number} of the ports is not a port or a range of ports.", hint=hint, path=path)
         ports.update(range(first, last + 1))
     return tuple(sorted(ports))
 
