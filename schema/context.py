@@ -70,6 +70,7 @@ class Context:
         # What waits for the snapshot to begin.
         self._opening: asyncio.Future[Any] | None = None
         self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
+        self._seen: set[Hashable] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,6 +118,12 @@ class Context:
             with translated():
                 result: Sequence[RowMapping] = (await self._snapshot.execute(statement, given)).mappings().all()
             return result
+
+    def is_first(self, what: Hashable) -> bool:
+        """Tell whether something happens for the first time in this operation, and remember it."""
+        is_new = what not in self._seen
+        self._seen.add(what)
+        return is_new
 
     def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:
         """Return the loader of this operation that is known by `key`; `load` answers many at once, in order."""

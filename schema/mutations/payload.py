@@ -81,6 +81,8 @@ async def mutate(
 ) -> Any:
     """Run a mutation's work in one transaction and make its payload; either way it leaves an audit event.
 
+    Of refusals of one request for the same reason there is one event.
+
     Args:
         work: does it; returns the noun and the key of what it made or changed, None for neither.
         after: reads the payload's fields once the transaction has committed.
@@ -97,8 +99,10 @@ async def mutate(
         # Nothing can be written now, not even that.
         raise
     except RollcallError as error:
-        async with context.runtime.store.write() as tx:
-            await _audit(tx, context, action, None, error.code)
+        # A request may hold as many of them as its aliases allow; the log of who did what is not theirs to fill.
+        if context.is_first((action, error.code)):
+            async with context.runtime.store.write() as tx:
+                await _audit(tx, context, action, None, error.code)
         if not isinstance(error, tuple(_CODES)):
             raise
         return type_(errors=[_as_data(kind, error)])

@@ -6,6 +6,7 @@ import pytest
 from graphql import GraphQLObjectType
 
 from schema.access import Role
+from sync.store import tables
 from tests.api.lists import SCHEMA
 from tests.api.mutation import FIELDS, perform
 from tests.api.test_access import MATRIX
@@ -50,3 +51,15 @@ async def test_event_is_found_by_target_and_outcome(office: World) -> None:
     text = "query($t: String!) { auditEvents(where: {target: {eq: $t}}) { nodes { action outcome } } }"
     data = await office.caller().data(text, t=made["id"])
     assert data["auditEvents"]["nodes"] == [{"action": "createSite", "outcome": "OK"}]
+
+
+async def test_refusals_of_one_request_are_one_event_when_their_reason_is_the_same(office: World) -> None:
+    """Aliases cannot fill the log; another reason, and what is carried out, has events of its own."""
+    missing = " ".join(f'm{n}: stopRun(input: {{run: "run_99999999{n}"}}) {{ errors {{ code }} }}' for n in range(20))
+    wrong = 'w: stopRun(input: {run: "asset_1"}) { errors { code } }'
+    made = " ".join(f'c{n}: createSite(input: {{name: "aliased {n}"}}) {{ errors {{ code }} }}' for n in range(2))
+    before = len(await office.read(tables.audit_events.select()))
+    await office.caller().data(f"mutation {{ {missing} {wrong} {made} }}")
+    events = (await office.read(tables.audit_events.select().order_by(tables.audit_events.c.id)))[before:]
+    told = sorted((event["action"], event["outcome"]) for event in events)
+    assert told == [("createSite", "OK"), ("createSite", "OK"), ("stopRun", "BAD_USER_INPUT"), ("stopRun", "NOT_FOUND")]
