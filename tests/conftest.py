@@ -5,6 +5,7 @@ Sockets reach only this machine (pyproject.toml, --allow-hosts). Async tests run
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -81,6 +82,28 @@ def _settings_of_this_machine_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide ROLLCALL_* variables of the person who runs the tests: a test sets what it needs."""
     for name in [name for name in os.environ if name.startswith("ROLLCALL_")]:
         monkeypatch.delenv(name)
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def _no_plan_fails() -> Iterator[None]:
+    """Fail a test in which a plan raised: the executor's answer is right, so nothing else would show it."""
+    kept, logger = _Kept(), logging.getLogger("rollcall.plan")
+    logger.addHandler(kept)
+    yield
+    logger.removeHandler(kept)
+    assert [record.getMessage() for record in kept.records] == []
 
 
 @pytest.fixture

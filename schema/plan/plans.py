@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 import strawberry
-from graphql import DocumentNode, FragmentDefinitionNode, OperationDefinitionNode
+from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 
 from schema.access import Principal, Role
@@ -134,8 +134,8 @@ class Plans:
             body, is_timed = await self._run(binding, principal)
         except (StoreSlow, StoreCrowded):
             raise
-        except (BadInput, Forbidden, Gave):
-            # The executor finds the same, and knows its path and place.
+        except (BadInput, Forbidden, Gave, GraphQLError):
+            # The caller's mistake: the executor finds the same, and knows its path and place.
             return None
         except Exception:  # a boundary: whatever a plan stumbles over, the executor answers
             _log.warning("a plan failed; the executor answers instead", exc_info=True)

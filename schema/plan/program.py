@@ -47,6 +47,11 @@ class Program:
     binds: list[Bind] = field(default_factory=list)
     roots: dict[str, Root] = field(default_factory=dict)
 
+    def slot(self, bind: Bind) -> int:
+        """Take the place of what `bind` reads, before anything nested is compiled: that takes places of its own."""
+        self.binds.append(bind)
+        return len(self.binds) - 1
+
     def bind(self, variables: VariableValues) -> tuple[Bound, ...]:
         """Read every argument.
 
@@ -103,14 +108,16 @@ class ProgramCompiler:
         raise Refused
 
     def _lookup(self, query: GraphQLObjectType, nodes: Nodes, form: Found) -> Root:
-        slot, statements = len(self._program.binds), dict[Any, Statement]()
-        columns, view = self._compiler.rows(form.target, nodes)
+        statements = dict[Any, Statement]()
 
         def bind(variables: VariableValues) -> Bound:
             key, value = form.sought(**self._arguments(query, nodes[0], variables))
             if key not in statements:
                 statements[key] = self._compiler.statement(form.target, columns, key.holds)
             return BoundLookup(statements[key], value)
+
+        slot = self._program.slot(bind)
+        columns, view = self._compiler.rows(form.target, nodes)
 
         def find(run: Run) -> Any:
             bound = run.bounds[slot]
@@ -120,12 +127,11 @@ class ProgramCompiler:
                 raise Gave
             return view.show(run, rows)[0] if rows else None
 
-        self._program.binds.append(bind)
         return find
 
     def _named(self, query: GraphQLObjectType, nodes: Nodes, form: Named) -> Root:
-        slot, role = len(self._program.binds), self._principal.role
-        self._program.binds.append(
+        role = self._principal.role
+        slot = self._program.slot(
             lambda variables: BoundNames(form.sought(**self._arguments(query, nodes[0], variables)))
         )
         rows = {noun: self._compiler.by_key(noun, nodes, 0) for noun in NOUNS if is_open(noun, role)}
@@ -145,10 +151,10 @@ class ProgramCompiler:
         return find
 
     def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Members) -> Connection:
-        slot, columns = len(self._program.binds), Columns(offset=0 if isinstance(form, Many) and not form.pairs else 1)
+        columns = Columns(offset=0 if isinstance(form, Many) and not form.pairs else 1)
         if isinstance(form, Members):
             columns.entries.extend(member_listing(self._principal, {}).columns)
-        connection, place = Connection(slot), (parent.name, nodes[0].name.value)
+        place = (parent.name, nodes[0].name.value)
         known: OrderedDict[bytes, dict[tuple[Any, ...], Statement]] = OrderedDict()
 
         def bind(variables: VariableValues) -> Bound:
@@ -164,7 +170,7 @@ class ProgramCompiler:
                 known.popitem(last=False)
             return BoundList(listing, window_of(arguments), columns.width, statements)
 
-        self._program.binds.append(bind)
+        connection = Connection(self._program.slot(bind))
         Selection(self._collector, self._compiler, connection, columns).compile(parent, nodes, form)
         return connection
 

@@ -16,13 +16,21 @@ import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
+    TypeInfo,
+    TypeInfoVisitor,
+    VariableNode,
+    Visitor,
     execute,
+    get_nullable_type,
+    is_list_type,
     parse,
     subscribe,
     validate,
+    visit,
 )
 from graphql.execution.values import get_variable_values
 from strawberry.execution import optimized_is_awaitable
@@ -35,6 +43,17 @@ from schema.plan.plans import Asked
 from sync.errors import Forbidden, RollcallError
 from sync.runtime import Runtime
 
+# What has no form and is left to the executor, whole documents with it. Everything else must have a plan: a field is
+# added here only with a reason why it cannot.
+UNPLANNED = frozenset(
+    [
+        *("Query.__schema", "Query.__type", "Query.viewer", "Query.server", "Query.searchKeywords"),
+        *("Query.parseSearch", "Query.retentionPreview", "Query.changes", "Query.duplicates", "Query.webhooks"),
+        *("Query.assetsAggregate", "Query.usersAggregate", "Query.groupsAggregate"),
+        # They depend on the time, on the caller, or on a value that Python alone can spell out.
+        *("Credential.createdBy", "Credential.secretState", "Task.nextRuns", "ScanRecord.services", "Webhook.events"),
+    ]
+)
 # What the specification itself refuses, before any of our code runs.
 INVALID_REQUEST = "INVALID_REQUEST"
 
@@ -115,7 +134,10 @@ class Caller:
         given = repr(variables).encode("utf-8", "surrogatepass")
         asked = Asked(prepared.digest, prepared.tree, prepared.query, coerced, given)
         planned = await plans_of(self.runtime).answer(asked, self.principal)
-        if planned is not None:
+        if planned is None:
+            # A plan that gives up silently costs what it was to save, and nobody sees it.
+            assert answer.problems or not prepared.has_plan, "no plan answered this document"
+        else:
             assert answer.problems == ()
             assert orjson.loads(planned.body)["data"] == answer.data
 
@@ -136,6 +158,7 @@ class _Prepared:
     digest: bytes
     query: OperationDefinitionNode | None
     is_subscription: bool
+    has_plan: bool
 
 
 async def _first_event(document: str, context: Context, variables: dict[str, Any]) -> Answer:
@@ -161,7 +184,36 @@ def _prepare(document: str) -> _Prepared:
     query = operation if operation.operation is OperationType.QUERY else None
     needed = {} if errors else required(build_schema()._schema, tree)
     digest = document.encode("utf-8", "surrogatepass")
-    return _Prepared(tree, errors, needed, digest, query, operation.operation is OperationType.SUBSCRIPTION)
+    is_subscription = operation.operation is OperationType.SUBSCRIPTION
+    has_plan = query is not None and not errors and must_have_plan(tree)
+    return _Prepared(tree, errors, needed, digest, query, is_subscription, has_plan)
+
+
+def must_have_plan(tree: DocumentNode) -> bool:
+    """Tell whether nothing in a valid query is left to the executor."""
+    walk = _Fields(TypeInfo(build_schema()._schema))
+    visit(tree, TypeInfoVisitor(walk.info, walk))
+    return not walk.found & UNPLANNED and not walk.is_late
+
+
+class _Fields(Visitor):
+    """Finds the fields of a document.
+
+    `is_late`: one that is computed of gathered rows takes an argument that is known only when it runs.
+    """
+
+    def __init__(self, info: TypeInfo) -> None:
+        super().__init__()
+        self.info, self.found, self.is_late = info, set[str](), False
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        parent, type_ = self.info.get_parent_type(), self.info.get_type()
+        if parent is not None:
+            self.found.add(f"{parent.name}.{node.name.value}")
+        is_list = type_ is not None and is_list_type(get_nullable_type(type_))
+        is_root = parent is build_schema()._schema.query_type
+        given = [argument.value for argument in node.arguments or ()]
+        self.is_late |= is_list and not is_root and any(isinstance(value, VariableNode) for value in given)
 
 
 def plans_of(runtime: Runtime) -> Plans:

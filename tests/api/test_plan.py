@@ -6,21 +6,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 import tracemalloc
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import orjson
 import pytest
-from graphql import OperationDefinitionNode, parse
+from graphql import OperationDefinitionNode, get_named_type, parse
 from graphql.execution.values import get_variable_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from schema import build_schema
+from schema.access import Role
 from schema.plan import Asked, Plans, Response
 from schema.plan.pace import Caution, Pace, Where
 from schema.plan.response import OVERHEAD_BYTES
@@ -29,7 +32,7 @@ from sync.store import tables
 from sync.store.lane import JOBS_MAX
 from tests.api.caller import Caller, plans_of
 from tests.api.documents import VALUES, Documents
-from tests.api.lists import LISTS
+from tests.api.lists import LISTS, SCHEMA, id_of, visible
 from tests.api.world import World
 from tests.entra.clock import FakeClock
 
@@ -135,6 +138,71 @@ async def test_plan_shows_each_organization_its_own_rows(world: World) -> None:
         found[organization] = {node["id"] for node in data["users"]["nodes"]}
     assert all(found.values())
     assert len(set.union(*found.values())) == sum(map(len, found.values()))
+
+
+LOOK_UPS = [
+    name
+    for name, field in (SCHEMA.query_type.fields if SCHEMA.query_type else {}).items()
+    if {"id", "by"} & set(field.args) and name != "node"
+]
+MISTAKES = [
+    '{ users(after: "no cursor") { nodes { id } } }',
+    '{ groups { nodes { members(after: "no cursor") { nodes { id } } } } }',
+    "{ users(first: 0) { nodes { id } } }",
+    "{ users(first: 1, last: 1) { nodes { id } } }",
+    '{ users(search: "(") { nodes { id } } }',
+    '{ users(search: "nope:1") { nodes { id } } }',
+    "{ users(where: {}) { nodes { id } } }",
+    '{ users(where: {id: {eq: "asset_1"}}) { nodes { id } } }',
+    '{ user(by: {id: "asset_1"}) { id groups { nodes { id } } } }',
+    '{ user(by: {id: "\\ud800"}) { id } }',
+    '{ user(by: {email: "\\u0000"}) { id } }',
+    '{ taskRun(id: "") { id log { nodes { id } } } }',
+    '{ taskRun(id: "run_99999999999999999999") { id } }',
+    '{ node(id: "x") { id } }',
+    '{ nodes(ids: ["user_1", "x"]) { id } }',
+    '{ assets(where: {addresses: {inNetwork: "x"}}) { nodes { id } } }',
+]
+
+
+def noun_of(look_up: str) -> str:
+    """Return the noun that a look-up leads to."""
+    assert SCHEMA.query_type
+    return str(get_named_type(SCHEMA.query_type.fields[look_up].type).name)
+
+
+def nested_documents() -> Iterator[str]:
+    """Write each look-up with each list of its row, alone and two at once, and a list beside them at the root."""
+    for name in LOOK_UPS:
+        noun = noun_of(name)
+        argument = "by: {id: $id}" if "by" in SCHEMA.query_type.fields[name].args else "id: $id"  # type: ignore[union-attr]
+        lists = [
+            f"{field} {{ totalCount nodes {{ __typename }} }}"
+            for field, declared in SCHEMA.type_map[noun].fields.items()  # type: ignore[attr-defined]
+            if get_named_type(declared.type).name.endswith("Connection")
+        ]
+        for list_ in [*lists, " ".join(lists[:4])] if lists else ["__typename"]:
+            yield f"query($id: ID!) {{ {name}({argument}) {{ id {list_} }} sites(first: 1) {{ nodes {{ id }} }} }}"
+
+
+@pytest.mark.parametrize("document", [*nested_documents()])
+async def test_plan_exists_for_every_look_up_with_a_list(world: World, document: str) -> None:
+    """A look-up and the lists of its row each take their own arguments; `ask` compares with the executor."""
+    name = document.partition("{ ")[2].partition("(")[0]
+    noun = noun_of(name)
+    caller = world.caller(Role.SUPERUSER, world.beta)
+    rows = await visible(world, noun, caller)
+    mine = [row for row in rows if row.get("organization_id", row["id"]) == world.beta]
+    answer = await caller.ask(document, id=id_of(noun, mine[0]))
+    assert answer.ok()[name]["id"] == id_of(noun, mine[0])
+    assert await planned(caller, document, id=id_of(noun, mine[0])) is not None
+
+
+async def test_mistake_of_a_caller_is_no_failure_of_a_plan(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a caller gets wrong is answered as such; nothing is logged as if the server had failed."""
+    for text in MISTAKES:
+        assert (await world.caller().ask(text)).problems
+    assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.WARNING] == []
 
 
 async def test_plans_are_bounded(world: World) -> None:
