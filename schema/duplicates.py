@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Optional
 
 import orjson
@@ -20,10 +22,13 @@ from schema.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
 from schema.types import Asset, Site
 from sync.errors import NotFound
 from sync.inventory import duplicate
+from sync.inventory.identity import Identity, identity
 
 # Of a value that means nothing, such as a maker's placeholder for a serial number, hundreds may share it.
 SHOWN_MAX = 20
 _WHAT = {
+    duplicate.DuplicateKey.ADDRESS: "the IP address",
+    duplicate.DuplicateKey.HARDWARE_ID: "the hardware id",
     duplicate.DuplicateKey.NAME: "the host name",
     duplicate.DuplicateKey.MAC: "the MAC address",
     duplicate.DuplicateKey.SERIAL: "the serial number",
@@ -37,6 +42,8 @@ DuplicateKey = described(
     MAC="A MAC address.",
     SERIAL="The serial number.",
     DEVICE_ID="The device id that two directory records have in common.",
+    HARDWARE_ID="A hardware id of the directory, such as `HWID:h:6825798571036`.",
+    ADDRESS="An IP address that scans have found both at.",
 )
 
 
@@ -50,6 +57,7 @@ class Duplicate:
     value: str = strawberry.field(description="The value they share.")
     asset_count: int = strawberry.field(description="How many assets share it.")
     explanation: str = strawberry.field(description="The same as a sentence.")
+    reason: str = strawberry.field(description="Why they were not made one asset.")
 
     @strawberry.field(description=f"The assets, the oldest first; at most {SHOWN_MAX}.", metadata=about(SHOWN_MAX))
     async def assets(self, info: Info[Context, None]) -> list[Asset]:
@@ -112,8 +120,10 @@ async def read_duplicates(context: Context, site: str | None, after: str | None,
     rows = await context.fetch(statement.limit(size + 1))
     is_cut, rows = len(rows) > size, rows[:size]
     cursors = [codec.encode([row["site_id"], row["key"], row["value"]]) for row in rows]
+    shown = [sorted(orjson.loads(row["assets"])) for row in rows]
+    records = await _records(context, {key for keys in shown for key in keys[:2]})
     return Duplicates(
-        nodes=[_shown(row) for row in rows],
+        nodes=[_shown(row, keys, records) for row, keys in zip(rows, shown, strict=True)],
         page_info=PageInfo(
             has_next_page=is_cut,
             has_previous_page=after is not None,
@@ -123,13 +133,23 @@ async def read_duplicates(context: Context, site: str | None, after: str | None,
     )
 
 
-def _shown(row: Any) -> Duplicate:
-    keys = sorted(orjson.loads(row["assets"]))
+async def _records(context: Context, keys: set[int]) -> dict[int, list[Identity]]:
+    """Read what the directory says of assets: of two that share something it decides, of more it does not."""
+    statement, values = duplicate.records_of(keys)
+    found: dict[int, list[Identity]] = {}
+    for row in await context.fetch(statement, values) if keys else ():
+        found.setdefault(row["asset_id"], []).append(identity(SimpleNamespace(**row)))
+    return found
+
+
+def _shown(row: Any, keys: list[int], records: Mapping[int, list[Identity]]) -> Duplicate:
+    key = duplicate.DuplicateKey(row["key"])
     return Duplicate(
         keys=keys,
         site_key=row["site_id"],
         key=DuplicateKey[row["key"]],
         value=row["value"],
         asset_count=len(keys),
-        explanation=f"{len(keys)} assets have {_WHAT[duplicate.DuplicateKey(row['key'])]} {row['value']}.",
+        explanation=f"{len(keys)} assets have {_WHAT[key]} {row['value']}.",
+        reason=duplicate.why_apart(key, keys, records),
     )

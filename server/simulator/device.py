@@ -15,7 +15,7 @@ from server.simulator.origin import Origin
 
 STALE_PERCENT = 12
 DISABLED_PERCENT = 6
-DUPLICATE_EVERY = 97  # this device carries the display name of the one before it
+DUPLICATE_EVERY = 97  # this device carries the display name of the one before it; of a PC it is a second record
 INTUNE_APP = "0000000a-0000-0000-c000-000000000000"
 
 WINDOWS = ("10.0.19045.4529", "10.0.22631.4317", "10.0.22631.3880", "10.0.26100.2161", "10.0.26200.1")
@@ -59,14 +59,30 @@ def build_device(origin: Origin, number: int, device_id: str) -> dict[str, Any]:
     if not draw.percent(3):  # a few devices registered and never signed in
         values["approximateLastSignInDateTime"] = origin.moment(draw, min(seen, registered))
     values |= BUILDERS[sort](origin, draw)
+    if _is_duplicate(number):
+        values |= _registered(origin, number, device_id)
     if draw.percent(5):
         values["physicalIds"].append(f"[ZTDID]:{origin.ids.encode(5, number)}")
     return values
 
 
+def _is_duplicate(number: int) -> bool:
+    return number % DUPLICATE_EVERY == DUPLICATE_EVERY - 1
+
+
+def _registered(origin: Origin, number: int, device_id: str) -> dict[str, Any]:
+    """Return what tells that this is a PC which a person has registered beside joining it; nothing if it is no PC."""
+    joined = build_device(origin, number - 1, "")
+    if joined["operatingSystem"] != "Windows" or joined["profileType"] != "RegisteredDevice":
+        return {}
+    same = ("operatingSystem", "operatingSystemVersion", "manufacturer", "model")
+    mine = [f"[USER-GID]:{device_id}:{joined['physicalIds'][1].rpartition(':')[2]}", *joined["physicalIds"][1:3]]
+    return {name: joined[name] for name in same} | {"trustType": "Workplace", "physicalIds": mine}
+
+
 def device_name(origin: Origin, number: int) -> str:
     """Return the display name of a device: host names as people give them, some of them twice."""
-    if number % DUPLICATE_EVERY == DUPLICATE_EVERY - 1:
+    if _is_duplicate(number):
         number -= 1
     sort = origin.draw("device", number).pick(SORTS)
     draw = origin.draw("hostname", number)

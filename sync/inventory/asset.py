@@ -7,17 +7,19 @@ directory for who made the machine; a field that the first does not know is take
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, select
 
 from sync.inventory.directory import chunks
+from sync.inventory.host_name import domains_in, name_keys
+from sync.inventory.identity import MAC as MAC
+from sync.inventory.identity import NAME as NAME
+from sync.inventory.identity import family_of
 from sync.inventory.mac import macs_in
 from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.organizations import next_version
@@ -26,15 +28,7 @@ from sync.store.bulk import insert_rows, reserve_keys, update_rows
 from sync.store.tables import asset_keys, assets, devices, scan_records
 
 Record = Mapping[str, Any]
-NAME, MAC, ADDRESS = "NAME", "MAC", "ADDRESS"
-# Names that many machines share from the factory: two devices that carry one need not be the same machine.
-_GENERIC_NAME = re.compile(
-    r"localhost|desktop|laptop|android|(iphone|ipad)( ?\d{1,2})?|macbook( ?pro| ?air)?|windows( ?pc)?|pc|workstation"
-    r"|unknown|none",
-    re.IGNORECASE,
-)
-_MOBILE = re.compile(r"\b(ios|iphone|ipad|ipados|android\w*|windowsphone)\b", re.IGNORECASE)
-
+ADDRESS = "ADDRESS"
 
 # What `asset_fields` and linking read of a device.
 DEVICE_FIELDS = tuple(
@@ -69,20 +63,6 @@ class Place:
     site_id: int
 
 
-@lru_cache(maxsize=4_096)
-def name_key(name: str | None) -> str | None:
-    """Reduce a host name to the form it is compared in: its first label, case-folded; None if it tells nothing."""
-    short = (name or "").strip().partition(".")[0].casefold()
-    if not short or _GENERIC_NAME.fullmatch(short):
-        return None
-    return short
-
-
-def name_keys(names: Iterable[str]) -> set[str]:
-    """Return the compared forms of several host names."""
-    return {short for name in names if (short := name_key(name))}
-
-
 def recognised_by(names: Iterable[str], macs: Sequence[str], addresses: Sequence[str]) -> list[tuple[str, str]]:
     """List what a machine can be recognised by, (kind, value): addresses only if nothing better is known."""
     better = [*((MAC, mac) for mac in macs), *((NAME, name) for name in sorted(name_keys(names)))]
@@ -109,8 +89,13 @@ def create_assets(tx: Connection, now: str, place: Place, found: Sequence[Mappin
     return keys
 
 
-def compute_assets(tx: Connection, now: str, place: Place, asset_ids: Iterable[int]) -> Counter[str]:
+def compute_assets(
+    tx: Connection, now: str, place: Place, asset_ids: Iterable[int], *, anew: bool = False
+) -> Counter[str]:
     """Bring the fields of assets in line with their records; one without any record is removed.
+
+    Args:
+        anew: write what they are recognised by even where no field has changed: the rules for it may have.
 
     Returns:
         Assets updated and removed.
@@ -121,6 +106,7 @@ def compute_assets(tx: Connection, now: str, place: Place, asset_ids: Iterable[i
         by_device = _records(tx, _DEVICE_RECORDS, chunk)
         by_scan = _records(tx, _SCAN_RECORDS, chunk)
         changed: dict[int, dict[str, Any]] = {}
+        kept: dict[int, dict[str, Any]] = {}
         for asset in present:
             fields = asset_fields(by_device.get(asset["id"], []), by_scan.get(asset["id"], []))
             if not fields["source_mask"]:
@@ -131,8 +117,14 @@ def compute_assets(tx: Connection, now: str, place: Place, asset_ids: Iterable[i
                 if not asset["deleted_at"]:
                     counts["removed" if fields["deleted_at"] else "updated"] += 1
                 changed[asset["id"]] = fields
+            elif anew:
+                kept[asset["id"]] = fields
         if changed:
-            _save(tx, now, place, changed)
+            common = {"version": next_version(tx, place.organization_id), "updated_at": now}
+            update_rows(tx, assets, [{"id": key, **common, **fields} for key, fields in changed.items()])
+        if changed or kept:
+            tx.execute(_KEYS_OF, {"keys": [*changed, *kept]})
+            _make_recognisable(tx, place, (changed | kept).items())
     return counts
 
 
@@ -143,21 +135,20 @@ def _records(tx: Connection, statement: Select[Any], keys: Sequence[int]) -> dic
     return found
 
 
-def _save(tx: Connection, now: str, place: Place, changed: Mapping[int, Mapping[str, Any]]) -> None:
-    common = {"version": next_version(tx, place.organization_id), "updated_at": now}
-    update_rows(tx, assets, [{"id": key, **common, **fields} for key, fields in changed.items()])
-    tx.execute(_KEYS_OF, {"keys": changed})
-    _make_recognisable(tx, place, changed.items())
-
-
 def _make_recognisable(tx: Connection, place: Place, found: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     keys = [
         {"site_id": place.site_id, "kind": kind, "value": value, "asset_id": key}
         for key, fields in found
         if not fields["deleted_at"]
-        for kind, value in recognised_by(fields["names"], fields["macs"], fields["addresses"])
+        for kind, value in recognised_by(_telling_names(fields), fields["macs"], fields["addresses"])
     ]
     insert_rows(tx, asset_keys, keys)
+
+
+def _telling_names(fields: Mapping[str, Any]) -> Sequence[str]:
+    """Return the names by which an asset can be recognised: a phone that only a directory knows has none."""
+    is_phone = not fields["scanned"] and family_of(fields["os"]) == "mobile"
+    return () if is_phone else fields["names"]
 
 
 def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -178,7 +169,7 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
     return {
         "name": names[0] if names else None,
         "names": names,
-        "domains": sorted({domain for name in names if (domain := name.partition(".")[2].casefold())}),
+        "domains": domains_in(names),
         "addresses": sorted({address for scan in scans for address in scan["addresses"]}, key=_address_order),
         "macs": sorted(
             {mac for scan in scans for mac in scan["macs"]}
@@ -223,7 +214,7 @@ def _type(os: str | None, profile: str | None) -> str | None:
     """Name the type of machine where the directory really tells it, else nothing."""
     if profile in {"Printer", "IoT"}:
         return profile
-    if os and _MOBILE.search(os):
+    if family_of(os) == "mobile":
         return "Mobile"
     if os and "server" in os.casefold():
         return "Server"

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
-from sqlalchemy import Select, and_, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_, union_all
 
-from sync.inventory.asset import MAC, NAME
-from sync.store.tables import asset_keys, assets, devices, kept_apart, sites
+from sync.inventory.asset import DEVICE_FIELDS, MAC, NAME
+from sync.inventory.identity import HARDWARE, Identity, same_hardware, why_names_differ
+from sync.inventory.source import BITS, SCAN
+from sync.store.among import among
+from sync.store.tables import asset_keys, assets, device_keys, devices, kept_apart, sites
+
+_RECORDS = select(*DEVICE_FIELDS, devices.c.device_id, devices.c.trust_type).where(among(devices.c.asset_id, "keys"))
 
 
 class DuplicateKey(enum.StrEnum):
     """What assets can share."""
 
+    ADDRESS = "ADDRESS"
     DEVICE_ID = "DEVICE_ID"
+    HARDWARE_ID = "HARDWARE_ID"
     MAC = "MAC"
     NAME = "NAME"
     SERIAL = "SERIAL"
@@ -83,4 +92,67 @@ def _shared(organization_id: int, site_id: int | None) -> Any:
         .where(*mine, devices.c.device_id != "")
         .distinct()
     )
-    return union_all(*by_key, by_serial, by_device)
+    return union_all(*by_key, by_serial, by_device, _by_address(mine), _by_hardware(mine, here))
+
+
+def _by_address(mine: Sequence[ColumnElement[bool]]) -> Any:
+    """Select the addresses that scans have found assets at: one machine that was known by less, or two in turn."""
+    address = func.json_each(assets.c.addresses).table_valued("value", name="address")
+    is_scanned = assets.c.source_mask.op("&")(BITS[SCAN]) != 0
+    return (
+        select(assets.c.site_id, literal(str(DuplicateKey.ADDRESS)).label("key"), address.c.value, assets.c.id)
+        .join_from(assets, address, true())
+        .where(*mine, is_scanned)
+    )
+
+
+def _by_hardware(mine: Sequence[ColumnElement[bool]], here: Sequence[ColumnElement[bool]]) -> Any:
+    """Select the hardware ids that several devices have: of an image, or of one machine beside better evidence."""
+    kinds = or_(*(device_keys.c.key.between(f"{kind}:", f"{kind};") for kind in HARDWARE))
+    # Along the primary key, so that the many that only one device has are passed over at once.
+    shared = (
+        select(device_keys.c.site_id, device_keys.c.key)
+        .join_from(sites, device_keys, device_keys.c.site_id == sites.c.id)
+        .where(*here, kinds)
+        .group_by(device_keys.c.site_id, device_keys.c.key)
+        .having(func.count() > 1)
+        .subquery("shared")
+    )
+    its = and_(device_keys.c.site_id == shared.c.site_id, device_keys.c.key == shared.c.key)
+    return (
+        select(assets.c.site_id, literal(str(DuplicateKey.HARDWARE_ID)).label("key"), shared.c.key, assets.c.id)
+        .join_from(shared, device_keys, its)
+        .join(devices, devices.c.id == device_keys.c.device_id)
+        .join(assets, assets.c.id == devices.c.asset_id)
+        .where(*mine)
+        .distinct()
+    )
+
+
+def records_of(asset_ids: Iterable[int]) -> tuple[Select[Any], dict[str, Any]]:
+    """Select what the directory says of assets, for `why_apart`, with the values of its parameters."""
+    return _RECORDS, {"keys": [*asset_ids]}
+
+
+def why_apart(key: DuplicateKey, asset_ids: Sequence[int], records: Mapping[int, Sequence[Identity]]) -> str:
+    """Tell why assets that share something were not made one.
+
+    Args:
+        key: what they share.
+        asset_ids: all that share it.
+        records: asset → what the directory says of it (`identity`), of those it knows.
+    """
+    if key is DuplicateKey.ADDRESS:
+        return "An address is given to another machine when the first no longer asks for it."
+    if len(asset_ids) > 2:
+        return f"{len(asset_ids)} assets have it, so it tells none of them from the others."
+    one, other = (records.get(asset_id, ()) for asset_id in asset_ids)
+    pairs = list(product(one, other))
+    if any(same_hardware(*pair) is False for pair in pairs):
+        return "Their hardware ids differ."
+    if key is not DuplicateKey.NAME:
+        return "Better evidence, or a person, says that they are two machines."
+    if not pairs:
+        return "Of what only scans have seen, or what several could be, nobody knows whether it is the same machine."
+    reasons = (why for pair in pairs if (why := why_names_differ(*pair)))
+    return next(reasons, "A person has merged or split one of them, or a record that is not shown bears it too.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
@@ -13,10 +13,13 @@ from sync.inventory.asset import Place, asset_fields, compute_assets, create_ass
 from sync.inventory.match import MANUAL
 from sync.organizations import next_version
 from sync.store import AnyRow
+from sync.store.among import among
+from sync.store.bulk import update_rows
 from sync.store.tables import assets, devices, kept_apart, matches, scan_records
 
 MERGED_MAX = 100
 RECORDS_MAX = 1_000
+_NOTES = select(assets.c.id, assets.c.tags, assets.c.comment, assets.c.criticality).where(among(assets.c.id, "keys"))
 
 
 def merge_assets(tx: Connection, clock: Clock, organization_id: int, into: int, others: Sequence[int]) -> None:
@@ -115,9 +118,31 @@ def _part_with(tx: Connection, into: int, others: Sequence[int]) -> None:
         tx.execute(insert(kept_apart), pairs)
 
 
+def carry_notes(tx: Connection, now: str, organization_id: int, into: Mapping[int, int]) -> None:
+    """Write what people wrote on assets also on those that they have become part of.
+
+    Args:
+        into: the asset that goes → the one it is part of.
+    """
+    rows = {row.id: row for row in tx.execute(_NOTES, {"keys": {*into, *into.values()}})}
+    changed: dict[int, dict[str, Any]] = {}
+    for target in sorted(set(into.values())):
+        parts = [rows[target], *(rows[key] for key in sorted(into) if into[key] == target)]
+        notes = _notes(parts)
+        if any(getattr(parts[0], name) != value for name, value in notes.items()):
+            changed[target] = notes
+    if changed:
+        stamps = {"version": next_version(tx, organization_id), "updated_at": now}
+        update_rows(tx, assets, [{"id": key, **notes, **stamps} for key, notes in changed.items()])
+
+
 def _notes(parts: Sequence[AnyRow]) -> dict[str, Any]:
     """Put together what people wrote on several assets; nothing of it is lost but a second criticality."""
-    comments = dict.fromkeys(part.comment for part in parts if part.comment)
+    comments: list[str] = []
+    for part in parts:
+        # What was carried over once is not added again.
+        if part.comment and not any(part.comment in comment for comment in comments):
+            comments.append(part.comment)
     return {
         "tags": list(dict.fromkeys(tag for part in parts for tag in part.tags)),
         "comment": "\n".join(comments) or None,

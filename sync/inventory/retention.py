@@ -25,6 +25,7 @@ from sync.store import Store
 from sync.store.tables import (
     assets,
     audit_events,
+    device_keys,
     devices,
     groups,
     matches,
@@ -201,6 +202,9 @@ def _remove(
 def _remove_assets(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
     """Take assets' records away; a device that is seen again brings its asset back."""
     sites = _sites_of(tx, keys)
+    # A device that retention has removed is no candidate for another record.
+    mine = select(devices.c.id).where(devices.c.asset_id.in_(keys))
+    tx.execute(delete(device_keys).where(device_keys.c.device_id.in_(mine)))
     tx.execute(update(devices).where(devices.c.asset_id.in_(keys)).values(asset_id=None, skipped=STALE))
     tx.execute(delete(scan_records).where(scan_records.c.asset_id.in_(keys)))
     _compute(tx, clock, organization_id, sites)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -27,6 +27,8 @@ from sync.inventory.asset import (
     recognised_by,
 )
 from sync.inventory.directory import chunks
+from sync.inventory.host_name import name_keys
+from sync.inventory.link import link_named
 from sync.inventory.match import HOST_NAME, MAC_ADDRESS, NEW, Match
 from sync.store.among import among
 from sync.store.bulk import insert_rows, update_rows
@@ -84,15 +86,19 @@ def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host
     """
     now = timestamp(clock.now())
     found = merge(records)
-    known = _spoken_of(tx, _owners(tx, site, {key for host in found for key in _keys(host)}))
-    owners = [_owner(host, known) for host in found]
+    asked = {key for host in found for key in (*_keys(host), *_addresses(host))}
+    owners_of, scanned = _owners(tx, site, asked)
+    known = _spoken_of(tx, owners_of)
+    owners = [_owner(host, known, scanned) for host in found]
     new = [asset_fields([], [host]) for host, owner in zip(found, owners, strict=True) if owner is None]
     made = create_assets(tx, now, site, new)
     counts = Counter(created=len(made), merged=len(owners) - len(made))
     fresh = iter(made)
     placed = [(host, owner or Match(next(fresh), NEW, None)) for host, owner in zip(found, owners, strict=True)]
-    _write(tx, now, site, placed)
-    return counts + compute_assets(tx, now, site, {match.asset_id for _, match in placed})
+    told_anew = _write(tx, now, site, placed)
+    counts += compute_assets(tx, now, site, {match.asset_id for _, match in placed})
+    link_named(tx, now, site, told_anew)
+    return counts
 
 
 def mark_silent(tx: Connection, clock: Clock, site: Place, is_scanned: Callable[[str], bool], before: str) -> int:
@@ -195,12 +201,17 @@ def _keys(host: Mapping[str, Any]) -> list[Key]:
     return recognised_by(host["names"], host["macs"], host["addresses"])
 
 
-def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> dict[Key, list[int]]:
-    """Find the live assets of the site that have one of the keys."""
+def _addresses(host: Mapping[str, Any]) -> list[Key]:
+    return [(ADDRESS, address) for address in host["addresses"]]
+
+
+def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> tuple[dict[Key, list[int]], set[int]]:
+    """Find the live assets of the site that have one of the keys, and which of them scans know."""
     found: dict[Key, list[int]] = {}
+    scanned: set[int] = set()
     for chunk in chunks(sorted(keys)):
         statement = (
-            select(asset_keys.c.kind, asset_keys.c.value, asset_keys.c.asset_id)
+            select(asset_keys.c.kind, asset_keys.c.value, asset_keys.c.asset_id, assets.c.scanned)
             .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
             .where(
                 asset_keys.c.site_id == site.site_id,
@@ -209,9 +220,11 @@ def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> dict[Key, list[
             )
             .order_by(asset_keys.c.asset_id)
         )
-        for kind, value, asset_id in tx.execute(statement):
+        for kind, value, asset_id, is_scanned in tx.execute(statement):
             found.setdefault((kind, value), []).append(asset_id)
-    return found
+            if is_scanned:
+                scanned.add(asset_id)
+    return found, scanned
 
 
 def _spoken_of(tx: Connection, known: Mapping[Key, list[int]]) -> dict[Key, list[int]]:
@@ -224,21 +237,31 @@ def _spoken_of(tx: Connection, known: Mapping[Key, list[int]]) -> dict[Key, list
     return {key: [owner for owner in owners if (key, owner) in said] or owners for key, owners in known.items()}
 
 
-def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]]) -> Match | None:
-    """Recognise a host by MAC address; then by name, or an address that is all it has, if exactly one asset has it."""
-    keys = _keys(host)
+def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]], scanned: Container[int]) -> Match | None:
+    """Recognise a host by MAC address, then by name, then by the address of what is known by nothing else.
+
+    A name or an address counts if exactly one asset has it. What only a directory knows by the name comes last: it
+    joins the host that was known by its address, if it is the only candidate.
+    """
+    keys = [*_keys(host), *_addresses(host)]
     by_mac = [(owner, value) for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
     if by_mac:
         return Match(min(by_mac)[0], MAC_ADDRESS, min(by_mac)[1])
+    matches = []
     for wanted, why in ((NAME, HOST_NAME), (ADDRESS, "address")):
         found = [(owner, value) for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())]
         if len({owner for owner, _ in found}) == 1:
-            return Match(found[0][0], why, found[0][1])
-    return None
+            matches.append(Match(found[0][0], why, found[0][1]))
+    return next((match for match in matches if match.asset_id in scanned), next(iter(matches), None))
 
 
-def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> None:
-    """Write each host over the record of its asset that shares a key with it, or as a new record."""
+def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> set[str]:
+    """Write each host over the record of its asset that shares a key with it, or as a new record.
+
+    Returns:
+        The keys of devices (`Identity.keys`) that a host has, or has no longer, since now.
+    """
+    told_anew: set[str] = set()
     present: dict[int, list[dict[str, Any]]] = {}
     for chunk in chunks(sorted({match.asset_id for _, match in placed})):
         statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
@@ -247,18 +270,26 @@ def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     for host, match in placed:
-        mine = set(_keys(host))
+        mine = {*_keys(host), *_addresses(host)}
         # Each record once: two hosts that were one record before become two.
         row = next((row for row in present.get(match.asset_id, ()) if mine & set(_keys(row))), None)
         if row is None:
+            told_anew |= _told(host)
             places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": match.asset_id}
             why = {"match_key": match.key, "match_value": match.value}
             new.append({**host, **places, **why, "created_at": now, "updated_at": now})
             continue
         present[match.asset_id].remove(row)
-        changed.append({"id": row["id"], **_renewed(row, host), "updated_at": now})
+        renewed = _renewed(row, host)
+        told_anew |= _told(row) ^ _told(renewed)
+        changed.append({"id": row["id"], **renewed, "updated_at": now})
     insert_rows(tx, scan_records, new)
     update_rows(tx, scan_records, changed)
+    return told_anew
+
+
+def _told(host: Mapping[str, Any]) -> set[str]:
+    return {f"{NAME}:{name}" for name in name_keys(host["names"])} | {f"{MAC}:{mac}" for mac in host["macs"]}
 
 
 def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Dialect, Text, TypeDecorator, bindparam, cast, column, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Dialect,
+    TableValuedAlias,
+    Text,
+    TypeDecorator,
+    bindparam,
+    cast,
+    column,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
@@ -38,7 +49,12 @@ def _on_postgresql(element: _Elements, compiler: SQLCompiler, **more: Any) -> st
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **more)} AS JSON))"
 
 
+def elements(name: str) -> TableValuedAlias:
+    """Return the list of texts that is bound as `name`, as a table with the column `value`."""
+    return _Elements(bindparam(name, type_=_Listed)).table_valued(column("value", Text), name=f"{name}_elements")
+
+
 def among(tested: Column[Any], name: str) -> ColumnElement[bool]:
     """Tell whether a column has one of the values in the list that is bound as `name`."""
-    elements = _Elements(bindparam(name, type_=_Listed)).table_valued(column("value"), name=f"{name}_listed")
-    return tested.in_(select(cast(elements.c.value, tested.type)))
+    listed = _Elements(bindparam(name, type_=_Listed)).table_valued(column("value"), name=f"{name}_listed")
+    return tested.in_(select(cast(listed.c.value, tested.type)))

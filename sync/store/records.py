@@ -23,6 +23,19 @@ asset_keys = Table(
     sqlite_with_rowid=False,
 )
 
+# By what devices can be recognised or told apart, inside their site, as `Identity.keys` writes it: of every device that
+# is wanted, also of one without an asset. Which devices have a key decides what the key tells.
+device_keys = Table(
+    "device_keys",
+    metadata,
+    refers("site_id", "sites"),
+    Column("key", Text, nullable=False),
+    Column("device_id", Key, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("site_id", "key", "device_id"),
+    Index(None, "device_id"),
+    sqlite_with_rowid=False,
+)
+
 # Why a record belongs to an asset: by which key and value it was recognised, and when.
 matches = entity(
     "matches",

@@ -34,6 +34,7 @@ from sync.store.declare import metadata as metadata
 from sync.store.places import scan_marks as scan_marks
 from sync.store.places import sites as sites
 from sync.store.records import asset_keys as asset_keys
+from sync.store.records import device_keys as device_keys
 from sync.store.records import kept_apart as kept_apart
 from sync.store.records import matches as matches
 from sync.store.records import scan_records as scan_records
@@ -97,7 +98,7 @@ credential_access = Table(
 
 # --- a directory and its objects ---------------------------------------------------------------------------------
 
-# One Entra tenant seen from one site. The options are the ones its devices were last linked with.
+# One Entra tenant seen from one site. The options, and the rules (match.py), are those its devices were last linked by.
 directories = entity(
     "directories",
     refers("organization_id", "organizations"),
@@ -107,6 +108,7 @@ directories = entity(
     Column("tenant_id", Text, nullable=False),
     Column("exclude_unknown", Boolean),
     Column("include_inactive", Boolean),
+    Column("link_rules", Integer, nullable=False, server_default=text("0")),
     *stamps(),
     UniqueConstraint("site_id", "source", "cloud", "tenant_id"),
 )

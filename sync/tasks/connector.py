@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -43,8 +43,7 @@ from sync.errors import (
 from sync.inventory.apply import Applied, apply_page
 from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Kind
-from sync.inventory.link import UNKNOWN, LinkOptions, link_devices
-from sync.inventory.relink import relink_devices
+from sync.inventory.link import RULES, UNKNOWN, LinkOptions, link_devices
 from sync.inventory.sweep import sweep
 from sync.store import AnyRow
 from sync.store.tables import credentials, devices, directories, tasks
@@ -190,7 +189,7 @@ class _Connector:
 
     async def read(self) -> RunStatus:
         await self.run.enter(self.store, RunPhase.PROCESSING, "Reading users, groups and devices.")
-        await self._relink_if_options_changed()
+        await self._relink_if_changed()
         ends = [end for ends in await _all(self._read_kind(kind) for kind in KINDS) for end in ends]
         if _End.HELD in ends:
             return RunStatus.NEEDS_CONFIRMATION
@@ -350,23 +349,40 @@ class _Connector:
     async def _warn(self, message: str, code: str | None = None) -> None:
         await self.store.transact(lambda tx: self.run.log(tx, Level.WARNING, message, code=code))
 
-    async def _relink_if_options_changed(self) -> None:
-        """Bring devices that were read earlier in line with options that were changed since."""
-        now = {"exclude_unknown": self.options.exclude_unknown, "include_inactive": self.options.include_inactive}
+    async def _relink_if_changed(self) -> None:
+        """Bring devices that were read earlier in line with options, or rules of matching, that were changed since."""
+        options = {"exclude_unknown": self.options.exclude_unknown, "include_inactive": self.options.include_inactive}
+        now = {**options, "link_rules": RULES}
         mine = directories.c.id == self.directory.id
         async with self.store.read() as tx:
             row = (await tx.execute(select(directories).where(mine))).mappings().one()
-            before = {name: row[name] for name in now}
-        if before != now:
-            self.run.counts = await self.store.transact(partial(self._relink, now, before))
-
-    def _relink(self, now: Mapping[str, bool], before: Mapping[str, bool | None], tx: Connection) -> Counts:
-        counts = self.run.counts
+        before = {name: row[name] for name in now}
+        if before == now:
+            return
         if None not in before.values():
-            linked = relink_devices(tx, self.clock, self.directory, self.options)
-            counts = _sum(counts, DEVICE, Applied(), None, linked)
-            self.run.save(tx, counts=counts)
-        tx.execute(update(directories).where(directories.c.id == self.directory.id).values(now))
+            is_new = before["link_rules"] != RULES
+            await self._relink(is_new)
+        await self.store.transact(lambda tx: tx.execute(update(directories).where(mine).values(now)) and None)
+
+    async def _relink(self, is_new: bool) -> None:
+        """Link every device again, in parts: each leaves the assets that what it has come to allows."""
+        if is_new:
+            text = (
+                "devices: assets are made anew by the rules of this version; some are split, none that a person made."
+            )
+            await self.store.transact(lambda tx: self.run.log(tx, Level.INFO, text))
+        async with self.store.read() as tx:
+            mine = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
+            keys = list(await tx.scalars(mine.order_by(devices.c.id)))
+        for part in chunks(keys):
+            self.run.counts = await self.store.transact(partial(self._link_part, part, is_new))
+            if self.stopping.is_set():
+                raise Interrupted
+
+    def _link_part(self, keys: Sequence[int], is_new: bool, tx: Connection) -> Counts:
+        linked = link_devices(tx, self.clock, self.directory, self.options, keys, anew=is_new)
+        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
+        self.run.save(tx, counts=counts)
         return counts
 
 

@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from schema.access import Role
+from sync.inventory.apply import Round, apply_page
 from sync.inventory.asset import Place
+from sync.inventory.directory import open_directory
+from sync.inventory.kind import DEVICE
+from sync.inventory.link import LinkOptions, link_devices
 from sync.inventory.scan import Host, apply_scan
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform
 from tests.api.world import World
+from tests.unit.inventory.inventory import device, joined, registered
 
 SEEN = "2026-11-23T04:05:06.123Z"
 REPORT = (
@@ -131,6 +136,33 @@ async def test_report_names_assets_that_share_what_tells_machines_apart(office: 
     assert [row for row in everywhere if row["site"]["id"] == site] == found
     (await perform(office, office.caller(), "mergeAssets", into=ids[0], assets=[ids[1]])).made()
     assert "S-1" not in {row["value"] for row in await report(office, site)}
+
+
+async def test_report_tells_why_doubtful_assets_were_not_merged(office: World) -> None:
+    """Two devices of one name, three with the hardware of an image, two hosts at one address: each has its reason."""
+    key = int((site := await new_site(office, "Doubtful")).removeprefix("site_"))
+    async with office.runtime.store.write() as tx:
+        clock = office.runtime.clock
+        directory = await open_directory(
+            tx, clock, organization_id=office.home, site_id=key, cloud="GLOBAL", tenant_id="doubt.example"
+        )
+        image = {"physicalIds": ["[HWID]:h:7"]}
+        items = [
+            joined("doubt-1", "twin-1", operatingSystem="Linux"),
+            registered("doubt-2", "TWIN-1"),
+            *(joined(f"doubt-{number}", f"image-{number}", **image) for number in (3, 4, 5)),
+            *(device(f"doubt-{n}", "SM-G991B", operatingSystem="Android", trustType="Workplace") for n in (6, 7, 8)),
+        ]
+        page = await tx.run_sync(apply_page, clock, directory, DEVICE, items, Round(1, True))
+        await tx.run_sync(link_devices, clock, directory, LinkOptions(False, False), page.touched)
+    await scanned(office, site, *(Host(SEEN, names=(name,), addresses=("10.9.9.9",)) for name in ("x-1", "x-2")))
+    text = "query($site: ID) { duplicates(site: $site) { nodes { key value reason assetCount } } }"
+    nodes = (await office.caller(Role.VIEWER).data(text, site=site))["duplicates"]["nodes"]
+    assert {(node["key"], node["value"], node["assetCount"]): node["reason"] for node in nodes} == {
+        ("ADDRESS", "10.9.9.9", 2): "An address is given to another machine when the first no longer asks for it.",
+        ("HARDWARE_ID", "HWID:h:7", 3): "3 assets have it, so it tells none of them from the others.",
+        ("NAME", "twin-1", 2): "They run different systems.",
+    }
 
 
 async def test_report_leaves_out_what_a_person_split(office: World) -> None:

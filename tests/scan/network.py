@@ -17,7 +17,8 @@ from sync.clock import Clock
 from sync.entra.client import GraphClient
 from sync.entra.token import SignIn
 from sync.errors import RollcallError
-from sync.inventory.asset import Place, name_key
+from sync.inventory.asset import Place
+from sync.inventory.host_name import name_key
 from sync.inventory.scan import Host, apply_scan
 from sync.runtime import Config
 from sync.scan.options import ScannerName, ScanOptions
@@ -96,8 +97,10 @@ class Network(Installation):
             yield client
 
     def device_names(self) -> list[str]:
-        """Return the names of the tenant's devices that can be told apart and are enabled."""
+        """Return the names of the tenant's devices that can be told apart by them and are enabled."""
         devices = list(self.simulator.directory.truth("devices"))
         counted = Counter(name_key(device["displayName"]) for device in devices)
-        usable = [device["displayName"] for device in devices if device["accountEnabled"]]
+        phones = ("iOS", "IPhone", "AndroidForWork")
+        wanted = (device for device in devices if device["accountEnabled"] and device["operatingSystem"] not in phones)
+        usable = [device["displayName"] for device in wanted]
         return [name for name in usable if counted[name_key(name)] == 1 and name_key(name)]

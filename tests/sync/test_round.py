@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, func, select, update
 
 from server.simulator import Simulator
 from server.simulator.churn import Churn
+from sync.store.tables import device_keys, devices, directories, run_log
 from tests.entra.clock import FakeClock
 from tests.sync.installation import Installation
 from tests.sync.truth import differences
@@ -106,3 +108,27 @@ async def test_inactive_devices_come_and_go_when_the_option_is_flipped(installat
     assert await differences(installation, include_inactive=True) == []
     await installation.run()
     assert await differences(installation) == []
+
+
+async def test_assets_of_an_earlier_version_are_split_by_the_next_run(installation: Installation) -> None:
+    """Devices that were put together by their names alone part again, once; the run says so, the next one is idle."""
+    await installation.run()
+    store = installation.runtime.store
+    grouping = select(devices.c.asset_id, func.group_concat(devices.c.external_id)).group_by(devices.c.asset_id)
+    async with store.write() as tx:
+        before = sorted(members for asset_id, members in await tx.execute(grouping) if asset_id)
+        some = list(await tx.scalars(select(devices.c.asset_id).where(devices.c.asset_id.is_not(None)).limit(9)))
+        await tx.execute(update(devices).where(devices.c.asset_id.in_(some)).values(asset_id=some[0]))
+        await tx.execute(delete(device_keys))
+        await tx.execute(update(directories).values(link_rules=0))
+        assert sorted(members for asset_id, members in await tx.execute(grouping) if asset_id) != before
+    run = await installation.run()
+    assert run.status == "SUCCEEDED"
+    async with store.read() as tx:
+        assert sorted(members for asset_id, members in await tx.execute(grouping) if asset_id) == before
+        log = list(await tx.scalars(select(run_log.c.message).where(run_log.c.run_id == run.id)))
+    assert any("by the rules of this version" in message for message in log)
+    without = ("runs", "run_log", "cursors", "credentials")
+    unchanged = await installation.dump(*without)
+    await installation.run()
+    assert await installation.dump(*without) == unchanged

@@ -16,7 +16,6 @@ from sync.inventory.apply import Applied, Round, apply_page
 from sync.inventory.directory import Directory, open_directory
 from sync.inventory.kind import KINDS, Edge, Kind
 from sync.inventory.link import LinkOptions, link_devices
-from sync.inventory.relink import relink_devices
 from sync.inventory.source import BITS, SCAN
 from sync.inventory.sweep import sweep
 from sync.organizations import create_organization, create_site
@@ -58,6 +57,16 @@ def gone(*external_ids: str) -> list[Item]:
 def device(external_id: str, name: str | None = None, **more: Any) -> Item:
     """Return an enabled device."""
     return {"id": external_id, "displayName": name or external_id, "accountEnabled": True} | more
+
+
+def joined(external_id: str, name: str | None = None, **more: Any) -> Item:
+    """Return the record of a Windows PC that is joined to the directory."""
+    return device(external_id, name, operatingSystem="Windows", trustType="AzureAd") | more
+
+
+def registered(external_id: str, name: str | None = None, **more: Any) -> Item:
+    """Return the record of a Windows PC that a person has registered: with a joined one of its name it is one PC."""
+    return joined(external_id, name, trustType="Workplace") | more
 
 
 class Inventory:
@@ -104,8 +113,7 @@ class Inventory:
 
     async def relink(self, options: LinkOptions) -> dict[str, int]:
         """Link every device anew, as a run does whose options were changed, and return the counts."""
-        self.clock.moved_s += 60
-        return dict(await self.store.transact(lambda tx: relink_devices(tx, self.clock, self.directory, options)))
+        return await self.link(options=options)
 
     async def scanned(self, *names: str) -> list[int]:
         """Make assets that a scan has found, without any device."""

@@ -16,7 +16,7 @@ from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.store import Store
 from sync.store.tables import assets
 from tests.entra.clock import FakeClock
-from tests.unit.inventory.inventory import Inventory, Item, device, removed
+from tests.unit.inventory.inventory import Inventory, Item, device, joined, registered, removed
 
 HERE, SCANNED = BITS[AZUREAD], BITS[SCAN]
 ALL_OPTIONS = [LinkOptions(unknown, inactive) for unknown, inactive in product((False, True), repeat=2)]
@@ -39,7 +39,7 @@ async def test_device_becomes_an_asset_of_its_own_when_nothing_matches(inventory
 
 async def test_devices_share_an_asset_when_they_share_a_host_name(inventory: Inventory) -> None:
     """Case and domain do not matter; the match is kept with key and value."""
-    counts = await linked(inventory, device("d", "NB-1"), device("e", "nb-1.corp.example"))
+    counts = await linked(inventory, joined("d", "NB-1"), registered("e", "nb-1.corp.example"))
     assert counts == {"created": 1, "merged": 1}
     (found,) = await inventory.assets()
     assert found[3] == ("d", "e")
@@ -66,7 +66,7 @@ async def test_name_of_several_assets_matches_none_of_them(inventory: Inventory)
     """When two scanned machines have the name, guessing would be wrong half the time."""
     await inventory.scanned("nb-1", "NB-1")
     assert await linked(inventory, device("d", "nb-1")) == {"created": 1}
-    assert await linked(inventory, device("e", "nb-1"), exclude_unknown=True) == {"skippedUnknown": 1}
+    assert (await linked(inventory, device("e", "nb-1"), exclude_unknown=True))["skippedUnknown"] == 1
 
 
 async def test_scanned_asset_is_recognised_and_keeps_its_source(inventory: Inventory) -> None:
@@ -87,7 +87,8 @@ async def test_scanned_asset_stays_when_its_device_leaves(inventory: Inventory) 
 async def test_unknown_device_is_skipped_when_the_task_says_so(inventory: Inventory) -> None:
     """With excludeUnknown only a device that another source knows is imported, even if it shares a name with others."""
     await inventory.scanned("known")
-    items = [device("d", "known"), device("e", "stranger"), device("f", "stranger"), device("g", "Known.corp")]
+    items = [joined("d", "known"), joined("e", "stranger"), registered("f", "stranger")]
+    items.append(registered("g", "Known.corp"))
     counts = await linked(inventory, *items, exclude_unknown=True)
     assert (counts["merged"], counts["skippedUnknown"]) == (2, 2)
     assert await inventory.skipped() == {"d": None, "e": "UNKNOWN", "f": "UNKNOWN", "g": None}
@@ -129,26 +130,26 @@ async def test_asset_goes_when_its_last_device_is_removed_and_comes_back_with_it
 
 async def test_restored_device_shares_its_former_asset_only_by_what_it_says_now(inventory: Inventory) -> None:
     """Of two devices that went together, the first one back takes the asset; the other needs a match of today."""
-    await linked(inventory, device("d", "nb-1"), device("e", "NB-1"))
+    await linked(inventory, joined("d", "nb-1"), registered("e", "NB-1"))
     await linked(inventory, removed("d", "changed"), removed("e", "changed"))
-    await linked(inventory, device("d", "nb-1"), device("e", "nb-2"))
+    await linked(inventory, joined("d", "nb-1"), registered("e", "nb-2"))
     assert {members for *_, members in await inventory.assets()} == {("d",), ("e",)}
 
 
 async def test_asset_stays_when_one_of_its_devices_is_removed(inventory: Inventory) -> None:
     """What the other device says remains."""
-    await linked(inventory, device("d", "nb-1", model="M"), device("e", "NB-1"))
+    await linked(inventory, joined("d", "nb-1", model="M"), registered("e", "NB-1"))
     assert await linked(inventory, removed("d")) == {"updated": 1}
     assert await inventory.assets() == {("NB-1", ("NB-1",), HERE, ("e",))}
 
 
 async def test_asset_follows_its_device_when_that_is_renamed(inventory: Inventory) -> None:
     """A rename keeps the asset and changes the name it is found by."""
-    await linked(inventory, device("d", "old"))
-    assert await linked(inventory, device("d", "new")) == {"updated": 1}
+    await linked(inventory, joined("d", "old"))
+    assert await linked(inventory, joined("d", "new")) == {"updated": 1}
     assert await inventory.assets() == {("new", ("new",), HERE, ("d",))}
-    assert await linked(inventory, device("e", "old")) == {"created": 1}
-    assert (await linked(inventory, device("f", "NEW")))["merged"] == 1
+    assert await linked(inventory, registered("e", "old")) == {"created": 1}
+    assert (await linked(inventory, registered("f", "NEW")))["merged"] == 1
 
 
 @pytest.mark.parametrize("options", ALL_OPTIONS, ids=str)
@@ -169,8 +170,8 @@ async def scene(inventory: Inventory) -> None:
         DEVICE,
         device("known", "SRV-1.corp.example"),
         device("known off", "srv-2", accountEnabled=False),
-        device("stranger", "nb-1"),
-        device("same name", "NB-1"),
+        joined("stranger", "nb-1"),
+        registered("same name", "NB-1"),
         device("off", "nb-2", accountEnabled=False),
         device("off too", "nb-1", accountEnabled=False),
         device("phone", "iPhone"),

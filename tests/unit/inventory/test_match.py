@@ -10,7 +10,7 @@ from sync.inventory.asset import Place
 from sync.inventory.kind import DEVICE
 from sync.inventory.mac import macs_in
 from sync.inventory.scan import Host, apply_scan
-from tests.unit.inventory.inventory import Inventory, Item, device
+from tests.unit.inventory.inventory import Inventory, Item, device, joined, registered
 
 MAC = "0a:1b:2c:3d:4e:5f"
 
@@ -58,9 +58,9 @@ NAMES: dict[str, tuple[list[str], set[tuple[str, ...]]]] = {
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("case", NAMES)
 async def test_host_name_matches_when_the_domains_agree(inventory: Inventory, case: str, together: bool) -> None:
-    """On one page or on several: short name and full name, in any case, unless several assets have it."""
+    """On one page or on several: short name and full name, in any case, unless more than two records have it."""
     names, expected = NAMES[case]
-    items = [device(str(number), name) for number, name in enumerate(names)]
+    items = [(registered, joined)[number % 2](str(number), name) for number, name in enumerate(names)]
     assert await groups(inventory, *([items] if together else [[item] for item in items])) == expected
 
 
@@ -79,15 +79,21 @@ async def test_mac_address_of_several_assets_matches_none_of_them(inventory: Inv
     assert await groups(inventory, *pages, [device("f", "c", **ids)]) == {("d",), ("e",), ("f",)}
 
 
-async def test_device_id_comes_before_the_name_and_the_name_before_the_mac(inventory: Inventory) -> None:
-    """Three assets would do: the better key decides."""
+async def test_better_evidence_comes_first(inventory: Inventory) -> None:
+    """Four machines would do: the device id decides, then the hardware, then the MAC address, then the name."""
+    hardware, mac = "[HWID]:h:1", f"[MAC]:{MAC}"
     await groups(
         inventory,
-        [device("by id", "a", deviceId="x"), device("by name", "b"), device("by mac", "c", physicalIds=[MAC])],
+        [joined("by id", "a", deviceId="x"), joined("by hardware", "b", physicalIds=[hardware])],
+        [joined("by mac", "c", physicalIds=[mac]), joined("by name", "d")],
     )
-    both = {"physicalIds": [MAC]}
-    found = await groups(inventory, [device("two", "b", **both), device("one", "b", deviceId="x", **both)])
-    assert found == {("by id", "one"), ("by name", "two"), ("by mac",)}
+    found = await groups(
+        inventory,
+        [registered("one", "d", deviceId="x", physicalIds=[hardware])],
+        [registered("two", "d", physicalIds=[mac])],
+        [registered("three", "d", physicalIds=["[GID]:g:9"])],
+    )
+    assert found == {("by hardware", "by id", "one"), ("by mac", "two"), ("by name",), ("three",)}
 
 
 async def test_scanned_host_is_recognised_by_the_hardware_a_directory_names(inventory: Inventory) -> None:

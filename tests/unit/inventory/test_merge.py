@@ -13,7 +13,7 @@ from sync.inventory.merge import merge_assets, split_asset
 from sync.inventory.scan import Host, apply_scan
 from sync.organizations import create_site
 from sync.store.tables import assets, devices, kept_apart, scan_records
-from tests.unit.inventory.inventory import DEFAULT, Inventory, Item, device, removed
+from tests.unit.inventory.inventory import DEFAULT, Inventory, Item, device, joined, registered, removed
 
 SEEN = "2026-11-23T04:05:06.123Z"
 KNOWN_ONLY = LinkOptions(exclude_unknown=True, include_inactive=False)
@@ -82,6 +82,10 @@ SCENES: dict[str, list[list[Item]]] = {
 }
 
 
+# Of one PC, as far as the directory can tell.
+SAME_PC = {"d": joined("d", "nb-1"), "e": registered("e", "nb-1", deviceId="x")}
+
+
 @pytest.mark.parametrize("scene", SCENES)
 async def test_merge_survives_what_the_directory_says_later(inventory: Inventory, scene: str) -> None:
     """Whatever leaves, returns or changes its name, the records are one machine, the same asset as before."""
@@ -96,18 +100,18 @@ async def test_merge_survives_what_the_directory_says_later(inventory: Inventory
 @pytest.mark.parametrize("scene", SCENES)
 async def test_split_survives_what_the_directory_says_later(inventory: Inventory, scene: str) -> None:
     """Two records with one name stay two machines, in the assets they were split into."""
-    await linked(inventory, device("d", "nb-1"), device("e", "nb-1", deviceId="x"))
+    await linked(inventory, joined("d", "nb-1"), registered("e", "nb-1", deviceId="x"))
     new = await split(inventory, "e")
     kept = (await owners(inventory))["d"]
     for page in SCENES[scene]:
-        await linked(inventory, *[item | ({} if "@removed" in item else {"displayName": "nb-1"}) for item in page])
+        await linked(inventory, *[item | ({} if "@removed" in item else SAME_PC[item["id"]]) for item in page])
     assert await owners(inventory) == {"d": kept, "e": new} and kept != new
     assert len(await inventory.assets()) == 2
 
 
 async def test_merge_and_split_survive_flipped_options(inventory: Inventory) -> None:
     """Devices that are not wanted for a while return to where a person put them."""
-    await linked(inventory, device("d", "nb-1"), device("e", "nb-2"), device("f", "nb-3"), device("g", "nb-3"))
+    await linked(inventory, device("d", "nb-1"), device("e", "nb-2"), joined("f", "nb-3"), registered("g", "nb-3"))
     into, new = await merge(inventory, "d", "e"), await split(inventory, "g")
     before = await owners(inventory)
     assert before["e"] == into and before["g"] == new != before["f"]
@@ -119,7 +123,7 @@ async def test_merge_and_split_survive_flipped_options(inventory: Inventory) -> 
 
 async def test_last_decision_counts_when_a_split_is_merged_again(inventory: Inventory) -> None:
     """A person may change their mind, both ways."""
-    await linked(inventory, device("d", "nb-1"), device("e", "nb-1"))
+    await linked(inventory, joined("d", "nb-1"), registered("e", "nb-1"))
     await split(inventory, "e")
     into = await merge(inventory, "d", "e")
     await linked(inventory, removed("e", "changed"))
@@ -165,7 +169,7 @@ async def test_merged_asset_keeps_what_people_wrote_on_its_parts(inventory: Inve
 
 async def test_split_parts_stay_apart_when_one_is_merged_with_another(inventory: Inventory) -> None:
     """What was kept apart from a part is kept apart from the whole; the parts themselves no longer are."""
-    await linked(inventory, device("d", "nb-1"), device("e", "nb-1"), device("f", "nb-2"), device("g", "nb-1"))
+    await linked(inventory, *(device(name, "nb-1", deviceId="x") for name in "deg"), device("f", "nb-2"))
     new = await split(inventory, "e")
     other = await split(inventory, "g")
     into = await merge(inventory, "f", "e")
@@ -207,7 +211,7 @@ async def test_merge_is_refused_when_the_assets_cannot_be_one(inventory: Invento
 
 async def test_split_is_refused_when_nothing_would_remain_or_go(inventory: Inventory) -> None:
     """No record, all records, and records of other assets are refused."""
-    await linked(inventory, device("d", "nb-1"), device("e", "nb-1"), device("f", "nb-2"))
+    await linked(inventory, joined("d", "nb-1"), registered("e", "nb-1"), device("f", "nb-2"))
     async with inventory.store.read() as tx:
         ids = {row.external_id: row.id for row in await tx.execute(select(devices))}
     keys = await owners(inventory)

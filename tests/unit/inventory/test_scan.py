@@ -107,11 +107,58 @@ async def test_host_is_the_asset_of_its_mac_when_its_name_is_anothers(inventory:
     ]
 
 
-async def test_host_is_recognised_by_its_address_only_when_it_has_nothing_else(inventory: Inventory) -> None:
-    """A host without name and MAC is found again by its address; one with a name is another machine."""
+async def test_host_that_was_known_by_its_address_stays_one_asset_when_it_gains_a_name(inventory: Inventory) -> None:
+    """A host without name and MAC address is found again by its address, and so it is when it tells more."""
     await scanned(inventory, host(addresses=("10.0.0.1",)))
     assert await scanned(inventory, host(seen_at=LATE, addresses=("10.0.0.1",))) == {"merged": 1, "updated": 1}
-    assert await scanned(inventory, host(addresses=("10.0.0.1",), names=("x",))) == {"created": 1}
+    named = host(seen_at=LATE, addresses=("10.0.0.1",), names=("x",))
+    assert await scanned(inventory, named) == {"merged": 1, "updated": 1}
+    assert await scanned(inventory, host(seen_at=LATE, addresses=("10.0.0.1",), names=("y",))) == {"created": 1}
+
+
+async def test_device_joins_the_host_that_gains_its_name(inventory: Inventory) -> None:
+    """A host known by its address turns out to be a device: one asset, with what people wrote on either."""
+    await scanned(inventory, host(addresses=("10.0.0.1",)))
+    await inventory.page(DEVICE, device("d", "nb-1"))
+    await inventory.link()
+    async with inventory.store.write() as tx:
+        await tx.execute(assets.update().where(assets.c.name == "nb-1").values(comment="The CFO's"))
+    await scanned(inventory, host(seen_at=LATE, addresses=("10.0.0.1",), names=("nb-1",)))
+    asset = await one_asset(inventory)
+    assert (asset["source_mask"], asset["names"], asset["comment"]) == (BOTH, ["nb-1"], "The CFO's")
+
+
+@pytest.mark.parametrize("devices_first", [True, False])
+async def test_name_matches_a_host_only_when_neither_has_another_candidate(
+    inventory: Inventory, devices_first: bool
+) -> None:
+    """Two devices and a host, or a phone's name: nobody knows which device the host is, whatever came first."""
+    phone = device("p", "marie", operatingSystem="iOS", trustType="Workplace")
+
+    async def sync() -> None:
+        await inventory.link((await inventory.page(DEVICE, device("d", "nb-1"), phone)).touched)
+        await inventory.link((await inventory.page(DEVICE, device("e", "NB-1"))).touched)
+
+    async def scan() -> None:
+        await scanned(inventory, host(names=("nb-1",), macs=MACS[:1]), host(names=("marie",), macs=MACS[1:2]))
+
+    for step in (sync, scan) if devices_first else (scan, sync):
+        await step()
+    both = [asset for asset in await inventory.assets() if asset[2] == BOTH]
+    assert (both, len(await inventory.assets())) == ([], 5)
+
+
+async def test_device_leaves_its_host_when_another_host_takes_the_name(inventory: Inventory) -> None:
+    """Then the name tells no longer which of them it is."""
+    await scanned(inventory, host(names=("nb-1",), macs=MACS[:1]), host(names=("nb-2",), macs=MACS[1:2]))
+    await inventory.page(DEVICE, device("d", "nb-1"))
+    await inventory.link()
+    assert len(await inventory.assets()) == 2
+    await scanned(inventory, host(seen_at=LATE, names=("nb-1",), macs=MACS[1:2]))
+    assert {(mask, members) for _, _, mask, members in await inventory.assets()} == {
+        (BITS[SCAN], ()),
+        (BITS[AZUREAD], ("d",)),
+    }
 
 
 async def test_scan_changes_nothing_when_it_is_applied_again(inventory: Inventory) -> None:
