@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sync.inventory.host_name import name_key
 from sync.inventory.scan import Host
 from sync.scan.name import NameOf, names_of
 
@@ -18,6 +19,29 @@ async def with_details(hosts: Sequence[Host], look_up: NameOf, neighbours: Mappi
     names = _telling(await names_of([host.addresses[0] for host in hosts if not host.names], look_up))
     macs = _telling(neighbours)
     return [_with(host, names, macs) for host in hosts]
+
+
+def without_shared(hosts: Sequence[Host]) -> list[Host]:
+    """Take from hosts the names and MAC addresses that more than `SHARED_MAX` of them have.
+
+    Args:
+        hosts: all of one scan: a reverse name or a proxy's address may be spread over all of it.
+    """
+    bearers: dict[str, set[tuple[str, ...]]] = {}
+    for host in hosts:
+        for text in {key for name in host.names if (key := name_key(name))} | {*host.macs}:
+            bearers.setdefault(text, set()).add(host.addresses)
+    shared = {text for text, mine in bearers.items() if len(mine) > SHARED_MAX}
+    if not shared:
+        return [*hosts]
+    return [
+        replace(
+            host,
+            names=tuple(name for name in host.names if name_key(name) not in shared),
+            macs=tuple(mac for mac in host.macs if mac not in shared),
+        )
+        for host in hosts
+    ]
 
 
 def _telling(found: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sync.clock import Clock
 from sync.errors import BadReport, NotFound
 from sync.inventory.asset import Place
 from sync.inventory.scan import apply_scan, mark_silent
+from sync.scan.detail import without_shared
 from sync.scan.report import REPORT_BYTES_MAX, Report, read_report
 from sync.store import Store
 from sync.store.tables import sites
@@ -41,8 +42,9 @@ async def import_file(store: Store, clock: Clock, place: Place, path: Path) -> C
     except OSError as error:
         raise BadReport(f"The file cannot be read ({error.strerror}).", hint="It is read by the server.") from None
     counts: Counter[str] = Counter()
-    for start in range(0, len(report.hosts), HOSTS_A_WRITE):
-        part = Report(report.began_at, report.hosts[start : start + HOSTS_A_WRITE])
+    hosts = without_shared(report.hosts)
+    for start in range(0, len(hosts), HOSTS_A_WRITE):
+        part = Report(report.began_at, hosts[start : start + HOSTS_A_WRITE])
         counts += await store.transact(partial(write_report, clock=clock, place=place, report=part))
     last = Report(report.began_at, silent=report.silent)
     return counts + await store.transact(partial(write_report, clock=clock, place=place, report=last))
@@ -66,7 +68,7 @@ def write_report(tx: Connection, clock: Clock, place: Place, report: Report) -> 
     Returns:
         Assets created and updated, hosts merged with one that was known, and hosts that went silent.
     """
-    counts = apply_scan(tx, clock, place, report.hosts)
+    counts = apply_scan(tx, clock, place, without_shared(report.hosts))
     silent = report.silent.__contains__
     counts["silent"] = mark_silent(tx, clock, place, silent, report.began_at) if report.silent else 0
     return counts

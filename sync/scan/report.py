@@ -200,6 +200,9 @@ def _address(draft: _Draft, attributes: Mapping[str, str]) -> None:
 
 
 def _hostname(draft: _Draft, attributes: Mapping[str, str]) -> None:
+    if attributes.get("type") == "user":
+        # What a person typed to nmap: all addresses of a service are hosts of that name.
+        return
     if (name := _text(attributes, "name").rstrip(".")) and len(draft.names) < NAMES_MAX:
         draft.names.append(name)
 

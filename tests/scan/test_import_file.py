@@ -45,6 +45,37 @@ def test_file_becomes_assets_and_nothing_when_it_is_imported_again(data_dir: Pat
     assert rows == [(0, 3), (1, number - 3)]
 
 
+def one_host(number: int, name: str = "", kind: str = "PTR", mac: str = "") -> str:
+    """Write a host at an address of its own."""
+    hardware = f'<address addr="{mac}" addrtype="mac"/>' if mac else ""
+    names = f'<hostnames><hostname name="{name}" type="{kind}"/></hostnames>' if name else ""
+    address = f'<address addr="10.9.0.{number}" addrtype="ipv4"/>'
+    return f'<host endtime="1790000000"><status state="up"/>{address}{hardware}{names}</host>'
+
+
+SHARED = {
+    "a reverse name of all": [one_host(number, "pool.isp.example") for number in range(1, 13)],
+    "a proxy's MAC address": [one_host(number, mac="0A:00:00:00:00:01") for number in range(1, 13)],
+    "a name that the user typed": [one_host(number, "www.example.com", "user") for number in range(1, 4)],
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_hosts_of_a_report_stay_apart_when_they_share_what_tells_nothing(data_dir: Path, case: str) -> None:
+    """A pool's name, a router's MAC address and what a person typed are no machine's; again they change nothing."""
+    hosts = SHARED[case]
+    text = f'<nmaprun start="1790000000">{"".join(hosts)}</nmaprun>'
+    assert imported(data_dir, text).output == f"{len(hosts)} hosts are new, 0 were known, 0 went silent.\n"
+    assert imported(data_dir, text).output == f"0 hosts are new, {len(hosts)} were known, 0 went silent.\n"
+
+
+def test_host_of_a_report_stays_one_asset_when_it_gains_a_name(data_dir: Path) -> None:
+    """What was known by its address is the same machine once it has a name."""
+    for name, said in (("", "1 hosts are new, 0 were known"), ("nb-1.example", "0 hosts are new, 1 were known")):
+        text = f'<nmaprun start="1790000000">{one_host(1, name)}</nmaprun>'
+        assert imported(data_dir, text).output == f"{said}, 0 went silent.\n"
+
+
 @pytest.mark.parametrize(
     ("text", "site", "more", "said"),
     [
