@@ -41,6 +41,7 @@
         │   └── LicenseMissing    the tenant has no licence for what was asked
         ├── Blocked               a web filter or captive portal answered in Graph's place
         ├── RequestRefused        Graph answered another 4xx that a retry cannot mend
+        │   └── UnknownProperty   a selected property is not known there, or cannot be read in a list
         ├── CursorExpired         a stored link is no longer valid: a full round is needed
         ├── Unavailable           no usable answer after every retry
         ├── Throttled             Graph asked for a wait longer than a run may hold
@@ -53,7 +54,7 @@ Facts are keyword arguments; they may reach a caller, so they never hold a secre
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 
@@ -325,6 +326,19 @@ class RequestRefused(EntraError):
     """Microsoft Graph refused the request."""
 
     code = "REQUEST_REFUSED"
+
+
+class UnknownProperty(RequestRefused):
+    """Microsoft Graph does not know a selected property."""
+
+    code = "UNKNOWN_PROPERTY"
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, named: Collection[str] = (), **facts: object
+    ) -> None:
+        super().__init__(message, hint=hint, **facts)
+        # As Graph wrote them: to be compared with what was asked for, never to be shown.
+        self.named = frozenset(named)
 
 
 class CursorExpired(EntraError):

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from sync.entra.cloud import GUID
-from sync.entra.refusal import refusal
+from sync.entra.refusal import refusal, unknown_property
 from sync.errors import (
     AuthRejected,
     BadResponse,
@@ -173,7 +173,7 @@ def sign_in_error(result: Mapping[str, Any], *, secrets: Collection[str] = ()) -
             facts[name] = str(result[name])
     if any(number in TRANSIENT for number in numbers) or result.get("error") == _TRANSIENT_ERROR:
         return Unavailable(
-            "The sign-in service is temporarily unavailable.", hint="It is tried again by itself.", **facts
+            "The sign-in service is temporarily unavailable.", hint="Try again in some minutes.", **facts
         )
     for number in numbers:
         if advice := ADVICE.get(number):
@@ -259,14 +259,17 @@ def graph_error(
         return _permission_denied(resource_of(path), facts)
     if status == 429:
         return Throttled(
-            hint="Microsoft Graph limits how much this app may read; it is tried again by itself.", **facts
+            hint="If it lasts, another program uses up the limit: give Rollcall an app registration of its own.",
+            **facts,
         )
     if status == _REQUEST_TIMEOUT or (status >= 500 and status not in _FINAL_SERVER_ERRORS):
         return Unavailable(
             f"Microsoft Graph answered with server error {status}.",
-            hint="It is tried again by itself. If it lasts, see the Microsoft 365 service health.",
+            hint="If it lasts, see the Microsoft 365 service health.",
             **facts,
         )
+    if not is_cursor and (unknown := unknown_property(status, body, facts)) is not None:
+        return unknown
     return _refused(status, facts)
 
 
@@ -299,12 +302,6 @@ def _refused(status: int, facts: Mapping[str, Any]) -> RequestRefused:
             hint="Check the credential's cloud; or the object has just been deleted.",
             **facts,
         )
-    if status == 501:
-        return RequestRefused(
-            f"Microsoft Graph cannot read one of the selected properties here{code}.",
-            hint="Take properties that live outside the directory out of the selection.",
-            **facts,
-        )
     return RequestRefused(
         f"Microsoft Graph refused the request with status {status}{code}.",
         hint="Check the selected properties; the code says what Graph did not accept.",
@@ -325,6 +322,6 @@ def malformed(what: str, **facts: object) -> BadResponse:
     """Return the error for an answer whose shape breaks the protocol; `what` is a fixed text of ours."""
     return BadResponse(
         f"Microsoft Graph sent an answer that cannot be understood: {what}.",
-        hint="It is tried again by itself. If it lasts, a proxy on the way may be the cause.",
+        hint="If it lasts, a proxy on the way may be the cause.",
         **facts,
     )

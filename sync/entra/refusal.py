@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sync.errors import AppUnknown, Blocked, EntraError, LicenseMissing, Unavailable
+from sync.errors import AppUnknown, Blocked, EntraError, LicenseMissing, Unavailable, UnknownProperty
 
 # Graph does not answer with these; 403 and 451 are its own only with its error object.
 _NEVER_GRAPHS = frozenset({407, 418, 511})
@@ -25,6 +25,14 @@ _PAYMENT_REQUIRED = 402
 _NOT_PREMIUM = "authentication_requestfromnonpremiumtenantorb2ctenant"
 _APP_UNKNOWN = frozenset({"authorization_identitynotfound", "authorization_identitydisabled"})
 _LACKS_LICENSE = re.compile(r"(?:\bnot have|n't have|\bwithout|\bno|\brequires?)\b.{0,60}\blicen[sc]e", re.IGNORECASE)
+_NOT_IMPLEMENTED = 501
+_PROPERTY = r"[A-Za-z][A-Za-z0-9_]{0,80}"
+# Sent with the general codes BadRequest and Request_BadRequest, so the text has to tell.
+_NO_SUCH_PROPERTY = re.compile(rf"[Cc]ould not find a property named '({_PROPERTY})'", re.ASCII)
+_NOT_SELECTABLE = re.compile(
+    rf"\$select is not supported for (?:these|the following) properties(?::\s*({_PROPERTY}(?:\s*,\s*{_PROPERTY})*))?",
+    re.ASCII,
+)
 _PRODUCTS = {
     "spo": "SharePoint Online",
     "sharepoint": "SharePoint Online",
@@ -58,6 +66,22 @@ def refusal(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> E
     if status == _PAYMENT_REQUIRED or lacks:
         return _license_missing(f"premium {message}" if code == _NOT_PREMIUM else message, facts)
     return None
+
+
+def unknown_property(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> UnknownProperty | None:
+    """Return the error for a selection that Graph does not accept, with the names it gave; None for another refusal."""
+    _, message = _texts(body.get("error"))
+    missing = _NO_SUCH_PROPERTY.findall(message)
+    unreadable = _NOT_SELECTABLE.search(message)
+    if status != _NOT_IMPLEMENTED and not (status == 400 and (missing or unreadable)):
+        return None
+    listed = re.findall(_PROPERTY, unreadable[1] or "") if unreadable else []
+    return UnknownProperty(
+        "Microsoft Graph does not know a selected property, or does not give it in a list.",
+        hint="Check that the cloud of the credential is the tenant's cloud.",
+        named=(*missing, *listed),
+        **facts,
+    )
 
 
 def _texts(error: object) -> tuple[str, str]:

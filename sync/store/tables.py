@@ -109,6 +109,8 @@ directories = entity(
     Column("exclude_unknown", Boolean),
     Column("include_inactive", Boolean),
     Column("link_rules", Integer, nullable=False, server_default=text("0")),
+    # {kind: properties} that its cloud does not know, so that they are not asked for.
+    Column("left_out", Json),
     *stamps(),
     UniqueConstraint("site_id", "source", "cloud", "tenant_id"),
 )

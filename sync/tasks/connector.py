@@ -38,7 +38,9 @@ from sync.errors import (
     NotFound,
     RemovalHeld,
     RollcallError,
+    StoreError,
     Throttled,
+    UnknownProperty,
 )
 from sync.inventory.apply import Applied, apply_page
 from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
@@ -48,6 +50,7 @@ from sync.inventory.sweep import sweep
 from sync.store import AnyRow
 from sync.store.tables import credentials, devices, directories, tasks
 from sync.tasks.device_relations import DeviceRelations
+from sync.tasks.left_out import unknown_properties
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
 from sync.tasks.progress import Progress, advance, begin
@@ -92,12 +95,15 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
     Raises:
         Interrupted: the process is stopping; the run stays RUNNING and is taken up at the next start.
         ClaimLost: another worker has taken it up.
+        StoreError: the database cannot be written now; the run is to be taken up again.
     """
     try:
         status = await read_directory(place, run)
     except (Interrupted, ClaimLost):
         raise
     except RollcallError as error:
+        if isinstance(error, StoreError) and error.retryable:
+            raise  # There may be room for this error and none for a page: the run waits, as its hint says.
         if (seconds := put_off_s(error)) and run.may_be_put_off:
             await run.put_off(place.store, seconds)
             return RunStatus.QUEUED
@@ -262,10 +268,24 @@ class _Connector:
                 await self._warn(f"{kind.plural}: {error.message} Everything is read again.", code=error.code)
                 plan = await self.planner.again(plan)
                 continue
+            except UnknownProperty as error:
+                plan = await self._without(client, plan, error)
+                continue
             if not plan.resumes:
                 return
             # A round shows what there was when it began, and another attempt began it: read what came since.
             plan = await self.planner.next(plan)
+
+    async def _without(self, client: GraphClient, plan: Plan, error: UnknownProperty) -> Plan:
+        """Plan a round again without the properties that Graph refuses; raise the error if it is not about them."""
+        kind = plan.kind
+        selected = self.planner.left_out.selected(kind, with_edges=plan.with_edges)
+        names = await self._unless_stopping(unknown_properties(client, kind, selected, error))
+        if not names:
+            raise error
+        text = f"{kind.plural}: Microsoft Graph does not give {', '.join(names)} here; left out until a full round."
+        await self._warn(text, code=error.code)
+        return await self.planner.without(plan, names)
 
     async def _pass(self, stream: str) -> None:
         """Read one relation of every device, beginning anew when a list's position has expired."""

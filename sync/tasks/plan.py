@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import update
@@ -15,6 +15,7 @@ from sync.inventory.directory import Cursor, Directory, load_cursor
 from sync.inventory.kind import DEVICE, Kind
 from sync.store import Store
 from sync.store.tables import cursors
+from sync.tasks.left_out import LeftOut
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Planner:
 
     def __init__(self, store: Store, directory: Directory, identity: Identity) -> None:
         self._store, self.directory, self.identity = store, directory, identity
+        self.left_out = LeftOut(store, directory)
 
     async def plan(self, kind: Kind, has_relations: Callable[[], Awaitable[bool]]) -> Plan:
         """Go on from the stream's cursor, or begin anew.
@@ -67,6 +69,7 @@ class Planner:
             kind: whose stream it is.
             has_relations: asks Graph whether a delta of devices reports their owners; called only if need be.
         """
+        await self.left_out.load()
         cursor = await self.cursor(kind.plural)
         for with_edges in (True, False) if kind is DEVICE else (True,):
             hashed = self._query_hash(kind, with_edges)
@@ -76,6 +79,7 @@ class Planner:
                 return Plan(kind, cursor.link, round_, number, hashed, with_edges)
         # Which relations a device delta carries is not documented: ask before the first round.
         with_edges = kind is not DEVICE or await has_relations()
+        await self.left_out.forget(kind)
         return self._full(kind, cursor, 0, with_edges)
 
     async def next(self, plan: Plan) -> Plan:
@@ -88,7 +92,15 @@ class Planner:
     async def again(self, plan: Plan) -> Plan:
         """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""
         cursor = await self.cursor(plan.kind.plural)
+        await self.left_out.forget(plan.kind)
         return self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
+
+    async def without(self, plan: Plan, names: Collection[str]) -> Plan:
+        """Plan a full round again, without properties that Graph does not know."""
+        await self.left_out.add(plan.kind, names)
+        selected = self.left_out.selected(plan.kind, with_edges=plan.with_edges)
+        start = Start(delta_url(plan.kind.plural, selected))
+        return replace(plan, start=start, query_hash=self._query_hash(plan.kind, plan.with_edges))
 
     async def forget(self, stream: str) -> None:
         """Have the stream's next run read everything: its link leads nowhere, or round in a circle."""
@@ -103,8 +115,8 @@ class Planner:
 
     def _full(self, kind: Kind, cursor: Cursor | None, generation: int, with_edges: bool) -> Plan:
         generation = max(generation, cursor.generation if cursor else 0) + 1
-        start = Start(delta_url(kind.plural, kind.select(with_edges=with_edges)))
+        start = Start(delta_url(kind.plural, self.left_out.selected(kind, with_edges=with_edges)))
         return Plan(kind, start, Round(generation, True), 1, self._query_hash(kind, with_edges), with_edges)
 
     def _query_hash(self, kind: Kind, with_edges: bool) -> str:
-        return self.identity.query_hash(kind.plural, kind.select(with_edges=with_edges))
+        return self.identity.query_hash(kind.plural, self.left_out.selected(kind, with_edges=with_edges))

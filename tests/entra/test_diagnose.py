@@ -16,6 +16,7 @@ from sync.errors import (
     SignInFailed,
     Throttled,
     Unavailable,
+    UnknownProperty,
 )
 from tests.canary import canary_secret
 
@@ -121,7 +122,7 @@ def test_sign_in_error_passes_an_unknown_description_on() -> None:
         (502, "", False, Unavailable),
         (503, "serviceNotAvailable", False, Unavailable),
         (504, "", False, Unavailable),
-        (501, "NotImplemented", False, RequestRefused),
+        (501, "NotImplemented", False, UnknownProperty),
     ],
 )
 def test_graph_error_has_the_class_of_its_status_and_code(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
+from sync.clock import timestamp
 from sync.entra.client import GraphClient
 from sync.inventory.kind import KINDS
 from sync.runtime import Config, Runtime
+from sync.store.tables import tasks
+from sync.tasks.engine import STORE_INTERVAL_S
+from tests.entra.clock import FakeClock
 from tests.sync.commits import failing_commits
 from tests.sync.fault import App, From, Once, stream_of
 from tests.sync.installation import Installation
@@ -164,18 +169,37 @@ async def test_run_ends_failed_when_something_unforeseen_happens(installation: I
 
 
 async def test_run_recovers_by_itself_when_the_disk_was_full(installation: Installation) -> None:
-    """STORE_FULL ends the run with that code and leaves no torn page; with space again the next run is equal."""
+    """What the hint says: there is room for small writes and none for a page, and the same run goes on."""
+    clock = installation.clock
+    assert isinstance(clock, FakeClock)
     async with installation.runtime.store.write() as tx:
         pages = await tx.scalar(text("PRAGMA page_count"))
-    async with installation.runtime.store.write() as tx:
         await tx.execute(text(f"PRAGMA max_page_count = {pages + 12}"))
-    run = await installation.run()
-    assert run.status == "FAILED"
-    assert "STORE_FULL" in {error["code"] for error in run.errors}
+    run_id = await installation.trigger()
+    while clock.slept.count(STORE_INTERVAL_S) < 3:
+        assert (await installation.row(run_id)).status in ("QUEUED", "RUNNING")
     async with installation.runtime.store.write() as tx:
         await tx.execute(text("PRAGMA max_page_count = 1073741823"))
-    assert (await installation.run()).status == "SUCCEEDED"
+    await installation.runtime.engine.idle()
+    run = await installation.row(run_id)
+    assert (run.status, run.errors) == ("SUCCEEDED", [])
     assert await differences(installation) == []
+
+
+async def test_run_says_whether_the_task_is_run_again_when_it_fails(installation: Installation) -> None:
+    """Nobody waits for what is not planned: with a schedule the time is named, without one it says so."""
+    installation.simulator.faults = From(1, *STREAMS)
+    failed = await installation.run()
+    assert failed.status == "FAILED"
+    assert "runs again when somebody triggers it or retries this run" in (await installation.log(failed.id))[-1]
+    at = timestamp(installation.clock.now() + timedelta(days=1))
+    async with installation.runtime.store.write() as tx:
+        await tx.execute(update(tasks).where(tasks.c.id == installation.task_id).values(next_run_at=at))
+    scheduled = await installation.run()
+    assert f"The schedule starts the task again at {at}." in (await installation.log(scheduled.id))[-1]
+    installation.simulator.faults = None
+    good = await installation.run()
+    assert good.status == "SUCCEEDED" and "again" not in (await installation.log(good.id))[-1]
 
 
 @pytest.mark.parametrize("written", [0, 1, 4, 8])

@@ -1,0 +1,20 @@
+"""Directories keep which properties their cloud does not know."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import Text
+from sqlalchemy.dialects import postgresql
+
+revision = '0009'
+down_revision = '0001'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    kept = sa.JSON(none_as_null=True).with_variant(
+        postgresql.JSONB(none_as_null=True, astext_type=Text()), 'postgresql'
+    )
+    op.add_column('directories', sa.Column('left_out', kept, nullable=True))
