@@ -7,14 +7,14 @@ Source: learn.microsoft.com/graph/json-batching, learn.microsoft.com/graph/throt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sync.entra.client import GraphClient
 from sync.entra.diagnose import graph_error, malformed, redirected
 from sync.entra.retry import parse_http_date, parse_retry_after
-from sync.entra.stream import pages
+from sync.entra.stream import collection_of, pages
 from sync.errors import EntraError, Throttled
 from sync.store.function import folded
 
@@ -55,10 +55,10 @@ async def _batch(client: GraphClient, paths: Sequence[str]) -> dict[str, Mapping
     found: dict[str, Mapping[str, Any] | None] = {}
     pending, retry = dict(enumerate(paths)), client.retry()
     while pending:
-        asked = tuple(pending)
+        asked = dict(pending)
         requests = [{"id": str(number), "method": "GET", "url": pending[number]} for number in asked]
 
-        def check(body: Mapping[str, Any], asked: Sequence[int] = asked) -> None:
+        def check(body: Mapping[str, Any], asked: Mapping[int, str] = asked) -> None:
             _check(client, body, asked)
 
         answers = (await client.post("/$batch", {"requests": requests}, check))["responses"]
@@ -76,21 +76,21 @@ async def _batch(client: GraphClient, paths: Sequence[str]) -> dict[str, Mapping
     return found
 
 
-def _check(client: GraphClient, body: Mapping[str, Any], asked: Iterable[int]) -> None:
+def _check(client: GraphClient, body: Mapping[str, Any], pending: Mapping[int, str]) -> None:
     answers = body.get("responses")
     if not isinstance(answers, list) or not all(isinstance(answer, Mapping) for answer in answers):
         raise malformed("a batch without answers")
-    if sorted(str(answer.get("id")) for answer in answers) != sorted(map(str, asked)):
+    if sorted(str(answer.get("id")) for answer in answers) != sorted(map(str, pending)):
         raise malformed("a batch whose answers do not fit its requests")
     for answer in answers:
         status, found = answer.get("status"), answer.get("body")
         if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status < 600:
             raise malformed("a batch with an answer without a status")
         if status < 300:
-            _check_list(client, found)
+            _check_list(client, found, pending[int(answer["id"])])
 
 
-def _check_list(client: GraphClient, found: object) -> None:
+def _check_list(client: GraphClient, found: object, path: str) -> None:
     items = found.get("value") if isinstance(found, Mapping) else None
     if not isinstance(items, list) or not all(
         isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"] for item in items
@@ -103,6 +103,8 @@ def _check_list(client: GraphClient, found: object) -> None:
         if not isinstance(link, str):
             raise malformed("a link that is not text")
         client.check_link(link)
+        if collection_of(link) != collection_of(path):
+            raise malformed("a link to another collection in a batch")
 
 
 def _error(client: GraphClient, answer: Mapping[str, Any], path: str) -> EntraError:

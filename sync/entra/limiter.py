@@ -20,8 +20,10 @@ SLOW_FROM = 0.8
 SLOW_INTERVAL_S = 1.0
 """The time between two requests of a slowed app, all its streams together."""
 
-PAUSE_S_MAX = 86_400.0
-"""The longest pause that is believed."""
+PAUSE_S_MAX = 3_600.0
+"""The longest pause that is believed: who names a longer one is asked again after an hour."""
+
+WAIT = "Whatever this app asks has to wait until then; nothing is lost. Give Rollcall an app registration of its own."
 
 _SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,10})?", re.ASCII)
 
@@ -43,7 +45,7 @@ class Limiter:
         waited_s = 0.0
         while (wait_s := self._free_at - self._clock.monotonic()) > 0:
             if wait_s > wait_s_max:
-                raise Throttled(hint="The run is put off until then; nothing is lost.", retry_after_s=wait_s)
+                raise Throttled(hint=WAIT, retry_after_s=wait_s)
             await self._clock.sleep(wait_s)
             waited_s += wait_s
         if self._slow:

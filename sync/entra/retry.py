@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sync.clock import Clock
-from sync.entra.limiter import PAUSE_S_MAX
+from sync.entra.limiter import PAUSE_S_MAX, WAIT
 from sync.errors import BadResponse, EntraError, RollcallError, Throttled
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
@@ -129,7 +129,7 @@ class Retry:
             return self._clock.chance() * ceiling_s
         if asked_s > self._policy.wait_s_max:
             facts: dict[str, Any] = error.facts | {"retry_after_s": min(asked_s, PAUSE_S_MAX)}
-            raise Throttled(hint="The run is put off until then; nothing is lost.", **facts)
+            raise Throttled(hint=WAIT, **facts)
         # Never earlier than asked; a little later, so that many clients do not return in the same instant.
         return asked_s + self._clock.chance() * self._policy.backoff_s_min
 

@@ -15,8 +15,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
-from sync.entra.client import GraphClient
+from sync.entra.client import VERSION_PATH, GraphClient
 from sync.entra.diagnose import malformed
 from sync.errors import BadInput, EntraError, RequestRefused
 from sync.store.function import folded
@@ -30,6 +31,7 @@ EMPTY_PAGES_MAX = 100
 RETURN_MINIMAL = {"Prefer": "return=minimal"}
 """Asks for changed properties only; a property that is absent then means unchanged."""
 
+_RELATIONS = ("members@delta", "owners@delta", "manager@delta", "registeredOwners@delta", "registeredUsers@delta")
 _PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -103,11 +105,12 @@ async def pages(
         EntraError: everything else that `GraphClient.get` raises.
     """
     url = start.path if isinstance(start, Start) else start
+    collection = collection_of(url)
     watch = _Watch()
     number = first_number
     while True:
         watch.visit(url)
-        body = await client.get(url, headers=headers, check=lambda body: _check(client, body, is_delta))
+        body = await client.get(url, headers=headers, check=lambda body: _check(client, body, is_delta, collection))
         page = _page(number, body)
         watch.count(page)
         yield page
@@ -145,7 +148,7 @@ class _Watch:
             raise malformed("empty pages without an end", pages_max=EMPTY_PAGES_MAX, endless=True)
 
 
-def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool) -> None:
+def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool, collection: tuple[str, ...]) -> None:
     items = body.get("value")
     if not isinstance(items, list):
         raise malformed("a page without a list of items")
@@ -154,6 +157,9 @@ def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool) -> None
             raise malformed("an item without an id")
         # Whoever compares ids compares them in one letter case.
         item["id"] = folded(item["id"])
+        for name in _RELATIONS:
+            if (entries := item.get(name)) is not None and not isinstance(entries, list):
+                raise malformed("a relation that is not a list")
     next_link, delta_link = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
     links = [link for link in (next_link, delta_link) if link is not None]
     if len(links) > 1 or (is_delta and not links) or (not is_delta and delta_link is not None):
@@ -162,6 +168,16 @@ def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool) -> None
         if not isinstance(link, str):
             raise malformed("a link that is not text")
         client.check_link(link)
+        if collection_of(link) != collection:
+            raise malformed("a link to another collection")
+
+
+def collection_of(url: str) -> tuple[str, ...]:
+    """Return what an address lists, in one form for its spellings: `/v1.0/Users/microsoft.graph.delta()?…`."""
+    path = urlsplit(url).path.lower().removeprefix(VERSION_PATH)
+    steps = [step.removeprefix("microsoft.graph.").removesuffix("()") for step in path.split("/") if step]
+    # An object may be named in brackets: /groups('7')/members is /groups/7/members.
+    return tuple(part.strip("'") for step in steps for part in unquote(step).removesuffix(")").split("("))
 
 
 def _page(number: int, body: Mapping[str, Any]) -> Page:

@@ -145,8 +145,13 @@ async def active_run(tx: AsyncConnection, task_id: int) -> int | None:
 
 
 async def _check_free(tx: AsyncConnection, task_id: int) -> None:
-    if await active_run(tx, task_id) is not None:
-        raise Conflict("A run of this task is active.", hint="Wait for it to end, or stop it.", path="task")
+    if (active := await active_run(tx, task_id)) is None:
+        return
+    not_before = await tx.scalar(select(runs.c.not_before).where(runs.c.id == active))
+    if not_before is not None:
+        text = f"A run of this task waits until {not_before}, because Microsoft Graph asked for it."
+        raise Conflict(text, hint="It goes on at that time; a new run would have to wait as long.", path="task")
+    raise Conflict("A run of this task is active.", hint="Wait for it to end, or stop it.", path="task")
 
 
 async def _run(tx: AsyncConnection, organization_id: int, run_id: int) -> AnyRow:

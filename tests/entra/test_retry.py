@@ -88,7 +88,7 @@ def test_retry_bears_with_throttling_longer_than_with_failures() -> None:
         retry.wait_s(Throttled(retry_after_s=1.0))
 
 
-@pytest.mark.parametrize(("asked_s", "reported_s"), [(300.5, 300.5), (3600.0, 3600.0), (1e9, 86_400.0)])
+@pytest.mark.parametrize(("asked_s", "reported_s"), [(300.5, 300.5), (3600.0, 3600.0), (1e9, 3600.0)])
 @pytest.mark.parametrize("kind", [Throttled, Unavailable])
 def test_retry_hands_a_long_wait_to_its_caller(
     kind: type[Throttled | Unavailable], asked_s: float, reported_s: float

@@ -77,6 +77,11 @@ async def test_pages_of_a_list_end_without_a_link() -> None:
     assert found[-1].link == Complete(None)
 
 
+def relation(name: str, entries: object) -> Reply:
+    """Return a page with one item whose relation holds something else than a list."""
+    return Reply(200, {"value": [{"id": "a", f"{name}@delta": entries}], "@odata.deltaLink": ORIGIN + DELTA})
+
+
 WRONG_SHAPES = {
     "no value": Reply(200, {"@odata.deltaLink": ORIGIN + DELTA}),
     "value is null": Reply(200, {"value": None, "@odata.deltaLink": ORIGIN + DELTA}),
@@ -86,6 +91,14 @@ WRONG_SHAPES = {
     "item with empty id": page("", delta_link=DELTA),
     "item with numeric id": Reply(200, {"value": [{"id": 7}], "@odata.deltaLink": ORIGIN + DELTA}),
     "no link": page("a"),
+    "members are an object": relation("members", {}),
+    "members are a number": relation("members", 0),
+    "owners are a text": relation("owners", ""),
+    "manager is an object": relation("manager", {"id": "a"}),
+    "link to another collection": page("a", next_link="/v1.0/groups/delta?$skiptoken=1"),
+    "link to a plain list": page("a", next_link="/v1.0/users?$skiptoken=1"),
+    "delta link to another collection": page("a", delta_link="/v1.0/devices/delta?$deltatoken=1"),
+    "link to another version": page("a", next_link="/beta/users/delta?$skiptoken=1"),
     "both links": page("a", next_link=NEXT + "1", delta_link=DELTA),
     "next link is a number": Reply(200, {"value": [], "@odata.nextLink": 7}),
     "delta link is a list": Reply(200, {"value": [], "@odata.deltaLink": []}),
@@ -301,3 +314,30 @@ async def test_prefetched_stops_when_it_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert tape.closed and asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/v1.0/users/delta?$skiptoken=1",
+        "/v1.0/users/delta()?$skiptoken=1",
+        "/v1.0/Users/microsoft.graph.delta()?$skiptoken=1",
+        "/v1.0/users/microsoft.graph.delta?$skiptoken=1",
+    ],
+)
+async def test_pages_follow_a_link_to_the_same_collection_in_any_spelling(link: str) -> None:
+    """Graph names the function in several ways."""
+    assert len(await collect(ScriptedGraph(page("a", next_link=link), page("b", delta_link=DELTA)))) == 2
+
+
+@pytest.mark.parametrize("link", ["/v1.0/groups/7/members?$skiptoken=1", "/v1.0/groups('7')/members?$skiptoken=1"])
+async def test_pages_follow_the_list_of_one_object_and_no_others(link: str) -> None:
+    """A list of members goes on with members of the same group."""
+    start = ORIGIN + "/v1.0/groups/7/members?$skiptoken=0"
+    graph = ScriptedGraph(page("a", next_link=link), page("b"))
+    async with client_of(graph) as client:
+        assert len([found async for found in pages(client, start, is_delta=False)]) == 2
+    graph = ScriptedGraph(*[page("a", next_link="/v1.0/groups/8/members?$skiptoken=1")] * 3)
+    async with client_of(graph) as client:
+        with pytest.raises(BadResponse, match="another collection"):
+            [found async for found in pages(client, start, is_delta=False)]

@@ -229,7 +229,7 @@ def rows() -> list[Row]:
             if name in names
         ),
         *(
-            Row(f"G2 {status} {text}", refuse(status, retry_after=text), PUT_OFF, wait_s=min(float(text), 86_400))
+            Row(f"G2 {status} {text}", refuse(status, retry_after=text), PUT_OFF, wait_s=min(float(text), 3_600))
             for status, text in ((429, "301"), (429, "1e9"), (503, "400.5"))
         ),
         *(Row(f"G3 {status} once", refuse(status), RECOVERS) for status in (408, 500, 502)),

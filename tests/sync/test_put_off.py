@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from server.simulator import Simulator
 from sync.clock import timestamp
+from sync.errors import Conflict
 from sync.store.tables import cursors
 from sync.tasks.run import ATTEMPTS_MAX
 from tests.entra.clock import FakeClock
@@ -103,7 +104,7 @@ async def test_run_waits_in_the_queue_and_survives_a_restart(simulator: Simulato
 
 
 async def test_run_that_is_put_off_is_in_nobodys_way(simulator: Simulator, data_dir: Path) -> None:
-    """Another task's run of the same directory does not wait behind it; it meets the pause of the app by itself."""
+    """Another task's run of the same directory does not wait behind it; who triggers this one is told the time."""
     clock = StandingClock()
     installation = Installation(simulator, data_dir, clock)
     await installation.open()
@@ -115,6 +116,9 @@ async def test_run_that_is_put_off_is_in_nobodys_way(simulator: Simulator, data_
         await clock.waiting.wait()
         clock.waiting.clear()
         asked = throttle.asked
+        waiting = (await installation.row(1)).not_before
+        with pytest.raises(Conflict, match=f"waits until {waiting}, because Microsoft Graph asked"):
+            await installation.trigger()
         second = await installation.trigger(other)
         await clock.waiting.wait()
         row = await installation.row(second)
