@@ -20,7 +20,7 @@ from server.simulator.directory import LIVE, SOFT_DELETED, Directory, Values
 from server.simulator.exchange import Answer, Call, GraphRefused, bad_request
 from server.simulator.page import Page, PageCache, Resume
 from server.simulator.property import ODATA_TYPE, SORTS
-from server.simulator.query import check_properties, filtered_ids, split_names
+from server.simulator.query import check_properties, filtered_ids, refuse_unsupported, split_names
 from server.simulator.relation import Links, relations_of
 from server.simulator.variant import Variants
 from sync.clock import Clock
@@ -84,6 +84,7 @@ class Delta:
         demand(call.principal, kind)
         answer = Answer()
         options = call.options
+        refuse_unsupported(options, "select", "filter", "skiptoken", "deltatoken")
         text = options.get("skiptoken") or options.get("deltatoken")
         view = View(call.prefers("return=minimal"), sees_hidden(call.principal))
         if not text or text == "latest":
@@ -105,8 +106,6 @@ class Delta:
         return answer
 
     def _first(self, kind: str, options: Any) -> Round:
-        if "expand" in options or "orderby" in options or "search" in options:
-            raise bad_request("The query option is not supported for delta.")
         known = relations_of(kind)
         names = split_names(options.get("select", ""))
         relations = tuple(name for name in names if name in known)

@@ -17,7 +17,7 @@ from server.simulator.exchange import Answer, Call, GraphRefused, bad_request, e
 from server.simulator.gate import SCOPE_KEY, Asked
 from server.simulator.listing import Listing
 from server.simulator.population import KINDS
-from server.simulator.query import parse_options
+from server.simulator.query import known_options
 from server.simulator.request_log import Entry, RequestLog
 from server.simulator.route import BY_DEVICE_ID, DELTA_SEGMENTS, graph_template, segments_of, stream_of
 from server.simulator.throttle import Throttle
@@ -70,8 +70,12 @@ class Graph:
             answer = self._refusal(error, request.headers, request_id)
         else:
             body = await request.body() if request.method == "POST" else b""
-            call = Call(request.method, segments, parse_options(pairs), request.headers, principal, body)
-            answer = self._metered(call, request_id)
+            try:
+                call = Call(request.method, segments, known_options(pairs), request.headers, principal, body)
+            except GraphRefused as refused:
+                answer = self._refusal(refused, request.headers, request_id)
+            else:
+                answer = self._metered(call, request_id)
             asked: Asked = request.scope[SCOPE_KEY]
             asked.units = answer.units
         return self._encode(answer, request, request_id)
@@ -104,6 +108,8 @@ class Graph:
         by_device_id = BY_DEVICE_ID.match(first)
         if by_device_id and not rest:
             return self.listing.device_by_device_id(by_device_id[1], call)
+        if first in KINDS and len(rest) == 3 and rest[2] == "$count":
+            return self.listing.count_related(first, rest[0], rest[1], call)
         if first not in KINDS or len(rest) > 2:
             raise bad_request(f"Resource not found for the segment '{first}'.", "BadRequest")
         if not rest:
@@ -121,6 +127,8 @@ class Graph:
             requests = orjson.loads(call.body)["requests"]
             ids = [str(item["id"]) for item in requests]
             paths = [str(item["url"]) for item in requests]
+            if not all(isinstance(item["method"], str) for item in requests):
+                raise TypeError
         except (ValueError, KeyError, TypeError) as error:
             raise bad_request("Invalid batch payload format.", "BadRequest") from error
         if len(requests) > BATCH_MAX:
@@ -140,15 +148,15 @@ class Graph:
         target, _, query = path.removeprefix(f"{self.origin}/v1.0").partition("?")
         segments = segments_of(target)
         headers = {str(name).lower(): str(value) for name, value in (item.get("headers") or {}).items()}
-        options = parse_options(parse_qsl(query, keep_blank_values=True))
-        method = str(item.get("method", "GET")).upper()
-        if failed:
-            refused = GraphRefused(424, "FailedDependency", "Failed Dependency")
-            answer = self._refusal(refused, headers, self._request_id())
-        else:
+        method = item["method"].upper()
+        try:
+            if failed:
+                raise GraphRefused(424, "FailedDependency", "Failed Dependency")
+            options = known_options(parse_qsl(query, keep_blank_values=True))
             headers.setdefault("x-ms-throttle-priority", call.headers.get("x-ms-throttle-priority", ""))
-            one = Call(method, segments, options, headers, call.principal)
-            answer = self._metered(one, self._request_id())
+            answer = self._metered(Call(method, segments, options, headers, call.principal), self._request_id())
+        except GraphRefused as refused:
+            answer = self._refusal(refused, headers, self._request_id())
         template = graph_template(segments)
         self._log.record_item(Entry(method, template, answer.status, stream_of(template)), units=answer.units)
         raw = answer.raw()

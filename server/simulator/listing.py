@@ -10,16 +10,16 @@ from server.simulator import page as pages
 from server.simulator.access import demand, may_read, sees_hidden
 from server.simulator.cursor import BadCursor, Cursors
 from server.simulator.directory import LIVE, Directory, Values
-from server.simulator.exchange import Answer, Call, bad_request, not_found
+from server.simulator.exchange import Answer, Call, bad_request, not_found, unsupported
 from server.simulator.page import Page, PageCache, Resume
 from server.simulator.property import ODATA_TYPE, SORTS
 from server.simulator.query import (
     Expand,
-    check_properties,
     expanded,
     filtered,
     page_size,
     refuse_unsupported,
+    related_names,
     selected,
     split_names,
 )
@@ -48,7 +48,7 @@ class Listing:
     def collection(self, kind: str, call: Call) -> Answer:
         """Answer one page of all objects of a kind."""
         demand(call.principal, kind)
-        refuse_unsupported(call.options)
+        refuse_unsupported(call.options, "select", "expand", "filter", "top", "count", "skiptoken")
         top, select, expand = page_size(call.options), selected(kind, call.options), expanded(kind, call)
         condition = filtered(kind, call.options)
         slot = self._position(call)
@@ -81,10 +81,23 @@ class Listing:
     def count(self, kind: str, call: Call) -> Answer:
         """Answer `/$count`: plain text, an advanced query."""
         demand(call.principal, kind)
-        if not call.eventual:
-            raise bad_request("$count is not currently supported.")
-        headers = {"Content-Type": "text/plain"}
-        return Answer(body=str(self._directory.count(kind)), headers=headers)
+        refuse_unsupported(call.options, "filter")
+        condition = filtered(kind, call.options)
+        directory = self._directory
+        number = directory.count(kind) if condition is None else sum(map(condition.holds, directory.truth(kind)))
+        return _counted(number, call)
+
+    def count_related(self, kind: str, key: str, name: str, call: Call) -> Answer:
+        """Answer `/$count` of a relation of one object."""
+        demand(call.principal, kind)
+        object_id = self._resolve(kind, key)
+        relation = relations_of(kind).get(name)
+        if relation is None or relation.name == "manager":
+            raise unsupported(f"Not simulated: $count of '{name}'.")
+        refuse_unsupported(call.options)
+        if not self._sees_links(relation, object_id, call.principal):
+            return _counted(0, call)
+        return _counted(len(self._directory.visible(relation.name, object_id)), call)
 
     # Single objects
 
@@ -102,6 +115,7 @@ class Listing:
         return self._object("devices", object_id, call)
 
     def _object(self, kind: str, object_id: str, call: Call) -> Answer:
+        refuse_unsupported(call.options, "select", "expand")
         values = self._directory.values_of(object_id)
         select = selected(kind, call.options, single=True)
         body = {"@odata.context": f"{self.origin}/v1.0/$metadata#{kind}/$entity"}
@@ -122,7 +136,7 @@ class Listing:
         """Answer one relation of one object: a page of its targets, or the one target."""
         demand(call.principal, kind)
         object_id = self._resolve(kind, key)
-        refuse_unsupported(call.options)
+        refuse_unsupported(call.options, "select", "top", "skiptoken")
         if name == "memberOf":
             return self._member_of(object_id, call)
         relation = relations_of(kind).get(name)
@@ -163,11 +177,7 @@ class Listing:
         return Answer(body=body | self._target(links[0], names, call.principal), units=_units(1, call))
 
     def _related_names(self, kinds: tuple[str, ...], call: Call) -> tuple[str, ...]:
-        names = split_names(call.options.get("select", ""))
-        known = frozenset().union(*(SORTS[kind].known for kind in kinds))
-        if any(name not in known for name in names):
-            check_properties(kinds[0], tuple(name for name in names if name not in known))
-        return names
+        return related_names(kinds, split_names(call.options.get("select", "")))
 
     def _sees_links(self, relation: Relation, object_id: str, principal: Principal) -> bool:
         if relation.name != "members" or sees_hidden(principal):
@@ -238,3 +248,10 @@ def _units(base: int, call: Call) -> int:
     """Return the resource units of a read. Source: learn.microsoft.com/graph/throttling-limits (identity)."""
     units = base - ("select" in call.options) + ("expand" in call.options)
     return max(units - (page_size(call.options) < 20), 1)
+
+
+def _counted(number: int, call: Call) -> Answer:
+    """Return a count as plain text: an advanced query."""
+    if not call.eventual:
+        raise bad_request("$count is not currently supported.")
+    return Answer(body=str(number), headers={"Content-Type": "text/plain"})

@@ -12,7 +12,11 @@ from server.simulator.property import SORTS
 from server.simulator.relation import Relation, relations_of
 
 TOP_DEFAULT, TOP_MAX = 100, 999
-UNSUPPORTED = ("search", "orderby", "skip", "apply", "compute", "having")
+OPTIONS = frozenset(
+    "select expand filter search orderby top skip count skiptoken deltatoken format apply compute having".split()
+)
+"""Every query option that Graph knows."""
+JSON_FORMATS = ("json", "application/json")
 _EQUALS = re.compile(r"^\s*(\w+)\s+eq\s+(?:'((?:[^']|'')*)'|(true|false|null))\s*$", re.IGNORECASE)
 _EXPAND = re.compile(r"^\s*(\w+)\s*(?:\(\s*\$select=([\w,\s]+)\))?\s*$")
 
@@ -30,15 +34,29 @@ def parse_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return {name.removeprefix("$").lower(): value for name, value in pairs}
 
 
+def known_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Return query options by name.
+
+    Raises:
+        GraphRefused: 400 for one with a `$` that Graph does not know; other names are the caller's own, and ignored.
+    """
+    for name, _ in pairs:
+        if name.startswith("$") and name.removeprefix("$").lower() not in OPTIONS:
+            raise bad_request(f"The query parameter '{name}' is not supported.", "BadRequest")
+    return parse_options(pairs)
+
+
 def split_names(text: str) -> tuple[str, ...]:
     """Return the names of a comma-separated list, each once."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def refuse_unsupported(options: Mapping[str, str]) -> None:
-    """Raise for query options that the directory, or this simulator of it, does not support."""
-    for name in UNSUPPORTED:
-        if name in options:
+def refuse_unsupported(options: Mapping[str, str], *supported: str) -> None:
+    """Raise for query options other than those that are supported here, by the directory and by this simulator."""
+    for name in options:
+        if name == "format" and options[name].lower() in JSON_FORMATS:
+            continue
+        if name in OPTIONS and name not in supported:
             raise unsupported(f"Unsupported Query. The query option '${name}' is not supported on this resource.")
 
 
@@ -90,6 +108,8 @@ def expanded(kind: str, call: Call) -> Expand | None:
     if match is None:
         raise bad_request("Parsing OData Select and Expand failed: only one relation with $select can be expanded.")
     relation = relations_of(kind).get(match[1])
+    if match[1] == "memberOf":
+        raise unsupported("Not simulated: $expand=memberOf. Read /memberOf of each object instead.")
     if relation is None:
         raise bad_request(
             f"Parsing OData Select and Expand failed: Could not find a property named '{match[1]}' "
@@ -97,7 +117,15 @@ def expanded(kind: str, call: Call) -> Expand | None:
         )
     if call.eventual and call.options.get("count") == "true":
         raise unsupported("Expand is not supported with advanced queries.")
-    return Expand(relation, split_names(match[2] or ""))
+    return Expand(relation, related_names(relation.targets, split_names(match[2] or "")))
+
+
+def related_names(kinds: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return properties of related objects; raise for one that none of their types has."""
+    known = frozenset().union(*(SORTS[kind].known for kind in kinds))
+    if any(name not in known for name in names):
+        check_properties(kinds[0], tuple(name for name in names if name not in known))
+    return names
 
 
 @dataclass(frozen=True, slots=True)
