@@ -196,7 +196,7 @@ class AuthorityClient:
             raise Throttled("The sign-in service asked to wait.", **facts)
         raise Unavailable(
             f"The sign-in service answered with server error {status}.",
-            hint="It is tried again by itself.",
+            hint="If it lasts, see the Microsoft 365 service health.",
             **facts,
         )
 

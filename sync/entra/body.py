@@ -19,7 +19,7 @@ from sync.errors import BadResponse
 INLINE_BYTES_MAX = 32 * 1024
 """Answers up to this size over the wire are read on the event loop: about 2 ms on a slow core."""
 
-_HINT = "It is tried again by itself. If it lasts, a proxy on the way may be the cause."
+_HINT = "If it lasts, a proxy on the way may be the cause."
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 

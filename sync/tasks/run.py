@@ -77,7 +77,7 @@ class Run:
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
             await tx.run_sync(note, RUN, run_id)
             if row["status"] == RunStatus.RUNNING:
-                text = f"The server had ended in the middle of the run; it goes on, attempt {values['attempt']}."
+                text = f"The run had been broken off in its middle; it goes on, attempt {values['attempt']}."
                 await tx.run_sync(write_log, clock, run_id, Level.WARNING, text)
         return cls(run_id, owner, {**row, **values}, clock)
 
@@ -168,8 +168,18 @@ class Run:
     async def finish(self, store: Store, status: RunStatus) -> None:
         """End the run, or let it wait for an administrator; it is not taken up again by itself."""
         ends = None if status is RunStatus.NEEDS_CONFIRMATION else timestamp(self._clock.now())
-        verb = "waits" if ends is None else "ended"
-        await self._leave(store, status, Level.INFO, f"The run {verb}: {status}.", finished_at=ends)
+        text = f"The run {'waits' if ends is None else 'ended'}: {status}."
+        if status in (RunStatus.FAILED, RunStatus.PARTIAL):
+            text += await self._what_follows(store)
+        await self._leave(store, status, Level.INFO, text, finished_at=ends)
+
+    async def _what_follows(self, store: Store) -> str:
+        """Tell whether the task is run again without anybody's doing, so that nobody waits for what is not planned."""
+        async with store.read() as tx:
+            due_at = await tx.scalar(select(tasks.c.next_run_at).where(tasks.c.id == self.task_id))
+        if due_at is not None:
+            return f" The schedule starts the task again at {due_at}."
+        return " The task has no time to come: it runs again when somebody triggers it or retries this run."
 
     async def _leave(self, store: Store, status: RunStatus, level: Level, message: str, **values: object) -> None:
         """Write the run's next state and give up the claim to it."""

@@ -100,7 +100,7 @@ async def test_refused_sign_in_ends_the_run_with_its_advice(tenant: SigningIn, n
 async def test_run_goes_on_when_the_sign_in_service_was_away_for_a_while(
     tenant: SigningIn, refusals: list[EntraError]
 ) -> None:
-    """What its hint says is so: it is tried again by itself, and the run succeeds without an error."""
+    """It is asked again within the run, which succeeds without an error."""
     tenant.refusals = list(refusals)
     run = await tenant.run()
     assert (run.status, run.errors, tenant.refusals) == ("SUCCEEDED", [], [])
