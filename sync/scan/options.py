@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.errors import BadInput
+from sync.scan.own import own_addresses
+from sync.scan.special import check_special, without_own
 from sync.scan.target import DEFAULT_PORTS, Targets, check_scope, check_size, read_ports, read_targets
 
 RATE_DEFAULT, RATE_MAX = 1_000, 10_000
@@ -72,10 +74,15 @@ def check_options(options: ScanOptions, scope: Sequence[str] | None) -> None:
         raise BadInput("The excludes leave nothing to scan.", path="excludes")
     check_size(spans, len(options.port_numbers()))
     check_scope(spans, scope)
+    check_special(spans, scope)
+    left, own = without_own(spans, scope, own_addresses())
+    if own.size and not left.size and not targets.names:
+        hint = "Have an administrator name it in the site's scope."
+        raise BadInput(f"There is nothing to scan but this server itself: {own}.", hint=hint, path="targets")
 
 
 def check_site_scope(scope: Sequence[str] | None) -> list[str] | None:
-    """Return a site's scope as it is stored; None allows everything.
+    """Return a site's scope as it is stored; None allows everything but special addresses.
 
     Raises:
         BadInput: an entry is not a network, a range or an address.

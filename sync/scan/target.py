@@ -27,6 +27,8 @@ _NAME = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?"
 _DIGITS = re.compile(r"[0-9.]+")
 _PORTS_CHARS_MAX = 2_000
 _CLASSES = {4: IPv4Address, 6: IPv6Address}
+# IPv6 addresses that are another way to write IPv4 ones.
+_MAPPED = int(IPv6Address("::ffff:0:0"))
 
 
 @dataclass(frozen=True, order=True)
@@ -139,11 +141,11 @@ def _span(text: str, path: str, number: int) -> Span | None:
             raise ValueError
         if "/" in text:
             network = ip_network(text, strict=False)
-            return Span(network.version, int(network[0]), int(network[-1]))
+            return _plain(Span(network.version, int(network[0]), int(network[-1])))
         first, dash, last = text.partition("-")
         if not dash:
             one = ip_address(text)
-            return Span(one.version, int(one), int(one))
+            return _plain(Span(one.version, int(one), int(one)))
         if _DIGITS.fullmatch(first) or ":" in first:
             return _range(first.strip(), last.strip(), path, number)
     except ValueError:
@@ -161,7 +163,14 @@ def _range(first: str, last: str, path: str, number: int) -> Span:
     end = ip_address(f"{first.rpartition('.')[0]}.{last}") if last.isdecimal() else ip_address(last)
     if begin.version != end.version or int(end) < int(begin):
         raise BadInput(f"Entry {number} of the {path} ends before it begins.", path=path)
-    return Span(begin.version, int(begin), int(end))
+    return _plain(Span(begin.version, int(begin), int(end)))
+
+
+def _plain(span: Span) -> Span:
+    """Return IPv4 addresses that are written as IPv6 ones (::ffff:10.0.0.7) as what they are."""
+    if span.version == 6 and _MAPPED <= span.first and span.last < _MAPPED + 2**32:
+        return Span(4, span.first - _MAPPED, span.last - _MAPPED)
+    return span
 
 
 def read_ports(text: str, path: str = "ports") -> tuple[int, ...]:
@@ -201,7 +210,7 @@ def check_size(spans: Spans, ports: int, path: str = "targets") -> None:
 
 
 def check_scope(spans: Spans, scope: Sequence[str] | None, path: str = "targets") -> None:
-    """Refuse targets that the site's scope does not hold; a site without one allows all.
+    """Refuse targets that the site's scope does not hold; a site without one allows what special.py does not keep.
 
     Raises:
         BadInput: names what is outside.

@@ -23,7 +23,9 @@ from sync.scan.detail import with_details
 from sync.scan.name import spans_of
 from sync.scan.neighbour import read_neighbours
 from sync.scan.options import ScanOptions
+from sync.scan.own import own_addresses
 from sync.scan.scanner import BATCH_HOSTS_MAX, Found, Scanner
+from sync.scan.special import check_special, without_own
 from sync.scan.target import Spans, check_scope, check_size, read_targets
 from sync.store import AnyRow
 from sync.store.bulk import upsert_rows
@@ -93,12 +95,14 @@ async def _prepare(place: Workplace, run: Run) -> _Scan:
     if task is None or task.scan is None:
         raise NotFound("The task has nothing to scan.")
     options = ScanOptions.load(task.scan)
-    spans = await unless_stopping(place.stopping, _spans(options, task.scope))
-    return _Scan(place, run, task, mark, options, spans)
+    spans, own = await unless_stopping(place.stopping, _spans(options, task.scope))
+    return _Scan(place, run, task, mark, options, spans, own)
 
 
-async def _spans(options: ScanOptions, scope: Sequence[str] | None) -> Spans:
-    """Look names up and return what is to be scanned; the scope may have changed since the task was made.
+async def _spans(options: ScanOptions, scope: Sequence[str] | None) -> tuple[Spans, Spans]:
+    """Look names up and return what is to be scanned, and what is left out because it is this machine itself.
+
+    The scope, and what names lead to, may have changed since the task was made.
 
     Raises:
         TargetsRefused: a name has no address, there is too much, or it is outside the site's scope.
@@ -110,18 +114,29 @@ async def _spans(options: ScanOptions, scope: Sequence[str] | None) -> Spans:
         spans = wanted.without(left_out)
         check_size(spans, len(options.port_numbers()))
         check_scope(spans, scope)
+        check_special(spans, scope)
     except BadInput as error:
         raise TargetsRefused(error.message, hint=error.hint) from None
+    spans, own = without_own(spans, scope, own_addresses())
     if not spans.size:
-        raise TargetsRefused("The excludes leave nothing to scan.", hint="Change the task's targets.")
-    return spans
+        problem = f"There is nothing to scan but this server itself: {own}." if own.size else ""
+        hint = "Change the task's targets, or have an administrator name the server in the site's scope."
+        raise TargetsRefused(problem or "The excludes leave nothing to scan.", hint=hint)
+    return spans, own
 
 
 class _Scan:
     def __init__(
-        self, place: Workplace, run: Run, task: AnyRow, mark: AnyRow | None, options: ScanOptions, spans: Spans
+        self,
+        place: Workplace,
+        run: Run,
+        task: AnyRow,
+        mark: AnyRow | None,
+        options: ScanOptions,
+        spans: Spans,
+        own: Spans,
     ) -> None:
-        self.place, self.run, self.options, self.spans = place, run, options, spans
+        self.place, self.run, self.options, self.spans, self.own = place, run, options, spans, own
         self.site = Place(task.organization_id, task.site_id)
         self.ports = options.port_numbers()
         self.began_at: str = task.started_at
@@ -137,6 +152,8 @@ class _Scan:
             return
         scanner = choose_scanner(self.options.scanner, self.place.clock)
         text = f"Looking at {self.spans.size:,} addresses, {len(self.ports):,} ports each, with {scanner.name}."
+        if self.own.size:
+            text += f" Left out is this server itself, which the site's scope does not name: {self.own}."
         mine = begin(self.place.clock.now(), self.done, self.spans.size)
         self.run.progress = {**self.run.progress, HOSTS: mine}
         await self.run.enter(self.place.store, RunPhase.SCANNING, text)

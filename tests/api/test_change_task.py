@@ -113,17 +113,17 @@ async def test_only_what_is_given_changes(office: World) -> None:
 async def test_scan_changes_in_the_parts_that_are_given(office: World) -> None:
     """Options that are left out stay; null is what a new scan has; the probe needs a credential."""
     caller = office.caller()
-    scan = {"targets": ["127.0.0.0/28"], "excludes": ["127.0.0.1"], "ports": "22", "rate": 9, "scanner": "EMBEDDED"}
+    scan = {"targets": ["10.0.0.0/28"], "excludes": ["10.0.0.1"], "ports": "22", "rate": 9, "scanner": "EMBEDDED"}
     task = (await perform(office, caller, "createTask", name="Scan", site=SITE, scan=scan)).made()["id"]
     probes: dict[str, Any] = {"azureAd": {"enabled": True}}
     refused = await perform(office, caller, "updateTask", task=task, scan={"probes": probes})
     assert refused.refusal() == ("INVALID", ["input", "scan", "probes", "azureAd", "credential"])
     probes = {"azureAd": {"enabled": True, "credential": await credential(office, "Probe"), "excludeUnknown": True}}
-    changed = {"targets": ["127.0.0.7"], "excludes": None, "ports": None, "rate": 10, "probes": probes}
+    changed = {"targets": ["10.0.0.7"], "excludes": None, "ports": None, "rate": 10, "probes": probes}
     made = (await perform(office, caller, "updateTask", task=task, scan=changed)).made()["scan"]
     probe = {"enabled": True, "excludeUnknown": True, "includeInactive": False}
     assert made == {
-        "targets": ["127.0.0.7"], "excludes": [], "ports": None, "rate": 10, "scanner": "EMBEDDED",
+        "targets": ["10.0.0.7"], "excludes": [], "ports": None, "rate": 10, "scanner": "EMBEDDED",
         "probes": {"azureAd": probe},
     }  # fmt: skip
     off = {"probes": {"azureAd": {"enabled": False}}, "scanner": None}
@@ -160,7 +160,7 @@ async def test_change_is_refused_when_a_value_cannot_be_used(
     [
         ({"targets": None}, "targets"),
         ({"targets": []}, "targets"),
-        ({"excludes": ["127.0.0.0/8"]}, "excludes"),
+        ({"excludes": ["10.0.0.0/8"]}, "excludes"),
         ({"ports": "70000"}, "ports"),
         ({"rate": 0}, "rate"),
     ],
@@ -170,7 +170,7 @@ async def test_scan_is_refused_when_nothing_could_be_made_of_it(
     office: World, changed: dict[str, Any], place: str
 ) -> None:
     """A changed scan is checked like a new one."""
-    scan = {"targets": ["127.0.0.7"]}
+    scan = {"targets": ["10.0.0.7"]}
     made = await perform(office, office.caller(), "createTask", name="Scan", site=SITE, scan=scan)
     outcome = await perform(office, office.caller(), "updateTask", task=made.made()["id"], scan=changed)
     assert outcome.refusal() == ("INVALID", ["input", "scan", place])

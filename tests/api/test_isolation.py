@@ -165,7 +165,7 @@ def mutation_input(path: str, id: str, own: dict[str, str]) -> dict[str, Any]:
         return {
             "name": "T",
             "site": own["site"],
-            "scan": {"targets": ["127.0.0.1"], "probes": {"azureAd": {"credential": id}}},
+            "scan": {"targets": ["10.0.0.1"], "probes": {"azureAd": {"credential": id}}},
         }
     ids = own | ({"site": id} if path.endswith("site") else {"credential": id})
     return {"name": "T", "site": ids["site"], "connector": {"azureAd": {"credential": ids["credential"]}}}
@@ -248,7 +248,7 @@ async def test_rows_of_others_are_not_changed_by_a_filter(office: World, mutatio
 async def own_tasks(office: World, caller: Caller, own: dict[str, str]) -> dict[str, str]:
     """Return the ids of tasks of one's own, of either kind."""
     found: dict[str, str] = {}
-    kinds = {"connector": {"azureAd": {"credential": own["credential"]}}, "scan": {"targets": ["127.0.0.1"]}}
+    kinds = {"connector": {"azureAd": {"credential": own["credential"]}}, "scan": {"targets": ["10.0.0.1"]}}
     for name, kind in kinds.items():
         given = {"name": name, "site": own["site"], name: kind, "idempotencyKey": f"isolated {name}"}
         made = (await caller.data(document("createTask"), input=given))["createTask"]

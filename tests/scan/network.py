@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from schema.access import Principal, Role
 from server.simulator import Simulator
@@ -22,7 +22,7 @@ from sync.inventory.host_name import name_key
 from sync.inventory.scan import Host, apply_scan
 from sync.runtime import Config
 from sync.scan.options import ScannerName, ScanOptions
-from sync.store.tables import assets, scan_records
+from sync.store.tables import assets, scan_records, sites
 from sync.tasks.task import NewScan, create_scan
 from tests.api.caller import Caller
 from tests.entra.clock import FakeClock
@@ -43,6 +43,16 @@ class Network(Installation):
     def config(self) -> Config:
         """Return what the product is opened with: no look-up leaves the machine."""
         return replace(super().config(), look_up=self.look_up)
+
+    async def furnish(self, **options: bool) -> None:
+        """Furnish as usual, and let scans of the site reach this machine."""
+        await super().furnish(**options)
+        await self.allow("127.0.0.0/8", "::1")
+
+    async def allow(self, *scope: str) -> None:
+        """Give the site a scope; none takes it away."""
+        async with self.runtime.store.write() as tx:
+            await tx.execute(update(sites).where(sites.c.id == self.site_id).values(scope=list(scope) or None))
 
     async def look_up(self, address: str) -> str | None:
         """Answer as a resolver would."""
