@@ -173,6 +173,11 @@ class TaskRun(Record):
     updated_at: DateTime = field(_r.updated_at, "When it last wrote something.")
     task = one("Task", "task_id", "The task it executes.", is_required=True)
     retry_of = one("TaskRun", "retry_of_id", "The run that it tries again.")
+    waits_for = one(
+        "TaskRun",
+        "waits_for_id",
+        "While it is queued: the run that it waits for, because both work on the same site or directory.",
+    )
     log = many("TaskRunLogEntry", "What happened, in order.", entries_of_run)
 
     @computed("progress", "updated_at", description="How far each stream has come.", expected=5)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint
 
-from sync.store.column import Json, Time, refers
+from sync.store.column import Json, Key, Time, refers
 from sync.store.declare import entity, stamps
 
 tasks = entity(
@@ -51,6 +51,8 @@ runs = entity(
     # The time of the schedule that it runs for, or the run that it tries again.
     Column("due_at", Time),
     refers("retry_of_id", "runs", nullable=True, ondelete="SET NULL"),
+    # While it is queued: the run that it waits for, because both would work on the same site or directory.
+    Column("waits_for_id", Key),
     Column("started_at", Time),
     Column("finished_at", Time),
     # {kind: {rows, of, confirmed}}: sweeps that were held, and what an administrator has let pass.

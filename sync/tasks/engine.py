@@ -21,6 +21,7 @@ from sync.store.tables import runs, tasks
 from sync.tasks.runner import RUNNERS
 from sync.tasks.state import ACTIVE, RunStatus, TaskKind
 from sync.tasks.stop import unless_stopping
+from sync.tasks.turn import Turns
 
 STORE_TRIES = 40
 """How often a run is taken up again because the database fails for good, `STORE_INTERVAL_S` apart."""
@@ -56,7 +57,7 @@ class EmbeddedEngine:
         self._execute = execute
         self._stopping = stopping
         self._running: set[asyncio.Task[None]] = set()
-        self._lanes: dict[Hashable, asyncio.Lock] = {}
+        self._turns = Turns(store, clock)
         # What tells each run that is here to stop, alone or with the process.
         self._halts: dict[int, asyncio.Event] = {}
 
@@ -116,7 +117,7 @@ class EmbeddedEngine:
             if wait_s > 0:
                 # Outside the lane: a run that waits for its time is in nobody's way.
                 await self._sleep(wait_s, halt)
-            async with self._lanes.setdefault(await self._lane(run_id), asyncio.Lock()):
+            async with self._turns.take(await self._lane(run_id), run_id):
                 if self._stopping.is_set():
                     return
                 await self._execute(run_id, halt)

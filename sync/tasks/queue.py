@@ -94,12 +94,12 @@ async def stop_runs(tx: AsyncConnection, clock: Clock, keys: Sequence[int], stop
     stopped = (await tx.execute(found.where(is_new).order_by(runs.c.id))).all()
     now = timestamp(clock.now())
     for run_id, status in stopped:
-        values = {"stop_asked_at": now, "updated_at": now}
+        values: dict[str, str | None] = {"stop_asked_at": now, "updated_at": now}
         if status == RunStatus.RUNNING:
             text = f"{stopped_by} asked the run to stop; it finishes the page in hand."
         else:
             check_move(RunStatus(status), RunStatus.STOPPED)
-            values |= {"status": RunStatus.STOPPED, "finished_at": now}
+            values |= {"status": RunStatus.STOPPED, "finished_at": now, "waits_for_id": None}
             text = f"{stopped_by} stopped the run."
         await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
         await tx.run_sync(write_log, clock, run_id, Level.WARNING, text)

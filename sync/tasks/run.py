@@ -71,6 +71,7 @@ class Run:
                 "owner": owner,
                 "started_at": row["started_at"] or now,
                 "not_before": None,
+                "waits_for_id": None,
                 "attempt": row["attempt"] + (row["started_at"] is not None),
                 "updated_at": now,
             }

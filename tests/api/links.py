@@ -38,7 +38,11 @@ KEYS = {
     "Group": {"site": ("Site", "site_id")},
     "Asset": {"site": ("Site", "site_id"), "organization": ("Organization", "organization_id")},
     "Task": {"site": ("Site", "site_id"), "credential": ("Credential", "credential_id")},
-    "TaskRun": {"task": ("Task", "task_id"), "retry_of": ("TaskRun", "retry_of_id")},
+    "TaskRun": {
+        "task": ("Task", "task_id"),
+        "retry_of": ("TaskRun", "retry_of_id"),
+        "waits_for": ("TaskRun", "waits_for_id"),
+    },
     "Site": {"organization": ("Organization", "organization_id")},
     "Credential": {"organization": ("Organization", "organization_id")},
 }

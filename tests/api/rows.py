@@ -148,7 +148,7 @@ async def _work(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
     runs = await _insert(tx, tables.runs, [rows.row(tables.runs, **_run(rows, tasks)) for _ in range(20)])
     for number in range(1, 20, 3):
         retried = update(tables.runs).where(tables.runs.c.id == runs[number])
-        await tx.execute(retried.values(retry_of_id=runs[number - 1]))
+        await tx.execute(retried.values(retry_of_id=runs[number - 1], waits_for_id=runs[number - 1]))
     await tx.execute(
         insert(tables.run_log),
         [rows.row(tables.run_log, run_id=rows.pick(runs[:3]), facts={"n": number}) for number in range(40)],
@@ -188,6 +188,7 @@ def _run(rows: Rows, tasks: list[int]) -> dict[str, Any]:
     return {
         "task_id": rows.pick(tasks),
         "retry_of_id": None,
+        "waits_for_id": None,
         "due_at": None,
         # Ended: an engine that starts must find nothing to take up.
         "status": rows.pick(["SUCCEEDED", "PARTIAL", "FAILED", "STOPPED"]),
