@@ -144,6 +144,8 @@ TABLE: dict[str, Role] = {
     "ScanProbes": Role.VIEWER,
     "AzureAdProbe": Role.VIEWER,
     "Service": Role.VIEWER,
+    "OsMatch": Role.VIEWER,
+    "ScriptOutput": Role.VIEWER,
     "User": Role.VIEWER,
     "Group": Role.VIEWER,
     "Site": Role.VIEWER,

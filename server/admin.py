@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.settings import Settings
+from server.talk import Talk, nothing
 from sync.alert.post import post
 from sync.audit import Event, record
 from sync.entra.cloud import Endpoints
@@ -25,7 +26,7 @@ from sync.inventory.asset import Place
 from sync.organizations import default_organization
 from sync.rekey import rotate
 from sync.runtime import Config, Runtime
-from sync.scan.ingest import import_file
+from sync.scan.ingest import import_pieces
 from sync.store.tables import organizations, sites, tokens
 from sync.tasks.connector import connect
 from sync.tokens import LIFETIME_DAYS, create_token, revoke_token, token_of
@@ -38,10 +39,11 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Command:
-    """One command: the function, and the arguments it takes with their types."""
+    """One command: the function, the arguments it takes with their types, and whether it is fed with bytes."""
 
-    run: Callable[[Runtime, Arguments], Awaitable[Result]]
+    run: Callable[..., Awaitable[Result]]
     arguments: Mapping[str, type | tuple[type, ...]]
+    is_fed: bool = False
 
 
 def runtime_config(settings: Settings) -> Config:
@@ -130,18 +132,28 @@ async def _record(tx: AsyncConnection, runtime: Runtime, organization_id: int, a
     await record(tx, runtime.clock, Event(organization_id, OPERATOR, action, target=f"token_{token_id}"))
 
 
-async def scan_import(runtime: Runtime, arguments: Arguments) -> Result:
-    """Import a report of nmap into a site, from a file that this process can read."""
+async def scan_import(runtime: Runtime, arguments: Arguments, talk: Talk) -> Result:
+    """Import a report of a scanner into a site, which the caller sends in pieces."""
     async with runtime.store.read() as tx:
         organization_id = await _organization(tx, arguments.get("organization"))
         mine = (sites.c.organization_id == organization_id, sites.c.name == arguments["site"])
         site_id = await tx.scalar(select(sites.c.id).where(*mine))
     if site_id is None:
         raise NotFound("There is no site of that name.")
+    try:
+        made_at = datetime.fromisoformat(when) if (when := arguments.get("made_at")) else None
+    except ValueError:
+        raise BadInput("The command's argument made_at is no time.") from None
     place = Place(organization_id, int(site_id))
-    counts = await import_file(runtime.store, runtime.clock, place, Path(arguments["file"]))
-    runtime.indexer.wake()
-    return {name: counts[name] for name in ("created", "merged", "silent")}
+
+    def tell(read: int, hosts: int) -> None:
+        talk.tell({"bytes": read, "hosts": hosts})
+
+    try:
+        done = await import_pieces(runtime.store, runtime.clock, place, talk.pieces, tell, made_at)
+    finally:
+        runtime.indexer.wake()
+    return {name: done.counts[name] for name in ("created", "merged", "silent")} | {"warnings": done.warnings}
 
 
 async def key_rotate(runtime: Runtime, arguments: Arguments) -> Result:
@@ -169,12 +181,14 @@ COMMANDS: dict[str, Command] = {
     "token.list": Command(token_list, {}),
     "token.revoke": Command(token_revoke, {"id": int}),
     "key.rotate": Command(key_rotate, {"forget_old": bool}),
-    "scan.import": Command(scan_import, {"file": str, "site": str, "organization": (str, NONE)}),
+    "scan.import": Command(
+        scan_import, {"site": str, "organization": (str, NONE), "made_at": (str, NONE)}, is_fed=True
+    ),
 }
 
 
-async def run_command(runtime: Runtime, name: object, arguments: object) -> Result:
-    """Check and run one command.
+async def run_command(runtime: Runtime, name: object, arguments: object, talk: Talk | None = None) -> Result:
+    """Check and run one command; `talk` feeds one that is fed, and is told how far it has come.
 
     Raises:
         BadInput: no such command, or its arguments have the wrong names or types.
@@ -193,4 +207,6 @@ async def run_command(runtime: Runtime, name: object, arguments: object) -> Resu
         # bool is an int to Python, but not to whoever sends it.
         if (isinstance(value, bool) and kinds is not bool) or not isinstance(value, kinds):
             raise BadInput(f"The command's argument {argument} is missing or of the wrong type.")
+    if command.is_fed:
+        return await command.run(runtime, arguments, talk or Talk(nothing(), lambda _: None))
     return await command.run(runtime, arguments)

@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from server.settings import Settings, read_settings
 from sync.clock import SystemClock
 from sync.errors import BadSettings, RollcallError, StoreLocked
+
+if TYPE_CHECKING:
+    from server.talk import Talk
 
 LOCK_WAIT_S = 5.0
 LOCK_POLL_S = 0.1
@@ -205,13 +209,33 @@ def scan() -> None:
 
 
 @scan.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, resolve_path=True))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--site", required=True, help="Name of the site that the hosts are in.")
 @click.option("--organization", help="Organization of the site; the first one by default.")
-def scan_import(file: str, site: str, organization: str | None) -> None:
-    """Import a report that nmap wrote with -oX; the same one again changes nothing."""
-    counts = carry_out("scan.import", {"file": file, "site": site, "organization": organization})
-    click.echo(f"{counts['created']} hosts are new, {counts['merged']} were known, {counts['silent']} went silent.")
+@click.option("--made-at", metavar="TIME", help="When the report was made, if it does not say; a file's own time else.")
+def scan_import(file: str, site: str, organization: str | None, made_at: str | None) -> None:
+    """Import a report of a scanner from FILE, or from standard input (-); the same one again changes nothing.
+
+    Known are XML of nmap and masscan, JSON of masscan, Nessus version 2, and lists of services as CSV; each may be
+    packed with gzip.
+    """
+    from schema.scalars import parse_time
+    from server.importing import ImportProgress, open_source
+    from server.talk import Talk
+
+    told = parse_time(made_at) if made_at else None
+    source = open_source(file)
+    made = told or (source.made_at.isoformat() if source.made_at else None)
+    arguments = {"site": site, "organization": organization, "made_at": made}
+    progress = ImportProgress(source.size, is_terminal=sys.stderr.isatty())
+    try:
+        done = carry_out("scan.import", arguments, Talk(source.pieces(), progress.tell))
+    finally:
+        progress.close()
+        source.close()
+    for warning in done["warnings"]:
+        click.echo(f"rollcall: {' '.join(warning.split())}", err=True)
+    click.echo(f"{done['created']} hosts are new, {done['merged']} were known, {done['silent']} went silent.")
 
 
 main.add_command(Later("backup", "server.keeping", "Copy the database to one file, also while the server runs."))
@@ -230,7 +254,7 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, Any]]) -> Any:
     return asyncio.run(work(settings))
 
 
-def carry_out(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def carry_out(name: str, arguments: dict[str, Any], talk: Talk | None = None) -> dict[str, Any]:
     """Have the running server do it, or do it here when none runs; the person need not know which."""
     from server.admin import run_command, runtime_config
     from server.control import ask_server
@@ -240,7 +264,7 @@ def carry_out(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         clock = SystemClock()
         deadline = clock.monotonic() + LOCK_WAIT_S
         while True:
-            result = await ask_server(settings.data_dir, name, arguments)
+            result = await ask_server(settings.data_dir, name, arguments, talk)
             if result is not None:
                 return result
             try:
@@ -252,7 +276,7 @@ def carry_out(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
                 await clock.sleep(LOCK_POLL_S)
                 continue
             try:
-                return await run_command(runtime, name, arguments)
+                return await run_command(runtime, name, arguments, talk)
             finally:
                 await runtime.close()
 

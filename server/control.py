@@ -1,6 +1,7 @@
 """The control socket: how the command line reaches the process that holds the database; only its owner may connect.
 
-One JSON request a line, one JSON reply a line, one of each a connection. Never listens on a network.
+One JSON request a line, one JSON reply a line, one of each a connection. A command may be fed with bytes behind its
+request; while it runs, lines say how far it has come, if the request asks for them. Never listens on a network.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import orjson
 import structlog
 
 from server.admin import run_command
+from server.talk import Progress, Talk, nothing, read_pieces, send_pieces
 from sync.errors import RollcallError
 from sync.runtime import Runtime
 
@@ -30,6 +33,9 @@ REQUEST_BYTES_MAX = 64 * 1024
 REPLY_BYTES_MAX = 4 * 1024 * 1024
 REQUEST_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
+"""How long the command line waits for the next line of a running server."""
+PROGRESS_S = 1.0
+"""A command that takes longer says so often how far it has come: it never seems not to answer."""
 
 
 class Refusal(Exception):
@@ -81,23 +87,43 @@ class ControlSocket:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 line = await reader.readline()
-            writer.write(await self._reply(line) + b"\n")
+            progress: Progress = {}
+            talk = Talk(read_pieces(reader), progress.update)
+            reply = await self._attended(writer, self._reply(line, talk), progress, wants=_wants_progress(line))
             async with asyncio.timeout(REPLY_TIMEOUT_S):
+                writer.write(reply + b"\n")
                 await writer.drain()
+                # What was sent and not read would break the connection before the reply is read.
+                while await reader.read(REQUEST_BYTES_MAX):
+                    pass
         except (TimeoutError, ValueError, OSError):
             # A silent, flooding or vanished caller: readline raises ValueError beyond the limit.
             log.warning("control.dropped")
         finally:
             writer.close()
 
-    async def _reply(self, line: bytes) -> bytes:
+    async def _attended(
+        self, writer: asyncio.StreamWriter, work: Coroutine[Any, Any, bytes], progress: Progress, *, wants: bool
+    ) -> bytes:
+        """Wait for a command's reply, and tell how far it has come if the caller wants to know."""
+        running = asyncio.create_task(work)
+        try:
+            while wants and not (await asyncio.wait({running}, timeout=PROGRESS_S))[0]:
+                # A caller who has gone does not end what was begun.
+                if not writer.is_closing():
+                    writer.write(orjson.dumps({"progress": progress}) + b"\n")
+            return await running
+        finally:
+            running.cancel()
+
+    async def _reply(self, line: bytes, talk: Talk) -> bytes:
         try:
             request = orjson.loads(line)
             name, arguments = request["command"], request["arguments"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return _refused("BAD_USER_INPUT", "The request is malformed.", None)
         try:
-            reply = orjson.dumps({"ok": True, "result": await run_command(self._runtime, name, arguments)})
+            reply = orjson.dumps({"ok": True, "result": await run_command(self._runtime, name, arguments, talk)})
         except RollcallError as error:
             return _refused(error.code, error.message, error.hint)
         except Exception:
@@ -106,6 +132,14 @@ class ControlSocket:
             return _refused("INTERNAL", "The command failed.", "The server's log has the details.")
         log.info("control.done", command=name)
         return reply
+
+
+def _wants_progress(line: bytes) -> bool:
+    """Tell whether a request asks for it; the command line of an earlier version does not know such lines."""
+    try:
+        return bool(orjson.loads(line)["progress"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
 
 
 def _bind(path: Path) -> socket.socket:
@@ -126,8 +160,10 @@ def _refused(code: str, message: str, hint: str | None) -> bytes:
     return orjson.dumps({"ok": False, "error": {"code": code, "message": message, "hint": hint}})
 
 
-async def ask_server(data_dir: Path, name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """Have the running server carry out a command.
+async def ask_server(
+    data_dir: Path, name: str, arguments: dict[str, Any], talk: Talk | None = None
+) -> dict[str, Any] | None:
+    """Have the running server carry out a command; `talk` feeds it, and is told how far it has come.
 
     Returns:
         The result, or None when no server listens for this data directory.
@@ -147,7 +183,8 @@ async def ask_server(data_dir: Path, name: str, arguments: dict[str, Any]) -> di
             "FORBIDDEN", "The running server's control socket cannot be used.", "Run this as the server's user."
         ) from None
     try:
-        return await _exchange(reader, writer, {"command": name, "arguments": arguments})
+        request = {"command": name, "arguments": arguments, "progress": True}
+        return await _exchange(reader, writer, request, talk or Talk(nothing(), lambda _: None))
     finally:
         writer.close()
         with suppress(OSError):
@@ -163,17 +200,42 @@ def _address(data_dir: Path) -> Path | None:
 
 
 async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: dict[str, Any]
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: dict[str, Any], talk: Talk
 ) -> dict[str, Any]:
+    writer.write(orjson.dumps(request) + b"\n")
+    feeding = asyncio.create_task(_feed(writer, talk))
     try:
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
-            writer.write(orjson.dumps(request) + b"\n")
-            await writer.drain()
-            reply = orjson.loads(await reader.readline())
+        reply = await _reply(reader, talk)
     except (TimeoutError, ValueError, OSError):
+        # What it is fed with may have failed before the server had anything to say.
+        if feeding.done() and not feeding.cancelled() and isinstance(error := feeding.exception(), RollcallError):
+            raise error from None
         raise Refusal("UNAVAILABLE", "The running server did not answer.", "Look at its log, then try again.") from None
+    finally:
+        feeding.cancel()
+        await asyncio.wait({feeding})
     if reply["ok"]:
         result: dict[str, Any] = reply["result"]
         return result
     error = reply["error"]
     raise Refusal(error["code"], error["message"], error["hint"])
+
+
+async def _feed(writer: asyncio.StreamWriter, talk: Talk) -> None:
+    try:
+        await send_pieces(writer, talk.pieces)
+    except ConnectionError:
+        pass  # The server wants no more; its reply says why.
+    except RollcallError:
+        writer.close()
+        raise
+
+
+async def _reply(reader: asyncio.StreamReader, talk: Talk) -> dict[str, Any]:
+    """Read lines until one is the reply."""
+    while True:
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
+            line: dict[str, Any] = orjson.loads(await reader.readline())
+        if "progress" not in line:
+            return line
+        talk.tell(line["progress"])

@@ -30,7 +30,8 @@
     │   └── ScanError             a scan cannot be carried out
     │       ├── TargetsRefused    nothing to scan, too much, or outside the site's scope
     │       ├── ScannerMissing    the task asks for a scanner that is not installed
-    │       └── ScannerFailed     the scanner ended before it was done
+    │       ├── ScannerFailed     the scanner ended before it was done
+    │       └── HostsUnfinished   the scanner gave up hosts that took too long
     ├── DemoFailed                the demonstration did not get where it should
     ├── WatchFailed               `rollcall task watch` has nothing to watch, or lost it
     └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
@@ -265,6 +266,13 @@ class ScannerFailed(ScanError):
     """The scanner ended before it was done."""
 
     code = "SCANNER_FAILED"
+    retryable = True
+
+
+class HostsUnfinished(ScanError):
+    """The scanner gave up hosts that took too long."""
+
+    code = "HOSTS_UNFINISHED"
     retryable = True
 
 

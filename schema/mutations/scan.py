@@ -1,8 +1,9 @@
-"""The scan part of `createTask`, and the import of a report that nmap wrote."""
+"""The scan part of `createTask`, and the import of a report that a scanner wrote."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -14,13 +15,15 @@ from schema.connection import given
 from schema.context import Context
 from schema.ids import decode_id
 from schema.mutations.payload import mutate, payload, within
+from schema.scalars import DateTime
 from schema.types import Site
 from schema.types.run import InventoryCounts, inventory_counts
 from schema.types.scan_options import Scanner
 from sync.errors import BadInput
+from sync.scan.finding import Report
+from sync.scan.format import FormatReader
 from sync.scan.ingest import place_of, write_report
 from sync.scan.options import RATE_DEFAULT, RATE_MAX, ScannerName, ScanOptions
-from sync.scan.report import read_report
 from sync.scan.target import ATTEMPTS_MAX, HOSTS_MAX
 from sync.tasks.schedule import Schedule
 from sync.tasks.task import NewScan
@@ -36,6 +39,7 @@ ImportScanPayload = _scan.type(
     "importScan",
     site=(Site, "The site that the hosts are in."),
     counts=(InventoryCounts, "What the import did to its assets."),
+    warnings=(list[str], "What is to be known of the report, such as that it was cut short."),
 )
 
 
@@ -124,7 +128,11 @@ class ImportScanInput:
 
     site: strawberry.ID = strawberry.field(description="The site that the hosts are in.")
     xml: str = strawberry.field(
-        description=f"What nmap wrote with -oX: up to {XML_BYTES_MAX:,} bytes; the command line takes longer ones."
+        description="What nmap wrote with -oX; or masscan as XML or JSON, Nessus (version 2), or a list of services as "
+        f"CSV: up to {XML_BYTES_MAX:,} bytes; the command line takes longer ones."
+    )
+    made_at: DateTime | None = strawberry.field(
+        default=UNSET, description="When the report was made, for one that does not say, such as a list."
     )
 
 
@@ -190,6 +198,7 @@ async def import_scan_(info: Info[Context, None], input: ImportScanInput) -> Any
     """Import a report; the same one again changes nothing."""
     context = info.context
     counts: dict[str, int] = {}
+    warnings: list[str] = []
 
     async def work(tx: AsyncConnection) -> tuple[str, int]:
         site_id = decode_id(input.site, "site", "Site", "site")
@@ -199,12 +208,26 @@ async def import_scan_(info: Info[Context, None], input: ImportScanInput) -> Any
             problem = f"The report has {len(text):,} bytes; at most {XML_BYTES_MAX:,} are allowed here."
             raise BadInput(problem, hint="Import the file with `rollcall scan import`.", path="xml")
         clock = context.runtime.clock
-        report = await asyncio.to_thread(read_report, text, clock.now())
+        made_at = datetime.fromisoformat(when) if (when := given(input.made_at)) else None
+        report = await asyncio.to_thread(_read, text, clock.now(), made_at)
+        warnings.extend(report.said())
         with within("xml", {"addresses": "xml", "macs": "xml"}):
             counts.update(await tx.run_sync(write_report, clock, place, report))
         return "Site", site_id
 
     async def after(key: int) -> dict[str, Any]:
-        return {"site": await context.load("Site", key), "counts": inventory_counts("hosts", counts)}
+        return {
+            "site": await context.load("Site", key),
+            "counts": inventory_counts("hosts", counts),
+            "warnings": warnings,
+        }
 
     return await mutate(info, _scan, ImportScanPayload, work, after)
+
+
+def _read(text: bytes, now: datetime, made_at: datetime | None) -> Report:
+    """Read a whole report, which came as text: what it declares of its encoding is true no longer."""
+    reader = FormatReader(now, made_at, XML_BYTES_MAX, encoding="utf-8")
+    reader.feed(text)
+    reader.close()
+    return reader.report

@@ -8,8 +8,8 @@ import strawberry
 from sqlalchemy import func
 
 from schema.connection import one
-from schema.expected import about
 from schema.fields import Kind, Record, condition, field, identifier, noun
+from schema.form import computed
 from schema.scalars import DateTime
 from schema.scope import own
 from sync.store.tables import scan_records
@@ -24,6 +24,29 @@ class Service:
     port: int = strawberry.field(description="The number of the port.")
     protocol: str = strawberry.field(description="`tcp` or `udp`.")
     product: str | None = strawberry.field(description="What answers there: the product, else what the port is for.")
+    name: str | None = strawberry.field(description="The kind of service, such as `ssh`; null if no scan told.")
+    cpe: list[str] = strawberry.field(description="Names of the product in the Common Platform Enumeration.")
+    checked_at: DateTime = strawberry.field(
+        description="When a scan last looked at the port and found it open. A scan that did not look changes nothing."
+    )
+
+
+@strawberry.type(description="A guess of a host's operating system.")
+class OsMatch:
+    """A guess of a host's operating system."""
+
+    name: str = strawberry.field(description="The system, as the scanner names it.")
+    accuracy: int | None = strawberry.field(description="How sure the scanner is, in percent; null if it does not say.")
+
+
+@strawberry.type(description="What a script of a scanner wrote about a host or one of its ports.")
+class ScriptOutput:
+    """What a script of a scanner wrote."""
+
+    script: str = strawberry.field(description="The name of the script.")
+    port: int | None = strawberry.field(description="The port it looked at; null for the host as a whole.")
+    protocol: str | None = strawberry.field(description="The protocol of the port.")
+    output: str = strawberry.field(description="What it wrote, cut to 2,000 characters.")
 
 
 @noun(
@@ -82,8 +105,32 @@ class ScanRecord(Record):
     updated_at: DateTime = field(_s.updated_at, "When this server last wrote the record.")
     asset = one("Asset", "asset_id", "The asset it is a record of.", is_required=True)
 
-    @strawberry.field(description="Its open ports.", metadata=about(5))
-    def services(self) -> list[Service]:
+    @computed("services", "last_seen", description="Its open ports.", expected=5)
+    def services(stored: list[dict[str, Any]], last_seen: str) -> list[Service]:
+        """Read the stored list; what earlier versions wrote was checked when the host was last seen."""
+        return [
+            Service(
+                port=service["port"],
+                protocol=service["protocol"],
+                product=service["product"],
+                name=service.get("name"),
+                cpe=service.get("cpe", []),
+                checked_at=DateTime(service.get("checkedAt") or last_seen),
+            )
+            for service in stored
+        ]
+
+    @computed("detail", description="What its operating system may be, the likeliest first.", expected=5)
+    def os_matches(stored: dict[str, Any] | None) -> list[OsMatch]:
         """Read the stored list."""
-        stored: list[dict[str, Any]] = self.services
-        return [Service(**service) for service in stored]
+        return [OsMatch(**match) for match in (stored or {}).get("osMatches", ())]
+
+    @computed("detail", description="Names of its system in the Common Platform Enumeration.")
+    def cpe(stored: dict[str, Any] | None) -> list[str]:
+        """Read the stored list."""
+        return list((stored or {}).get("cpe", ()))
+
+    @computed("detail", description="What scripts of the scanner wrote about it.", expected=5)
+    def scripts(stored: dict[str, Any] | None) -> list[ScriptOutput]:
+        """Read the stored list."""
+        return [ScriptOutput(**script) for script in (stored or {}).get("scripts", ())]

@@ -248,7 +248,7 @@ def _too_large(bytes_max: int) -> Refused:
         413,
         "LIMIT_EXCEEDED",
         f"The request body is larger than {bytes_max} bytes.",
-        hint="Send a shorter document, or fewer variables.",
+        hint="Send a shorter document, or fewer variables. Import a long report with `rollcall scan import`.",
         facts={"which": "bodyBytes", "limit": bytes_max},
         headers={"Connection": "close"},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -30,23 +30,17 @@ from sync.inventory.directory import chunks
 from sync.inventory.host_name import name_keys
 from sync.inventory.link import link_named
 from sync.inventory.match import HOST_NAME, MAC_ADDRESS, NEW, Match
+from sync.inventory.port_set import PortSet
+from sync.inventory.service import Service as Service
+from sync.inventory.service import as_looked, digests, join, stored_services
 from sync.store.among import among
-from sync.store.bulk import insert_rows, update_rows
-from sync.store.tables import asset_keys, assets, scan_records
+from sync.store.bulk import insert_missing, insert_rows, update_rows
+from sync.store.tables import asset_keys, assets, port_sets, scan_records
 
 Key = tuple[str, str]
 _MAC = re.compile(r"[0-9a-f]{12}")
 # What a scan may say once of a host: the first to say it, in the order of `_rank`, is heard.
-_FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by")
-
-
-@dataclass(frozen=True, order=True)
-class Service:
-    """An open port."""
-
-    port: int
-    protocol: str
-    product: str = ""
+_FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by", "detail")
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,8 @@ class Host:
         macs: in any usual notation.
         alive: whether it answered.
         detected_by: how it was found, such as TCP or ARP.
+        looked: ports that were looked at; those that are none of `services` were not open.
+        detail: what else a scan told, as it is stored: `osMatches`, `cpe`, `scripts`.
     """
 
     seen_at: str
@@ -73,6 +69,8 @@ class Host:
     serial: str | None = None
     detected_by: str | None = None
     services: tuple[Service, ...] = ()
+    looked: tuple[PortSet, ...] = ()
+    detail: Mapping[str, Any] | None = None
 
 
 def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host]) -> Counter[str]:
@@ -101,7 +99,7 @@ def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host
     return counts
 
 
-def mark_silent(tx: Connection, clock: Clock, site: Place, is_scanned: Callable[[str], bool], before: str) -> int:
+def mark_silent(tx: Connection, clock: Clock, site: Place, silent_at: Callable[[str], str | None]) -> int:
     """Write that hosts did not answer, in the caller's transaction, and return how many hosts went silent.
 
     A host has gone silent if all its addresses were looked at and no scan has found it since.
@@ -110,15 +108,22 @@ def mark_silent(tx: Connection, clock: Clock, site: Place, is_scanned: Callable[
         tx: an open write transaction.
         clock: stamps the rows.
         site: whose records.
-        is_scanned: tells whether an address was looked at, now and without an answer from its host.
-        before: when the scan began; what was seen since then is alive.
+        silent_at: tells when an address was looked at without an answer; None if it was not, or answered.
     """
-    mine = (scan_records.c.site_id == site.site_id, scan_records.c.alive, scan_records.c.last_seen < before)
-    rows = tx.execute(select(scan_records.c.id, scan_records.c.asset_id, scan_records.c.addresses).where(*mine)).all()
-    silent = [row for row in rows if row.addresses and all(is_scanned(address) for address in row.addresses)]
+    shown = (scan_records.c[name] for name in ("id", "asset_id", "addresses", "alive", "last_seen", "silent_at"))
+    rows = tx.execute(select(*shown).where(scan_records.c.site_id == site.site_id)).all()
     now = timestamp(clock.now())
-    update_rows(tx, scan_records, [{"id": row.id, "alive": False, "updated_at": now} for row in silent])
-    compute_assets(tx, now, site, {row.asset_id for row in silent})
+    changed, silent = [], []
+    for row in rows:
+        times = [silent_at(address) for address in row.addresses]
+        at = min((time for time in times if time), default="") if all(times) else ""
+        if at <= max(row.last_seen, row.silent_at or ""):
+            continue
+        changed.append({"id": row.id, "alive": False, "silent_at": at, "updated_at": now})
+        if row.alive:
+            silent.append(row.asset_id)
+    update_rows(tx, scan_records, changed)
+    compute_assets(tx, now, site, set(silent))
     return len(silent)
 
 
@@ -149,15 +154,16 @@ def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
 
 def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Merge what was found of one host, the latest first."""
-    services: dict[tuple[int, str], dict[str, Any]] = {}
-    for service in (service for host in group for service in host["services"]):
-        services.setdefault((service["port"], service["protocol"]), service)
+    said = (service for host in group for service in host["services"])
+    services, looked = join(said, [host["looked"] for host in group])
     return {
         "names": list(dict.fromkeys(name for host in group for name in host["names"])),
         "addresses": sorted({address for host in group for address in host["addresses"]}),
         "macs": sorted({mac for host in group for mac in host["macs"]}),
         "alive": any(host["alive"] for host in group),
-        "services": [services[place] for place in sorted(services)],
+        "services": services,
+        "looked": looked,
+        "silent_at": None,
         "first_seen": min(host["first_seen"] for host in group),
         "last_seen": max(host["last_seen"] for host in group),
         **{fact: next((host[fact] for host in group if host[fact] is not None), None) for fact in _FACTS},
@@ -171,7 +177,8 @@ def _stored(host: Host) -> dict[str, Any]:
         "addresses": sorted({_address(address) for address in host.addresses}),
         "macs": sorted({_mac(mac) for mac in host.macs}),
         "alive": host.alive,
-        "services": [asdict(service) | {"product": service.product or None} for service in sorted(set(host.services))],
+        "services": [service.stored(host.seen_at) for service in sorted(set(host.services))],
+        "looked": {ports: host.seen_at for ports in host.looked if ports},
         "first_seen": host.seen_at,
         "last_seen": host.seen_at,
         **{fact: getattr(host, fact) for fact in _FACTS},
@@ -180,7 +187,7 @@ def _stored(host: Host) -> dict[str, Any]:
 
 def _rank(host: Mapping[str, Any]) -> tuple[str, str]:
     """Order hosts by when they were seen, then by what they say: any order will do, if only it is always the same."""
-    return host["last_seen"], repr(sorted(host.items()))
+    return host["last_seen"], repr(sorted(item for item in host.items() if item[0] != "looked"))
 
 
 def _address(text: str) -> str:
@@ -262,11 +269,7 @@ def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping
         The keys of devices (`Identity.keys`) that a host has, or has no longer, since now.
     """
     told_anew: set[str] = set()
-    present: dict[int, list[dict[str, Any]]] = {}
-    for chunk in chunks(sorted({match.asset_id for _, match in placed})):
-        statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
-        for stored in tx.execute(statement, {"keys": chunk}).mappings():
-            present.setdefault(stored["asset_id"], []).append(dict(stored))
+    present = _present(tx, {match.asset_id for _, match in placed})
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     for host, match in placed:
@@ -280,11 +283,15 @@ def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping
             new.append({**host, **places, **why, "created_at": now, "updated_at": now})
             continue
         present[match.asset_id].remove(row)
-        renewed = _renewed(row, host)
-        told_anew |= _told(row) ^ _told(renewed)
-        changed.append({"id": row["id"], **renewed, "updated_at": now})
-    insert_rows(tx, scan_records, new)
-    update_rows(tx, scan_records, changed)
+        fields = _renewed(row, host)
+        if any(row[name] != value for name, value in fields.items()):
+            told_anew |= _told(row) ^ _told(fields)
+            changed.append({"id": row["id"], **fields, "updated_at": now})
+    sets = digests([row["looked"] for row in (*new, *changed)])
+    known = [{"id": digest, "ranges": ports.ranges} for digest, ports in sets.items()]
+    insert_missing(tx, port_sets, known)
+    insert_rows(tx, scan_records, [_as_row(row) for row in new])
+    update_rows(tx, scan_records, [_as_row(row) for row in changed])
     return told_anew
 
 
@@ -292,12 +299,42 @@ def _told(host: Mapping[str, Any]) -> set[str]:
     return {f"{NAME}:{name}" for name in name_keys(host["names"])} | {f"{MAC}:{mac}" for mac in host["macs"]}
 
 
+def _present(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the scan records of assets, with the ports that were looked at."""
+    rows: list[dict[str, Any]] = []
+    for chunk in chunks(sorted(asset_ids)):
+        statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
+        rows += [dict(row) for row in tx.execute(statement, {"keys": chunk}).mappings()]
+    wanted = sorted({digest for row in rows for digest in row["looked"] or ()})
+    known: dict[str, PortSet] = {}
+    for names in chunks(wanted):
+        stored = tx.execute(select(port_sets.c.id, port_sets.c.ranges).where(port_sets.c.id.in_(names)))
+        known |= {
+            digest: PortSet((protocol, first, last) for protocol, first, last in ports) for digest, ports in stored
+        }
+    present: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        row["services"] = stored_services(row["services"], row["last_seen"])
+        row["looked"] = as_looked(row["looked"], known)
+        present.setdefault(row["asset_id"], []).append(row)
+    return present
+
+
+def _as_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "looked": {ports.digest: at for ports, at in row["looked"].items()}}
+
+
 def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record after another scan: the later one decides, what only the earlier one said stays."""
     later, earlier = (host, row) if host["last_seen"] >= row["last_seen"] else (row, host)
     fields = {name: later[name] if later[name] or name in _MOMENTARY else earlier[name] for name in host}
-    return fields | {"first_seen": min(row["first_seen"], host["first_seen"])}
+    services, looked = join([*row["services"], *host["services"]], [row["looked"], host["looked"]])
+    # What was found silent stays so until a later scan finds it.
+    is_silent = bool(row["silent_at"]) and row["silent_at"] > later["last_seen"]
+    silence = {"alive": False, "silent_at": row["silent_at"]} if is_silent else {"silent_at": None}
+    first_seen = min(row["first_seen"], host["first_seen"])
+    return fields | {"services": services, "looked": looked, "first_seen": first_seen} | silence
 
 
 # True of the moment of a scan only: nothing is kept of what the one before found.
-_MOMENTARY = ("alive", "addresses", "services")
+_MOMENTARY = ("alive", "addresses")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sync.clock import Clock, timestamp
 from sync.errors import ScannerFailed
+from sync.inventory.port_set import PortSet, ports_of
 from sync.inventory.scan import Host, Service
 from sync.scan.neighbour import TABLE, read_neighbours
 from sync.scan.options import ScannerName
@@ -66,8 +67,9 @@ class EmbeddedScanner:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         quiet = await self._neighbours(set(addresses) - seen.open.keys())
-        hosts = [self._host(address, "TCP", None, ports) for address, ports in seen.open.items()]
-        hosts += [self._host(address, "ARP", mac, ()) for address, mac in quiet.items()]
+        looked = ports_of("tcp", ports)
+        hosts = [self._host(address, "TCP", None, found, looked) for address, found in seen.open.items()]
+        hosts += [self._host(address, "ARP", mac, (), looked) for address, mac in quiet.items()]
         return Found(hosts, frozenset(seen.no_way - seen.open.keys()))
 
     async def _work(self, attempts: Iterable[tuple[str, int]], pace: Pace, seen: _Seen) -> None:
@@ -101,13 +103,14 @@ class EmbeddedScanner:
         if is_open:
             found.add(port)
 
-    def _host(self, address: str, detected_by: str, mac: str | None, ports: Iterable[int]) -> Host:
+    def _host(self, address: str, detected_by: str, mac: str | None, ports: Iterable[int], looked: PortSet) -> Host:
         return Host(
             timestamp(self._clock.now()),
             addresses=(address,),
             macs=(mac,) if mac else (),
             detected_by=detected_by,
-            services=tuple(Service(port, "tcp", service_name(port)) for port in sorted(ports)),
+            services=tuple(Service(port, "tcp", service_name(port), service_name(port)) for port in sorted(ports)),
+            looked=(looked,),
         )
 
     async def _neighbours(self, silent: set[str]) -> dict[str, str]:

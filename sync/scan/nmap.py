@@ -13,17 +13,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sync.clock import Clock, timestamp
-from sync.errors import ScannerFailed, ScannerMissing
-from sync.inventory.scan import Host
+from sync.errors import BadReport, ScannerFailed, ScannerMissing
 from sync.scan.options import ScannerName
 from sync.scan.report import ReportReader
 from sync.scan.scanner import Found
 
 PIECE_BYTES = 64 * 1024
 STDERR_BYTES_MAX = 16 * 1024
-BATCH_S_MAX = 3_600.0
-HOST_S_MAX = 900
-"""How long nmap may spend on one host before it gives it up."""
+HOST_S_MIN, BATCH_S_MORE = 900.0, 2_700.0
+"""How long nmap may spend on one host before it gives it up, and on a batch besides; more if the rate asks for it."""
+TRIES = 3
+"""How often a port is tried, with `RETRIES` more."""
+RETRIES = TRIES - 1
 HINT = "Choose the scanner EMBEDDED, or install nmap on the server."
 
 
@@ -45,7 +46,7 @@ class NmapScanner:
     """Runs nmap for each batch.
 
     Args:
-        clock: bounds the times of the report.
+        clock: stamps what was seen.
         program: where nmap is.
         is_privileged: whether it may send packets of its own.
     """
@@ -63,7 +64,8 @@ class NmapScanner:
             ScannerFailed: nmap ended with an error or took too long.
             BadReport: nmap wrote what is not a report.
         """
-        arguments = self._arguments(ports, rate, is_v6=":" in addresses[0])
+        host_s = host_limit_s(len(addresses), len(ports), rate)
+        arguments = self._arguments(ports, rate, host_s, is_v6=":" in addresses[0])
         try:
             child = await asyncio.create_subprocess_exec(
                 self._program,
@@ -76,17 +78,18 @@ class NmapScanner:
         except OSError as error:
             raise ScannerMissing(f"nmap cannot be started ({error.strerror}).", hint=HINT) from None
         try:
-            async with asyncio.timeout(BATCH_S_MAX):
-                return Found(await self._attend(child, addresses))
+            async with asyncio.timeout(host_s + BATCH_S_MORE):
+                return await self._attend(child, addresses)
         except TimeoutError:
-            raise ScannerFailed("nmap took longer than an hour for one batch.", hint="Name fewer ports.") from None
+            problem = f"nmap took longer than {host_s + BATCH_S_MORE:,.0f} s for one batch."
+            raise ScannerFailed(problem, hint="Name fewer ports, or raise the rate.") from None
         finally:
             if child.returncode is None:
                 with suppress(ProcessLookupError):
                     child.kill()
             await child.wait()
 
-    def _arguments(self, ports: Sequence[int], rate: int, *, is_v6: bool) -> list[str]:
+    def _arguments(self, ports: Sequence[int], rate: int, host_s: float, *, is_v6: bool) -> list[str]:
         kind = ["-sS", "-O", "--osscan-limit"] if self._is_privileged else ["--unprivileged", "-sT"]
         return [
             *(["-6"] if is_v6 else []),
@@ -100,16 +103,16 @@ class NmapScanner:
             "--max-rate",
             str(rate),
             "--max-retries",
-            "2",
+            str(RETRIES),
             "--host-timeout",
-            f"{HOST_S_MAX}s",
+            f"{host_s:.0f}s",
             "-oX",
             "-",
             "-iL",
             "-",
         ]
 
-    async def _attend(self, child: asyncio.subprocess.Process, addresses: Sequence[str]) -> list[Host]:
+    async def _attend(self, child: asyncio.subprocess.Process, addresses: Sequence[str]) -> Found:
         """Tell nmap its targets, and read its report while it writes it."""
         assert child.stdin and child.stdout and child.stderr  # noqa: S101 - all are pipes
         complaints = asyncio.create_task(_read_some(child.stderr))
@@ -118,7 +121,7 @@ class NmapScanner:
                 child.stdin.write("".join(f"{address}\n" for address in addresses).encode())
                 await child.stdin.drain()
                 child.stdin.close()
-            reader = ReportReader(self._clock.now())
+            reader = ReportReader(None)
             while piece := await child.stdout.read(PIECE_BYTES):
                 reader.feed(piece)
             said = await complaints
@@ -126,10 +129,21 @@ class NmapScanner:
             complaints.cancel()
         if await child.wait() != 0:
             raise ScannerFailed(f"nmap ended with status {child.returncode}: {said or 'it said nothing'}", hint=HINT)
-        reader.feed(b"", is_last=True)
+        reader.close()
         # nmap counts whole seconds, by a clock of its own.
         now = timestamp(self._clock.now())
-        return [replace(host, seen_at=now) for host in reader.report.hosts]
+        report = reader.report
+        if report.warnings:
+            raise BadReport("; ".join(report.warnings), hint="Run the task again.")
+        return Found([replace(host, seen_at=now) for host in report.hosts], unfinished=frozenset(report.unfinished))
+
+
+def host_limit_s(addresses: int, ports: int, rate: int) -> float:
+    """Return how long a host may take: all hosts of a batch share the rate, and each is done when all are.
+
+    Half as much again as the packets take, because answers take their time too.
+    """
+    return HOST_S_MIN + 1.5 * TRIES * addresses * ports / rate
 
 
 def _ranges(ports: Sequence[int]) -> str:

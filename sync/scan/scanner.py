@@ -19,10 +19,12 @@ class Found:
     Args:
         hosts: those that answered.
         unlooked: addresses it could not look at, for want of a route: they are not said to be silent.
+        unfinished: addresses of hosts that it gave up because they took too long.
     """
 
     hosts: list[Host] = field(default_factory=list)
     unlooked: frozenset[str] = frozenset()
+    unfinished: frozenset[str] = frozenset()
 
 
 class Scanner(Protocol):

@@ -31,6 +31,8 @@ scan_marks = Table(
     Column("done", Integer, nullable=False),
     # Addresses there was no way to: nothing is concluded from their silence.
     Column("unlooked", Json, nullable=False),
+    # Hosts that the scanner gave up because they took too long.
+    Column("unfinished", Json),
     # Whether those that did not answer were noted.
     Column("is_sealed", Boolean, nullable=False),
 )

@@ -78,12 +78,26 @@ scan_records = entity(
     Column("alive", Boolean, nullable=False),
     # How it was found, such as TCP or ARP.
     Column("detected_by", Text),
-    # Open ports: port, protocol, product.
+    # Open ports: port, protocol, product, name, cpe, and checkedAt, when a scan last found it open.
     Column("services", Json, nullable=False),
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time, nullable=False),
     Column("match_key", Text, nullable=False, server_default=text("'new'")),
     Column("match_value", Text),
+    # {id of a set of ports: when it was last looked at}: what an older report says of them no longer counts.
+    Column("looked", Json),
+    # When it did not answer, if that was after it was last seen.
+    Column("silent_at", Time),
+    # {osMatches, cpe, scripts}: what else a scan told.
+    Column("detail", Json),
     *stamps(),
     Index(None, "asset_id"),
+)
+
+# Ports that scans looked at, [[protocol, first, last], ...], by their digest: most hosts share a few such sets.
+port_sets = Table(
+    "port_sets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ranges", Json, nullable=False),
 )

@@ -37,6 +37,7 @@ from sync.store.records import asset_keys as asset_keys
 from sync.store.records import device_keys as device_keys
 from sync.store.records import kept_apart as kept_apart
 from sync.store.records import matches as matches
+from sync.store.records import port_sets as port_sets
 from sync.store.records import scan_records as scan_records
 from sync.store.work import run_log as run_log
 from sync.store.work import runs as runs

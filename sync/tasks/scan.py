@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 
 from sqlalchemy import Connection, select
 
 from sync.entra.retry import put_off_s
-from sync.errors import BadInput, ClaimLost, Interrupted, NotFound, RollcallError, StoreError, TargetsRefused
+from sync.errors import (
+    BadInput,
+    ClaimLost,
+    HostsUnfinished,
+    Interrupted,
+    NotFound,
+    RollcallError,
+    StoreError,
+    TargetsRefused,
+)
 from sync.inventory.asset import Place
 from sync.inventory.scan import Host, apply_scan, mark_silent
 from sync.scan.choice import choose_scanner
@@ -41,6 +51,8 @@ from sync.tasks.workplace import Workplace
 HOSTS = "hosts"
 """The stage of a scan's own progress, counts and errors."""
 AZURE_AD = "azureAd"
+NAMED_MAX = 50
+"""Hosts that an error names; the run's log has more."""
 
 
 async def run_scan(place: Workplace, run: Run) -> RunStatus:
@@ -54,7 +66,11 @@ async def run_scan(place: Workplace, run: Run) -> RunStatus:
     try:
         scan = await _prepare(place, run)
         await scan.discover()
+        if scan.unfinished:
+            await run.fail(place.store, _unfinished(scan.unfinished), HOSTS)
         status = await _probe(place, run, scan.options)
+        if scan.unfinished and status is RunStatus.SUCCEEDED:
+            status = RunStatus.PARTIAL
     except (Interrupted, ClaimLost, StoreError):
         raise
     except RollcallError as error:
@@ -63,6 +79,14 @@ async def run_scan(place: Workplace, run: Run) -> RunStatus:
     if status is not RunStatus.QUEUED:
         await run.finish(place.store, status)
     return status
+
+
+def _unfinished(addresses: Iterable[str]) -> HostsUnfinished:
+    """Name the hosts that a scanner gave up."""
+    listed = sorted(addresses)
+    text = ", ".join(listed[:NAMED_MAX]) + (", ..." if len(listed) > NAMED_MAX else "")
+    problem = f"The scanner gave up {len(listed):,} hosts that took too long, and what was known of them stays: {text}."
+    return HostsUnfinished(problem, hint="Name fewer ports, raise the rate, or exclude them.", hosts=listed[:1_000])
 
 
 async def _probe(place: Workplace, run: Run, options: ScanOptions) -> RunStatus:
@@ -144,6 +168,7 @@ class _Scan:
         fits = mark is not None and mark.digest == self.digest
         self.done: int = mark.done if mark and fits else 0
         self.unlooked: set[str] = set(mark.unlooked) if mark and fits else set()
+        self.unfinished: set[str] = set(mark.unfinished or ()) if mark and fits else set()
         self.is_sealed = bool(mark and fits and mark.is_sealed)
 
     async def discover(self) -> None:
@@ -162,6 +187,7 @@ class _Scan:
             counts = await self.place.store.transact(partial(self._write, found, len(batch)))
             self.done, self.run.counts = self.done + len(batch), counts
             self.unlooked |= found.unlooked
+            self.unfinished |= found.unfinished
             if self.place.stopping.is_set():
                 raise Interrupted
         await self.run.enter(self.place.store, RunPhase.PROCESSING, "Noting who did not answer.")
@@ -176,7 +202,7 @@ class _Scan:
 
     async def _look(self, scanner: Scanner, batch: Sequence[str]) -> Found:
         found = await scanner.look(batch, self.ports, self.options.rate)
-        return Found(await with_details(found.hosts, self.place.look_up, read_neighbours()), found.unlooked)
+        return replace(found, hosts=await with_details(found.hosts, self.place.look_up, read_neighbours()))
 
     def _write(self, found: Found, looked: int, tx: Connection) -> dict[str, Counter[str]]:
         """Write one batch with everything that belongs to it, together or not at all."""
@@ -184,7 +210,7 @@ class _Scan:
         counted = apply_scan(tx, self.place.clock, self.site, hosts)
         done = self.done + looked
         counts = self._counts(counted)
-        self._mark(tx, done, self.unlooked | found.unlooked, is_sealed=False)
+        self._mark(tx, done, self.unlooked | found.unlooked, self.unfinished | found.unfinished, is_sealed=False)
         progress = {**self.run.progress, HOSTS: advance(self.run.progress[HOSTS], looked)}
         self.run.save(tx, counts=counts, progress=progress)
         self.run.progress = progress
@@ -192,10 +218,15 @@ class _Scan:
 
     def _seal(self, tx: Connection) -> dict[str, Counter[str]]:
         """Note who did not answer, and say how the scan ended."""
-        covers, unlooked = self.spans.covers, self.unlooked
-        silent = mark_silent(tx, self.place.clock, self.site, lambda a: covers(a) and a not in unlooked, self.began_at)
+        unlooked, unfinished = self.unlooked, self.unfinished
+
+        def silent_at(address: str) -> str | None:
+            is_looked_at = self.spans.covers(address) and address not in unlooked and address not in unfinished
+            return self.began_at if is_looked_at else None
+
+        silent = mark_silent(tx, self.place.clock, self.site, silent_at)
         counts = self._counts(Counter(silent=silent))
-        self._mark(tx, self.done, unlooked, is_sealed=True)
+        self._mark(tx, self.done, unlooked, unfinished, is_sealed=True)
         self.run.save(tx, counts=counts)
         mine = counts[HOSTS]
         text = f"hosts: complete; {mine['created']} new, {mine['merged']} known, {silent} no longer answer."
@@ -208,6 +239,7 @@ class _Scan:
     def _counts(self, more: Counter[str]) -> dict[str, Counter[str]]:
         return {**self.run.counts, HOSTS: self.run.counts.get(HOSTS, Counter()) + more}
 
-    def _mark(self, tx: Connection, done: int, unlooked: set[str], *, is_sealed: bool) -> None:
+    def _mark(self, tx: Connection, done: int, unlooked: set[str], unfinished: set[str], *, is_sealed: bool) -> None:
         row = {"run_id": self.run.id, "digest": self.digest, "done": done, "is_sealed": is_sealed}
-        upsert_rows(tx, scan_marks, [{**row, "unlooked": sorted(unlooked)}], key=("run_id",))
+        lists = {"unlooked": sorted(unlooked), "unfinished": sorted(unfinished)}
+        upsert_rows(tx, scan_marks, [row | lists], key=("run_id",))

@@ -25,7 +25,7 @@ FIELDS = {
     "createOrganization": "organization { id name sites { totalCount } }",
     "createSite": "site { id name description scope organization { id } }",
     "updateSite": "site { id name description scope }",
-    "importScan": "site { id } counts { inventory created merged updated silent }",
+    "importScan": "site { id } counts { inventory created merged updated silent } warnings",
     "createToken": "text token { id name role prefix createdBy expiresAt organization { id } }",
     "revokeToken": "token { id revokedAt }",
     "createCredential": "credential { id name kind cloud clientId tenantId username subscriptionId allSubscriptions "

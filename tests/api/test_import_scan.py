@@ -14,6 +14,8 @@ REPORT = """<?xml version="1.0"?><!DOCTYPE nmaprun><nmaprun scanner="nmap" start
 <hostnames><hostname name="imported-1.corp.example" type="PTR"/></hostnames>
 <ports><port protocol="tcp" portid="443"><state state="open"/><service name="https" product="nginx" version="1.24"/>
 </port></ports></host></nmaprun>"""
+SERVICE = {"port": 443, "protocol": "tcp", "product": "nginx 1.24", "name": "https", "cpe": []}
+SERVICE |= {"checkedAt": "2026-09-21T14:13:21.000Z"}
 BOMB = '<!DOCTYPE nmaprun [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><nmaprun>&b;</nmaprun>'
 
 
@@ -26,7 +28,9 @@ async def test_report_becomes_assets_and_nothing_when_it_is_sent_again(office: W
     again = await perform(office, caller, "importScan", site="site_1", xml=REPORT)
     assert again.payload["counts"] == {"inventory": "hosts", "created": 0, "merged": 1, "updated": 0, "silent": 0}
     text = """{ assets(search: "source:scan AND name:imported-1.corp.example") { nodes {
-      addresses macs alive manufacturer scan { services { port protocol product } }
+      addresses macs alive manufacturer scan {
+        services { port protocol product name cpe checkedAt } osMatches { name } cpe scripts { script output }
+      }
     } } }"""
     (asset,) = (await caller.data(text))["assets"]["nodes"]
     assert asset == {
@@ -34,7 +38,7 @@ async def test_report_becomes_assets_and_nothing_when_it_is_sent_again(office: W
         "macs": ["02:00:00:00:00:99"],
         "alive": True,
         "manufacturer": "Acme",
-        "scan": [{"services": [{"port": 443, "protocol": "tcp", "product": "nginx 1.24"}]}],
+        "scan": [{"services": [SERVICE], "osMatches": [], "cpe": [], "scripts": []}],
     }
 
 
@@ -42,13 +46,14 @@ async def test_report_becomes_assets_and_nothing_when_it_is_sent_again(office: W
     ("xml", "said"),
     [
         (BOMB, "document type of its own"),
-        ("", "not well-formed"),
-        (REPORT[:-20], "not well-formed"),
+        ("", "is empty"),
+        (REPORT[:-20] + "</a>", "not well-formed"),
         ("<html/>", "not a report of nmap"),
         ("<nmaprun>" + " " * XML_BYTES_MAX + "</nmaprun>", "200,000"),
-        ("\ud800<nmaprun/>", "not well-formed"),
+        ("\ud800<nmaprun/>", "known format"),
+        ("10.0.0.1,80,tcp,http", "when it was made"),
     ],
-    ids=["bomb", "empty", "half", "html", "long", "surrogate"],
+    ids=["bomb", "empty", "half", "html", "long", "surrogate", "list"],
 )
 async def test_report_is_refused_when_it_is_none(office: World, xml: str, said: str) -> None:
     """Each is INVALID at `xml`, says what is wrong, and is audited."""
@@ -61,3 +66,14 @@ async def test_report_is_refused_when_the_site_is_not_there(office: World) -> No
     """A missing site is NOT_FOUND at `site`."""
     outcome = await perform(office, office.caller(), "importScan", site="site_9999", xml=REPORT)
     assert outcome.refusal() == ("NOT_FOUND", ["input", "site"])
+
+
+async def test_list_is_imported_with_the_time_that_the_caller_gives(office: World) -> None:
+    """A list does not say when it was made; a report that was cut short says so."""
+    caller, csv = office.caller(), "10.9.1.1,80,tcp,http"
+    outcome = await perform(office, caller, "importScan", site="site_1", xml=csv, madeAt="2026-01-01T00:00:00Z")
+    assert outcome.payload["counts"]["created"] == 1
+    short = (await perform(office, caller, "importScan", site="site_1", xml=REPORT + REPORT[:60])).payload
+    assert (short["counts"]["merged"], len(short["warnings"])) == (1, 0)
+    short = (await perform(office, caller, "importScan", site="site_1", xml=REPORT + REPORT[:140])).payload
+    assert (short["counts"]["merged"], len(short["warnings"])) == (1, 1)

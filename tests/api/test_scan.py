@@ -27,7 +27,7 @@ async def test_asset_shows_its_own_scan_records(world: World) -> None:
                 "alive": row["alive"],
                 "detectedBy": row["detected_by"],
                 "firstSeen": row["first_seen"],
-                "services": row["services"],
+                "services": [{name: one[name] for name in ("port", "protocol", "product")} for one in row["services"]],
                 "asset": {"id": id_of("Asset", asset)},
             }
             for row in stored

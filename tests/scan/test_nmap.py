@@ -58,8 +58,12 @@ async def test_nmap_tells_what_answers_where(is_privileged: bool) -> None:
             ["127.0.0.4", "127.0.0.5", "127.0.0.9"], sorted((five, nine)), 1_000
         )
     seen = {host.addresses[0]: host.services for host in found.hosts}
-    ssh = "OpenSSH 9.2p1 Debian 2+deb12u3"
-    expected = {"127.0.0.4": (), "127.0.0.5": (Service(five, "tcp", ssh),), "127.0.0.9": (Service(nine, "tcp", ssh),)}
+    ssh, cpe = "OpenSSH 9.2p1 Debian 2+deb12u3", ("cpe:/a:openbsd:openssh:9.2p1", "cpe:/o:linux:linux_kernel")
+    expected = {
+        "127.0.0.4": (),
+        "127.0.0.5": (Service(five, "tcp", ssh, "ssh", cpe),),
+        "127.0.0.9": (Service(nine, "tcp", ssh, "ssh", cpe),),
+    }
     assert seen == expected
 
 

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import BadReport
-from sync.inventory.scan import Service
-from sync.scan.report import DEPTH_MAX, ReportReader, read_report
+from sync.inventory.service import Service
+from sync.scan.finding import AHEAD_MAX
+from sync.scan.format import FormatReader
+from sync.scan.report import ReportReader, read_report
+from sync.scan.safe_xml import DEPTH_MAX
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 REPORT = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -47,9 +50,9 @@ def test_report_is_read_as_nmap_means_it() -> None:
     (host,) = report.hosts
     assert (host.names, host.addresses, host.macs) == (("Web-5.corp.example",), ("10.0.0.5",), ("02aa00000005",))
     assert (host.os, host.os_version, host.type, host.manufacturer) == ("Linux", "5.X", None, "Acme & Co")
-    assert host.services == (Service(22, "tcp", "OpenSSH 9.2"), Service(80, "tcp", "http"))
+    assert host.services == (Service(22, "tcp", "OpenSSH 9.2", "ssh"), Service(80, "tcp", "http", "http"))
     assert (host.detected_by, host.alive, host.seen_at) == ("ARP", True, "2026-09-21T14:13:25.000Z")
-    assert report.silent == {"10.0.0.6"} and report.began_at == "2026-09-21T14:13:20.000Z"
+    assert report.silent == {"10.0.0.6": "2026-09-21T14:13:20.000Z"}
 
 
 def test_report_is_the_same_in_whatever_pieces_it_comes() -> None:
@@ -57,7 +60,7 @@ def test_report_is_the_same_in_whatever_pieces_it_comes() -> None:
     reader = ReportReader(NOW)
     for place in range(0, len(REPORT), 7):
         reader.feed(REPORT[place : place + 7])
-    reader.feed(b"", is_last=True)
+    reader.close()
     assert reader.report == read_report(REPORT, NOW)
 
 
@@ -91,16 +94,16 @@ def test_report_is_refused_when_it_is_longer_than_allowed() -> None:
 def test_report_is_refused_when_a_host_cannot_be(host: str) -> None:
     """Values that no network has are not stored."""
     with pytest.raises(BadReport):
-        read_report(f'<nmaprun><host><status state="up"/>{host}</host></nmaprun>'.encode(), NOW)
+        read_report(f'<nmaprun start="1"><host><status state="up"/>{host}</host></nmaprun>'.encode(), NOW)
 
 
-def test_time_of_a_report_is_never_after_now() -> None:
-    """A clock that goes wrong elsewhere cannot keep an asset alive for ever."""
-    text = (
-        '<nmaprun><host endtime="9999999999"><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/></host>'
-        "</nmaprun>"
-    )
-    assert read_report(text.encode(), NOW).hosts[0].seen_at == "2026-11-25T00:00:00.000Z"
+def test_time_of_a_report_is_refused_when_it_is_still_to_come() -> None:
+    """A clock that goes wrong elsewhere cannot keep an asset alive for ever; a day ahead is another time zone."""
+    text = '<nmaprun><host endtime="{}"><status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/></host></nmaprun>'
+    with pytest.raises(BadReport, match="still to come"):
+        read_report(text.format(9999999999).encode(), NOW)
+    ahead = int((NOW + AHEAD_MAX).timestamp())
+    assert read_report(text.format(ahead).encode(), NOW).hosts[0].seen_at == "2026-11-26T00:00:00.000Z"
 
 
 @given(st.data())
@@ -111,6 +114,8 @@ def test_mangled_report_ends_in_a_report_or_one_typed_error(data: st.DataObject)
         place = data.draw(st.integers(0, len(text)))
         text[place : place + data.draw(st.integers(0, 30))] = data.draw(st.binary(max_size=12))
     try:
-        read_report(bytes(text), NOW)
+        reader = FormatReader(NOW)
+        reader.feed(bytes(text))
+        reader.close()
     except BadReport as error:
         assert error.message

@@ -46,6 +46,7 @@ async def test_scan_knows_its_hosts_again_and_notes_what_has_closed(network: Net
     with listening("127.0.0.5") as ports:
         task = await network.add_scan("127.0.0.5", ports=as_ports(ports))
         await network.run(task)
+    await network.clock.sleep(60)
     run = await network.run(task)
     assert run.counts["hosts"]["merged"] == 1 and not run.counts["hosts"].get("created")
     assert (await network.records())["127.0.0.5"].services == []

@@ -89,11 +89,12 @@ async def test_bodies_are_at_least_forty() -> None:
 
 
 async def test_body_is_refused_before_it_is_read_when_its_length_is_too_large(probe: Probe) -> None:
-    """20 MB are refused by Content-Length alone: 413 and the connection closes."""
+    """20 MB are refused by Content-Length alone: 413, the connection closes, and the hint names the import."""
     response = await probe.raw(b"x" * 20_000_000)
     assert response.status_code == 413
     assert response.headers["connection"] == "close"
-    assert response.json()["errors"][0]["extensions"]["limit"] == 256 * 1024
+    told = response.json()["errors"][0]["extensions"]
+    assert told["limit"] == 256 * 1024 and "rollcall scan import" in told["hint"]
 
 
 async def test_body_is_accepted_at_the_limit_and_refused_beyond_it(probe: Probe) -> None:

@@ -1,12 +1,15 @@
-"""Which run a queued one waits for.
+"""What scans looked at, and when; what else they told; hosts that a scan gave up; which run a queued one waits for.
 
-A column that may be missing: nothing is rewritten, so that it takes no time on large inventories.
+Columns that may be missing: nothing is rewritten, so that it takes no time on large inventories. Services without a
+time were checked when their record was last seen, which readers know.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy import Text
+from sqlalchemy.dialects import postgresql
 
 revision = "0004"
 down_revision = "0001"
@@ -15,6 +18,19 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add the columns and the table."""
+    json = sa.JSON(none_as_null=True).with_variant(
+        postgresql.JSONB(none_as_null=True, astext_type=Text()), "postgresql"
+    )
+    op.create_table(
+        "port_sets",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("ranges", json, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_port_sets")),
+    )
+    op.add_column("scan_records", sa.Column("looked", json, nullable=True))
+    op.add_column("scan_records", sa.Column("silent_at", sa.Text(), nullable=True))
+    op.add_column("scan_records", sa.Column("detail", json, nullable=True))
     whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.add_column("runs", sa.Column("waits_for_id", whole, nullable=True))
+    op.add_column("scan_marks", sa.Column("unfinished", json, nullable=True))
