@@ -8,7 +8,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
 revision = '0009'
-down_revision = '0001'
+down_revision = '0005'
 branch_labels = None
 depends_on = None
 
