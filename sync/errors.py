@@ -12,6 +12,7 @@
     ├── BadSettings               the server's configuration is wrong
     ├── StoreError                the database cannot be used
     │   ├── StoreLocked           another process holds the file
+    │   ├── StoreExposed          other users of the machine can reach it
     │   ├── StoreNewer            written by a newer program
     │   ├── StoreMisfit           its tables are not those of its revision
     │   ├── StoreUnreadable       damaged, foreign or not writable
@@ -136,6 +137,12 @@ class StoreLocked(StoreError):
     """Another process uses this database."""
 
     code = "STORE_LOCKED"
+
+
+class StoreExposed(StoreError):
+    """Other users of the machine can reach the data directory."""
+
+    code = "STORE_EXPOSED"
 
 
 class StoreNewer(StoreError):

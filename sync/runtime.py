@@ -24,6 +24,7 @@ from sync.sealed import ROOT_PLACE
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
+from sync.store.private import FILE_MODE, make_folder, make_private
 from sync.store.tables import vault_proof
 from sync.tasks.connector import connect
 from sync.tasks.engine import EmbeddedEngine
@@ -96,6 +97,7 @@ class Runtime:
 
         Raises:
             StoreLocked: another process uses the data directory.
+            StoreExposed: the data directory, or a file in it, is not this user's alone.
             StoreNewer, StoreUnreadable: the database cannot be used; it was not touched.
             KeyUnusable: the key is missing, malformed or not the one the database was sealed with.
         """
@@ -103,7 +105,8 @@ class Runtime:
         clock, database = clock or SystemClock(), config.data_dir / DATABASE_FILE
         if not database.exists():
             # SQLite would make it for everybody to read; its log and a copy have the mode of the file.
-            database.touch(0o600)
+            database.touch(FILE_MODE)
+            database.chmod(FILE_MODE)
         store = Store.at(database, clock)
         runtime = cls(config, clock, lock, store)
         try:
@@ -195,15 +198,17 @@ class Runtime:
 
 
 def take_lock(data_dir: Path) -> FileLock:
-    """Claim a data directory for this process, making it when it is missing.
+    """Claim a data directory for this process, making it when it is missing; others may no longer read what is in it.
 
     Raises:
         StoreLocked: another process uses it.
+        StoreExposed: it, or a file in it, is another user's, or others could change it.
         StoreUnreadable: it cannot be written.
     """
     lock = FileLock(data_dir / LOCK_FILE)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(data_dir)
+        make_private(data_dir)
         lock.acquire()
     except OSError as error:
         raise StoreUnreadable(

@@ -164,6 +164,7 @@ def change_key_file(path: Path, keys: list[str]) -> None:
 
 def _write(path: Path, keys: list[str]) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.fchmod(file, 0o600)
     with os.fdopen(file, "w", encoding="ascii") as out:
         out.write("".join(f"{key}\n" for key in keys))
         out.flush()

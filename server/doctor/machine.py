@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from server.doctor.finding import Finding, doubtful, well, wrong
-from sync.runtime import DATABASE_FILE, KEY_FILE
+from sync.runtime import DATABASE_FILE
 from sync.store.gram import is_available
+from sync.store.private import exposures
 
 Version = tuple[int, int, int]
 MIB = 1024 * 1024
 FREE_BYTES_MIN = 64 * MIB
 FREE_BYTES_ENOUGH = 256 * MIB
-OTHERS = 0o077
 
 
 def has_wal_reset_fault(version: Version) -> bool:
@@ -57,20 +57,14 @@ def check_folder(data_dir: Path) -> Iterator[Finding]:
     if not os.access(data_dir, os.R_OK | os.W_OK | os.X_OK):
         yield wrong("folder", f"This user cannot write to {data_dir}.", "Run this, and the server, as its owner.")
         return
-    found = [_permissions(data_dir, 0o700), _permissions(data_dir / DATABASE_FILE, 0o600)]
-    key = data_dir / KEY_FILE
-    if key.exists() and key.stat().st_mode & OTHERS:
-        yield wrong("folder", "Other users can reach the key file; the server refuses it.", f"chmod 600 {key}")
-    elif any(found):
-        yield from filter(None, found)
-    else:
+    found = list(exposures(data_dir))
+    for one in found:
+        if one.can_close:
+            yield doubtful("folder", one.message, f"The next start closes it; or run: {one.command}")
+        else:
+            yield wrong("folder", f"{one.message} The server refuses it.", one.command)
+    if not found:
         yield well("folder", f"{data_dir} belongs to its owner alone.")
-
-
-def _permissions(path: Path, mode: int) -> Finding | None:
-    if not path.exists() or not path.stat().st_mode & OTHERS:
-        return None
-    return doubtful("folder", f"Other users can reach {path}.", f"chmod {mode:o} {path}")
 
 
 def check_room(data_dir: Path) -> Iterator[Finding]:

@@ -47,6 +47,22 @@ def test_lock_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> None:
         lock.release()
 
 
+@pytest.mark.parametrize("harm", ["deleted", "replaced", "emptied"])
+def test_lock_is_refused_while_it_is_held_whatever_happens_to_its_file(tmp_path: Path, harm: str) -> None:
+    """The folder is what is locked: who deletes the file admits no second process."""
+    path = tmp_path / "lock"
+    with holder(path):
+        if harm == "emptied":
+            path.write_text("")
+        else:
+            path.unlink()
+        if harm == "replaced":
+            path.touch()
+        with pytest.raises(StoreLocked):
+            FileLock(path).acquire()
+    FileLock(path).acquire()
+
+
 def test_lock_can_be_taken_again_when_it_was_released(tmp_path: Path) -> None:
     """Releasing gives the lock back, twice does no harm, and two holders in one process exclude each other too."""
     one, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
