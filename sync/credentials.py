@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,9 @@ class CredentialKind(enum.StrEnum):
 SECRET_CHARS_MAX = 1_000
 TASKS_NAMED_MAX = 3
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Blanks and characters that nobody sees, which copying leaves at the ends of a secret. Line breaks are none of them:
+# who pastes one may have pasted more.
+_UNSEEN = "\t" + "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char) in ("Zs", "Cf"))
 _FIELD = {CredentialKind.AZURE_CLIENT_SECRET: "client_secret", CredentialKind.AZURE_USERNAME_PASSWORD: "password"}
 # What a verification was about: a change of these makes it worthless.
 _VERIFIED = ("client_id", "tenant_id", "username")
@@ -86,7 +90,7 @@ async def create_credential(
         Conflict: the organization has a credential of that name.
     """
     endpoints(new.cloud, custom)
-    check_secret(new.kind, new.secret)
+    secret = checked_secret(new.kind, new.secret)
     now = timestamp(clock.now())
     values = {
         **_checked(new.kind, {name: getattr(new, name) for name in _CHANGEABLE}),
@@ -108,7 +112,7 @@ async def create_credential(
     assert key is not None  # noqa: S101 - credentials have a generated key
     credential_id = int(key[0])
     # The seal is bound to the row's own id, which only exists now.
-    sealed = vault.seal(new.secret, secret_place(organization_id, credential_id, new.kind))
+    sealed = vault.seal(secret, secret_place(organization_id, credential_id, new.kind))
     await tx.execute(update(credentials).where(credentials.c.id == credential_id).values(sealed_secret=sealed))
     await _share(tx, organization_id, credential_id, new.shared_with)
     return credential_id
@@ -176,8 +180,7 @@ async def rotate_secret(
     """
     row = await own_credential(tx, owner, credential_id)
     kind = CredentialKind(row.kind)
-    check_secret(kind, secret)
-    sealed = vault.seal(secret, secret_place(row.organization_id, credential_id, kind))
+    sealed = vault.seal(checked_secret(kind, secret), secret_place(row.organization_id, credential_id, kind))
     set_at = timestamp(clock.now())
     values = {"sealed_secret": sealed, "secret_set_at": set_at, "secret_expires_at": expires_at}
     await _write(tx, clock, credential_id, values | _UNVERIFIED)
@@ -282,9 +285,9 @@ def sign_in_of(new: NewCredential, custom: Endpoints | None) -> SecretSignIn | P
     Raises:
         BadInput: a field is malformed; the secret is never repeated in the message.
     """
-    check_secret(new.kind, new.secret)
+    secret = checked_secret(new.kind, new.secret)
     _checked(new.kind, {name: getattr(new, name) for name in _CHANGEABLE})
-    return _sign_in(new, new.secret, custom)
+    return _sign_in(new, secret, custom)
 
 
 def _sign_in(found: AnyRow | NewCredential, secret: str, custom: Endpoints | None) -> SecretSignIn | PasswordSignIn:
@@ -301,12 +304,19 @@ def _sign_in(found: AnyRow | NewCredential, secret: str, custom: Endpoints | Non
     )
 
 
-def check_secret(kind: CredentialKind, secret: str) -> None:
-    """Refuse what cannot be a secret; it is never repeated.
+def checked_secret(kind: CredentialKind, given: str) -> str:
+    """Return a secret without the blanks and zero-width characters that copying left at its ends; never repeats it.
 
     Raises:
-        BadInput: it is empty, too long or the id of a secret.
+        BadInput: it is empty, too long, the id of a secret, or has a control character.
     """
+    secret = given.strip(_UNSEEN)
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in secret):
+        raise BadInput(
+            "The secret has a line break or another control character.",
+            hint="Copy the secret alone, without what comes before or after it in its file.",
+            path=_FIELD[kind],
+        )
     if not secret or len(secret) > SECRET_CHARS_MAX:
         raise BadInput(f"The secret must have 1 to {SECRET_CHARS_MAX} characters.", path=_FIELD[kind])
     if kind is CredentialKind.AZURE_CLIENT_SECRET and _GUID.fullmatch(secret):
@@ -315,6 +325,7 @@ def check_secret(kind: CredentialKind, secret: str) -> None:
             hint="Paste the Value column of Certificates & secrets; it is shown only when the secret is created.",
             path=_FIELD[kind],
         )
+    return secret
 
 
 def _checked(kind: CredentialKind, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,6 +335,12 @@ def _checked(kind: CredentialKind, values: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput("The user name must be a full one, such as sync@contoso.onmicrosoft.com.", path="username")
     if subscription_id is not None and not _GUID.fullmatch(subscription_id):
         raise BadInput("The subscription id must be a GUID.", path="subscriptionId")
+    if subscription_id is not None and values["all_subscriptions"]:
+        raise BadInput(
+            "A credential is meant for one subscription or for all of them, not for both.",
+            hint="Leave subscriptionId out (null takes a stored one away), or set allSubscriptions to false.",
+            path="subscriptionId",
+        )
     return {
         **values,
         "name": check_name(values["name"]),

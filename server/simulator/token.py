@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def public_keys() -> dict[str, Any]:
 def sign(claims: dict[str, Any]) -> str:
     """Return a signed JWT."""
     header = orjson.dumps({"typ": "JWT", "alg": "RS256", "kid": KEY_ID})
-    signed = f"{base64url(header)}.{base64url(orjson.dumps(claims))}"
+    signed = f"{base64url(header)}.{base64url(json.dumps(claims).encode())}"
     signature = _signing_key().sign(signed.encode(), padding.PKCS1v15(), SHA256())
     return f"{signed}.{base64url(signature)}"
 

@@ -31,6 +31,9 @@ KEYS_AGAIN_S = 60.0
 """How long a token with an unknown key waits until keys are read again, so that nobody can make us ask in a row."""
 LEEWAY_S = 60
 """How far the directory's clock and ours may be apart."""
+END_MAX = 2**33
+"""Seconds, in the year 2242: tokens live for hours, and what ends much later is no time."""
+NAME_CHARS_MAX = 256
 LIMITS = SignInLimits(silence_s=3.0, body_s=3.0, sign_in_s=8.0)
 _log = logging.getLogger("rollcall.server")
 REQUIRED = ("aud", "azp", "exp", "iat", "iss", "nbf", "oid", "tid", "ver")
@@ -93,19 +96,22 @@ class Callers:
                 leeway=LEEWAY_S,
                 options={"require": list(REQUIRED)},
             )
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError):
+            # The library counts with whatever the directory has signed: texts, lists, infinity.
             return None
         return self._caller(claims)
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller | None:
-        object_id, name = claims["oid"], claims.get("name") or claims.get("preferred_username") or claims["azp"]
-        roles = claims.get("roles", [])
+        object_id, roles, end = claims["oid"], claims.get("roles", []), claims["exp"]
         if claims["tid"] != self._tenant_id or claims["ver"] != "2.0" or not isinstance(roles, list):
             return None
         if not isinstance(object_id, str) or not GUID.fullmatch(object_id):
             return None
-        ends = datetime.fromtimestamp(claims["exp"] + LEEWAY_S, UTC)
-        return Caller(object_id, str(name), frozenset(map(str, roles)), ends)
+        # A truth value counts as a number in Python.
+        if type(end) not in (int, float) or not 0 < end < END_MAX:
+            return None
+        ends = datetime.fromtimestamp(end + LEEWAY_S, UTC)
+        return Caller(object_id, _name(claims), frozenset(map(str, roles)), ends)
 
     async def _key(self, key_id: str) -> jwt.PyJWK | None:
         """Return a published key; None if there is none of that id."""
@@ -143,3 +149,14 @@ class Callers:
             raise connection_error(error) from None
         finally:
             client.close()
+
+
+def _name(claims: Mapping[str, Any]) -> str:
+    """Return a name to show: one short line, whatever the directory's people have called themselves."""
+    for claim in ("name", "preferred_username", "azp"):
+        text = claims.get(claim)
+        if isinstance(text, str):
+            kept = "".join(char if char.isprintable() else " " for char in text[: 4 * NAME_CHARS_MAX])
+            if name := " ".join(kept.split())[:NAME_CHARS_MAX].strip():
+                return name
+    return ""

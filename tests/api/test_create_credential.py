@@ -50,6 +50,30 @@ async def test_credential_is_made_and_its_secret_sealed(office: World, kind: dic
     assert_audited(outcome, caller, "createCredential", "OK", made["id"])
 
 
+@pytest.mark.parametrize("ends", [" ", "\t  ", "\xa0", "\u200b", "\ufeff", "\u2060", " \u200e\u200f ", "\xad"])
+@pytest.mark.parametrize("kind", [SECRET_KIND, PASSWORD_KIND], ids=["secret", "password"])
+async def test_secret_is_sealed_without_what_copying_left_at_its_ends(
+    office: World, kind: dict[str, Any], ends: str
+) -> None:
+    """Blanks and characters that nobody sees, of a new secret too; what is inside a password is its own."""
+    field = "clientSecret" if "azureClientSecret" in kind else "password"
+    inner = f"{SECRET[:9]} \u200b{SECRET[9:]}" if field == "password" else SECRET
+    given = kind_with(kind, **{field: f"{ends}{inner}{ends}"})
+    name = f"Pasted {field} {ends!a}"
+    made = (await perform(office, office.caller(), "createCredential", name=name, kind=given)).made()
+    key, place = int(made["id"].removeprefix("cred_")), "client_secret" if field == "clientSecret" else "password"
+
+    async def sealed() -> bytes:
+        (row,) = await office.read(select(tables.credentials).where(tables.credentials.c.id == key))
+        return bytes(row["sealed_secret"])
+
+    first = await sealed()
+    assert office.runtime.vault.open(first, Place(office.home, key, place)) == inner
+    secret = f"{ends}{inner[::-1]}{ends}"
+    (await perform(office, office.caller(), "rotateSecret", credential=made["id"], secret=secret)).made()
+    assert office.runtime.vault.open(await sealed(), Place(office.home, key, place)) == inner[::-1]
+
+
 async def test_secret_is_in_no_answer_when_everything_is_asked_for(office: World) -> None:
     """Neither the mutation, nor the list, nor the look-up, nor an audit row repeats a secret."""
     caller = office.caller()
@@ -69,6 +93,13 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("kind.azureClientSecret", {"clientSecret": "x" * 1_001}, "clientSecret"),
     ("kind.azureClientSecret", {"clientSecret": GUID}, "clientSecret"),
     ("kind.azureClientSecret", {"subscriptionId": "x"}, "subscriptionId"),
+    ("kind.azureClientSecret", {"subscriptionId": GUID, "allSubscriptions": True}, "subscriptionId"),
+    ("kind.azureClientSecret", {"clientSecret": " \u200b\ufeff "}, "clientSecret"),
+    *(
+        (kind, {field: secret}, field)
+        for kind, field in (("kind.azureClientSecret", "clientSecret"), ("kind.azureUsernamePassword", "password"))
+        for secret in (f"{SECRET}\n", f"\r\n{SECRET}", f"{SECRET}\0", f"{SECRET[:9]}\0{SECRET[9:]}", f" {SECRET}\u2028")
+    ),
     ("kind.azureUsernamePassword", {"clientId": ""}, "clientId"),
     ("kind.azureUsernamePassword", {"tenantId": "http://x"}, "tenantId"),
     ("kind.azureUsernamePassword", {"username": "sync"}, "username"),

@@ -173,6 +173,35 @@ async def test_token_is_refused_when_it_is_not_an_access_token_for_this_server(
     assert _without_id(answer) == _without_id(bad)
 
 
+NAMES: dict[Any, str] = {
+    "x" * 5_000: "x" * 256,
+    "Adele\x00\x1b[31m\r\nVance\u202e\u2028": "Adele [31m Vance",
+    " \t\n": "adele@contoso.example",
+    7: "adele@contoso.example",
+}
+
+
+async def test_name_of_a_caller_is_one_short_line_whatever_its_token_says(house: House) -> None:
+    """It is shown, logged and kept with every event: control characters and length are the server's to bound."""
+    for name, shown in NAMES.items():
+        token = sign(house.claims(name=name, preferred_username="adele@contoso.example"))
+        answer = (await house.ask(token)).json()
+        assert answer["data"]["viewer"]["name"] == shown
+
+
+# What no directory writes into a token, and JSON can say.
+NO_TIMES: list[Any] = ["soon", [], {}, float("inf"), float("nan"), 2**80]
+NO_ENDS: list[Any] = [*NO_TIMES, "4000000000", 2**40, 2**40 + 1, 10**15, True, -1, 4e18]
+
+
+async def test_token_is_refused_when_its_times_are_none(house: House) -> None:
+    """Signed by the directory's own key: the one answer to every bad token, never an internal error."""
+    bad = await house.ask("rc_nothing")
+    for changes in [*({"exp": end} for end in NO_ENDS), *({"nbf": start} for start in NO_TIMES)]:
+        answer = await house.ask(sign(house.claims(**changes)))
+        assert (answer.status_code, _without_id(answer)) == (401, _without_id(bad)), changes
+
+
 FORGED: dict[str, Callable[[dict[str, Any]], str]] = {
     "by another key": lambda claims: jwt.encode(claims, FOREIGN_KEY, "RS256", headers={"kid": KEY_ID}),
     "by an unknown key": lambda claims: jwt.encode(claims, FOREIGN_KEY, "RS256", headers={"kid": "other"}),
