@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated, Any, Optional
 
 import strawberry
@@ -28,6 +27,7 @@ from schema.select import row_columns, rows_of
 from schema.types import Server, Viewer, Webhook
 from schema.types.retention import RetentionEffect, UpdateRetentionInput, preview
 from sync.errors import BadInput
+from sync.product import version
 
 INVENTORY = strawberry.argument(description="Which inventory the search is for.")
 SETTINGS = strawberry.argument(description="Settings to try; what is left out is as it is stored.")
@@ -195,4 +195,4 @@ class Query:
     @strawberry.field(description="This server.")
     def server(self) -> Server:
         """Say what answers."""
-        return Server(version=version("rollcall"))
+        return Server(version=version())

@@ -10,7 +10,6 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Coroutine
-from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -18,6 +17,7 @@ import click
 from server.settings import Settings, read_settings
 from sync.clock import SystemClock
 from sync.errors import BadSettings, RollcallError, StoreLocked
+from sync.product import version
 
 if TYPE_CHECKING:
     from server.talk import Talk
@@ -85,7 +85,7 @@ def _line(message: str, hint: str | None) -> str:
 
 
 @click.group(cls=Told)
-@click.version_option(version("rollcall"), prog_name="rollcall", message="%(prog)s %(version)s")
+@click.version_option(version(), prog_name="rollcall", message="%(prog)s %(version)s")
 def main() -> None:
     """Serve a GraphQL inventory kept in step with Microsoft Entra ID.
 

@@ -13,7 +13,6 @@ import resource
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from server.graphql.execution import Execution, Trace
 from server.graphql.live import Live
 from server.identity import bearer
 from server.rate import Rates
+from sync.product import version
 from sync.runtime import Runtime
 from sync.tasks.state import RunStatus
 from sync.tasks.tally import Tally, tally
@@ -132,7 +132,7 @@ class Metrics:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         commits = self._runtime.store.commits
         yield from _family("rollcall_store_commits_total", "counter", "Transactions that have written.", commits)
-        about = [({"version": version("rollcall")}, 1)]
+        about = [({"version": version()}, 1)]
         yield from _family("rollcall_build_info", "gauge", "The program.", about)
         seconds = usage.ru_utime + usage.ru_stime
         yield from _family("process_cpu_seconds_total", "counter", "Processor time.", seconds)

@@ -208,7 +208,7 @@ SETTINGS: tuple[Setting, ...] = (
         "TRACES",
         parse.switch,
         False,
-        "Send spans of requests by OpenTelemetry, where its `OTEL_*` variables say; needs `rollcall[otel]`.",
+        "Send spans of requests by OpenTelemetry, where its `OTEL_*` variables say; needs the extra `otel`.",
         "on or off",
         default_text="off",
     ),

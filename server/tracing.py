@@ -37,7 +37,7 @@ def open_provider() -> TracerProvider:
     except ImportError:
         raise BadSettings(
             "ROLLCALL_TRACES needs OpenTelemetry, which is not installed.",
-            hint="Install rollcall[otel], or set ROLLCALL_TRACES=off.",
+            hint="Install the extra `otel` (in a clone: `pip install '.[otel]'`), or set ROLLCALL_TRACES=off.",
             setting="ROLLCALL_TRACES",
         ) from None
     # What the operator's variables say counts more than our name.

@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -21,8 +20,9 @@ import truststore
 
 from sync.entra.outbound import DIRECT, Outbound
 from sync.errors import BadSettings
+from sync.product import version
 
-USER_AGENT = f"rollcall/{metadata.version('rollcall')}"
+USER_AGENT = f"rollcall/{version()}"
 
 # At INFO httpx writes every address, and so user names and the tokens inside Graph's links.
 logging.getLogger("httpx").setLevel(logging.WARNING)
