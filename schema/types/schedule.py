@@ -68,6 +68,8 @@ class Schedule:
     end: DateTime | None = strawberry.field(description=_END)
     jitter_seconds: int = strawberry.field(description=_JITTER)
     grace_seconds: int | None = strawberry.field(description=_GRACE)
+    left_out_at: DateTime | None = strawberry.field(description="The latest time that came due and had no run.")
+    left_out_because: str | None = strawberry.field(description="Why that time had no run.")
 
 
 @strawberry.input(description="Once.")
@@ -178,4 +180,6 @@ def schedule_shown(stored: dict[str, Any]) -> Schedule:
         end=stored["end"],
         jitter_seconds=stored["jitter_s"],
         grace_seconds=stored["grace_s"],
+        left_out_at=stored.get("left_out_at"),
+        left_out_because=stored.get("left_out_because"),
     )

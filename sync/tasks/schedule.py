@@ -1,7 +1,8 @@
 """When a task comes due: rules of the calendar as pure functions; never asks the machine for the time.
 
 A time that daylight saving skips comes due when the skipped hour is over; one that it repeats comes due once, the
-first time. That is how Debian's cron does it, and the library `cronsim` after it.
+first time. Where a cron expression leaves the hour or the minute to `*`, each real hour counts instead. That is how
+Debian's cron does it, and the library `cronsim` after it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,19 @@ from cronsim import CronSim, CronSimError
 
 from sync.clock import timestamp
 from sync.errors import BadInput
+from sync.tasks.cron import check_cron
 
 EVERY_H_MAX = 24 * 366
 JITTER_S_MAX = 24 * 3_600
 GRACE_S_MAX = 366 * 24 * 3_600
-CRON_CHARS_MAX = 100
+MOMENTS = ("moment", "start", "end", "left_out_at")
+LATER_FIELDS = ("left_out_at", "left_out_because")
 MISSED_MAX = 100
 """Missed times are counted up to here; there may be half a million in a year."""
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""When a schedule may begin: there is room in the calendar on both sides, for zones, jitter and the time after."""
+OF_THE_MACHINE = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*", re.IGNORECASE)
+"""Names that the machine's files have and IANA's list has not, or that stand for no place."""
 _AT = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -72,6 +79,8 @@ class Schedule:
         end: nothing comes due after.
         jitter_s: each time is put off by up to so many seconds, always the same for one task and time.
         grace_s: a time missed by more than so many seconds is left out; None makes up for it however late.
+        left_out_at: the latest time that came due and had no run.
+        left_out_because: why it had none.
     """
 
     kind: ScheduleKind
@@ -86,11 +95,15 @@ class Schedule:
     end: datetime | None = None
     jitter_s: int = 0
     grace_s: int | None = None
+    left_out_at: datetime | None = None
+    left_out_because: str | None = None
 
     def stored(self) -> dict[str, Any]:
-        """Write the schedule as JSON."""
+        """Write the schedule as JSON; earlier versions read it as long as no time was left out."""
         return {
-            name: timestamp(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()
+            name: timestamp(value) if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
+            if value is not None or name not in LATER_FIELDS
         }
 
 
@@ -101,7 +114,8 @@ def schedule_of(stored: dict[str, Any]) -> Schedule:
         BadInput: something else wrote it.
     """
     try:
-        moments = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("moment", "start", "end")}
+        stored = {**dict.fromkeys(LATER_FIELDS), **stored}
+        moments = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in MOMENTS}
         days = tuple(Weekday(day) for day in stored["days"])
         return Schedule(**{**stored, **moments, "kind": ScheduleKind(stored["kind"]), "days": days})
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -260,7 +274,7 @@ def _check(schedule: Schedule) -> None:
     elif schedule.kind is ScheduleKind.HOURLY:
         _check_range(schedule.every_h, 1, EVERY_H_MAX, "everyHours")
     elif schedule.kind is ScheduleKind.CRON:
-        _check_cron(schedule.cron)
+        check_cron(schedule.cron)
     elif not _AT.fullmatch(schedule.at):
         raise BadInput("A time of day is written HH:MM, from 00:00 to 23:59.", path=f"{kind}.at")
     if schedule.kind is ScheduleKind.WEEKLY and not schedule.days:
@@ -270,7 +284,20 @@ def _check(schedule: Schedule) -> None:
     _check_range(schedule.jitter_s, 0, JITTER_S_MAX, "jitterSeconds")
     if schedule.grace_s is not None:
         _check_range(schedule.grace_s, 0, GRACE_S_MAX, "graceSeconds")
+    if OF_THE_MACHINE.fullmatch(schedule.zone):
+        raise BadInput(
+            "This zone is not the same on every machine.",
+            hint="Name the zone of a place, such as Europe/Berlin, or UTC.",
+            path="zone",
+        )
     _zone(schedule.zone)
+    for path, moment in (("once.at", schedule.moment), ("start", schedule.start)):
+        if moment is not None and not FIRST <= moment < LAST:
+            raise BadInput(
+                f"It must lie between the years {FIRST.year} and {LAST.year}.",
+                hint="Leave start out for a schedule that begins now; pause a task that is not to run yet.",
+                path=path,
+            )
     if schedule.start and schedule.end and schedule.end < schedule.start:
         raise BadInput("The end lies before the start.", path="end")
 
@@ -278,13 +305,3 @@ def _check(schedule: Schedule) -> None:
 def _check_range(value: int, least: int, most: int, path: str) -> None:
     if not least <= value <= most:
         raise BadInput(f"It must be {least} to {most:,}; it is {value}.", path=path)
-
-
-def _check_cron(expression: str) -> None:
-    hint = "Such as `30 2 * * MON-FRI`: minute, hour, day of the month, month, day of the week."
-    if len(expression) > CRON_CHARS_MAX or len(expression.split()) != 5:
-        raise BadInput("A cron expression has five fields.", hint=hint, path="cron")
-    try:
-        CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
-        raise BadInput(f"The cron expression cannot be read: {error}.", hint=hint, path="cron") from None

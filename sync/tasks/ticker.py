@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
@@ -22,7 +23,7 @@ from sync.store import AnyRow, Store
 from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
 from sync.tasks.queue import active_run, queue_run
-from sync.tasks.schedule import MISSED_MAX, is_in_time, missed, next_time, schedule_of
+from sync.tasks.schedule import MISSED_MAX, Schedule, is_in_time, missed, next_time, schedule_of
 from sync.tasks.state import Trigger
 
 LOOK_S = 60.0
@@ -30,6 +31,8 @@ LOOK_S = 60.0
 JUMP_S = 5.0
 RETRY_S = 15.0
 """How long to wait when the database fails."""
+TOO_LATE = "The server was not running at that time, and graceSeconds did not allow to make up for it so late."
+WAS_ACTIVE = "Another run of the task was active at that time."
 _log = logging.getLogger("rollcall.schedule")
 
 
@@ -123,10 +126,12 @@ class Ticker:
             return None
         if not is_in_time(schedule, task.id, due, now):
             _log.warning("task %d was due at %s and is left out: that is too long ago", task.id, due_at)
+            await _leave_out(tx, task.id, schedule, due, TOO_LATE)
             return None
         if (active := await active_run(tx, task.id)) is not None:
             text = f"The task came due at {due_at} and was left out, because this run was active."
             await tx.run_sync(write_log, self._clock, active, Level.WARNING, text)
+            await _leave_out(tx, task.id, schedule, due, WAS_ACTIVE)
             return None
         run_id = await queue_run(
             tx,
@@ -163,3 +168,9 @@ class Ticker:
             return False
         then, passed_s = self._seen[0], self._clock.monotonic() - self._seen[1]
         return self._clock.now() < then + timedelta(seconds=passed_s - JUMP_S)
+
+
+async def _leave_out(tx: AsyncConnection, task_id: int, schedule: Schedule, due: datetime, why: str) -> None:
+    """Note on the task that a time had no run; a task that was to run once has nothing else that tells of it."""
+    noted = replace(schedule, left_out_at=due, left_out_because=why).stored()
+    await tx.execute(update(tasks).where(tasks.c.id == task_id).values(schedule=noted))

@@ -210,6 +210,17 @@ def test_what_depends_on_the_moment_is_settled_when_the_schedule_is_made() -> No
         ("WEEKLY", {"days": (Weekday.MONDAY,), "at": "02:60"}, "weekly.at"),
         ("MONTHLY", {"day": 0}, "monthly.day"),
         ("MONTHLY", {"day": 32}, "monthly.day"),
+        *(
+            (kind, {"start": moment, "jitter_s": jitter}, "start")
+            for kind in ("HOURLY", "DAILY", "MONTHLY")
+            for moment in (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+            for jitter in (0, 60)
+        ),
+        ("ONCE", {"moment": datetime.max.replace(tzinfo=UTC), "jitter_s": 60}, "once.at"),
+        *(
+            ("DAILY", {"zone": zone}, "zone")
+            for zone in ("localtime", "posixrules", "Factory", "posix/Europe/Berlin", "right/UTC", "../UTC", "")
+        ),
         ("CRON", {"cron": "* * * *"}, "cron"),
         ("CRON", {"cron": "* * * * * *"}, "cron"),
         ("CRON", {"cron": "61 * * * *"}, "cron"),
@@ -230,3 +241,59 @@ def test_schedule_is_refused_when_a_value_cannot_be_used(kind: str, fields: dict
     with pytest.raises(BadInput) as caught:
         settled(Schedule(ScheduleKind(kind), **fields), START)
     assert caught.value.facts["path"] == path
+
+
+CRONS = {
+    "": ("0", "five fields", "minute, hour"),
+    "daily": ("1", "five fields", "minute, hour"),
+    "@daily": ("@", "not read", "0 0 * * *"),
+    "@HOURLY": ("@", "not read", "0 * * * *"),
+    "@reboot": ("@", "not read", "30 2 * * MON-FRI"),
+    "* * * *": ("4", "five fields", "minute, hour"),
+    "0 30 2 * * *": ("6", "five fields", "seconds"),
+    "60 * * * *": ("minute", "field 1", "0 to 59"),
+    "0 24 * * *": ("hour", "field 2", "0 to 23"),
+    "0 2 0 * *": ("day of the month", "field 3", "1 to 31"),
+    "0 2 * 13 *": ("month", "field 4", "JAN to DEC"),
+    "0 2 * * MONDAY": ("day of the week", "field 5", "SUN to SAT"),
+    "0 2 * * 8": ("day of the week", "field 5", "Sunday"),
+    "*/0 * * * *": ("minute", "field 1", "a step"),
+    "0 5-1 * * *": ("hour", "field 2", "a range"),
+    "0 0 31 2 *": ("no month", "day", "L 2"),
+}
+
+
+@pytest.mark.parametrize("expression", CRONS)
+def test_cron_expression_is_refused_with_the_field_and_what_fits_there(expression: str) -> None:
+    """What is wrong stands in the message, what to write in the hint."""
+    with pytest.raises(BadInput) as caught:
+        settled(Schedule(ScheduleKind.CRON, cron=expression), START)
+    what, where, how = CRONS[expression]
+    assert what in caught.value.message and where in caught.value.message
+    assert how in str(caught.value.hint)
+
+
+def test_cron_schedule_with_star_hours_follows_real_hours_when_the_clock_changes() -> None:
+    """As docs/tasks.md says of Berlin: no 02:00 in March, 02:00 twice in October."""
+    schedule, berlin = Schedule(ScheduleKind.CRON, cron="0 */2 * * *", zone="Europe/Berlin"), ZoneInfo("Europe/Berlin")
+    march = islice(times(schedule, 1, datetime(2026, 3, 28, 22, 59, tzinfo=UTC)), 3)
+    assert [time.astimezone(berlin).hour for time in march] == [0, 4, 6]
+    october = islice(times(schedule, 1, datetime(2026, 10, 24, 21, 59, tzinfo=UTC)), 4)
+    assert [time.astimezone(berlin).hour for time in october] == [0, 2, 2, 4]
+
+
+@pytest.mark.parametrize("year", [1970, 8999])
+@pytest.mark.parametrize("kind", [kind for kind in ScheduleKind if kind is not ScheduleKind.ONCE])
+def test_schedule_comes_due_when_it_begins_at_either_end_of_what_is_allowed(kind: ScheduleKind, year: int) -> None:
+    """No arithmetic leaves the calendar, jitter and zones included."""
+    start = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+    given = Schedule(
+        kind,
+        start=start,
+        zone="Pacific/Kiritimati",
+        cron="5 4 * * *",
+        days=(Weekday.MONDAY,),
+        jitter_s=86_400,
+        every_h=8_784,
+    )
+    assert len(list(islice(times(settled(given, START), 1, START), 3))) == 3

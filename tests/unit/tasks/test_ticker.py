@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from schema.types.schedule import schedule_shown
 from sync.clock import timestamp
 from sync.store.tables import run_log, runs, tasks
-from sync.tasks.schedule import Schedule, ScheduleKind, Weekday
-from sync.tasks.state import RunStatus
-from sync.tasks.task import pause_task
-from sync.tasks.ticker import Ticker
+from sync.tasks.queue import queue_run
+from sync.tasks.schedule import Schedule, ScheduleKind, Weekday, schedule_of
+from sync.tasks.state import RunStatus, Trigger
+from sync.tasks.task import pause_task, set_schedule
+from sync.tasks.ticker import TOO_LATE, WAS_ACTIVE, Ticker
 from tests.entra.clock import FakeClock
 from tests.patience import PATIENCE_S
 from tests.unit.tasks.test_task import Office, office
@@ -98,6 +100,35 @@ async def test_time_is_left_out_and_logged_while_a_run_is_active(office: Office)
     (row,) = await stored(office)
     (entry,) = await stored(office, run_log)
     assert entry.run_id == row.id and "left out" in entry.message
+
+
+@pytest.mark.parametrize(("late_s", "is_active", "why"), [(3_601, False, TOO_LATE), (0, True, WAS_ACTIVE)])
+async def test_task_says_which_time_was_left_out_and_why(
+    office: Office, late_s: float, is_active: bool, why: str
+) -> None:
+    """A task that was to run once has no later run that could tell; a new schedule takes the note away."""
+    at = office.clock.now().replace(microsecond=0) + timedelta(hours=1)
+    task_id = await office.task(schedule=Schedule(ScheduleKind.ONCE, moment=at, grace_s=3_600))
+    if is_active:
+        async with office.store.write() as tx:
+            await queue_run(
+                tx,
+                office.clock,
+                organization_id=(await stored(office, tasks))[0].organization_id,
+                task_id=task_id,
+                trigger=Trigger.MANUAL,
+                triggered_by="somebody",
+            )
+    office.clock.moved_s += (at - office.clock.now()).total_seconds() + late_s
+    assert await ticker(office).tick() is None
+    (task,) = await stored(office, tasks)
+    found, shown = schedule_of(task.schedule), schedule_shown(task.schedule)
+    assert (found.left_out_at, found.left_out_because) == (at, why)
+    assert (shown.left_out_at, shown.left_out_because) == (timestamp(at), why)
+    async with office.store.write() as tx:
+        await set_schedule(tx, office.clock, task_id, DAILY)
+    (task,) = await stored(office, tasks)
+    assert schedule_of(task.schedule).left_out_at is None and "left_out_at" not in task.schedule
 
 
 @pytest.mark.parametrize("watchers", [2, 5])
