@@ -10,12 +10,12 @@ BROWSER_READY := $(VENV)-browser/.ready
 SDK_READY := $(VENV)-sdk/.ready
 LOCK_READY := $(VENV)-lock/.ready
 CLIENT_LOCKS := $(wildcard tests/*/package-lock.json tests/*/*/package-lock.json)
-SLOW := browser or clients or nmap or sdk
+SLOW := browser or clients or nginx or nmap or sdk
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test nights hostile test-nightly check lint format bench lock browser clients nmap sdk clean
+.PHONY: help demo test nights hostile test-nightly check lint format bench lock browser clients nginx nmap sdk clean
 
 help:
 	@echo 'Rollcall: a GraphQL server over an inventory kept in step with Microsoft Entra ID.'
@@ -57,6 +57,9 @@ browser: $(BROWSER_READY)  ## GraphiQL in a real Chromium (Debian: apt-get insta
 clients: $(CHECK_READY)  ## the server as JavaScript programs see it (needs node and npm)
 	@$(foreach lock,$(CLIENT_LOCKS),npm ci --prefix $(dir $(lock)) --no-audit --no-fund --silent &&) true
 	@$(BIN)/pytest tests --ignore=tests/sdk -m clients --no-skips -rs
+
+nginx: $(CHECK_READY)  ## the example deploy/nginx.conf in the real nginx (Debian: apt-get install nginx)
+	@$(BIN)/pytest tests/nginx -m nginx --no-skips -rs
 
 nmap: $(CHECK_READY)  ## scans of loopback by the real nmap (Debian: apt-get install nmap)
 	@$(BIN)/pytest tests --ignore=tests/sdk -m nmap --no-skips -rs

@@ -81,6 +81,7 @@ def build_app(
             Route(GRAPHQL_PATH, endpoint),
             WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, rates.guarding(identity.admit))),
             *([Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"])] if settings.graphiql else []),
+            Route("/", _home, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", partial(_readyz, runtime), methods=["GET"]),
             Route("/metrics", MetricsRoute(metrics, rates, settings.metrics_token).respond, methods=["GET"]),
@@ -146,6 +147,11 @@ def _endpoint(settings: Settings, live: Live, rates: Rates, identity: Identity) 
         live=live,
         charge=rates.charge_token,
     )
+
+
+async def _home(_: Request) -> Response:
+    """Lead whoever types the server's name to GraphiQL, by a path alone: no host is taken from the request."""
+    return Response(status_code=307, headers={"Location": GRAPHQL_PATH})
 
 
 async def _healthz(_: Request) -> Response:
