@@ -5,6 +5,7 @@ Our own lines and those of uvicorn and other libraries go through the same rende
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -17,8 +18,10 @@ from typing import Any, TextIO
 
 import orjson
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.graphql.errors import Refused
 from sync.clock import Clock
 
 log = logging.getLogger("rollcall.access")
@@ -138,6 +141,9 @@ def _as_json(_logger: Any, _method: str, event: Event) -> str:
 
 def _as_text(_logger: Any, _method: str, event: Event) -> str:
     time, level, name = (event.pop(key, "") for key in ("time", "level", "event"))
+    if isinstance(time, datetime):
+        # As structlog writes that of all other lines.
+        time = time.isoformat(timespec="microseconds").replace("+00:00", "Z")
     exception = event.pop("exception", None)
     pairs = [f"{key}={json.dumps(value, default=_named)}" for key, value in sorted(event.items())]
     if exception:
@@ -173,18 +179,22 @@ class RequestLog:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         started = self._clock.monotonic()
-        status = 500
+        status, is_begun = 500, False
         token = _current.set(request_id)
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, is_begun = message["status"], True
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
+        except asyncio.CancelledError:
+            # Nothing but the server's stop cancels a request: it was given all the time that there is.
+            if not is_begun:
+                await _stopped(request_id)(scope, receive, noting)
         finally:
             _current.reset(token)
             duration_s = self._clock.monotonic() - started
@@ -229,6 +239,18 @@ class RequestLog:
         level = logging.DEBUG if scope["path"] in QUIET_PATHS and status < 500 else logging.INFO
         if log.isEnabledFor(level):
             log.handle(AccessRecord(level, Facts(facts), self._clock.now().timestamp()))
+
+
+def _stopped(request_id: str) -> Response:
+    refused = Refused(
+        503,
+        "OVERLOADED",
+        "The server stopped before it could answer.",
+        hint="Send it again in a few seconds; a mutation with the same idempotencyKey.",
+        retryable=True,
+        headers={"Retry-After": "5", "Connection": "close", "Cache-Control": "no-store"},
+    )
+    return Response(refused.bytes(request_id), refused.status, refused.headers, "application/json; charset=utf-8")
 
 
 def _request_id(scope: Scope) -> str:

@@ -34,6 +34,7 @@ log = structlog.stdlib.get_logger("rollcall.server")
 
 BACKLOG = 2_048
 GRACE_S = 5
+FAREWELL_S = 1.0
 ENVELOPE_BYTES = 4_096
 GARBAGE_THRESHOLD = 50_000
 # How long a thread may keep the interpreter from the one that answers queries; Python's own 5 ms, at every step of a
@@ -76,6 +77,13 @@ class Server(uvicorn.Server):
             await loop.create_server(make, sock=one, backlog=self.config.backlog, **tls) for one in sockets or ()
         ]
         self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and answer what is at work: as it should be within the grace, with 503 after it."""
+        await super().shutdown(sockets)
+        # They were cancelled just now, and have not run since.
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=FAREWELL_S)
 
 
 class Stop:

@@ -11,6 +11,7 @@ import click
 from server.admin import runtime_config
 from server.doctor.cloud import check_clouds
 from server.doctor.database import check_database, clouds_in_use
+from server.doctor.edge import check_edge
 from server.doctor.finding import Finding, State
 from server.doctor.machine import check_folder, check_room, check_sqlite
 from server.settings import Settings, read_settings
@@ -46,6 +47,7 @@ def examine(settings: Settings, *, full: bool, offline: bool) -> Iterator[Findin
     yield from check_sqlite()
     yield from check_folder(settings.data_dir)
     yield from check_room(settings.data_dir)
+    yield from check_edge(settings)
     yield from check_database(config, full=full)
     if not offline:
         yield from asyncio.run(check_clouds(clouds_in_use(config), config.custom, SystemClock(), settings.outbound))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from server.doctor.finding import Finding, doubtful, well, wrong
 from sync.errors import KeyUnusable, StoreError
-from sync.runtime import DATABASE_FILE, Config, read_vault
+from sync.runtime import DATABASE_FILE, KEY_FILE, Config, read_vault
 from sync.sealed import survey
 from sync.store.integrity import faults
 from sync.store.migrate import head, is_known, refuse_misfit, revision_of
@@ -21,12 +21,12 @@ def check_database(config: Config, *, full: bool) -> Iterator[Finding]:
     """Look at the database, whether or not a server runs; what cannot be looked at ends the list."""
     path = config.data_dir / DATABASE_FILE
     if not path.exists():
-        yield well("migrations", "There is no database yet; the first start makes it.")
+        yield _none_yet(config, "There is no database yet; the first start makes it.")
         return
     try:
         with reading(path) as connection:
             present = revision_of(connection)
-            yield _schema(present)
+            yield _schema(config, present)
             yield _integrity(connection, path, full=full)
             if present == head() or (present and not is_known(present)):
                 refuse_misfit(connection, present)
@@ -47,9 +47,19 @@ def clouds_in_use(config: Config) -> list[str]:
         return []
 
 
-def _schema(present: str | None) -> Finding:
+def _none_yet(config: Config, message: str) -> Finding:
+    if not (config.data_dir / KEY_FILE).exists():
+        return well("migrations", message)
+    return doubtful(
+        "migrations",
+        f"{message} But there is a key already: where is the database that it belongs to?",
+        "Check ROLLCALL_DATA_DIR, or `rollcall restore` a backup, before the next start begins an empty inventory.",
+    )
+
+
+def _schema(config: Config, present: str | None) -> Finding:
     if present is None:
-        return well("migrations", "The database is empty; the next start makes its tables.")
+        return _none_yet(config, "The database is empty; the next start makes its tables.")
     if not is_known(present):
         return well("migrations", f"The schema is a newer program's ({present}), which declares this one compatible.")
     if present != head():

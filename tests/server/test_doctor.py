@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.doctor.cloud import check_clouds
 from server.doctor.command import examine
+from server.doctor.edge import check_edge
 from server.doctor.finding import Finding, State
 from server.doctor.machine import check_sqlite, has_wal_reset_fault
 from server.settings import Settings
@@ -116,11 +118,29 @@ def _torn(data_dir: Path) -> None:
     path.write_bytes(content)
 
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 DANGLING = "INSERT INTO sites (organization_id, name, created_at, updated_at) VALUES (99, 'x', '', '')"
+
+
+def _no_database(data_dir: Path) -> None:
+    (data_dir / "rollcall.db").unlink()
+
+
+def _empty_database(data_dir: Path) -> None:
+    (data_dir / "rollcall.db").write_bytes(b"")
+
+
+def _writable_database(data_dir: Path) -> None:
+    (data_dir / "rollcall.db").chmod(0o666)
+
+
 WRONG: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "folder of others": (_open_folder, "folder", "warn"),
     "database of others": (_open_database, "folder", "warn"),
     "key of others": (_open_key, "key", "fail"),
+    "database that others change": (_writable_database, "folder", "fail"),
+    "key without a database": (_no_database, "migrations", "warn"),
+    "key beside an empty database": (_empty_database, "migrations", "warn"),
     "other key": (_other_key, "key", "fail"),
     "no key": (_no_key, "key", "fail"),
     "text": (_text, "database", "fail"),
@@ -139,6 +159,26 @@ async def test_what_is_wrong_is_named(sound: Path, tmp_path: Path, name: str) ->
     assert look(mine).get(check, "ok") == "ok"
     spoil(mine)
     assert look(mine)[check] == state
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "ok"),
+        ({"host": "::1"}, "ok"),
+        ({"host": "localhost"}, "ok"),
+        ({"host": EVERYWHERE}, "warn"),
+        ({"host": "::"}, "warn"),
+        ({"host": "192.0.2.7"}, "warn"),
+        ({"host": "inventory.example"}, "warn"),
+        ({"host": EVERYWHERE, "trusted_proxies": ("10.0.0.0/8",)}, "ok"),
+        ({"host": EVERYWHERE, "tls_cert_file": Path("cert.pem"), "tls_key_file": Path("key.pem")}, "ok"),
+    ],
+)
+def test_server_that_others_reach_in_the_clear_is_warned_of(changes: dict[str, Any], state: str) -> None:
+    """Only TLS, a proxy that is named, or loopback keeps tokens from who is on the way."""
+    (found,) = check_edge(Settings(**changes))
+    assert found.state.value == state and bool(found.advice) == (state == "warn")
 
 
 async def test_exit_code_tells_that_something_fails(rollcall: Rollcall) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from random import Random
 from urllib.parse import quote
 
@@ -47,6 +48,19 @@ def test_log_is_one_printable_line_whatever_the_input(text: str, form: str) -> N
     assert len(written.splitlines()) == 3
     assert all(line.isascii() and line.isprintable() for line in written.splitlines())
     assert len(written) < 20_000
+
+
+async def test_text_lines_have_one_form_of_time_whoever_writes_them(logs: io.StringIO, probe: Probe) -> None:
+    """Access lines, our other lines and those of libraries can be sorted together."""
+    stream = io.StringIO()
+    configure_logs("info", "text", stream)
+    await probe.post("{ hello }")
+    structlog.stdlib.get_logger("a").info("ours")
+    logging.getLogger("foreign").warning("theirs")
+    written = stream.getvalue().splitlines()
+    assert len(written) == 3
+    for line in written:
+        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z (info|warning) ", line), line
 
 
 def hostile_texts(number: int) -> list[str]:
