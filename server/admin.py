@@ -65,6 +65,7 @@ def runtime_config(settings: Settings) -> Config:
         connect=partial(connect, outbound=outbound),
         alert_origins=settings.alert_origins,
         post=partial(post, outbound=outbound),
+        full_round_days=settings.full_round_days,
     )
 
 

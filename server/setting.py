@@ -13,6 +13,7 @@ from typing import Any
 from schema.limits import Bound, Limits, bounds
 from server import parse
 from sync.entra.cloud import Cloud
+from sync.tasks.repair import FULL_ROUND_DAYS, FULL_ROUND_DAYS_MAX
 
 PREFIX = "ROLLCALL_"
 FILE_SUFFIX = "_FILE"
@@ -272,6 +273,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Memory for answers that are given again while nothing has changed, in MiB; 0 keeps none.",
         f"a whole number from 0 to {RESPONSE_CACHE_CEILING_MIB}",
         default_text="64",
+    ),
+    Setting(
+        "FULL_ROUND_DAYS",
+        parse.whole(0, FULL_ROUND_DAYS_MAX),
+        FULL_ROUND_DAYS,
+        "After how many days a task reads its directory whole, to repair what Graph's changes missed; 0 is never.",
+        f"a whole number from 0 to {FULL_ROUND_DAYS_MAX}",
     ),
     Setting(
         "CORS_ORIGINS",

@@ -17,6 +17,7 @@ from server import parse
 from server.setting import BODY_BYTES_CEILING, FILE_SUFFIX, LIMITS, PREFIX, SETTINGS, Setting
 from sync.entra.outbound import Outbound, Proxy
 from sync.errors import BadSettings
+from sync.tasks.repair import FULL_ROUND_DAYS
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
 
@@ -56,6 +57,7 @@ class Settings:
     requests_per_address: int = 60_000
     failed_logins_per_address: int = 10
     response_cache_mib: int = 64
+    full_round_days: int = FULL_ROUND_DAYS
     cors_origins: tuple[str, ...] = ()
     alert_origins: tuple[str, ...] = ()
     documents: Path | None = None

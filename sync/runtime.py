@@ -28,6 +28,7 @@ from sync.store.private import FILE_MODE, make_folder, make_private
 from sync.store.tables import vault_proof
 from sync.tasks.connector import connect
 from sync.tasks.engine import EmbeddedEngine
+from sync.tasks.repair import FULL_ROUND_DAYS
 from sync.tasks.run import Run
 from sync.tasks.runner import RUNNERS
 from sync.tasks.state import RunStatus
@@ -57,6 +58,7 @@ class Config:
         post: sends an alert.
         look_up: finds the name of an address that a scan has found.
         rows_ahead: so many rows of a round that reads everything are written at once; 0 is page by page.
+        full_round_days: after how many days a task reads everything again that does not say so itself; 0 is never.
     """
 
     data_dir: Path
@@ -67,6 +69,7 @@ class Config:
     post: Post = post
     look_up: NameOf = name_of
     rows_ahead: int = ROWS_AHEAD
+    full_round_days: int = FULL_ROUND_DAYS
 
 
 class Runtime:
@@ -170,6 +173,7 @@ class Runtime:
             self._limiters,
             self.config.rows_ahead,
             stopping,
+            self.config.full_round_days,
         )
         try:
             run = await Run.claim(self.store, self.clock, run_id)

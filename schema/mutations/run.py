@@ -28,6 +28,11 @@ class TriggerTaskInput:
     """Which task to run now."""
 
     task: strawberry.ID = strawberry.field(description="The task.")
+    full: bool = strawberry.field(
+        default=False,
+        description="Read everything, not only what has changed, and repair what differs although no change of it "
+        "was reported.",
+    )
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
     )
@@ -69,6 +74,7 @@ async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> A
             organization_id=context.principal.organization_id,
             task_id=decode_id(input.task, "task", "Task", "task"),
             triggered_by=context.principal.name,
+            full=input.full,
             idempotency_key=given(input.idempotency_key),
         )
         return "TaskRun", key

@@ -39,6 +39,10 @@ PauseTaskPayload = TASK.type("pauseTask", task=(Task, "The task."))
 ResumeTaskPayload = TASK.type("resumeTask", task=(Task, "The task."))
 HideTaskPayload = TASK.type("hideTask", task=(Task, "The task."))
 AGAIN = "Sent again with the same input, the first answer is returned and nothing is done."
+FULL_ROUND_DAYS = (
+    "After how many days everything is read again, by a run that comes due anyway, to repair what Graph's changes "
+    "missed; 0 is never, null is what the server is set to."
+)
 _CREDENTIAL = "connector.azureAd.credential"
 
 
@@ -51,6 +55,7 @@ class AzureAdConnectorInput:
         default=False, description="Leave out devices that no asset known from another source matches."
     )
     include_inactive: bool = strawberry.field(default=False, description="Make assets of disabled devices too.")
+    full_round_days: int | None = strawberry.field(default=None, description=FULL_ROUND_DAYS)
 
 
 @strawberry.input(one_of=True, description="What a connector task connects to: exactly one.")
@@ -69,6 +74,7 @@ class UpdateAzureAdConnectorInput:
         default=UNSET, description="Leave out devices that no asset known from another source matches."
     )
     include_inactive: bool | None = strawberry.field(default=UNSET, description="Make assets of disabled devices too.")
+    full_round_days: int | None = strawberry.field(default=UNSET, description=FULL_ROUND_DAYS)
 
 
 @strawberry.input(one_of=True, description="What to change of what a connector task connects to.")
@@ -189,6 +195,7 @@ def _connector(input: CreateTaskInput) -> NewConnector:
         description=input.description or None,
         exclude_unknown=connector.exclude_unknown,
         include_inactive=connector.include_inactive,
+        full_round_days=connector.full_round_days,
         schedule=schedule,
     )
 
@@ -228,7 +235,7 @@ def _changes(input: UpdateTaskInput) -> tuple[TaskKind | None, dict[str, Any]]:
     if not input.connector:
         return None, changes
     for name, value in vars(input.connector.azure_ad).items():
-        if value is None:
+        if value is None and name != "full_round_days":
             raise BadInput("Leave it out to keep it as it is.", path=f"connector.azureAd.{to_camel_case(name)}")
         if value is not UNSET:
             changes[name] = value

@@ -92,6 +92,9 @@ class InventoryCounts:
     skipped_unknown: int = strawberry.field(description="Devices that no asset matched, with `excludeUnknown`.")
     skipped_inactive: int = strawberry.field(description="Disabled devices, without `includeInactive`.")
     merged: int = strawberry.field(description="Devices, or hosts, that were matched to an asset that was there.")
+    repaired: int = strawberry.field(
+        description="Of these, what a full round found different although no change of it had been reported."
+    )
     silent: int = strawberry.field(description="Hosts that answered an earlier scan and not this one.")
 
 
@@ -225,6 +228,7 @@ def inventory_counts(inventory: str, numbers: dict[str, int]) -> InventoryCounts
         skipped_unknown=numbers.get("skippedUnknown", 0),
         skipped_inactive=numbers.get("skippedInactive", 0),
         merged=numbers.get("merged", 0),
+        repaired=numbers.get("repaired", 0),
         silent=numbers.get("silent", 0),
     )
 

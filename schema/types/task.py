@@ -69,6 +69,10 @@ class Task(Record):
         _t.exclude_unknown, "Whether devices are left out that no asset known from another source matches."
     )
     include_inactive: bool = field(_t.include_inactive, "Whether disabled devices become assets too.")
+    full_round_days: int | None = field(
+        _t.full_round_days,
+        "After how many days it reads everything again; 0 is never, null is what the server is set to.",
+    )
     paused: bool = field(_t.paused, "Whether its schedule is suspended.")
     hidden: bool = field(_t.hidden, "Whether it was hidden from everyday lists.")
     next_run_at: DateTime | None = field(

@@ -41,6 +41,8 @@ class Cursor:
     generation: int
     page_number: int
     query_hash: str
+    checks: bool = False
+    full_at: str | None = None
 
 
 async def open_directory(
@@ -66,6 +68,8 @@ async def load_cursor(tx: AsyncConnection, directory: Directory, stream: str) ->
         cursors.c.generation,
         cursors.c.page_number,
         cursors.c.query_hash,
+        cursors.c.checks,
+        cursors.c.full_at,
     ).where(cursors.c.directory_id == directory.id, cursors.c.stream == stream)
     row = (await tx.execute(statement)).first()
     return Cursor(*row) if row else None

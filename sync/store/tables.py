@@ -130,6 +130,10 @@ cursors = Table(
     Column("generation", Integer, nullable=False),
     Column("page_number", Integer, nullable=False),
     Column("query_hash", Text, nullable=False),
+    # True while a full round follows a round of changes at once: what it finds different, no change had told of.
+    Column("checks", Boolean, nullable=False, server_default=text("0")),
+    # When the stream's last full round was complete.
+    Column("full_at", Time),
     Column("updated_at", Time, nullable=False),
     PrimaryKeyConstraint("directory_id", "stream"),
 )

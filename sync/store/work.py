@@ -5,7 +5,7 @@ Declared here because sync/store/tables.py, which shows them, is long; import th
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, text
 
 from sync.store.column import Json, Key, Time, refers
 from sync.store.declare import entity, stamps
@@ -20,6 +20,8 @@ tasks = entity(
     Column("kind", Text, nullable=False),
     Column("exclude_unknown", Boolean, nullable=False),
     Column("include_inactive", Boolean, nullable=False),
+    # After how many days everything is read again; null is what the server is set to, 0 never.
+    Column("full_round_days", Integer),
     # What a scan task is told (sync/scan/options.py).
     Column("scan", Json),
     # The rule, as sync/tasks/schedule.py writes it, and the next time it comes due: none while it is paused.
@@ -44,6 +46,8 @@ runs = entity(
     Column("attempt", Integer, nullable=False),
     # Who may write for this run; a worker whose token is no longer here has lost its claim.
     Column("owner", Text),
+    # Whether it was asked to read everything.
+    Column("full", Boolean, nullable=False, server_default=text("0")),
     # Set while the run is put off: not to be taken up sooner.
     Column("not_before", Time),
     # When a person asked the running run to stop.

@@ -15,7 +15,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
-import anyio.to_thread
 from sqlalchemy import Connection, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,24 +44,26 @@ from sync.errors import (
 from sync.inventory.apply import Applied, apply_page
 from sync.inventory.directory import Cursor, Directory, chunks, open_directory, save_cursor
 from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Kind
-from sync.inventory.link import RULES, UNKNOWN, LinkOptions, link_devices
+from sync.inventory.link import UNKNOWN, LinkOptions, link_devices
 from sync.inventory.sweep import sweep
 from sync.store import AnyRow
-from sync.store.tables import credentials, devices, directories, tasks
+from sync.store.tables import credentials, devices, tasks
+from sync.tasks import repair
 from sync.tasks.device_relations import DeviceRelations
 from sync.tasks.left_out import unknown_properties
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
 from sync.tasks.progress import Progress, advance, begin
+from sync.tasks.relink import relink_if_changed
 from sync.tasks.run import Counts, Run
 from sync.tasks.state import RunPhase, RunStatus
 from sync.tasks.stop import unless_stopping
+from sync.tasks.total import added
 from sync.tasks.workplace import Workplace
 
 T = TypeVar("T")
 RESTARTS_MAX = 5
-# Which kinds must have been read before it is decided what a list of a kind's edges lacks: an end that has just been
-# removed, and may come back, is left out of the list and keeps its edge.
+# Which kinds to read before a sweep of a kind's edges: an end that was just removed may come back, and keeps its edge.
 LED_TO = {GROUP.plural: (USER, DEVICE), DEVICE.plural: (USER,)}
 
 
@@ -70,7 +71,7 @@ LED_TO = {GROUP.plural: (USER, DEVICE), DEVICE.plural: (USER,)}
 async def connect(sign_in: SignIn, clock: Clock, outbound: Outbound = DIRECT) -> AsyncIterator[GraphClient]:
     """Sign in and open a Graph client; the secret and the token are forgotten when the block ends."""
     # The first time, the machine's authorities are read, which takes long: not on the event loop.
-    await anyio.to_thread.run_sync(tls_context, sign_in.endpoints.ca_file, outbound)
+    await asyncio.to_thread(tls_context, sign_in.endpoints.ca_file, outbound)
     tokens = MsalTokens(sign_in, clock, outbound=outbound)
     try:
         async with GraphClient(sign_in.endpoints, tokens, clock, outbound=outbound) as client:
@@ -190,12 +191,15 @@ class _Connector:
         identity = Identity(origin, credential.tenant_id, credential.client_id)
         self.planner = Planner(place.store, directory, identity)
         self.relations = DeviceRelations(place.store, place.clock, place.stopping, run, client, self.planner)
+        # A stream that was not read whole since then is read so in this run.
+        days = place.full_round_days if task.full_round_days is None else task.full_round_days
+        self.whole_since = repair.due_before(place.clock, asked_at=run.full_asked_at, days=days)
         # Set when a kind's stream has come to its end in this run, good or bad.
         self.ended = {kind.plural: asyncio.Event() for kind in KINDS}
 
     async def read(self) -> RunStatus:
         await self.run.enter(self.store, RunPhase.PROCESSING, "Reading users, groups and devices.")
-        await self._relink_if_changed()
+        await relink_if_changed(self.store, self.clock, self.run, self.directory, self.options, self.stopping)
         ends = [end for ends in await _all(self._read_kind(kind) for kind in KINDS) for end in ends]
         if _End.HELD in ends:
             return RunStatus.NEEDS_CONFIRMATION
@@ -215,7 +219,7 @@ class _Connector:
         linked = link_devices(tx, self.clock, self.directory, self.options, keys)
         # Those that are still unknown were counted when they came.
         del linked["skippedUnknown"]
-        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
+        counts = added(self.run.counts, DEVICE, Applied(), None, linked)
         self.run.save(tx, counts=counts)
         return counts
 
@@ -257,7 +261,7 @@ class _Connector:
         plan = await self.planner.plan(kind, lambda: self._unless_stopping(device_relations(client)))
         if kind is DEVICE:
             await self.relations.prepare(plan)
-        restarts = 0
+        restarts, is_whole = 0, False
         while True:
             try:
                 await self._follow(client, plan)
@@ -271,10 +275,14 @@ class _Connector:
             except UnknownProperty as error:
                 plan = await self._without(client, plan, error)
                 continue
-            if not plan.resumes:
+            is_whole |= plan.round_.full
+            if plan.resumes:
+                # A round shows what there was when it began, and another attempt began it: read what came since.
+                plan = await self.planner.next(plan)
+            elif not is_whole and await self.planner.is_whole_due(kind.plural, self.whole_since):
+                plan = await self.planner.check(plan)
+            else:
                 return
-            # A round shows what there was when it began, and another attempt began it: read what came since.
-            plan = await self.planner.next(plan)
 
     async def _without(self, client: GraphClient, plan: Plan, error: UnknownProperty) -> Plan:
         """Plan a round again without the properties that Graph refuses; raise the error if it is not about them."""
@@ -283,8 +291,8 @@ class _Connector:
         names = await self._unless_stopping(unknown_properties(client, kind, selected, error))
         if not names:
             raise error
-        text = f"{kind.plural}: Microsoft Graph does not give {', '.join(names)} here; left out until a full round."
-        await self._warn(text, code=error.code)
+        told = f"Microsoft Graph does not give {', '.join(names)} here; left out until a full round."
+        await self._warn(f"{kind.plural}: {told}", code=error.code)
         return await self.planner.without(plan, names)
 
     async def _pass(self, stream: str) -> None:
@@ -338,7 +346,7 @@ class _Connector:
         linked = self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
         save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
         # Not sooner: other streams count while this one waits for its turn.
-        counts = _sum(self.run.counts, plan.kind, applied, removed, linked)
+        counts = added(self.run.counts, plan.kind, applied, removed, linked, checks=plan.checks)
         progress = advance(self.run.progress[plan.kind.plural], len(applied.seen))
         self.run.save(tx, counts=counts, progress={**self.run.progress, plan.kind.plural: progress})
         if page.ends:
@@ -358,52 +366,22 @@ class _Connector:
 
     def _cursor(self, plan: Plan, page: Page) -> Cursor:
         link = page.link.delta_link if isinstance(page.link, Complete) else page.link.url
-        return Cursor(link or "", page.ends, plan.round_.full, plan.round_.generation, page.number, plan.query_hash)
+        is_whole = page.ends and plan.round_.full
+        full_at = timestamp(self.clock.now()) if is_whole else plan.full_at
+        place = (link or "", page.ends, plan.round_.full, plan.round_.generation, page.number, plan.query_hash)
+        return Cursor(*place, checks=plan.checks, full_at=full_at)
 
     def _log_end(self, tx: Connection, plan: Plan, counts: Counts) -> None:
         numbers = counts.get(plan.kind.plural, Counter())
         text = ", ".join(f"{number} {what}" for what, number in sorted(numbers.items()) if number)
         what = "everything is read" if plan.round_.full else "changes are read"
         self.run.log(tx, Level.INFO, f"{plan.kind.plural}: {what}; in this run {text or 'no change'}.")
+        if plan.checks:
+            is_any, text = repair.told(plan.kind, counts)
+            self.run.log(tx, Level.WARNING if is_any else Level.INFO, text)
 
     async def _warn(self, message: str, code: str | None = None) -> None:
         await self.store.transact(lambda tx: self.run.log(tx, Level.WARNING, message, code=code))
-
-    async def _relink_if_changed(self) -> None:
-        """Bring devices that were read earlier in line with options, or rules of matching, that were changed since."""
-        options = {"exclude_unknown": self.options.exclude_unknown, "include_inactive": self.options.include_inactive}
-        now = {**options, "link_rules": RULES}
-        mine = directories.c.id == self.directory.id
-        async with self.store.read() as tx:
-            row = (await tx.execute(select(directories).where(mine))).mappings().one()
-        before = {name: row[name] for name in now}
-        if before == now:
-            return
-        if None not in before.values():
-            is_new = before["link_rules"] != RULES
-            await self._relink(is_new)
-        await self.store.transact(lambda tx: tx.execute(update(directories).where(mine).values(now)) and None)
-
-    async def _relink(self, is_new: bool) -> None:
-        """Link every device again, in parts: each leaves the assets that what it has come to allows."""
-        if is_new:
-            text = (
-                "devices: assets are made anew by the rules of this version; some are split, none that a person made."
-            )
-            await self.store.transact(lambda tx: self.run.log(tx, Level.INFO, text))
-        async with self.store.read() as tx:
-            mine = select(devices.c.id).where(devices.c.directory_id == self.directory.id)
-            keys = list(await tx.scalars(mine.order_by(devices.c.id)))
-        for part in chunks(keys):
-            self.run.counts = await self.store.transact(partial(self._link_part, part, is_new))
-            if self.stopping.is_set():
-                raise Interrupted
-
-    def _link_part(self, keys: Sequence[int], is_new: bool, tx: Connection) -> Counts:
-        linked = link_devices(tx, self.clock, self.directory, self.options, keys, anew=is_new)
-        counts = _sum(self.run.counts, DEVICE, Applied(), None, linked)
-        self.run.save(tx, counts=counts)
-        return counts
 
 
 def _sweeps(plan: Plan, page: Page) -> bool:
@@ -420,14 +398,3 @@ async def _all(streams: Iterable[Awaitable[T]]) -> list[T]:
     if failures:
         raise min(failures, key=lambda failure: isinstance(failure, Throttled))
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-
-
-def _sum(counts: Counts, kind: Kind, applied: Applied, removed: Applied | None, linked: Counter[str]) -> Counts:
-    total = {name: Counter(counter) for name, counter in counts.items()}
-    for part in filter(None, (applied, removed)):
-        total.setdefault(kind.plural, Counter()).update(part.counts)
-        for name, counter in part.edge_counts.items():
-            total.setdefault(name, Counter()).update(counter)
-    if linked:
-        total.setdefault("assets", Counter()).update(linked)
-    return total

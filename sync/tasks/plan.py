@@ -43,6 +43,10 @@ class Plan:
     query_hash: str
     # Whether delta carries the kind's edges; else they are read by streams of their own.
     with_edges: bool
+    # Whether a round of changes was read just before: what a full round then finds different, nothing had told of.
+    checks: bool = False
+    # When the stream was last read whole.
+    full_at: str | None = None
 
     @property
     def resumes(self) -> bool:
@@ -76,7 +80,8 @@ class Planner:
             if cursor and cursor.query_hash == hashed:
                 round_ = Round(cursor.generation, cursor.full_round and not cursor.complete)
                 number = 1 if cursor.complete else cursor.page_number + 1
-                return Plan(kind, cursor.link, round_, number, hashed, with_edges)
+                checks = cursor.checks and round_.full
+                return Plan(kind, cursor.link, round_, number, hashed, with_edges, checks, cursor.full_at)
         # Which relations a device delta carries is not documented: ask before the first round.
         with_edges = kind is not DEVICE or await has_relations()
         await self.left_out.forget(kind)
@@ -87,13 +92,28 @@ class Planner:
         cursor = await self.cursor(plan.kind.plural)
         if cursor is None or not cursor.complete:
             raise IllegalMove("A round follows only one that is complete.")
-        return replace(plan, start=cursor.link, round_=Round(cursor.generation, full=False), page_number=1)
+        round_ = Round(cursor.generation, full=False)
+        return replace(plan, start=cursor.link, round_=round_, page_number=1, checks=False, full_at=cursor.full_at)
 
     async def again(self, plan: Plan) -> Plan:
         """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""
         cursor = await self.cursor(plan.kind.plural)
         await self.left_out.forget(plan.kind)
-        return self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
+        full = self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
+        return replace(full, checks=plan.checks)
+
+    async def check(self, plan: Plan) -> Plan:
+        """Plan a full round that finds what no round of changes has told of.
+
+        A stream that was never read whole by a program that notes it is read so too, but has nothing to compare with:
+        another version may have written its rows in another way.
+        """
+        return replace(await self.again(plan), checks=plan.full_at is not None)
+
+    async def is_whole_due(self, stream: str, moment: str) -> bool:
+        """Tell whether the stream has not been read whole since a moment."""
+        cursor = await self.cursor(stream)
+        return cursor is None or cursor.full_at is None or cursor.full_at <= moment
 
     async def without(self, plan: Plan, names: Collection[str]) -> Plan:
         """Plan a full round again, without properties that Graph does not know."""
@@ -116,7 +136,10 @@ class Planner:
     def _full(self, kind: Kind, cursor: Cursor | None, generation: int, with_edges: bool) -> Plan:
         generation = max(generation, cursor.generation if cursor else 0) + 1
         start = Start(delta_url(kind.plural, self.left_out.selected(kind, with_edges=with_edges)))
-        return Plan(kind, start, Round(generation, True), 1, self._query_hash(kind, with_edges), with_edges)
+        hashed, full_at = self._query_hash(kind, with_edges), cursor.full_at if cursor else None
+        return Plan(kind, start, Round(generation, True), 1, hashed, with_edges, full_at=full_at)
 
     def _query_hash(self, kind: Kind, with_edges: bool) -> str:
-        return self.identity.query_hash(kind.plural, self.left_out.selected(kind, with_edges=with_edges))
+        # With the shape of the rows: a program that makes them otherwise reads them anew, and calls that no repair.
+        selected = self.left_out.selected(kind, with_edges=with_edges)
+        return self.identity.query_hash(kind.plural, [*selected, kind.signature().hex()])

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
-from sync.errors import Conflict, NotFound
+from sync.errors import BadInput, Conflict, NotFound
 from sync.idempotent import Idempotent
 from sync.store import AnyRow
 from sync.store.tables import runs, tasks
@@ -23,23 +23,38 @@ async def trigger_task(
     organization_id: int,
     task_id: int,
     triggered_by: str,
+    full: bool = False,
     idempotency_key: str | None = None,
 ) -> int:
     """Queue a run of a task and return its key; the engine is told after the transaction has committed.
 
+    Args:
+        full: read everything, not only what has changed.
+
     Raises:
         NotFound: there is no such task in the organization.
+        BadInput: everything is asked of a task that reads no directory.
         Conflict: a run of it is active, or the idempotency key was used for another task.
     """
-    request = Idempotent(organization_id, "triggerTask", idempotency_key, {"task": task_id})
+    asked = {"task": task_id} | ({"full": True} if full else {})
+    request = Idempotent(organization_id, "triggerTask", idempotency_key, asked)
     if (known := await request.result(tx)) is not None:
         return known
-    found = select(tasks.c.id).where(tasks.c.id == task_id, tasks.c.organization_id == organization_id)
-    if await tx.scalar(found) is None:
+    mine = (tasks.c.id == task_id, tasks.c.organization_id == organization_id)
+    task = (await tx.execute(select(tasks.c.credential_id).where(*mine))).first()
+    if task is None:
         raise NotFound("There is no such task.", path="task")
+    if full and task.credential_id is None:
+        raise BadInput("The task reads no directory.", hint="Leave `full` out.", path="full")
     await _check_free(tx, task_id)
     run_id = await queue_run(
-        tx, clock, organization_id=organization_id, task_id=task_id, trigger=Trigger.MANUAL, triggered_by=triggered_by
+        tx,
+        clock,
+        organization_id=organization_id,
+        task_id=task_id,
+        trigger=Trigger.MANUAL,
+        triggered_by=triggered_by,
+        full=full,
     )
     await request.remember(tx, clock, run_id)
     return run_id
@@ -66,6 +81,7 @@ async def retry_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, 
         task_id=row.task_id,
         trigger=Trigger.RETRY,
         triggered_by=triggered_by,
+        full=row.full,
         retry_of_id=run_id,
     )
 
@@ -156,7 +172,7 @@ async def _check_free(tx: AsyncConnection, task_id: int) -> None:
 
 async def _run(tx: AsyncConnection, organization_id: int, run_id: int) -> AnyRow:
     mine = runs.c.id == run_id, runs.c.organization_id == organization_id
-    row = (await tx.execute(select(runs.c.task_id, runs.c.status, runs.c.removals).where(*mine))).first()
+    row = (await tx.execute(select(runs.c.task_id, runs.c.status, runs.c.full, runs.c.removals).where(*mine))).first()
     if row is None:
         raise NotFound("There is no such run.", path="run")
     return row

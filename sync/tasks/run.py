@@ -38,6 +38,8 @@ class Run:
         self.kind = TaskKind(row["kind"])
         # A person stopped it while nobody was at work on it.
         self.is_stopped = row["stop_asked_at"] is not None
+        # When a person asked it to read everything, if one did.
+        self.full_asked_at: str | None = row["created_at"] if row["full"] else None
         self._owner = owner
         self._clock = clock
         self._status = RunStatus.RUNNING

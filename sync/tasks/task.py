@@ -20,6 +20,7 @@ from sync.scan.options import ScanOptions, check_options
 from sync.store import AnyRow
 from sync.store.tables import runs, sites, tasks
 from sync.tasks.queue import active_run
+from sync.tasks.repair import FULL_ROUND_DAYS_MAX
 from sync.tasks.schedule import Schedule, next_time, schedule_of, settled
 from sync.tasks.state import TaskKind
 
@@ -34,6 +35,8 @@ class NewConnector:
     description: str | None = None
     exclude_unknown: bool = False
     include_inactive: bool = False
+    # After how many days everything is read again: 0 never, None as the server is set to.
+    full_round_days: int | None = None
     schedule: Schedule | None = None
 
 
@@ -76,7 +79,9 @@ async def create_connector(
     if site is None:
         raise NotFound("There is no such site.", path="site")
     await usable_credential(tx, organization_id, new.credential_id)
-    task_id = await _insert(tx, clock, organization_id, new, created_by, kind=TaskKind.CONNECTOR)
+    days = check_full_round_days(new.full_round_days)
+    more = {"kind": TaskKind.CONNECTOR, "full_round_days": days}
+    task_id = await _insert(tx, clock, organization_id, new, created_by, **more)
     await request.remember(tx, clock, task_id)
     return task_id
 
@@ -144,6 +149,19 @@ async def _insert(
     return task_id
 
 
+def check_full_round_days(days: int | None) -> int | None:
+    """Return how often everything is to be read.
+
+    Raises:
+        BadInput: it is out of range.
+    """
+    if days is not None and not 0 <= days <= FULL_ROUND_DAYS_MAX:
+        raise BadInput(
+            f"It must be 0 to {FULL_ROUND_DAYS_MAX:,} days; it is {days}.", path="connector.azureAd.fullRoundDays"
+        )
+    return days
+
+
 async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule: Schedule | None) -> None:
     """Give a task a schedule, or take it away; the ticker is told after the transaction has committed.
 
@@ -201,6 +219,8 @@ async def update_task(
         values["description"] = check_text(values["description"], "description")
     if "credential_id" in values:
         await usable_credential(tx, organization_id, values["credential_id"])
+    if "full_round_days" in values:
+        check_full_round_days(values["full_round_days"])
     if changes.get("scan") and task.scan is not None:
         values["scan"] = await _rescanned(tx, task, changes["scan"], values.get("credential_id", task.credential_id))
     values["updated_at"] = timestamp(clock.now())

@@ -14,6 +14,7 @@ from sync.entra.limiter import Limiters
 from sync.entra.token import SignIn
 from sync.scan.name import NameOf
 from sync.store import Store
+from sync.tasks.repair import FULL_ROUND_DAYS
 from sync.vault import Vault
 
 ROWS_AHEAD = 1_000
@@ -37,3 +38,5 @@ class Workplace:
     rows_ahead: int
     # Set when the process is about to stop, or a person stops this run: it ends after the page in hand.
     stopping: asyncio.Event
+    # After how many days a task reads everything again that does not say so itself; 0 is never.
+    full_round_days: int = FULL_ROUND_DAYS

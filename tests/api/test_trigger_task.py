@@ -111,3 +111,32 @@ def _run(organization: int, task: int, status: str) -> dict[str, object]:
     empty: dict[str, object] = {"progress": {}, "counts": {}, "requests": {}, "errors": []}
     place = {"organization_id": organization, "task_id": task, "status": status, "trigger": "MANUAL", "attempt": 1}
     return {**place, **empty, "created_at": now, "updated_at": now}
+
+
+async def test_everything_is_read_when_the_trigger_asks_for_it(office: World) -> None:
+    """`full: true` reads every stream from its start, and the counts say that nothing had to be repaired."""
+    caller, task = office.caller(), await new_task(office, "Whole")
+    log = office.simulator.requests
+    asked = []
+    for full in (False, False, True):
+        before = log.count(template="/v1.0/users/delta")
+        run = (await perform(office, caller, "triggerTask", task=task, full=full)).made()
+        await office.runtime.engine.idle()
+        asked.append(log.count(template="/v1.0/users/delta") - before)
+        text = "query($id: ID!) { taskRun(id: $id) { status counts { inventory repaired } } }"
+        seen = (await caller.data(text, id=run["id"]))["taskRun"]
+        assert seen["status"] == "SUCCEEDED" and not any(row["repaired"] for row in seen["counts"])
+    assert asked[1] == 1 and asked[2] > 1
+
+
+async def test_interval_of_full_rounds_is_given_changed_and_taken_back(office: World) -> None:
+    """`fullRoundDays` of a connector: a number of days, 0 for never, null for what the server is set to."""
+    caller, task = office.caller(), await new_task(office, "Interval")
+    text = "query($id: ID!) { task(id: $id) { fullRoundDays } }"
+    for days in (3, 0, None):
+        connector = {"azureAd": {"fullRoundDays": days}}
+        (await perform(office, caller, "updateTask", task=task, connector=connector)).made()
+        assert (await caller.data(text, id=task))["task"] == {"fullRoundDays": days}
+    for days in (-1, 3_651):
+        outcome = await perform(office, caller, "updateTask", task=task, connector={"azureAd": {"fullRoundDays": days}})
+        assert outcome.refusal() == ("INVALID", ["input", "connector", "azureAd", "fullRoundDays"])

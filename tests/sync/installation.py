@@ -21,6 +21,7 @@ from sync.runtime import DATABASE_FILE, Config, Runtime
 from sync.store import AnyRow
 from sync.store.tables import metadata, run_log, runs, sites
 from sync.tasks.queue import trigger_task
+from sync.tasks.repair import FULL_ROUND_DAYS
 from sync.tasks.task import NewConnector, create_connector
 from sync.tasks.workplace import ROWS_AHEAD
 from tests.entra.clock import FakeClock
@@ -40,7 +41,7 @@ class Installation:
     def __init__(self, simulator: Simulator, data_dir: Path, clock: Clock | None = None) -> None:
         self.simulator, self.data_dir = simulator, data_dir
         self.clock = clock or FakeClock()
-        self.rows_ahead = ROWS_AHEAD
+        self.rows_ahead, self.full_round_days = ROWS_AHEAD, FULL_ROUND_DAYS
         self.is_open = False
 
     @property
@@ -51,7 +52,13 @@ class Installation:
     def config(self) -> Config:
         """Return what the product is opened with: the simulated tenant is its custom cloud."""
         endpoints = Endpoints(self.simulator.origin, self.simulator.origin)
-        return Config(self.data_dir, custom=endpoints, connect=self.connect, rows_ahead=self.rows_ahead)
+        return Config(
+            self.data_dir,
+            custom=endpoints,
+            connect=self.connect,
+            rows_ahead=self.rows_ahead,
+            full_round_days=self.full_round_days,
+        )
 
     @asynccontextmanager
     async def connect(self, sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:
@@ -72,7 +79,7 @@ class Installation:
             self.is_open = False
             await self.runtime.close()
 
-    async def furnish(self, **options: bool) -> None:
+    async def furnish(self, **options: Any) -> None:
         """Create credential and task in the organization that the first start made."""
         async with self.runtime.store.write() as tx:
             self.organization_id = await default_organization(tx)
@@ -117,13 +124,13 @@ class Installation:
                 tx, self.clock, organization_id=self.organization_id, new=new, created_by="test"
             )
 
-    async def trigger(self, task_id: int | None = None, key: str | None = None) -> int:
+    async def trigger(self, task_id: int | None = None, key: str | None = None, *, full: bool = False) -> int:
         """Queue a run and wake the engine, as the API does; returns the run's key."""
-        run_id = await self.queue(task_id, key)
+        run_id = await self.queue(task_id, key, full=full)
         self.runtime.engine.wake(run_id)
         return run_id
 
-    async def queue(self, task_id: int | None = None, key: str | None = None) -> int:
+    async def queue(self, task_id: int | None = None, key: str | None = None, *, full: bool = False) -> int:
         """Queue a run and return its key; the engine is not told."""
         async with self.runtime.store.write() as tx:
             return await trigger_task(
@@ -132,12 +139,13 @@ class Installation:
                 organization_id=self.organization_id,
                 task_id=task_id or self.task_id,
                 triggered_by="test",
+                full=full,
                 idempotency_key=key,
             )
 
-    async def run(self, task_id: int | None = None) -> AnyRow:
+    async def run(self, task_id: int | None = None, *, full: bool = False) -> AnyRow:
         """Run a task to its end and return the run's row."""
-        run_id = await self.trigger(task_id)
+        run_id = await self.trigger(task_id, full=full)
         await self.runtime.engine.idle()
         return await self.row(run_id)
 

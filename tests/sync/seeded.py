@@ -64,6 +64,8 @@ class Draft:
     passed_s: float
     plan: Plan
     dies_at: list[tuple[str, int]] = field(default_factory=list)
+    # Whether a person asks for a full round.
+    full: bool = False
 
     @property
     def is_lagging(self) -> bool:
@@ -106,6 +108,7 @@ def draw_round(random: Random) -> Draft:
         passed_s=random.choice((0.0, 60.0, 0.6 * DAY_S, 8 * DAY_S)),
         plan=Plan(rules, draw_variants(random)),
         dies_at=[(what, random.randint(1, most)) for what, most in deaths],
+        full=random.random() < 0.2,
     )
 
 
@@ -183,7 +186,7 @@ class Seeded(Installation):
 
     async def live_through(self, draft: Draft) -> int:
         """Run the task; whenever the process dies, another one takes up what it left. Return the run's key."""
-        run_id, deaths = await self.queue(), list(draft.dies_at)
+        run_id, deaths = await self.queue(full=draft.full), list(draft.dies_at)
         self.runtime.engine.wake(run_id)
         while deaths:
             with self._dying(*deaths.pop(0)) as death:
