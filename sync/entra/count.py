@@ -10,24 +10,19 @@ from __future__ import annotations
 import re
 
 from sync.entra.client import GraphClient
-from sync.entra.diagnose import malformed
 from sync.entra.stream import Kind
-from sync.errors import PermissionDenied, RequestRefused
+from sync.errors import EntraError
 
 _COUNT = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 async def count(client: GraphClient, kind: Kind) -> int | None:
-    """Return the number of objects of a kind, or None when Graph refuses to count them.
+    """Return the number of objects of a kind, or None when Graph does not tell it, for whatever reason.
 
-    Raises:
-        BadResponse: the answer is not a number.
-        EntraError: everything else that `GraphClient.text` raises.
+    What is wrong for good shows when the objects themselves are read: that is what matters, and it says so.
     """
     try:
         text = await client.text(f"/{kind}/$count", headers={"ConsistencyLevel": "eventual"})
-    except (RequestRefused, PermissionDenied):
+    except EntraError:
         return None
-    if not _COUNT.fullmatch(text.strip()):
-        raise malformed("a count that is not a number")
-    return int(text)
+    return int(text) if _COUNT.fullmatch(text.strip()) else None
