@@ -18,6 +18,7 @@ from schema.generated import named
 from schema.given import check_text, given, null
 from schema.ids import decode_id
 from schema.operators import COUNT, LIST_VALUES_MAX, MANY, filter_type, make_input
+from schema.scalars import bound
 from schema.search import parse_search
 from schema.sourced import ATTRIBUTE, has_attributes, sourced
 from sync.errors import BadInput
@@ -183,7 +184,7 @@ def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
         return decode_id(value, noun.prefix, noun.name, path)
     if not isinstance(value, str):
         return value.value if isinstance(value, enum.Enum) else value
-    text = check_text(value, path)
+    text = bound(check_text(value, path))
     if op is Op.IN_NETWORK:
         try:
             return str(ip_network(text, strict=False))

@@ -26,6 +26,11 @@ _ISO_DURATION = re.compile(
 )
 _ISO_UNITS_S = (365 * _DAY_S, 30 * _DAY_S, 7 * _DAY_S, _DAY_S, 3600, 60, 1)
 _SHORT_DURATION = re.compile(r"(\d{1,11}) ?([a-z]+)", re.ASCII)
+_AMBIGUOUS = re.compile(r"\d{1,11} ?M", re.ASCII)
+_LEAP = re.compile(r"(.*:)60((?:[.,]\d*)?(?:Z|[+-].*))", re.ASCII)
+_FRACTION = re.compile(r"[.,](\d+)", re.ASCII)
+# A time in the stored form: 2026-11-23T04:05:06.123Z.
+STORED_CHARS = 24
 _UNITS_S = {
     ("s", "sec", "second"): 1,
     ("m", "min", "minute"): 60,
@@ -41,23 +46,63 @@ _UNIT_S |= {f"{name}s": seconds for name, seconds in _UNIT_S.items() if len(name
 DURATION_MAX = timedelta(days=1_000 * 365)
 
 
+class Finer(str):
+    """A time in the stored form that was given finer than it is stored: it lies between this one and the next.
+
+    `bound` stands there in the order of texts too, so that comparing it with stored times tells what is true.
+    """
+
+    bound: str
+
+
+def bound(time: str) -> str:
+    """Return what stored times are compared with."""
+    return time.bound if isinstance(time, Finer) else time
+
+
 def parse_time(value: Any) -> str:
-    """Read an RFC 3339 time or a date (midnight UTC) into the stored form.
+    """Read an RFC 3339 time or a date (midnight UTC) into the stored form; a leap second is the one that follows.
 
     Raises:
         BadInput: it is neither, or lies outside the years 1 to 9999.
     """
-    text = value if isinstance(value, str) else ""
+    text = value.upper() if isinstance(value, str) else ""
+    text, is_leap = (f"{found[1]}59{found[2]}", True) if (found := _LEAP.fullmatch(text)) else (text, False)
+    moment = _moment(text)
+    if is_leap and moment is not None:
+        moment = _after_leap(moment)
+    try:
+        stored = "" if moment is None else timestamp(moment)
+    except OverflowError:
+        raise BadInput("A DateTime lies between the years 1 and 9999 in UTC.") from None
+    if not stored:
+        raise BadInput("A DateTime is RFC 3339 text with a time zone, such as 2026-11-23T04:05:06Z, or a date.")
+    finer = (fraction[1] if (fraction := _FRACTION.search(text)) else "")[3:].rstrip("0")
+    if not finer:
+        return stored
+    made = Finer(stored)
+    # Behind the stored text, and before the next one, whose last digit differs.
+    made.bound = stored + finer
+    return made
+
+
+def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment = None
-    if moment is None or (moment.tzinfo is None and not _DATE.fullmatch(text)):
-        raise BadInput("A DateTime is RFC 3339 text with a time zone, such as 2026-11-23T04:05:06Z, or a date.")
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC) if _DATE.fullmatch(text) else None
+    return moment
+
+
+def _after_leap(moment: datetime) -> datetime | None:
+    """Return the second behind a leap second, read as the one before; None where no leap second can be."""
     try:
-        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        last = moment.astimezone(UTC)
+        return last + timedelta(seconds=1) if (last.hour, last.minute) == (23, 59) else None
     except OverflowError:
-        raise BadInput("A DateTime lies between the years 1 and 9999 in UTC.") from None
+        return None
 
 
 def parse_duration(value: Any) -> int:
@@ -70,6 +115,9 @@ def parse_duration(value: Any) -> int:
     seconds = None
     if match := _ISO_DURATION.fullmatch(text):
         seconds = sum(int(number or 0) * unit for number, unit in zip(match.groups(), _ISO_UNITS_S, strict=True))
+    elif _AMBIGUOUS.fullmatch(text):
+        hint = 'Write "1mo" for a month, "1min" for a minute, or ISO 8601: "P1M", "PT1M".'
+        raise BadInput('"M" may mean months or minutes.', hint=hint)
     elif (short := _SHORT_DURATION.fullmatch(text.lower())) and short[2] in _UNIT_S:
         seconds = int(short[1]) * _UNIT_S[short[2]]
     if seconds is None:

@@ -14,7 +14,7 @@ from schema.given import check_text, given, null
 from schema.near import did_you_mean
 from schema.operators import LIST_VALUES_MAX
 from schema.operators import attribute as attribute_of
-from schema.scalars import Duration, parse_time
+from schema.scalars import Duration, bound, parse_time
 from sync.errors import BadInput
 from sync.store.function import version_key
 
@@ -159,6 +159,6 @@ def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
 
 def _time(text: str, path: str) -> str:
     try:
-        return parse_time(text)
+        return bound(parse_time(text))
     except BadInput as error:
         raise BadInput(f"{path}: this is no time.", hint=str(error), path=path) from None

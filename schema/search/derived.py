@@ -22,7 +22,7 @@ from schema.expr import (
 from schema.fields import NOUNS, Kind, Noun
 from schema.ids import decode_id
 from schema.search.keyword import Keyword, across, of_field, plain
-from schema.search.value import Reading, choose, condition, never, number, source, time, yes
+from schema.search.value import Reading, choose, condition, number, source, time, yes
 from sync.errors import BadInput
 
 _PRIVATE = (
@@ -100,7 +100,7 @@ def _any(parts: Iterable[Expr]) -> Expr:
 
 def _count(name: str, description: str, *relations: str) -> Keyword:
     def read(reading: Reading) -> Expr:
-        return Count(relations, *number(reading))
+        return Count(relations, Op.EQ, 0) if reading.is_missing else Count(relations, *number(reading))
 
     return Keyword(name, (), Kind.INT, description, read, Count(relations, Op.GT, 0))
 
@@ -112,12 +112,12 @@ def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keywor
         relation = NOUNS[noun].relations[way]
         target = NOUNS[relation.target]
         found.append(across(relation, of_field(target, target.condition(field))))
-    first = replace(found[0], name=name, aliases=())
-    return replace(
-        first,
-        read=lambda reading: _any(keyword.read(reading) for keyword in found),
-        present=_any(keyword.present for keyword in found),
-    )
+    first, there = replace(found[0], name=name, aliases=()), _any(keyword.present for keyword in found)
+
+    def read(reading: Reading) -> Expr:
+        return Not(there) if reading.is_missing else _any(keyword.read(reading) for keyword in found)
+
+    return replace(first, read=read, present=there)
 
 
 def _of_relations(noun: Noun, taken: Collection[str]) -> Iterator[Keyword]:
@@ -173,10 +173,18 @@ def _source() -> Keyword:
 
 
 def _last_logon() -> Keyword:
-    description = (
-        "When the user last signed in. The directory tells it only with a permission that is not asked for: never."
+    """Make the keyword that other products have, so that asking for it says why there is no answer."""
+    description = "Not collected: the directory tells sign-in activity only with a permission that is not asked for."
+    instead = (
+        "Ask when a device of the user was last seen (owned_assets.last_seen:<30days), "
+        "or when the password was changed (last_password_change_date_time:<90days)."
     )
-    return Keyword("last_logon_at", ("last_logon", "last_sign_in"), Kind.TIME, description, never, NOTHING)
+    names = ("last_logon", "last_sign_in", "sign_in_activity", "last_sign_in_date_time")
+
+    def read(reading: Reading) -> Expr:
+        reading.refuse("Sign-in activity is not collected", hint=instead)
+
+    return Keyword("last_logon_at", names, Kind.TIME, description, read, NOTHING, uncollected=instead)
 
 
 def _last_run_at() -> Keyword:

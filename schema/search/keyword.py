@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from schema.expr import Expr, Quantifier, Related
+from schema.expr import Expr, Not, Quantifier, Related
 from schema.fields import Field, Kind, Noun, Relation
 from schema.search.value import Reading, condition, present
 
@@ -23,6 +23,7 @@ class Keyword:
         present: what `has:keyword` means.
         values: all there are, if the list is closed.
         is_text: whether a word without a keyword is looked for here too, besides the fields that say so.
+        uncollected: of what no sync reads: what to use instead; asking for it is an error, not an empty answer.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Keyword:
     present: Expr
     values: tuple[str, ...] = ()
     is_text: bool = False
+    uncollected: str = ""
 
 
 def of_field(noun: Noun, field: Field) -> Keyword:
@@ -53,12 +55,17 @@ def of_field(noun: Noun, field: Field) -> Keyword:
 
 
 def across(relation: Relation, keyword: Keyword) -> Keyword:
-    """Make a keyword of related rows one of the rows they are related to: some of them satisfies it."""
-    return replace(
-        keyword,
-        read=lambda reading: Related(relation.name, Quantifier.SOME, keyword.read(reading)),
-        present=Related(relation.name, Quantifier.SOME, keyword.present),
-    )
+    """Make a keyword of related rows one of the rows they are related to: some of them satisfies it.
+
+    It is missing where none of them has it, also where there are none: the opposite of `has:`.
+    """
+    there = Related(relation.name, Quantifier.SOME, keyword.present)
+
+    def read(reading: Reading) -> Expr:
+        asked = keyword.read(reading)
+        return Not(there) if reading.is_missing else Related(relation.name, Quantifier.SOME, asked)
+
+    return replace(keyword, read=read, present=there)
 
 
 def plain(name: str) -> str:

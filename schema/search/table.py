@@ -59,7 +59,10 @@ def _has(noun: Noun) -> Keyword:
     def read(reading: Reading) -> Expr:
         if reading.term.operator not in ("", "=") or reading.is_missing:
             reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
-        return known(noun, reading, reading.literal).present
+        keyword = known(noun, reading, reading.literal)
+        if keyword.uncollected:
+            reading.refuse(f"{keyword.name} is not collected", hint=keyword.uncollected)
+        return keyword.present
 
     description = "Whether another keyword, or an attribute of a source, has a value: its name."
     return Keyword("has", ("attribute",), Kind.TEXT, description, read, EVERYTHING)

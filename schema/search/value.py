@@ -11,12 +11,12 @@ from ipaddress import ip_network
 from typing import NoReturn
 
 from schema.attribute import ALIASES
-from schema.expr import EVERYTHING, NOTHING, And, Compare, Expr, Op
+from schema.expr import EVERYTHING, And, Compare, Expr, Op
 from schema.fields import Field, Kind
 from schema.ids import decode_id
 from schema.like import escaped
 from schema.near import did_you_mean, shown
-from schema.scalars import parse_duration, parse_time
+from schema.scalars import STORED_CHARS, bound, parse_duration, parse_time
 from schema.search.token import Term, bad_search
 from sync.clock import timestamp
 from sync.errors import BadInput
@@ -32,6 +32,7 @@ _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _WORD = re.compile(r"\s+([^\s()]+)")
 _AGO = re.compile(r"now ?- ?(\w+)|-?(\w+ ?\w*) ago", re.ASCII)
+_AMBIGUOUS = re.compile(r"[0-9]+ ?M")
 _SQUEEZED = str.maketrans("", "", "_- ")
 FORMS = {
     Kind.ID: ["an id"],
@@ -266,20 +267,12 @@ def time(name: str, reading: Reading) -> Expr:
         if operator not in _ORDER:
             reading.refuse("now needs < (in the past) or > (in the future)", ["<now", ">now"])
         return Compare(name, Op.OLDER_THAN if operator[0] == "<" else Op.NEWER_THAN, 0)
-    seconds = _seconds(value)
+    seconds = _seconds(reading.literal.strip())
     if seconds is not None:
         if operator not in _ORDER:
             reading.refuse("A duration needs < (within) or > (longer ago)", [f"<{value}", f">{value}"])
         return Compare(name, Op.WITHIN if operator[0] == "<" else Op.BEYOND, seconds)
     return _moment(name, reading)
-
-
-def never(reading: Reading) -> Expr:
-    """Read a term on a time that nothing has."""
-    if reading.is_missing:
-        return EVERYTHING
-    asked = time("", reading)
-    return EVERYTHING if isinstance(asked, Compare) and asked.op is Op.IS_NULL else NOTHING
 
 
 def _seconds(value: str) -> int | None:
@@ -294,6 +287,8 @@ def _hint_of_time(reading: Reading) -> str | None:
     keyword, operator, value = reading.term.keyword, reading.term.operator, reading.literal.strip().casefold()
     if value.isdecimal() and _seconds(f"{value} {reading.following().casefold()}") is not None:
         return f"Write {keyword}:{operator or '<'}{shown(value)}{shown(reading.following())} without the space."
+    if _AMBIGUOUS.fullmatch(reading.literal.strip()):
+        return f"M may mean months or minutes. Write {keyword}:{operator or '<'}1mo for a month, 1min for a minute."
     if value in ("today", "yesterday"):
         return f"Write {keyword}:<1day for the last 24 hours, {keyword}:<2days for the last 48, or a date."
     if ago := _AGO.fullmatch(value):
@@ -309,13 +304,14 @@ def _moment(name: str, reading: Reading) -> Expr:
     if _DATE.fullmatch(value):
         span = _DAY
     try:
-        start = parse_time(value)
+        start = bound(parse_time(value))
     except BadInput:
         reading.refuse(f"{reading.said} is not a time", FORMS[Kind.TIME], hint=_hint_of_time(reading))
     if op := _ORDER.get(reading.term.operator):
         return Compare(name, op, start)
     try:
-        end = timestamp(datetime.fromisoformat(start) + span)
+        # Finer than it is stored, the time lies between two stored ones, and so does that a second later.
+        end = timestamp(datetime.fromisoformat(start[:STORED_CHARS]) + span) + start[STORED_CHARS:]
     except OverflowError:
         return Compare(name, Op.GTE, start)
     return And((Compare(name, Op.GTE, start), Compare(name, Op.LT, end)))

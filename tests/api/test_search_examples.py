@@ -64,7 +64,6 @@ EXAMPLES = [
     ("assets", 'name:"fin%-laptop"', "fin-7-laptop fin-8-laptop"),
     ("users", 'accountEnabled:f AND group:"Domain Admins"', "bob"),
     ("users", "group_count:=0", "cem dora"),
-    ("users", "last_logon_at:0", "ann bob cem dora"),
     ("groups", "user_count:>1000 OR (kind:security AND NOT has:owner)", "laptops"),
     ("tasks", "type:connector recur:t status:error", "Nightly"),
     ("tasks", "created_at:<90days and not type:scan and recur:=false", "Once"),
