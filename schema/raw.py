@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Table, Text, func, select
+from sqlalchemy.types import TypeEngine
 from strawberry import UNSET
 
 from schema.attribute import source_of
@@ -14,6 +15,7 @@ from schema.fields import Field, Kind, condition
 from schema.form import Pairs, Rows, gathered
 from schema.relations import received
 from schema.scalars import JSON
+from sync.store.column import Json
 from sync.store.tables import raw
 
 SOURCE = strawberry.argument(description="Only of this source, by its name or an alias.")
@@ -41,15 +43,20 @@ def received_list(table: Table, prop: str, member: str, description: str, *, key
     """
     text = f"{description}: `{member}` of an element. Graph property: `{prop}`."
     aliases = (prop,) if keyword else ()
-    value = _in_raw(table, raw.c.item[prop])
+    value = _in_raw(table, _part(prop, Json))
     return condition(value, Kind.LIST, text, keyword=keyword, aliases=aliases, element=member, received_as=prop)
 
 
 def received_text(table: Table, path: str, description: str) -> Field:
     """Declare a text that lies in the received JSON alone, at a path such as `employeeOrgData.division`, likewise."""
-    value = raw.c.item[tuple(path.split("."))].as_string()
+    value = _part(path, Text())
     text = f"{description}. Graph property: `{path}`."
     return condition(_in_raw(table, value), Kind.TEXT, text, received_as=path)
+
+
+def _part(path: str, type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    # Spelled out: SQLAlchemy's own way to a part of JSON converts the path when it runs, which a plan does not.
+    return func.json_extract(raw.c.item, f"$.{path}", type_=type_)
 
 
 def _in_raw(table: Table, value: ColumnElement[Any]) -> ColumnElement[Any]:
