@@ -347,7 +347,7 @@ for _table, _name in (
     _live = _table.c.deleted_at.is_(None)
     _keys = _name.split()
     if (_key := key_of(_table.c[_keys[0]])) is not None:
-        _keys = [_key.name, *_keys[1:], _keys[0]]
+        _keys = [_key.name, *_keys]
     _of = (_table.c[name] for name in ("organization_id", "deleted_at", *_keys))
     Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_of, sqlite_where=_live, postgresql_where=_live)
 
