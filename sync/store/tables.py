@@ -347,9 +347,17 @@ for _table, _name in (
     _live = _table.c.deleted_at.is_(None)
     _keys = _name.split()
     if (_key := key_of(_table.c[_keys[0]])) is not None:
-        _keys = [_key.name, *_keys]
+        _keys = [_key.name, *_keys[1:], _keys[0]]
     _of = (_table.c[name] for name in ("organization_id", "deleted_at", *_keys))
     Index(f"ix_{_table.name}_live_{_name.replace(' ', '_')}", *_of, sqlite_where=_live, postgresql_where=_live)
+
+# Lists in the order of both; the one above is for counts of the systems that were not seen for long.
+Index(
+    "ix_assets_live_os_then_last_seen",
+    *(assets.c[name] for name in ("organization_id", "deleted_at", "os_key", "os", "last_seen")),
+    sqlite_where=assets.c.deleted_at.is_(None),
+    postgresql_where=assets.c.deleted_at.is_(None),
+)
 
 # What the database says of itself (facts.py).
 store_facts = Table(

@@ -36,7 +36,8 @@ def upgrade() -> None:
     for table, texts in _KEYED.items():
         for text in texts:
             _index(table, text, f"{text}_key", text)
-    _index("assets", "os_last_seen", "os_key", "os", "last_seen")
+    _index("assets", "os_last_seen", "os_key", "last_seen", "os")
+    _index("assets", "os_then_last_seen", "os_key", "os", "last_seen")
 
 
 def _index(table: str, name: str, *columns: str) -> None:
