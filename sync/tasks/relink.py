@@ -39,10 +39,6 @@ async def relink_if_changed(
     mine = directories.c.id == directory.id
     async with store.read() as tx:
         row = (await tx.execute(select(directories).where(mine))).mappings().one()
-        keys = await tx.scalars(
-            select(devices.c.id).where(devices.c.directory_id == directory.id).order_by(devices.c.id)
-        )
-        chunks(list(keys))
     before = {name: row[name] for name in now}
     if before == now:
         return
