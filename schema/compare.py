@@ -25,7 +25,7 @@ from sqlalchemy import (
 from schema.expr import Op
 from schema.fields import Field, Kind
 from schema.like import escaped, like, like_any
-from schema.sorting import is_folded
+from schema.sorting import is_folded, sorting_of
 from sync.inventory.source import BITS
 from sync.store.column import key_of
 from sync.store.function import folded, sort_key, version_key
@@ -65,7 +65,7 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
     if op in _RELATIVE:
         return _RELATIVE[op](column, moment, value)
     if field.kind is Kind.VERSION and op in _ORDERED:
-        return _PLAIN[op](func.version_key(column), version_key(value))
+        return _PLAIN[op](sorting_of(field)[0], version_key(value))
     if is_folded(field) and op is not Op.IS_EMPTY:
         return _compare_text(column, op, value)
     if op is Op.IS_EMPTY:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, func
 
 from schema.fields import Field, Kind
-from sync.store.column import LOWER
+from sync.store.column import LOWER, version_key_of
 from sync.store.function import sort_key, version_key
 from sync.store.text import sort_key_of
 
@@ -25,7 +25,8 @@ def sorting_of(field: Field) -> tuple[ColumnElement[Any], Callable[[Any], Any] |
     """Return what rows are sorted by first, and how that is made of the value; None if it is the value."""
     column = field.column
     if field.kind is Kind.VERSION:
-        return func.version_key(column, type_=Text()), version_key
+        stored = version_key_of(column)
+        return func.version_key(column, type_=Text()) if stored is None else stored, version_key
     if field.kind is not Kind.TEXT or getattr(column, "info", {}).get(LOWER):
         return column, None
     return sort_key_of(column), sort_key

@@ -19,8 +19,7 @@ from sqlalchemy import insert as insert_into
 from sqlalchemy import table as sql_table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sync.store.column import KEY_OF, keyed_names
-from sync.store.function import sort_key
+from sync.store.column import KEY_OF, KEYED, keyed_names
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -86,7 +85,7 @@ def _compiled(
     """Return a statement's text and what brings rows into the form that its driver wants."""
     keys = {key: text for key, text in keyed_names(table).items() if text in names and build is not _delete}
     compiled = build(dialect, table, (*names, *keys), *more).compile(dialect=dialect)
-    how: dict[str, Callable[[Any], Any]] = dict.fromkeys(keys, sort_key)
+    how: dict[str, Callable[[Any], Any]] = {key: table.c[text].info[KEYED] for key, text in keys.items()}
     how |= {name: _json_text for name in names if isinstance(table.c[name].type, JSON)}
     if not compiled.positional:
         whole = [(_MARK + name, keys.get(name, name), how.get(name, _as_it_is)) for name in (*names, *keys)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from sync.store.function import sort_key
+from sync.store.function import sort_key, version_key
 
 # 64 bits everywhere; SQLite only makes INTEGER (not BIGINT) the rowid.
 Key = BigInteger().with_variant(Integer(), "sqlite")
@@ -19,7 +19,8 @@ Time = Text()
 # SQL NULL, never JSON null, means "no value".
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
-# What `column.info` tells of a text: it has a key, it is the key of that column, it is stored in lower case.
+# What `column.info` tells of a text: what makes the key it has (of function.py), of which column it is the key, that it
+# is stored in lower case.
 KEYED, KEY_OF, LOWER = "keyed", "key of", "lower"
 
 
@@ -62,16 +63,34 @@ def with_keys(columns: Iterable[Any]) -> Iterator[Any]:
     for column in columns:
         yield column
         if isinstance(column, Column) and column.info.get(KEYED):
-            yield Column(f"{column.name}_key", Text(), default=_keyed(column.name), info={KEY_OF: column.name})
+            yield Column(
+                f"{column.name}_key",
+                Text(),
+                default=_keyed(column.name, column.info[KEYED]),
+                info={KEY_OF: column.name},
+            )
 
 
-def _keyed(name: str) -> Any:
-    return lambda context: sort_key(context.get_current_parameters().get(name))
+def _keyed(name: str, make: Callable[[Any], str | None]) -> Any:
+    return lambda context: make(context.get_current_parameters().get(name))
 
 
 def key_of(column: Any) -> Column[str] | None:
-    """Return the column that holds a text's sort key, if there is one."""
-    return column.table.c[f"{column.name}_key"] if isinstance(column, Column) and column.info.get(KEYED) else None
+    """Return the column that holds a text's sort key, if there is one; of versions, see `version_key_of`."""
+    return _key(column) if _made_by(column) is sort_key else None
+
+
+def version_key_of(column: Any) -> Column[str] | None:
+    """Return the column that holds a version's key, if there is one."""
+    return _key(column) if _made_by(column) is version_key else None
+
+
+def _made_by(column: Any) -> Any:
+    return column.info.get(KEYED) if isinstance(column, Column) else None
+
+
+def _key(column: Column[Any]) -> Column[str]:
+    return column.table.c[f"{column.name}_key"]
 
 
 def keyed_names(table: Table) -> dict[str, str]:

@@ -31,6 +31,7 @@ from sync.store.callers import tokens as tokens
 from sync.store.column import KEYED, LOWER, Json, Key, Time, graph, key_of, lower, refers
 from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
+from sync.store.function import sort_key, version_key
 from sync.store.places import scan_marks as scan_marks
 from sync.store.places import sites as sites
 from sync.store.records import asset_keys as asset_keys
@@ -186,7 +187,7 @@ devices = synced(
     graph("onPremisesSecurityIdentifier"),
     graph("onPremisesSyncEnabled", Boolean()),
     graph("operatingSystem"),
-    graph("operatingSystemVersion"),
+    graph("operatingSystemVersion", info={KEYED: version_key}),
     graph("physicalIds", Json),
     graph("profileType"),
     graph("registrationDateTime", Time),
@@ -208,7 +209,7 @@ users = synced(
     graph("createdDateTime", Time),
     graph("creationType"),
     graph("department"),
-    graph("displayName", info={KEYED: True}),
+    graph("displayName", info={KEYED: sort_key}),
     graph("employeeHireDate", Time),
     graph("employeeId"),
     graph("employeeType"),
@@ -246,7 +247,7 @@ users = synced(
     graph("streetAddress"),
     graph("surname"),
     graph("usageLocation"),
-    graph("userPrincipalName", info={KEYED: True}),
+    graph("userPrincipalName", info={KEYED: sort_key}),
     graph("userType"),
 )
 
@@ -259,7 +260,7 @@ groups = synced(
     graph("classification"),
     graph("createdDateTime", Time),
     graph("description"),
-    graph("displayName", info={KEYED: True}),
+    graph("displayName", info={KEYED: sort_key}),
     graph("expirationDateTime", Time),
     graph("groupTypes", Json),
     graph("isAssignableToRole", Boolean()),
@@ -307,17 +308,17 @@ assets = entity(
     "assets",
     refers("organization_id", "organizations"),
     refers("site_id", "sites"),
-    Column("name", Text, info={KEYED: True}),
+    Column("name", Text, info={KEYED: sort_key}),
     Column("names", Json, nullable=False),
     Column("domains", Json, nullable=False),
     Column("addresses", Json, nullable=False),
     Column("macs", Json, nullable=False),
-    Column("type", Text, info={KEYED: True}),
-    Column("os", Text, info={KEYED: True}),
-    Column("os_version", Text),
+    Column("type", Text, info={KEYED: sort_key}),
+    Column("os", Text, info={KEYED: sort_key}),
+    Column("os_version", Text, info={KEYED: version_key}),
     Column("manufacturer", Text),
     Column("model", Text),
-    Column("serial", Text, info={KEYED: True}),
+    Column("serial", Text, info={KEYED: sort_key}),
     Column("alive", Boolean),
     Column("scanned", Boolean, nullable=False),
     # A bit a source (sync/inventory/source.py): which kinds of record this asset has.

@@ -12,7 +12,8 @@ from sqlalchemy import Column, ColumnElement, Text, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from sync.store.column import LOWER, key_of
+from sync.store.column import KEYED, LOWER, key_of
+from sync.store.function import version_key
 
 
 def folded_of(text: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -34,7 +35,7 @@ def sort_key_of(text: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def made_key(text: Column[Any]) -> ColumnElement[Any]:
     """Compile how the sort key of a text is made."""
-    return _Sorted(text)
+    return func.version_key(text, type_=Text()) if text.info.get(KEYED) is version_key else _Sorted(text)
 
 
 class _Folded(FunctionElement[str]):

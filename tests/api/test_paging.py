@@ -195,7 +195,7 @@ async def test_walk_misses_no_untouched_row_when_others_change_meanwhile(world: 
     gone, moved = int(seen[-1].partition("_")[2]), int(expected[-1].partition("_")[2])
     async with world.runtime.store.write() as tx:
         await tx.execute(update(tables.assets).where(tables.assets.c.id == gone).values(deleted_at="2026"))
-        await tx.execute(update(tables.assets).where(tables.assets.c.id == moved).values(name=None))
+        await tx.execute(update(tables.assets).where(tables.assets.c.id == moved).values(name=None, name_key=None))
     while page["nodes"]:
         page = (await caller.data(text, a=page["pageInfo"]["endCursor"]))["assets"]
         seen += [node["id"] for node in page["nodes"]]

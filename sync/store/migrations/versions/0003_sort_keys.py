@@ -20,6 +20,8 @@ _KEYED = {
     "groups": ("display_name",),
     "users": ("display_name", "user_principal_name"),
 }
+# Table → its version that has one.
+_VERSIONS = {"assets": "os_version", "devices": "operating_system_version"}
 _LIVE = sa.text("deleted_at IS NULL")
 
 
@@ -29,6 +31,8 @@ def upgrade() -> None:
             op.add_column(table, sa.Column(f"{text}_key", sa.Text(), nullable=True))
             op.drop_index(f"ix_{table}_live_{text}", table_name=table)
     op.drop_index("ix_assets_live_os_last_seen", table_name="assets")
+    for table, version in _VERSIONS.items():
+        op.add_column(table, sa.Column(f"{version}_key", sa.Text(), nullable=True))
     # Before the indexes: each is written once then, in its own order.
     if op.get_bind().dialect.name == "sqlite":
         _fill()
@@ -51,6 +55,10 @@ def _fill() -> None:
         rows = sa.table(table, *(sa.column(name) for text in texts for name in (text, f"{text}_key")))
         values = {f"{text}_key": _key(rows.c[text]) for text in texts}
         op.execute(sa.update(rows).where(sa.or_(*(rows.c[text].is_not(None) for text in texts))).values(values))
+    for table, version in _VERSIONS.items():
+        rows = sa.table(table, sa.column(version), sa.column(f"{version}_key"))
+        key = {f"{version}_key": sa.func.version_key(rows.c[version])}
+        op.execute(sa.update(rows).where(rows.c[version].is_not(None)).values(key))
 
 
 def _key(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
