@@ -212,7 +212,7 @@ def test_error_of_the_scanner_is_shown() -> None:
         (b"#masscan\nopen tcp 80 10.0.0.1 1790000000", "-oL"),
         (b"PK\x03\x04", "packed with zip"),
         (b"\xfd7zXZ\0", "packed with xz"),
-        (gzip.compress(gzip.compress(b"a")), "gzip, twice"),
+        (gzip.compress(gzip.compress(b"a", mtime=0), mtime=0), "gzip, twice"),
         (b"\x1f\x8b\x08aaaaaaaaaaaaaaaaaa", "is damaged"),
         (b'{"users": []}', "not a report of masscan"),
         (b"hello", "known format"),
@@ -226,6 +226,7 @@ def test_error_of_the_scanner_is_shown() -> None:
         (NMAP_6[:-2].encode() + b'[<!ENTITY a "b">]>' + b"<nmaprun/>", "document type"),
         (f"{NMAP_6}{HEAD}<host>&a;</host></nmaprun>".encode(), "entities"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )
 def test_report_is_refused_with_the_true_reason(data: bytes, said: str) -> None:
     """What cannot be read says what it is, not that it is bad XML."""
