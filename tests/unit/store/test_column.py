@@ -34,6 +34,7 @@ def test_graph_columns_are_those_that_mirror_a_property() -> None:
 def test_table_of_an_organization_names_it_when_its_rows_go_out() -> None:
     """Every table with ids of its own has its organization's, so that no query needs a join to stay inside."""
     through = {"organizations": "itself", "run_log": "its run", "objects": "its directory", "matches": "its asset"}
+    through |= {"port_sets": "nobody: it is named by its content"}
     without = [
         name
         for name, table in metadata.tables.items()
