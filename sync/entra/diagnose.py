@@ -270,7 +270,7 @@ def graph_error(
         )
     if not is_cursor and (unknown := unknown_property(status, body, facts)) is not None:
         return unknown
-    return _refused(status, facts)
+    return refused(status, facts)
 
 
 def _permission_denied(resource: Resource | None, facts: Mapping[str, Any]) -> PermissionDenied:
@@ -294,7 +294,8 @@ def _permission_hint(permission: str) -> str:
     )
 
 
-def _refused(status: int, facts: Mapping[str, Any]) -> RequestRefused:
+def refused(status: int, facts: Mapping[str, Any]) -> RequestRefused:
+    """Return the error for a request that Graph does not accept, for whatever reason."""
     code = f" ({facts['graph_code']})" if "graph_code" in facts else ""
     if status == 404:
         return RequestRefused(

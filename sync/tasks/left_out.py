@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import select, update
 
 from sync.entra.client import GraphClient
+from sync.entra.diagnose import refused
 from sync.entra.stream import delta_url
 from sync.errors import RequestRefused, UnknownProperty
 from sync.inventory.directory import Directory
@@ -69,6 +70,9 @@ async def unknown_properties(
 
     Where the refusal names none of them, halves of the selection are tried. Relations are never left out: their edges
     would look removed.
+
+    Raises:
+        RequestRefused: it refuses the request whatever is selected.
     """
     properties = [name for name in selected if name not in kind.edges and name != "id"]
     if named := [name for name in properties if name in error.named]:
@@ -78,7 +82,8 @@ async def unknown_properties(
 
 async def _search(client: GraphClient, kind: Kind, properties: Sequence[str]) -> list[str]:
     found: list[str] = []
-    parts = [list(properties)]
+    # Nothing but the id first: where that is refused too, no property is to blame.
+    parts = [list(properties), []]
     for _ in range(QUESTIONS_MAX):
         if not parts:
             return found
@@ -88,6 +93,8 @@ async def _search(client: GraphClient, kind: Kind, properties: Sequence[str]) ->
         except RequestRefused as error:
             if not isinstance(error, UnknownProperty):
                 raise
+            if not part:
+                raise refused(int(str(error.facts["status"])), error.facts) from None
             if len(part) == 1:
                 found += part
             else:

@@ -65,7 +65,7 @@ async def test_failure_is_told_with_its_hint_when_the_run_has_failed(station: St
         ("run_99", None, "There is no such run."),
         ("task_99", None, "There is no such task."),
         ("task_1", None, "The task has not run yet."),
-        ("asset_1", None, '"asset_1" is not the id of a TaskRun.'),
+        ("asset_1", None, "This is not the id of a TaskRun."),
         ("run_1", "rc_wrong", "A valid API token is needed."),
     ],
 )
