@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,7 @@ from sync.entra.cloud import Cloud, Endpoints, check_client_id, check_tenant, en
 from sync.entra.token import PasswordSignIn, SecretSignIn
 from sync.errors import BadInput, Conflict, Forbidden, NotFound
 from sync.organizations import check_name
+from sync.secret_text import secret_text
 from sync.store import AnyRow
 from sync.store.tables import credential_access, credentials, organizations, tasks
 from sync.vault import Place, Vault
@@ -34,12 +34,8 @@ class CredentialKind(enum.StrEnum):
     AZURE_USERNAME_PASSWORD = "AZURE_USERNAME_PASSWORD"  # noqa: S105 - the name of a kind
 
 
-SECRET_CHARS_MAX = 1_000
 TASKS_NAMED_MAX = 3
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# Blanks and characters that nobody sees, which copying leaves at the ends of a secret. Line breaks are none of them:
-# who pastes one may have pasted more.
-_UNSEEN = "\t" + "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char) in ("Zs", "Cf"))
 _FIELD = {CredentialKind.AZURE_CLIENT_SECRET: "client_secret", CredentialKind.AZURE_USERNAME_PASSWORD: "password"}
 # What a verification was about: a change of these makes it worthless.
 _VERIFIED = ("client_id", "tenant_id", "username")
@@ -305,20 +301,12 @@ def _sign_in(found: AnyRow | NewCredential, secret: str, custom: Endpoints | Non
 
 
 def checked_secret(kind: CredentialKind, given: str) -> str:
-    """Return a secret without the blanks and zero-width characters that copying left at its ends; never repeats it.
+    """Return a secret as it is sealed; never repeats it.
 
     Raises:
-        BadInput: it is empty, too long, the id of a secret, or has a control character.
+        BadInput: as `secret_text`, or it is the id of a secret.
     """
-    secret = given.strip(_UNSEEN)
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in secret):
-        raise BadInput(
-            "The secret has a line break or another control character.",
-            hint="Copy the secret alone, without what comes before or after it in its file.",
-            path=_FIELD[kind],
-        )
-    if not secret or len(secret) > SECRET_CHARS_MAX:
-        raise BadInput(f"The secret must have 1 to {SECRET_CHARS_MAX} characters.", path=_FIELD[kind])
+    secret = secret_text(given, _FIELD[kind])
     if kind is CredentialKind.AZURE_CLIENT_SECRET and _GUID.fullmatch(secret):
         raise BadInput(
             "This looks like the secret's ID, not its value.",

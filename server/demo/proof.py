@@ -131,7 +131,7 @@ class _Inventory:
 
     async def _read_devices(self) -> None:
         related = {"registeredOwners": "deviceOwners", "registeredUsers": "deviceUsers", "groups": "members"}
-        document = _document("assets", 200, f"azureAd{{id externalId {_selection('AzureAdDevice')} {_lists(related)}}}")
+        document = _document("assets", 100, f"azureAd{{id externalId {_selection('AzureAdDevice')} {_lists(related)}}}")
         async for node in self._client.each(document, "assets"):
             for device in node["azureAd"]:
                 key, external_id = device.pop("id"), device.pop("externalId")

@@ -47,7 +47,7 @@ async def finish(case: Case, run_id: int) -> None:
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", FAULTS)
 async def test_run_bears_the_failure_of_any_request(case: Case, name: str, lasts: bool) -> None:
-    """A request that fails once costs a wait; one that fails for good ends its streams and removes nothing."""
+    """A request that fails once costs a wait; one that fails for good ends its streams, which remove nothing."""
     for number in range(1, STEPS_MAX):
         await case.begin()
 
@@ -62,7 +62,9 @@ async def test_run_bears_the_failure_of_any_request(case: Case, name: str, lasts
             assert number > 6
             return
         if lasts:
-            assert run.status in ("PARTIAL", "FAILED") and run.errors and case.removed() == 0
+            assert run.status in ("PARTIAL", "FAILED") and run.errors
+            # The membership that ended is seen by whoever has read all groups, and by nobody else.
+            assert case.removed() == 0 or "groups" not in {error["resource"] for error in run.errors}
         else:
             assert (run.status, run.errors, case.problems()) == ("SUCCEEDED", [], [])
         case.gate = None

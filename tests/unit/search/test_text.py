@@ -248,8 +248,8 @@ HINTS = [
     ("os:", "For a missing value write os:= instead"),
     ("os: AND x", "For a missing value write os:= instead"),
     ("os:(a OR b)", "Say the keyword each time: (os:one OR os:another)"),
-    ("-source:scan", "write NOT source:scan"),
-    ("!os:linux", "write NOT os:linux"),
+    ("-source:scan", "write NOT source:value"),
+    ("!os:linux", "write NOT os:value"),
 ]
 
 
