@@ -324,11 +324,9 @@ def _checked(kind: CredentialKind, values: Mapping[str, Any]) -> dict[str, Any]:
     if subscription_id is not None and not _GUID.fullmatch(subscription_id):
         raise BadInput("The subscription id must be a GUID.", path="subscriptionId")
     if subscription_id is not None and values["all_subscriptions"]:
-        raise BadInput(
-            "A credential is meant for one subscription or for all of them, not for both.",
-            hint="Leave subscriptionId out (null takes a stored one away), or set allSubscriptions to false.",
-            path="subscriptionId",
-        )
+        message = "A credential is meant for one subscription or for all of them, not for both."
+        hint = "Leave subscriptionId out (null takes a stored one away), or set allSubscriptions to false."
+        raise BadInput(message, hint=hint, path="subscriptionId")
     return {
         **values,
         "name": check_name(values["name"]),
