@@ -97,13 +97,14 @@ class _Kept(logging.Handler):
 
 
 @pytest.fixture(autouse=True)
-def _no_plan_fails() -> Iterator[None]:
+def _no_plan_fails(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in which a plan raised: the executor's answer is right, so nothing else would show it."""
     kept, logger = _Kept(), logging.getLogger("rollcall.plan")
     logger.addHandler(kept)
     yield
     logger.removeHandler(kept)
-    assert [record.getMessage() for record in kept.records] == []
+    if request.node.get_closest_marker("plan_fails") is None:
+        assert [record.getMessage() for record in kept.records] == []
 
 
 @pytest.fixture

@@ -135,7 +135,8 @@ def without_value(message: str) -> str:
     """Drop what graphql-core quotes of a document's literals and of variables."""
     for pattern, replacement in QUOTED_VALUES:
         message = pattern.sub(replacement, message)
-    return message if message.endswith("?") else message.rstrip(".") + "."
+    # One word is no sentence but a name that clients look for: PersistedQueryNotFound.
+    return message if message.endswith("?") or " " not in message else message.rstrip(".") + "."
 
 
 def _extensions(

@@ -6,9 +6,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from schema.fields import NOUNS
+from sync.store.bulk import update_rows
 from tests.api.lists import LISTS, ORDERABLE, as_argument, caller_for, id_of, in_order, visible
 from tests.api.walk import document
 from tests.api.world import Row, World
@@ -46,13 +46,13 @@ class Writer:
                 if "deleted_at" in self._table.c:
                     values["deleted_at"] = self._chance.choice([None, None, "2026-11-23T00:00:00.000Z"])
                 if values:
-                    await tx.execute(update(self._table).where(self._table.c.id == row["id"]).values(values))
+                    await tx.run_sync(update_rows, self._table, [{"id": row["id"], **values}])
 
     async def restore(self) -> None:
         """Put every row back as it was, for the next walk."""
         async with self._world.runtime.store.write() as tx:
             for row in self._touched:
-                await tx.execute(update(self._table).where(self._table.c.id == row["id"]).values(dict(row)))
+                await tx.run_sync(update_rows, self._table, [dict(row)])
 
 
 @pytest.mark.parametrize(("noun", "name"), [pair for pair in ORDERABLE if pair[0] in WRITTEN])

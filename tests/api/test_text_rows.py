@@ -60,6 +60,7 @@ async def test_boolean_is_written_as_one(office: World, alive: bool | None) -> N
     assert all(node["alive"] is alive for node in nodes)
 
 
+@pytest.mark.plan_fails
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1])
 async def test_number_that_no_int_holds_is_left_to_the_executor(office: World, number: int) -> None:
     """The executor says which row has it; the database's text would have shown it."""

@@ -177,7 +177,8 @@ def _file_in_the_way(data_dir: Path) -> None:
 
 
 def _foreign_file(data_dir: Path) -> None:
-    data_dir.mkdir()
+    data_dir.mkdir(mode=0o700)
+    (data_dir / "rollcall.db").touch(mode=0o600)
     (data_dir / "rollcall.db").write_bytes(b"not a database at all " * 500)
 
 

@@ -218,15 +218,14 @@ async def test_run_goes_on_by_itself_when_even_its_failure_could_not_be_written(
 
 @pytest.mark.parametrize("number", range(4, 14, 3))
 async def test_run_counts_what_was_committed_when_a_commit_fails(installation: Installation, number: int) -> None:
-    """Whichever commit of a run fails, its page is neither there nor counted, and the next run is equal."""
+    """Whichever commit of a run fails, its page is written once, and counted once, when there is room again."""
     await installation.close()
     installation.rows_ahead = 0
     await installation.open()
     with failing_commits(lambda seen: seen == number):
         run = await installation.run()
-    assert run.status == "FAILED"
+    assert run.status == "SUCCEEDED"
     rows = await installation.dump()
     for kind in STREAMS:
         assert run.counts.get(kind, {}).get("created", 0) == len(rows[kind])
-    assert (await installation.run()).status == "SUCCEEDED"
     assert await differences(installation) == []
