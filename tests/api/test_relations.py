@@ -283,8 +283,13 @@ async def test_asset_tells_why_each_record_belongs_to_it(picture: Picture) -> No
         assert [match["key"] for match in asset["matches"]][:1] == ["new"]
         assert len(asset["matches"]) == len(key)
         for match in asset["matches"][1:]:
-            names = {str(picture.truth.devices[device]["displayName"]).casefold() for device in key}
-            assert match["key"] == "name" and any(name.startswith(match["value"]) for name in names)
+            told = [picture.truth.devices[device] for device in key]
+            names = {str(device["displayName"]).casefold() for device in told}
+            if match["key"] == "name":
+                assert any(name.startswith(match["value"]) for name in names)
+            else:
+                assert match["key"] == "hardwareId"
+                assert all(match["value"] in str(device["physicalIds"]) for device in told)
     assert any(len(key) > 1 for key in picture.assets)
 
 
