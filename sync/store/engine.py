@@ -147,9 +147,7 @@ class Store:
     async def analyze(self) -> None:
         """Count what the tables hold now, so that the planner chooses by facts; a sample, done in milliseconds."""
         async with self.write() as connection:
-            if connection.dialect.name == "sqlite":
-                await connection.execute(text("PRAGMA analysis_limit=1000"))
-            await connection.execute(text("ANALYZE"))
+            await connection.run_sync(analyze)
 
     async def close(self) -> None:
         """Close the readers first, so that the writer is the one that checkpoints."""
@@ -159,6 +157,13 @@ class Store:
         await self.asker.close()
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+def analyze(connection: Connection) -> None:
+    """Count what the tables hold now, in the caller's transaction; an index without counts is chosen by guess."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA analysis_limit=1000"))
+    connection.execute(text("ANALYZE"))
 
 
 class Asker:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from sync.errors import StoreMisfit, StoreNewer, StoreUnreadable
 from sync.store import gram, keys, shape
-from sync.store.engine import Store
+from sync.store.engine import Store, analyze
 from sync.store.facts import COMPATIBLE, read_fact
 from sync.store.integrity import refuse_damage
 from sync.store.tables import metadata
@@ -98,6 +98,9 @@ def _upgrade(connection: Connection) -> bool:
             # Tables that were not those of their old revision are not those of this one either.
             refuse_misfit(connection, present)
     keys.prepare(connection)
+    if present not in (None, head()):
+        # The planner would choose between new indexes and old ones by the counts of the old ones alone.
+        analyze(connection)
     gram.prepare(connection)
     return present is None
 

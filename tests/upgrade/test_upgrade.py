@@ -72,6 +72,18 @@ async def test_tables_are_a_fresh_databases_when_an_old_one_was_upgraded(first: 
     assert {fact[0] for fact in shapes[0]} > metadata.tables.keys()
 
 
+async def test_planner_has_counted_every_index_when_a_database_was_upgraded(first: Path) -> None:
+    """A new index without counts beside an old one with counts is taken for the better one, and is not."""
+    store = Store.at(first / DATABASE_FILE)
+    await migrate(store)
+    await store.close()
+    with closing(sqlite3.connect(first / DATABASE_FILE)) as database:
+        counted = {name for (name,) in database.execute("SELECT idx FROM sqlite_stat1")}
+    assert {
+        str(index.name) for name in ("assets", "users", "groups") for index in metadata.tables[name].indexes
+    } <= counted
+
+
 async def test_every_answer_is_as_it_was_when_a_database_was_upgraded(upgraded: Upgraded) -> None:
     """Every field of every noun, in both organizations, and some filters, orders and searches."""
     old = told()
