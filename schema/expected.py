@@ -1,6 +1,6 @@
 """How long the lists are that take no size: said where each is declared; of the schema's own lists, counted.
 
-Lists of texts and numbers are no such lists: they lie in the row that they belong to, and are counted in bytes.
+Lists of texts and numbers are no such lists: they are part of the row that they belong to.
 """
 
 from __future__ import annotations
