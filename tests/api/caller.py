@@ -6,6 +6,7 @@ several times faster than validating it for each of the thousands of questions a
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from inspect import isawaitable
@@ -56,6 +57,8 @@ UNPLANNED = frozenset(
 )
 # What the specification itself refuses, before any of our code runs.
 INVALID_REQUEST = "INVALID_REQUEST"
+# How often the plan and the executor are compared before they differ, and the wait between, in seconds.
+READS_MAX, READ_AGAIN_S = 5, 0.02
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,14 @@ class Caller:
             check(prepared.needed, self.principal.role)
         except Forbidden as forbidden:
             return Answer(None, (_ours(forbidden, ()),))
-        answer = await self.execute(document, **variables)
-        await self._assert_planned(prepared, variables, answer)
-        return answer
+        for _ in range(READS_MAX):
+            answer = await self.execute(document, **variables)
+            planned = await self._planned(prepared, variables, answer)
+            if planned is None or planned == answer:
+                return answer
+            # A run may have written between the two reads: only a difference that stays is a fault.
+            await asyncio.sleep(READ_AGAIN_S)
+        raise AssertionError(f"the plan answers {planned}, the executor {answer}")
 
     async def execute(self, document: str, **variables: Any) -> Answer:
         """Run a document by the executor alone, whatever the role may."""
@@ -124,22 +132,21 @@ class Caller:
             finished = await result if isawaitable(result) else result
         return Answer(finished.data, tuple(map(_problem, finished.errors or ())))
 
-    async def _assert_planned(self, prepared: _Prepared, variables: dict[str, Any], answer: Answer) -> None:
-        """Assert that a plan, if the document has one, gives the same answer as the executor."""
+    async def _planned(self, prepared: _Prepared, variables: dict[str, Any], answer: Answer) -> Answer | None:
+        """Return what a plan answers, None if the document has no plan; assert that a plan does not give up."""
         if prepared.query is None:
-            return
+            return None
         coerced = get_variable_values(build_schema()._schema, prepared.query.variable_definitions or (), variables)
         if isinstance(coerced, list):
-            return
+            return None
         given = repr(variables).encode("utf-8", "surrogatepass")
         asked = Asked(prepared.digest, prepared.tree, prepared.query, coerced, given)
         planned = await plans_of(self.runtime).answer(asked, self.principal)
         if planned is None:
             # A plan that gives up silently costs what it was to save, and nobody sees it.
             assert answer.problems or not prepared.has_plan, "no plan answered this document"
-        else:
-            assert answer.problems == ()
-            assert orjson.loads(planned.body)["data"] == answer.data
+            return None
+        return Answer(orjson.loads(planned.body)["data"])
 
     async def data(self, document: str, **variables: Any) -> Any:
         """Run a document that must succeed and return its data."""

@@ -73,7 +73,8 @@ async def test_list_is_imported_with_the_time_that_the_caller_gives(office: Worl
     caller, csv = office.caller(), "10.9.1.1,80,tcp,http"
     outcome = await perform(office, caller, "importScan", site="site_1", xml=csv, madeAt="2026-01-01T00:00:00Z")
     assert outcome.payload["counts"]["created"] == 1
-    short = (await perform(office, caller, "importScan", site="site_1", xml=REPORT + REPORT[:60])).payload
-    assert (short["counts"]["merged"], len(short["warnings"])) == (1, 0)
-    short = (await perform(office, caller, "importScan", site="site_1", xml=REPORT + REPORT[:140])).payload
+    report = REPORT.replace("00:99", "00:98").replace("imported-1", "imported-2").replace("10.9.0.1", "10.9.0.2")
+    short = (await perform(office, caller, "importScan", site="site_1", xml=report + report[:60])).payload
+    assert (short["counts"]["created"], len(short["warnings"])) == (1, 0)
+    short = (await perform(office, caller, "importScan", site="site_1", xml=report + report[:140])).payload
     assert (short["counts"]["merged"], len(short["warnings"])) == (1, 1)
