@@ -34,6 +34,11 @@ TIMES = (
 )
 NUMBERS = (0, 1, 2, 3)
 SERVICES = [{"port": 443, "protocol": "tcp", "product": None}, {"port": 2, "protocol": "udp", "product": "Zeta"}]
+DETAIL: dict[str, Any] = {
+    "osMatches": [{"name": "Linux 6.8", "accuracy": 96}],
+    "cpe": ["cpe:/o:linux:linux_kernel:6"],
+    "scripts": [{"script": "smb-os-discovery", "port": None, "output": "Zeta"}],
+}
 OBJECTS = 24
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
@@ -230,7 +235,8 @@ def _asset(rows: Rows, number: int, sites: list[int]) -> dict[str, Any]:
 
 def _scanned(rows: Rows, site: int, asset: int) -> dict[str, Any]:
     services = rows.pick([[], SERVICES[:1], SERVICES])
-    return rows.row(tables.scan_records, asset_id=asset, site_id=site, services=services)
+    detail = rows.pick([None, {}, DETAIL])
+    return rows.row(tables.scan_records, asset_id=asset, site_id=site, services=services, detail=detail)
 
 
 def _is_gone(number: int) -> bool:
