@@ -37,7 +37,7 @@ SERVICES = [{"port": 443, "protocol": "tcp", "product": None}, {"port": 2, "prot
 DETAIL: dict[str, Any] = {
     "osMatches": [{"name": "Linux 6.8", "accuracy": 96}],
     "cpe": ["cpe:/o:linux:linux_kernel:6"],
-    "scripts": [{"script": "smb-os-discovery", "port": None, "output": "Zeta"}],
+    "scripts": [{"script": "smb-os-discovery", "port": None, "protocol": None, "output": "Zeta"}],
 }
 OBJECTS = 24
 TOMBSTONE_EVERY = 6
