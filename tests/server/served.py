@@ -23,6 +23,7 @@ from sync.clock import SystemClock
 from sync.runtime import Config, Runtime
 from tests.canary import watch
 from tests.patience import PATIENCE_S
+from tests.started import start_first
 
 SITES = {"query": "{ sites { nodes { id name } } }"}
 
@@ -77,6 +78,7 @@ async def served(data_dir: Path, *, verify: ssl.SSLContext | bool = True, **sett
     """Serve a new installation while the block runs."""
     chosen = Settings(data_dir=data_dir, **settings)
     outside = Outside.of(chosen, SystemClock())
+    await start_first(data_dir)
     runtime = await Runtime.open(Config(data_dir=data_dir), clock=outside.clock, run_tasks=False)
     try:
         token = watch(await make_first_token(runtime))

@@ -17,6 +17,7 @@ from sync.errors import BadInput
 from sync.runtime import Config, Runtime
 from sync.tokens import find_token
 from tests.patience import PATIENCE_S
+from tests.started import start_first
 
 CREATE = {"name": "ci", "role": "USER", "organization": None, "lifetime_days": 1}
 
@@ -25,6 +26,7 @@ CREATE = {"name": "ci", "role": "USER", "organization": None, "lifetime_days": 1
 async def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
     """A runtime in a directory whose path fits a socket address, and in one whose path does not."""
     data_dir = tmp_path / ("d" if request.param == "short" else "d" * SOCKET_PATH_BYTES_MAX)
+    await start_first(data_dir)
     runtime = await Runtime.open(Config(data_dir=data_dir), run_tasks=False)
     try:
         yield runtime
@@ -104,6 +106,7 @@ LINES = [
 @pytest.mark.parametrize("line", LINES)
 async def test_malformed_request_is_refused(tmp_path: Path, line: bytes) -> None:
     """Every malformed line gets one refusal, and the socket goes on."""
+    await start_first(tmp_path / "d")
     runtime = await Runtime.open(Config(data_dir=tmp_path / "d"), run_tasks=False)
     try:
         async with ControlSocket(runtime, runtime.config.data_dir):
@@ -131,6 +134,7 @@ async def test_flood_is_cut_off(runtime: Runtime) -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 async def test_command_refuses_arguments_it_does_not_know(tmp_path: Path, name: str) -> None:
     """Names and types are checked for every command."""
+    await start_first(tmp_path / "d")
     runtime = await Runtime.open(Config(data_dir=tmp_path / "d"), run_tasks=False)
     try:
         with pytest.raises(BadInput):

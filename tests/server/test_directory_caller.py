@@ -31,6 +31,7 @@ from sync.runtime import Config, Runtime
 from tests.canary import watch
 from tests.entra.clock import FakeClock
 from tests.patience import PATIENCE_S
+from tests.started import start_first
 
 VIEWER = "{ viewer { name role organization { name } } }"
 OTHER = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
@@ -110,6 +111,7 @@ async def open_house(tmp_path: Path, address: RunningSimulator) -> AsyncIterator
         failed_logins_per_address=0,
     )
     custom = Endpoints(directory.origin, directory.origin, address.ca_file)
+    await start_first(tmp_path / "data")
     runtime = await Runtime.open(Config(tmp_path / "data", custom=custom), run_tasks=False)
     try:
         app = build_app(settings, runtime, build_schema())

@@ -26,6 +26,7 @@ from sync.organizations import default_organization
 from sync.runtime import Config, Runtime
 from sync.store import Store
 from sync.tokens import KnownTokens, create_token
+from tests.started import start_first
 
 ASK = {"query": "{__typename}"}
 
@@ -76,6 +77,7 @@ class House:
 async def house(tmp_path: Path, small_schema: strawberry.Schema) -> AsyncIterator[House]:
     """Open a new installation in memory of the test's own directory."""
     clock = SteppedClock()
+    await start_first(tmp_path / "data")
     runtime = await Runtime.open(Config(data_dir=tmp_path / "data"), clock=clock, run_tasks=False)
     try:
         token = await make_first_token(runtime)

@@ -15,6 +15,7 @@ from server.admin import make_first_token
 from server.app import build_app
 from server.settings import Settings, read_settings
 from sync.runtime import Config, Runtime
+from tests.started import start_first
 
 TELL = "{ server { limits { name value } } }"
 
@@ -22,6 +23,7 @@ TELL = "{ server { limits { name value } } }"
 @asynccontextmanager
 async def served(data_dir: Path, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Serve a new installation with these settings."""
+    await start_first(data_dir)
     runtime = await Runtime.open(Config(data_dir))
     try:
         token = await make_first_token(runtime)

@@ -22,6 +22,7 @@ from sync.store.tables import audit_events
 from sync.tokens import create_token
 from tests.canary import watch
 from tests.entra.clock import FakeClock
+from tests.started import start_first
 
 
 async def events(runtime: Runtime) -> list[Any]:
@@ -42,6 +43,7 @@ ASKED = {
 async def test_refusal_is_written_down_when_the_role_does_not_reach(tmp_path: Path, what: str) -> None:
     """Over HTTP, as a viewer: the answer is FORBIDDEN, and one event says who asked for what in which request."""
     text, action = ASKED[what]
+    await start_first(tmp_path / "data")
     runtime = await Runtime.open(Config(data_dir=tmp_path / "data"), run_tasks=False)
     try:
         async with runtime.store.write() as tx:

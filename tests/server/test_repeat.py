@@ -25,6 +25,7 @@ from sync.organizations import create_site, default_organization
 from sync.runtime import Config, Runtime
 from tests.canary import watch
 from tests.server.conftest import small_app
+from tests.started import start_first
 
 SITES = {"query": "{ sites { nodes { id name } } }"}
 
@@ -78,6 +79,7 @@ def _in_one_message(app: ASGIApp) -> ASGIApp:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """Open a new installation."""
+    await start_first(tmp_path / "data")
     runtime = await Runtime.open(Config(data_dir=tmp_path / "data"), run_tasks=False)
     try:
         token = await make_first_token(runtime)

@@ -22,6 +22,7 @@ from sync.runtime import Config, Runtime
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 from tests.entra.transport import Network
+from tests.started import start_first
 from tests.sync.installation import Installation
 from tests.sync.tiny import ORIGIN, Serve, Target, Tiny
 
@@ -85,6 +86,7 @@ class Case(Installation):
 
     async def prepare(self) -> None:
         """Open the product, read the tenant once, and keep the database as it is then."""
+        await start_first(self.data_dir)
         self.runtime = await Runtime.open(self.config(), clock=self.clock)
         self.is_open = True
         await self.furnish()

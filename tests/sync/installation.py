@@ -25,6 +25,7 @@ from sync.tasks.repair import FULL_ROUND_DAYS
 from sync.tasks.task import NewConnector, create_connector
 from sync.tasks.workplace import ROWS_AHEAD
 from tests.entra.clock import FakeClock
+from tests.started import start_first
 
 Dump = dict[str, list[tuple[Any, ...]]]
 
@@ -70,6 +71,7 @@ class Installation:
 
     async def open(self, *, run_tasks: bool = True) -> None:
         """Open the product; runs left behind are taken up."""
+        await start_first(self.data_dir)
         self.runtime = await Runtime.open(self.config(), clock=self.clock, run_tasks=run_tasks)
         self.is_open = True
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -35,12 +36,20 @@ async def start(data_dir: Path) -> None:
     await runtime.close()
 
 
-async def installed(data_dir: Path) -> Path:
-    """Make an installation that has every kind of file."""
+@pytest.fixture(scope="module")
+async def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of an installation that has every kind of file; copied by each test."""
+    data_dir = tmp_path_factory.mktemp("private") / "data"
     await start(data_dir)
     for name in NAMES[1:]:
         (data_dir / name).touch(0o600)
     return data_dir
+
+
+@pytest.fixture
+def installed(started: Path, tmp_path: Path) -> Path:
+    """Return a data folder of this test's own, with every kind of file."""
+    return Path(copytree(started, tmp_path / "data"))
 
 
 def modes(data_dir: Path) -> dict[str, int]:
@@ -50,9 +59,9 @@ def modes(data_dir: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("mode", [0o666, 0o620])
 @pytest.mark.parametrize("name", NAMES)
-async def test_start_is_refused_when_others_can_change_a_file(tmp_path: Path, name: str, mode: int) -> None:
+async def test_start_is_refused_when_others_can_change_a_file(installed: Path, name: str, mode: int) -> None:
     """It may hold anything by now; the error names the file and the command, and nothing is changed."""
-    data_dir = await installed(tmp_path / "data")
+    data_dir = installed
     (data_dir / name).chmod(mode | stat.S_IXUSR)
     before = modes(data_dir)
     with pytest.raises(StoreExposed) as caught:
@@ -63,26 +72,26 @@ async def test_start_is_refused_when_others_can_change_a_file(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != KEY_FILE])
-async def test_start_closes_what_others_can_read(tmp_path: Path, name: str) -> None:
+async def test_start_closes_what_others_can_read(installed: Path, name: str) -> None:
     """Earlier versions and copies left files like this; the owner's own are closed again, and it is logged."""
-    data_dir = await installed(tmp_path / "data")
+    data_dir = installed
     (data_dir / name).chmod(0o755 if name == "." else 0o644)
     await start(data_dir)
     assert all(mode & 0o077 == 0 for mode in modes(data_dir).values())
 
 
-async def test_start_is_refused_when_others_can_read_the_key(tmp_path: Path) -> None:
+async def test_start_is_refused_when_others_can_read_the_key(installed: Path) -> None:
     """Who has read it can open every backup; closing it silently would hide that."""
-    data_dir = await installed(tmp_path / "data")
+    data_dir = installed
     (data_dir / KEY_FILE).chmod(0o640)
     with pytest.raises(StoreExposed) as caught:
         await start(data_dir)
     assert f"chmod 600 {data_dir / KEY_FILE}" in str(caught.value.hint)
 
 
-async def test_folder_is_refused_when_another_user_owns_it_or_a_file_in_it(tmp_path: Path) -> None:
+async def test_folder_is_refused_when_another_user_owns_it_or_a_file_in_it(installed: Path) -> None:
     """Each is named with its owner, and root is no exception: its files would lock the owner's server out."""
-    data_dir, user = await installed(tmp_path / "data"), os.geteuid() + 1
+    data_dir, user = installed, os.geteuid() + 1
     found = {one.path.name: one for one in exposures(data_dir, user)}
     assert {path for path in found if path != "data"} == set(NAMES[1:])
     assert all(f"chown -h {user} " in one.command and not one.can_close for one in found.values())
@@ -91,9 +100,9 @@ async def test_folder_is_refused_when_another_user_owns_it_or_a_file_in_it(tmp_p
     assert f"belongs to user {os.geteuid()}, not to user {user}" in caught.value.message
 
 
-async def test_link_of_another_user_is_refused_whatever_it_leads_to(tmp_path: Path) -> None:
+async def test_link_of_another_user_is_refused_whatever_it_leads_to(installed: Path, tmp_path: Path) -> None:
     """A link counts twice: itself, and the file behind it."""
-    data_dir = await installed(tmp_path / "data")
+    data_dir = installed
     elsewhere = tmp_path / "elsewhere.db"
     (data_dir / DATABASE_FILE).rename(elsewhere)
     (data_dir / DATABASE_FILE).symlink_to(elsewhere)
