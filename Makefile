@@ -10,12 +10,13 @@ BROWSER_READY := $(VENV)-browser/.ready
 SDK_READY := $(VENV)-sdk/.ready
 LOCK_READY := $(VENV)-lock/.ready
 CLIENT_LOCKS := $(wildcard tests/*/package-lock.json tests/*/*/package-lock.json)
-SLOW := browser or clients or nginx or nmap or sdk
+APART := browser or clients or nginx or nmap or sdk
 PYTEST_WORKERS ?= 2
+PYTEST = $(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test nights hostile test-nightly check lint format bench lock browser clients nginx nmap sdk clean
+.PHONY: help demo test test-slow night check lint format bench lock browser clients nginx nmap sdk clean
 
 help:
 	@echo 'Rollcall: a GraphQL server over an inventory kept in step with Microsoft Entra ID.'
@@ -24,26 +25,22 @@ help:
 demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1:8000/graphql, until Ctrl-C
 	@$(BIN)/rollcall demo
 
-test: lint  ## everything a laptop can prove in a few minutes
-	@$(BIN)/pytest tests --ignore=tests/sdk -m 'not ($(SLOW))' -n $(PYTEST_WORKERS) --dist worksteal
+test: lint  ## everything a laptop can prove in six minutes; of what is long, a small share
+	@$(PYTEST) tests --ignore=tests/sdk -m 'not ($(APART))'
 
-nights: $(CHECK_READY)  ## 1,000 seeds of the simulation: changes, faults and crashes, then equality
-	@$(BIN)/pytest tests/sync/test_simulation.py --seeds 1000 -n $(PYTEST_WORKERS) --dist worksteal
+test-slow: $(CHECK_READY)  ## more of what is long: 250 seeds of the simulation, 200 kills, generated trees and texts
+	@$(PYTEST) tests --ignore=tests/sdk -m 'slow and not ($(APART))' --amount slow
 
-hostile: $(CHECK_READY)  ## 20,000 documents made by chance: no internal error, and plans answer as the executor does
-	@$(BIN)/pytest tests/abuse/test_documents.py tests/api/test_plan.py -k 'internal_error or whatever_is_selected' \
-		--hypothesis-profile=hostile --timeout 1200 -n $(PYTEST_WORKERS) --dist worksteal
-
-test-nightly: lint  ## 20,000 seeds of the simulation and 1,000 kills: hours
-	@$(BIN)/pytest tests/sync/test_simulation.py tests/sync/test_kill.py --seeds 20000 --kills 1000 -n $(PYTEST_WORKERS) --dist worksteal
+night: $(CHECK_READY)  ## all of what is long: 20,000 seeds, 2,000 kills, 20,000 documents made by chance; hours
+	@$(PYTEST) tests --ignore=tests/sdk -m 'slow and not ($(APART))' --amount night --timeout 14400
 
 check: lint  ## format, lint, types, house rules and unit tests, in about a minute
-	@$(BIN)/pytest tests/house $(wildcard tests/unit) -m 'not ($(SLOW))'
+	@$(PYTEST) tests/house tests/unit -m 'not ($(APART))'
 
 lint: $(CHECK_READY)
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --num-workers $(PYTEST_WORKERS) --no-error-summary
 
 format: $(CHECK_READY)  ## rewrite the source as `make check` wants it
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .

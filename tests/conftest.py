@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.disk import small_disk_at
 
-pytest_plugins = ["tests.canary"]
+pytest_plugins = ["tests.canary", "tests.share"]
 
 # The same examples on every machine and in every run, so that a red build can be repeated;
 # `--hypothesis-profile=explore` looks further.
@@ -27,8 +27,6 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-# The same again, and many more documents that are made by chance.
-settings.register_profile("hostile", settings.get_profile("repeatable"), max_examples=10_000)
 settings.register_profile("explore", max_examples=2_000, database=None, deadline=None)
 settings.load_profile("repeatable")
 
@@ -36,8 +34,8 @@ settings.load_profile("repeatable")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options: in the slow levels a skipped test proves nothing and must not look like success."""
     parser.addoption("--no-skips", action="store_true", help="fail the run when a test is skipped")
-    parser.addoption("--seeds", type=int, default=120, help="how many seeds of the simulation to live through")
-    parser.addoption("--kills", type=int, default=200, help="how often to kill a syncing process")
+    parser.addoption("--seeds", type=int, help="how many seeds of the simulation to live through, whatever the amount")
+    parser.addoption("--kills", type=int, help="how often to kill a syncing process, whatever the amount")
     parser.addoption("--seed", type=int, help="live through this seed of the simulations alone")
 
 

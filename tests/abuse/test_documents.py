@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import string
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.abuse.conftest import Front
 from tests.abuse.documents import documents
+from tests.share import share
 
 REFUSALS = {
     "LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT", "BAD_CURSOR", "BAD_SEARCH",
@@ -47,7 +49,7 @@ OPERATORS = (
 )
 MUTILATIONS = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(CHARACTERS)), min_size=1, max_size=3)
 VARIABLES = st.dictionaries(st.just("v"), st.none() | st.integers(-2, 2**40) | st.text(max_size=3) | st.booleans())
-unlimited = settings(max_examples=max(1_000, settings().max_examples), suppress_health_check=list(HealthCheck))
+unlimited = settings(max_examples=share(40, 300, 10_000), suppress_health_check=list(HealthCheck))
 
 
 async def check(front: Front, document: str, variables: dict[str, object]) -> None:
@@ -58,21 +60,23 @@ async def check(front: Front, document: str, variables: dict[str, object]) -> No
     assert codes or "data" in answer
 
 
+@pytest.mark.slow
 @given(document=documents(), variables=VARIABLES)
 @unlimited
 async def test_document_is_never_an_internal_error_when_made_from_the_schema(
     front: Front, document: str, variables: dict[str, object]
 ) -> None:
-    """A thousand documents, most of them valid."""
+    """Documents by chance, most of them valid."""
     await check(front, document, variables)
 
 
+@pytest.mark.slow
 @given(document=documents(), variables=VARIABLES, mutilations=MUTILATIONS)
 @unlimited
 async def test_document_is_never_an_internal_error_when_mutilated(
     front: Front, document: str, variables: dict[str, object], mutilations: list[tuple[int, str]]
 ) -> None:
-    """A thousand more with a few characters replaced."""
+    """More of them, with a few characters replaced."""
     for place, character in mutilations:
         place = place % len(document)
         document = document[:place] + character + document[place + 1 :]
@@ -97,12 +101,13 @@ query($where: AssetWhere, $search: String, $orderBy: [AssetOrder!], $after: Stri
 }"""
 
 
+@pytest.mark.slow
 @given(where=WHERE, search=st.text(max_size=12), orders=ANYTHING, after=ANYTHING, first=ANYTHING, ids=ANYTHING)
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@settings(max_examples=share(20, 150, 400), suppress_health_check=list(HealthCheck))
 async def test_variables_are_never_an_internal_error_whatever_they_are(
     front: Front, where: object, search: str, orders: object, after: object, first: object, ids: object
 ) -> None:
-    """Twelve hundred sets: filters of the right names and any values, and anything where texts and numbers belong."""
+    """Sets by the hundred: filters of the right names and any values, and anything where texts and numbers belong."""
     await check(front, FUZZED, {"where": where, "ids": []})
     await check(front, FUZZED, {"search": search, "first": 3, "ids": ids})
     await check(front, FUZZED, {"orderBy": orders, "after": after, "first": first, "ids": ["asset_1"]})

@@ -50,6 +50,7 @@ def values_of(noun: str, name: str, row: Row) -> list[Any]:
     return list(value or ()) if field.kind in LISTS else [value]
 
 
+@pytest.mark.slow(cases=40)
 @pytest.mark.parametrize("place", ["home", "beta"])
 @pytest.mark.parametrize(("noun", "name"), FIELDS)
 async def test_rows_are_counted_by_each_groupable_field(world: World, noun: str, name: str, place: str) -> None:

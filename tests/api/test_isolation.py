@@ -22,8 +22,9 @@ from tests.api.mutation import document
 from tests.api.rows import Rows
 from tests.api.test_create_credential import SECRET_KIND
 from tests.api.world import Row, World
+from tests.share import share
 
-PAIRS, SEEDS = 250, 4
+PAIRS, SEEDS = share(25, 100, 250), 4
 MISSING = 999_999_999
 
 
@@ -183,6 +184,7 @@ def test_every_argument_that_takes_an_id_is_tried() -> None:
     assert changing == set(MUTATIONS)
 
 
+@pytest.mark.slow(cases=30)
 @pytest.mark.parametrize("path", QUERIES)
 async def test_foreign_id_looks_like_a_missing_one_when_asked_for(world: World, path: str) -> None:
     """Every id-taking argument answers a foreign id as it answers one that was never given out."""
@@ -359,6 +361,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_answer_stays_the_same_when_another_organization_changes(world: World, seed: int) -> None:
     """Non-interference: whatever happens in one organization, the next answer in another is the same to the byte."""

@@ -18,6 +18,7 @@ from tests.api.caller import INVALID_REQUEST
 from tests.api.lists import LISTS, ORDERABLE, as_argument, caller_for, id_of, in_order, visible
 from tests.api.walk import document, walk
 from tests.api.world import World
+from tests.share import share
 
 Orders = list[dict[str, str]]
 WAYS = list(product(("ASC", "DESC"), ("FIRST", "LAST")))
@@ -33,6 +34,7 @@ async def assert_walks(world: World, noun: str, orders: Orders, size: int, organ
         assert got == expected, (orders, size, backwards)
 
 
+@pytest.mark.slow(cases=(18, 60))
 @pytest.mark.parametrize(("noun", "name"), ORDERABLE)
 async def test_list_shows_each_row_once_when_ordered_by_any_field(world: World, noun: str, name: str) -> None:
     """Ascending or descending, nulls first or last, forwards or backwards: each row once, in order, ties by id."""
@@ -61,6 +63,7 @@ async def test_list_shows_each_row_once_in_pages_of_any_size(world: World, noun:
     await assert_walks(world, noun, [], size, world.beta)
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.BOOL, Kind.TIME, Kind.ENUM, Kind.INT])
 async def test_list_shows_each_row_once_in_pages_of_one_for_every_kind_of_order(world: World, kind: Kind) -> None:
     """A cursor on a tie or on a null leads to the very next row, whatever kind of value is ordered by."""
@@ -95,8 +98,9 @@ def orders_of(draw: st.DrawFn, noun: str) -> Orders:
     return draw(st.lists(key, min_size=2, max_size=ORDER_KEYS_MAX))
 
 
+@pytest.mark.slow
 @given(orders=orders_of("Asset"), size=st.integers(3, 9))
-@settings(max_examples=40)
+@settings(max_examples=share(8, 40))
 async def test_list_shows_each_row_once_when_ordered_by_several_fields(world: World, orders: Orders, size: int) -> None:
     """Any mix of fields, directions and places of nulls is a total order that pages follow."""
     await assert_walks(world, "Asset", orders, size, world.beta)

@@ -35,6 +35,7 @@ from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS, SCHEMA, id_of, visible
 from tests.api.world import World
 from tests.entra.clock import FakeClock
+from tests.share import share
 
 # What a front end asks; each has a plan, and its statements are counted.
 PLANNED = {
@@ -63,8 +64,9 @@ async def planned(caller: Caller, document: str, **variables: Any) -> Response |
     return await plans_of(caller.runtime).answer(asked(document, **variables), caller.principal)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=max(400, settings().max_examples // 8))
+@settings(max_examples=share(50, 200, 1_250))
 async def test_plan_answers_as_the_executor_does_whatever_is_selected(world: World, seed: int) -> None:
     """Documents made from the schema: `ask` runs both ways and compares."""
     document = Documents(Random(seed)).document()  # noqa: S311 - the same document for the same seed
@@ -72,8 +74,9 @@ async def test_plan_answers_as_the_executor_does_whatever_is_selected(world: Wor
     assert answer.problems == ()
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100)
+@settings(max_examples=share(15, 100))
 async def test_plan_leaves_mistakes_to_the_executor_wherever_they_are(world: World, seed: int) -> None:
     """Wrong arguments at any depth: what the executor calls an error no plan answers.
 
@@ -86,10 +89,11 @@ async def test_plan_leaves_mistakes_to_the_executor_wherever_they_are(world: Wor
     assert {problem.code for problem in answer.problems} <= {"BAD_USER_INPUT", "BAD_CURSOR", "BAD_SEARCH"}
 
 
+@pytest.mark.slow
 async def test_generated_documents_are_answered_by_plans_and_hold_what_plans_must_know(world: World) -> None:
     """The comparison above compares: nearly every document has a plan, and the hard parts of GraphQL are in them."""
     texts = [Documents(Random(seed)).document() for seed in range(200)]  # noqa: S311
-    lists = [text for text in texts if "Aggregate" not in text]
+    lists = [text for text in texts if "Aggregate" not in text][: share(50, 200)]
     answered = [await planned(world.caller(organization=world.beta), text, **VALUES) for text in lists]
     assert sum(answer is not None for answer in answered) > 0.85 * len(lists)
     for part in ("... on Node", "...F0", "@skip", "@include", "node(", "nodes(", "$size", "transitive", "search:"):
@@ -189,6 +193,7 @@ def nested_documents() -> Iterator[str]:
             yield f"query($id: ID!) {{ {name}({argument}) {{ id {list_} }} sites(first: 1) {{ nodes {{ id }} }} }}"
 
 
+@pytest.mark.slow(cases=24)
 @pytest.mark.parametrize("document", [*nested_documents()])
 async def test_plan_exists_for_every_look_up_with_a_list(world: World, document: str) -> None:
     """A look-up and the lists of its row each take their own arguments; `ask` compares with the executor."""

@@ -14,6 +14,7 @@ from tests.api.links import LOADED, Links
 from tests.api.lists import LISTS, caller_for, id_of
 from tests.api.test_where import Choice, grown
 from tests.api.world import World
+from tests.share import share
 
 SEARCHED = ["User", "Group", "Asset", "Task", "Site"]
 OPERATORS = ["eq", "ne", "lt", "lte", "gt", "gte"]
@@ -63,10 +64,11 @@ def planted(noun: str, links: Links, tree: Any) -> dict[str, Any]:
     return {relation.graphql_name: quantified[how % 6]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["home", "beta"])
 @pytest.mark.parametrize("noun", SEARCHED)
 @given(tree=Tree)
-@settings(max_examples=100)
+@settings(max_examples=share(12, 40, 100))
 async def test_filter_across_relations_returns_what_the_predicate_returns_for_any_tree(
     world: World, links: dict[str, Links], noun: str, place: str, tree: Any
 ) -> None:
@@ -88,6 +90,7 @@ def chained(levels: int) -> dict[str, Any]:
     return where
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("levels", [NESTING_MAX - 1, NESTING_MAX])
 async def test_filter_across_relations_is_answered_at_its_depth(
     world: World, links: dict[str, Links], levels: int

@@ -178,6 +178,7 @@ def assert_silent(answer: httpx.Response, sent: object) -> None:
         assert error["extensions"]["code"] != "INTERNAL", error
 
 
+@pytest.mark.slow(cases=12)
 @pytest.mark.parametrize("mutation", MUTATIONS)
 async def test_error_repeats_no_literal_when_the_document_has_a_mistake(
     client: httpx.AsyncClient, mutation: str
@@ -191,6 +192,7 @@ async def test_error_repeats_no_literal_when_the_document_has_a_mistake(
         assert_silent(await ask(client, with_literals(mutation, wrong)), wrong)
 
 
+@pytest.mark.slow(cases=12)
 @pytest.mark.parametrize("mutation", MUTATIONS)
 async def test_error_repeats_no_variable_when_one_has_a_mistake(client: httpx.AsyncClient, mutation: str) -> None:
     """Errors of coercion, and of the mutation itself, name the place of a wrong value and not the value."""

@@ -11,8 +11,9 @@ from tests.api.links import Links
 from tests.api.lists import LISTS, caller_for, id_of
 from tests.api.searched import Holds, Terms
 from tests.api.world import World
+from tests.share import share
 
-TEXTS = 100
+TEXTS = share(12, 40, 100)
 # Organizations whose texts are all in the index, in part, and not at all.
 PLACES = ["home", "beta", "gamma"]
 INVENTORIES = ["User", "Group", "Asset", "Task", "TaskRun", "Site", "Credential"]
@@ -45,6 +46,7 @@ async def links(world: World) -> dict[str, Links]:
     return {place: await Links.read(world, getattr(world, place)) for place in PLACES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("noun", INVENTORIES)
 async def test_search_returns_what_the_predicate_returns_for_any_text(

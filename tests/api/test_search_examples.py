@@ -229,6 +229,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.slow(cases=60)
 @pytest.mark.parametrize(("inventory", "text", "names"), EXAMPLES)
 async def test_search_returns_its_rows_for_an_example(
     office_of_names: Caller, inventory: str, text: str, names: str

@@ -18,6 +18,7 @@ from tests.api.lists import FILTERABLE, LISTS, SCHEMA, caller_for, id_of, value_
 from tests.api.predicate import Where, matches
 from tests.api.rows import NUMBERS, TEXTS, TIMES
 from tests.api.world import Row, World
+from tests.share import share
 
 # Parts of words, wildcards of LIKE, its escape, letters that fold to others or to several, and what no row holds.
 PROBES = (*TEXTS, "a", "%%", "__", "_b", "\\b", "SS", "ß", "ﬁ", "ÄPFEL", "i̇", "İ", "k", "Σ", "ς", "nothing", "'", ";--")
@@ -77,6 +78,7 @@ async def assert_filters(world: World, noun: str, where: Where, rows: Sequence[R
     assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected, where
 
 
+@pytest.mark.slow(cases=(24, 80))
 @pytest.mark.parametrize(("noun", "name"), FILTERABLE)
 async def test_filter_returns_what_the_predicate_returns_for_every_operator(world: World, noun: str, name: str) -> None:
     """Each operator of each field, with stored, near and absent values, alone and on lists of them."""
@@ -146,10 +148,11 @@ def _value(noun: str, field: Field, operator: str, rows: Sequence[Row], number: 
     return chosen if operator in MANY else chosen[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["home", "beta"])
 @pytest.mark.parametrize("noun", ["User", "Group", "Asset", "Task", "TaskRun", "Credential"])
 @given(tree=Tree)
-@settings(max_examples=85)
+@settings(max_examples=share(10, 35, 85))
 async def test_filter_returns_what_the_predicate_returns_for_any_tree(
     world: World, noun: str, place: str, tree: Any
 ) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
-from tests.house.source import ROOT
+from tests.house.source import ROOT, listed, modules
+from tests.share import places
 
 
 @pytest.mark.filterwarnings("ignore:A test tried")
@@ -44,3 +45,37 @@ def test_run_fails_for_a_skip_when_told_so(option: str, status: int) -> None:
         ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == status, done.stdout + done.stderr
+
+
+CASES = """import pytest
+
+@pytest.mark.slow(cases=(2, 5))
+@pytest.mark.parametrize("number", range(9))
+def test_it(number): pass
+"""
+
+
+def test_share_of_a_test_is_so_many_cases_from_all_over_its_list() -> None:
+    """None twice, and neither all from the beginning nor all from the end."""
+    assert places(9, 3) == {1, 4, 7}
+    assert places(9, 9) == set(range(9))
+    assert all(len(places(there, wanted)) == wanted for there in range(1, 60) for wanted in range(there + 1))
+
+
+def test_share_grows_with_the_amount_that_is_asked_for(tmp_path: Path) -> None:
+    """`make test` leaves cases out, `make test-slow` fewer, and `make night` none."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.share"]')
+    (tmp_path / "test_cases.py").write_text(CASES)
+    for amount, expected in (("test", 2), ("slow", 5), ("night", 9)):
+        options = [f"--rootdir={tmp_path}", "--collect-only", f"--amount={amount}", "-c", str(ROOT / "pyproject.toml")]
+        command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+        assert done.stdout.count("test_cases.py::test_it[") == expected, done.stdout + done.stderr
+
+
+def test_number_of_a_share_is_taken_by_a_test_that_is_slow() -> None:
+    """A module that asks for its numbers has a test marked `slow`: without one the larger numbers are never taken."""
+    asking = [module for module in modules("tests/") if "tests.share.share" in module.imported]
+    assert len(asking) > 9
+    problems = [module.path for module in asking if "@pytest.mark.slow" not in module.text]
+    assert not problems, listed(problems)

@@ -34,7 +34,7 @@ USERS, DEVICES, GROUPS = 120, 80, 12
 PAGE_OBJECTS = 10
 CHANGES = 120
 REQUESTS_MAX, WAIT_S_MAX = 8, 0.02
-CHECK_EVERY = 50
+CHECK_EVERY = 25
 PLURALS = {"users": USERS, "devices": DEVICES, "groups": GROUPS}
 COUNT = {
     "users": "SELECT count(*), count(DISTINCT external_id) FROM users",

@@ -17,10 +17,11 @@ from random import Random
 import pytest
 
 from sync.errors import RollcallError, StoreError
+from tests.share import share
 from tests.sync.installation import Dump, Installation
 from tests.sync.killer import tenant
 
-VARIANTS = 25
+VARIANTS = share(5, 25)
 PAGE_BYTES, SECTOR_BYTES = 8_192, 512
 
 
@@ -118,11 +119,12 @@ def is_whole_to_sqlite(database: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 async def test_damaged_database_is_as_it_was_or_refused(
     whole: tuple[Path, Dump], tmp_path: Path, damage: Callable[[bytearray, Random], None]
 ) -> None:
-    """Twenty-five files each of eight kinds of damage: never a traceback, never half of what was there."""
+    """Many files each of eight kinds of damage: never a traceback, never half of what was there."""
     given, held = whole
     seen: Counter[str] = Counter()
     for number in range(VARIANTS):

@@ -124,6 +124,7 @@ async def test_full_round_of_devices_keeps_the_owners_and_is_followed_by_a_pass(
     assert await differences(plain) == []
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("status", [500, 403, 400])
 async def test_pass_that_fails_leaves_everything_else_right(plain: Installation, status: int) -> None:
     """The run is PARTIAL and names the relation; no edge goes, and the next run makes up for it."""
@@ -184,6 +185,7 @@ async def test_list_without_the_relation_is_not_taken_for_an_empty_one(plain: In
     assert await differences(plain) == []
 
 
+@pytest.mark.slow(cases=(3, 8))
 @pytest.mark.parametrize("number", range(1, 17))
 async def test_run_goes_on_when_the_process_was_stopped_at_any_request(plain: Installation, number: int) -> None:
     """Stopped at any request of the first run, passes included, the next process ends it and it is equal."""
@@ -206,6 +208,7 @@ async def test_run_goes_on_when_the_process_was_stopped_at_any_request(plain: In
     assert await differences(plain) == []
 
 
+@pytest.mark.slow(cases=(2, 5))
 @pytest.mark.parametrize("seed", range(10))
 async def test_inventory_follows_random_changes(seed: int, data_dir: Path) -> None:
     """After any changes and a day's pass the inventory is equal, whatever was asked for in between."""

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, event
 
+from tests.share import share
 from tests.sync.case import Case
 from tests.sync.misbehaviour import UNANSWERED, Act, refuse
 from tests.sync.tiny import Place, Serve
@@ -44,6 +45,7 @@ async def finish(case: Case, run_id: int) -> None:
     assert case.problems() == []
 
 
+@pytest.mark.slow(cases=4)
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", FAULTS)
 async def test_run_bears_the_failure_of_any_request(case: Case, name: str, lasts: bool) -> None:
@@ -98,12 +100,13 @@ def failing(statements: Statements) -> Iterator[None]:
         event.remove(Engine, "before_cursor_execute", statements)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lasts", "code"), [(False, "SQLITE_FULL"), (True, "SQLITE_IOERR")], ids=["once", "from then on"]
 )
 async def test_run_bears_the_failure_of_any_statement(case: Case, lasts: bool, code: str) -> None:
     """Whichever statement fails: no torn page, nothing removed too early, and what cannot be written is not claimed."""
-    for number in range(1, STEPS_MAX):
+    for number in range(1, STEPS_MAX, share(7, 1)):
         await case.begin()
         run_id = await case.queue()
         statements = Statements(number, lasts, code)

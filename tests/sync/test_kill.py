@@ -17,11 +17,12 @@ from sync.runtime import Config, Runtime
 from sync.store import Store, gram
 from sync.store.tables import runs, users
 from tests.api.rows import furnish
+from tests.share import share
 from tests.sync.installation import Installation
 from tests.sync.process import tenant
 from tests.sync.truth import differences
 
-BATCH = 50
+BATCH = 25
 KILLS_S = 900  # how long a batch may take; half a minute on a quiet machine
 ROOT = Path(__file__).parents[2]
 
@@ -99,9 +100,11 @@ async def assert_found(path: Path) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Share the kills out: each batch has a database of its own."""
     if "kill_seed" in metafunc.fixturenames:
-        metafunc.parametrize("kill_seed", range(metafunc.config.getoption("--kills") // BATCH))
+        kills = metafunc.config.getoption("--kills") or share(BATCH, 100, 1_000)
+        metafunc.parametrize("kill_seed", range(kills // BATCH))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(KILLS_S)
 def test_rows_are_those_of_the_cursor_after_every_kill(tmp_path: Path, kill_seed: int) -> None:
     """Killed at random moments of several runs, the file is whole each time, and in the end equal to the directory."""
@@ -115,6 +118,7 @@ def test_rows_are_those_of_the_cursor_after_every_kill(tmp_path: Path, kill_seed
     assert told["kills"] == BATCH and told["runs"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(KILLS_S)
 def test_acknowledged_mutation_is_there_after_every_kill(tmp_path: Path, kill_seed: int) -> None:
     """What a caller was told of survives the process, with its audit event: both are in one transaction."""

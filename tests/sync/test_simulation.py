@@ -4,7 +4,7 @@ Each seed is a night: random changes of the directory, faults, switches and cras
 is checked after every run: SUCCEEDED means that nothing is missing, and nothing goes that the directory still has.
 
     pytest tests/sync/test_simulation.py --seed 4711     # one night, again
-    make nights                                          # a thousand nights
+    make test-slow                                       # 250 of them; `make night` takes 20,000
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import pytest
 
 from server.simulator import Simulator
 from sync.inventory.kind import Edge
+from tests.share import share
 from tests.sync.graphql import differences_told
 from tests.sync.installation import Installation
 from tests.sync.seeded import Draft, Seeded, Shown, draw_round
 from tests.sync.truth import RELATIONS, differences
 
-BATCH = 10
+BATCH = 5
 ROUNDS_MAX = 2
 ENDED = ("SUCCEEDED", "PARTIAL", "FAILED")
 
@@ -32,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make the batches: workers share them out."""
     if "seeds" in metafunc.fixturenames:
         one = metafunc.config.getoption("--seed")
-        last = metafunc.config.getoption("--seeds")
+        last = metafunc.config.getoption("--seeds") or share(20, 250, 20_000)
         batches = [range(first, first + BATCH) for first in range(0, last, BATCH)] if one is None else [[one]]
         metafunc.parametrize("seeds", batches, ids=[f"seeds {batch[0]} to {batch[-1]}" for batch in batches])
 
@@ -85,6 +86,7 @@ async def live_through(installation: Seeded, draft: Draft) -> None:
         assert await differences(installation) == [], "SUCCEEDED with data missing"
 
 
+@pytest.mark.slow
 async def test_inventory_is_equal_after_any_night(seeds: range, empty: Path, tmp_path: Path) -> None:
     """Tables and GraphQL both show the directory: ids, fields, edges; one run without faults is enough."""
     for seed in seeds:

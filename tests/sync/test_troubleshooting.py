@@ -72,6 +72,7 @@ def refused(number: int) -> EntraError:
     return sign_in_error({"error": "any", "error_description": f"AADSTS{number}: {TEXT}", "error_codes": [number]})
 
 
+@pytest.mark.slow(cases=10)
 @pytest.mark.parametrize("number", ADVICE)
 async def test_refused_sign_in_ends_the_run_with_its_advice(tenant: SigningIn, number: int) -> None:
     """Each AADSTS number: one error with code, number and what to click; the same in the log; nothing of Graph read."""

@@ -16,6 +16,7 @@ from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
 from sync.store import Store
 from sync.store.column import LOWER, Time, graph_columns
 from tests.entra.clock import FakeClock
+from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed
 
 
@@ -117,7 +118,8 @@ PageLists = list[list[Item]]
 PAGE_LISTS = st.lists(st.lists(ITEMS, max_size=8), min_size=1, max_size=4)
 
 
-@settings(max_examples=25)
+@pytest.mark.slow
+@settings(max_examples=share(6, 25))
 @given(pages=PAGE_LISTS)
 def test_counts_sum_to_the_distinct_ids_of_the_page(inventories: Inventories, pages: PageLists) -> None:
     """Whatever a page holds, each of its objects is counted exactly once."""
@@ -130,7 +132,8 @@ def test_counts_sum_to_the_distinct_ids_of_the_page(inventories: Inventories, pa
     inventories.try_on_a_new_one(check)
 
 
-@settings(max_examples=25)
+@pytest.mark.slow
+@settings(max_examples=share(6, 25))
 @given(pages=PAGE_LISTS)
 def test_page_changes_nothing_when_it_is_applied_again(inventories: Inventories, pages: PageLists) -> None:
     """After a crash the last page is read again: no column of any table differs afterwards."""
@@ -178,7 +181,8 @@ async def test_final_state_is_the_same_in_any_order_of_pages(
 PLAIN_ITEMS = ITEMS.filter(lambda item: "members@delta" not in item)
 
 
-@settings(max_examples=25)
+@pytest.mark.slow
+@settings(max_examples=share(6, 25))
 @given(items=st.lists(PLAIN_ITEMS, min_size=1, max_size=8), cuts=st.lists(st.integers(0, 8), max_size=3))
 def test_last_word_counts_wherever_a_stream_is_cut_into_pages(
     inventories: Inventories, items: list[Item], cuts: list[int]

@@ -20,6 +20,7 @@ from sync.inventory.merge import merge_assets
 from sync.store import Store
 from sync.store.tables import assets, devices, directories, matches
 from tests.entra.clock import FakeClock
+from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, device, joined, registered, removed
 
 HARDWARE = {"physicalIds": ["[GID]:g:1", "[HWID]:h:1"]}
@@ -89,6 +90,7 @@ PAIRS: dict[str, tuple[list[Item], bool]] = {
 }
 
 
+@pytest.mark.slow(cases=9)
 @pytest.mark.parametrize("case", PAIRS)
 async def test_records_are_one_machine_only_when_the_rules_say_so(
     store: Store, clock: FakeClock, case: str, data_dir: Path, empty_database: Path
@@ -233,7 +235,8 @@ async def shown(inventory: Inventory) -> tuple[Any, ...]:
     return told, sorted(map(tuple, skipped))
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=share(10, 60), deadline=None)
 @given(st.lists(items(), min_size=1, max_size=12), st.lists(st.integers(0, 12), max_size=4), st.randoms())
 def test_assets_are_the_same_in_any_order_and_history(
     inventories: Inventories, told: list[Item], cuts: list[int], random: Any

@@ -191,6 +191,7 @@ async def other(empty_database: Path, data_dir: Path, clock: FakeClock) -> Any:
     await store.close()
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize("after", ALL_OPTIONS, ids=str)
 @pytest.mark.parametrize("before", ALL_OPTIONS, ids=str)
 async def test_changed_options_give_what_a_fresh_sync_with_them_gives(

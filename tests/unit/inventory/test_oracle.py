@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from sync.inventory.kind import GROUP, USER, Edge, Kind
 from sync.store.tables import objects, raw
+from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed
 from tests.unit.inventory.oracle import Oracle
 
@@ -47,7 +49,8 @@ async def stored(inventory: Inventory, kind: Kind) -> dict[str, tuple[str, Any, 
     return {row[0]: (row[1] or "LIVE", row[2], row[3]) for row in rows}
 
 
-@settings(max_examples=500)
+@pytest.mark.slow
+@settings(max_examples=share(40, 500))
 @given(stream=streams(), replays=st.sets(st.integers(0, 4)))
 def test_tables_hold_what_the_items_say_one_after_the_other(
     inventories: Inventories, stream: tuple[Kind, bool, list[list[Item]]], replays: set[int]

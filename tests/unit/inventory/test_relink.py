@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sync.inventory.kind import DEVICE
 from sync.inventory.link import LinkOptions
 from sync.store.tables import assets, devices
+from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, device, removed
 
 OPTIONS = st.builds(LinkOptions, st.booleans(), st.booleans())
@@ -50,7 +51,8 @@ async def grouping(inventory: Inventory) -> tuple[Any, ...]:
     return sorted(shown, key=repr), skipped
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=share(10, 40), deadline=None)
 @given(PAGES, OPTIONS, OPTIONS)
 def test_flipped_options_give_what_a_fresh_sync_gives(
     inventories: Inventories, pages: list[tuple[list[Item], LinkOptions]], between: LinkOptions, after: LinkOptions

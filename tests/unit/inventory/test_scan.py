@@ -16,6 +16,7 @@ from sync.inventory.link import LinkOptions
 from sync.inventory.scan import Host, Service, apply_scan, merge
 from sync.inventory.source import AZUREAD, BITS, SCAN
 from sync.store.tables import assets, scan_records
+from tests.share import share
 from tests.unit.inventory.inventory import DEFAULT, Inventories, Inventory, device, removed
 
 EARLY, LATE = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
@@ -244,11 +245,12 @@ def test_hosts_are_merged_the_same_in_any_order(orders: tuple[list[Host], list[H
     assert merge(orders[0]) == merge(orders[1])
 
 
+@pytest.mark.slow
 @given(
     known=st.lists(HOSTS, max_size=3),
     orders=st.lists(HOSTS, max_size=5).flatmap(lambda hosts: st.tuples(st.just(hosts), st.permutations(hosts))),
 )
-@settings(max_examples=40)
+@settings(max_examples=share(8, 40))
 def test_assets_are_the_same_in_any_order_of_hosts(
     inventories: Inventories, known: list[Host], orders: tuple[list[Host], list[Host]]
 ) -> None:

@@ -20,13 +20,14 @@ from schema.search.print import print_search
 from schema.search.table import keywords
 from schema.search.token import Term
 from sync.errors import BadSearch
+from tests.share import share
 from tests.work import work_of
 
 build_schema()
 SEARCHED = ["Asset", "User", "Group", "Task", "TaskRun", "Credential", "Site", "Organization"]
 # What one processor of 2024 does in the 5 ms that a text may take: eight million calls a second.
 CALLS_MAX = 40_000
-FUZZED = 20_000
+FUZZED = share(2_000, 20_000)
 
 PIECES = (
         *'()"\\:=<>%_@. \n\t', "AND", "or", "Not", "os", "name:", "last_seen:", "source:azuread", "os_version:<1.2",
@@ -41,13 +42,15 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(text=TEXTS, noun=st.sampled_from(SEARCHED))
-@settings(max_examples=2_000)
+@settings(max_examples=share(150, 2_000))
 def test_search_is_understood_or_refused_with_a_place_whatever_it_holds(text: str, noun: str) -> None:
     """No text leads to anything but an expression or BAD_SEARCH, whose place lies in the text."""
     assert_understood_or_refused(noun, text)
 
 
+@pytest.mark.slow
 def test_search_is_understood_or_refused_with_a_place_twenty_thousand_times() -> None:
     """The same for many more texts, made of the language's own pieces; both outcomes are common."""
     chance = Random(3)  # noqa: S311 - the same texts in every run
@@ -111,8 +114,9 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(tree=TREES)
-@settings(max_examples=2_000)
+@settings(max_examples=share(150, 2_000))
 def test_search_is_the_same_tree_when_printed_and_parsed_again(tree: Syntax) -> None:
     """The normal form says the same, and it is its own normal form."""
     text = print_search(tree)
@@ -120,8 +124,9 @@ def test_search_is_the_same_tree_when_printed_and_parsed_again(tree: Syntax) -> 
     assert print_search(parse(text)) == text
 
 
+@pytest.mark.slow
 @given(text=TEXTS)
-@settings(max_examples=3_000)
+@settings(max_examples=share(200, 3_000))
 def test_search_as_typed_is_the_same_tree_as_its_normal_form(text: str) -> None:
     """Whatever parses is printed to something that parses to the same tree."""
     try:

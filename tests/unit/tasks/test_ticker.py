@@ -147,6 +147,7 @@ async def test_each_time_has_one_run_however_many_tickers_watch(office: Office, 
     assert sorted(started) == [row.id for row in rows]
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_time_has_two_runs_when_the_clock_jumps(office: Office, seed: int) -> None:
     """The clock is set forward and back; no time runs twice, none before it is due, and the next one is never lost."""
