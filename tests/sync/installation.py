@@ -38,6 +38,8 @@ class Installation:
     credential_id: int
     organization_id: int
     site_id: int
+    # Makes its tables itself: a process that is killed meanwhile must be the product alone.
+    starts_anew = False
 
     def __init__(self, simulator: Simulator, data_dir: Path, clock: Clock | None = None) -> None:
         self.simulator, self.data_dir = simulator, data_dir
@@ -71,7 +73,8 @@ class Installation:
 
     async def open(self, *, run_tasks: bool = True) -> None:
         """Open the product; runs left behind are taken up."""
-        await start_first(self.data_dir)
+        if not self.starts_anew:
+            await start_first(self.data_dir)
         self.runtime = await Runtime.open(self.config(), clock=self.clock, run_tasks=run_tasks)
         self.is_open = True
 

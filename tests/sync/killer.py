@@ -78,6 +78,7 @@ async def sync(data_dir: Path, told: int | None = None) -> list[str]:
 
     simulator.faults = tell
     installation = Installation(simulator, data_dir)
+    installation.starts_anew = True
     await installation.open()
     try:
         await resume(installation)

@@ -31,6 +31,7 @@ async def sync(data_dir: Path) -> None:
 
     simulator.faults = tell
     installation = Installation(simulator, data_dir)
+    installation.starts_anew = True
     await installation.open()
     if installation.runtime.first_start:
         await installation.furnish()
