@@ -38,6 +38,7 @@ check: lint  ## format, lint, types, house rules and unit tests, in about a minu
 	@$(PYTEST) tests/house tests/unit -m 'not ($(APART))'
 
 lint: $(CHECK_READY)
+	@echo 'Format, lint and types ...'
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --num-workers $(PYTEST_WORKERS) --no-error-summary

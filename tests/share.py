@@ -4,6 +4,7 @@
 the numbers that CI has time for, and `make night` in those that take hours. A test with a number of its own asks
 `share`. Of one with many cases, `@pytest.mark.slow(cases=(9, 60))` keeps 9 in `make test` and 60 in `make test-slow`,
 from all over the list and the same in every run; without a second number, or without any, nothing is left out there.
+`cases=0` leaves a test that starts many processes to `make test-slow`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ KEYS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("seed", [1, 7])
 def test_demo_prints_one_json_object_and_equality_when_run_once(tmp_path: Path, seed: int) -> None:
     """Exit 0 means that every object, field and edge equals the tenant's; standard output is one JSON object."""
@@ -33,6 +34,7 @@ def test_demo_prints_one_json_object_and_equality_when_run_once(tmp_path: Path, 
     assert (found["attempts"], found["restarts"], found["kills"]) == (1, 0, 0)
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_equals_the_tenant_after_a_rough_night(tmp_path: Path) -> None:
     """Throttling, 5xx, cut bodies, expired tokens, a 410 and a kill -9 cost tries and time, and nothing else."""
     done = run_demo(tmp_path, "--once", "--json", "--faults", "rough", "--users", "900", "--devices", "700")
@@ -47,6 +49,7 @@ def test_demo_equals_the_tenant_after_a_rough_night(tmp_path: Path) -> None:
     assert found["restarts"] >= 1
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_shows_what_went_wrong_when_it_did(tmp_path: Path) -> None:
     """The summary names the faults and what the run said about them."""
     done = run_demo(tmp_path, "--once", "--faults", "rough", "--users", "900", "--devices", "700")
@@ -83,6 +86,7 @@ def test_demo_goes_on_with_its_folder_when_run_again(tmp_path: Path) -> None:
     assert json.loads(again.stdout)["equal"] is True
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_follows_the_tenant_when_its_size_changed(tmp_path: Path) -> None:
     """A tenant that lost most of its objects since the last run is followed, not mixed with the old one."""
     assert run_demo(tmp_path, "--once", "--json", *SIZES).returncode == 0

@@ -52,6 +52,7 @@ async def test_commands_of_the_document_work_one_after_the_other(rollcall: Rollc
     assert told == ["backup", "backup", "restore", "key", "key", "key", "doctor", "doctor"]
 
 
+@pytest.mark.slow(cases=0)
 async def test_backup_says_nothing_when_it_shall_be_quiet(rollcall: Rollcall, tmp_path: Path) -> None:
     """For cron: silent when all went well, one line and exit 1 when not."""
     assert_one_line(await rollcall.run("backup", str(tmp_path / "copy.db"), "--quiet"), 1, "no database yet")
@@ -62,6 +63,7 @@ async def test_backup_says_nothing_when_it_shall_be_quiet(rollcall: Rollcall, tm
     assert (await rollcall.run("backup", str(tmp_path / "copy.db"), "--quiet", "--replace")).code == 0
 
 
+@pytest.mark.slow(cases=0)
 async def test_restore_says_which_key_is_needed_on_another_machine(rollcall: Rollcall, tmp_path: Path) -> None:
     """Without the key the inventory is restored all the same, and the way on is told; with the key it opens."""
     assert (await rollcall.run("migrate")).code == 0
@@ -78,6 +80,7 @@ async def test_restore_says_which_key_is_needed_on_another_machine(rollcall: Rol
     assert (await other.run("migrate")).code == 0
 
 
+@pytest.mark.slow(cases=0)
 async def test_key_is_made_checked_and_changed(rollcall: Rollcall, tmp_path: Path) -> None:
     """Beside the running server, which goes on with the new key; no output but that of `key new` holds a key."""
     async with rollcall.serving() as server:
@@ -118,6 +121,7 @@ async def test_new_key_is_printed_or_written_to_a_new_file(rollcall: Rollcall, t
     assert (await rollcall.run("key", "check", ROLLCALL_KEYS_FILE=str(path))).code == 0
 
 
+@pytest.mark.slow(cases=0)
 async def test_server_goes_on_when_its_key_was_lost(rollcall: Rollcall) -> None:
     """The refusal names the command, which is refused as long as nothing is lost; then the server starts."""
     assert_one_line(await rollcall.run("key", "lost"), 1, "no database yet")

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from server.simulator import Simulator
 from sync.inventory.kind import Edge
 from tests.share import share
 from tests.sync.graphql import differences_told
@@ -38,20 +37,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seeds", batches, ids=[f"seeds {batch[0]} to {batch[-1]}" for batch in batches])
 
 
-@pytest.fixture(scope="module")
-async def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the data directory of a first start: making the tables takes longer than a night."""
-    data_dir = tmp_path_factory.mktemp("empty") / "data"
-    installation = Installation(Simulator(users=0, devices=0, groups=0), data_dir)
-    await installation.open(run_tasks=False)
-    await installation.close()
-    return data_dir
-
-
 @asynccontextmanager
-async def night(seed: int, empty: Path, data_dir: Path) -> AsyncIterator[Seeded]:
+async def night(seed: int, data_dir: Path) -> AsyncIterator[Seeded]:
     """Open what a seed gives, with a task that has not run."""
-    shutil.copytree(empty, data_dir)
     installation = Seeded(seed, data_dir)
     await installation.open()
     try:
@@ -87,12 +75,12 @@ async def live_through(installation: Seeded, draft: Draft) -> None:
 
 
 @pytest.mark.slow
-async def test_inventory_is_equal_after_any_night(seeds: range, empty: Path, tmp_path: Path) -> None:
+async def test_inventory_is_equal_after_any_night(seeds: range, tmp_path: Path) -> None:
     """Tables and GraphQL both show the directory: ids, fields, edges; one run without faults is enough."""
     for seed in seeds:
         drafts: list[Draft] = []
         try:
-            async with night(seed, empty, tmp_path / "night" / "data") as installation:
+            async with night(seed, tmp_path / "night" / "data") as installation:
                 for _ in range(installation.random.randint(1, ROUNDS_MAX)):
                     drafts.append(draw_round(installation.random))
                     await live_through(installation, drafts[-1])

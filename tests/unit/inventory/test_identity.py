@@ -236,7 +236,7 @@ async def shown(inventory: Inventory) -> tuple[Any, ...]:
 
 
 @pytest.mark.slow
-@settings(max_examples=share(10, 60), deadline=None)
+@settings(max_examples=share(10, 30, 60), deadline=None)
 @given(st.lists(items(), min_size=1, max_size=12), st.lists(st.integers(0, 12), max_size=4), st.randoms())
 def test_assets_are_the_same_in_any_order_and_history(
     inventories: Inventories, told: list[Item], cuts: list[int], random: Any

@@ -50,7 +50,7 @@ async def stored(inventory: Inventory, kind: Kind) -> dict[str, tuple[str, Any, 
 
 
 @pytest.mark.slow
-@settings(max_examples=share(40, 500))
+@settings(max_examples=share(40, 150, 500))
 @given(stream=streams(), replays=st.sets(st.integers(0, 4)))
 def test_tables_hold_what_the_items_say_one_after_the_other(
     inventories: Inventories, stream: tuple[Kind, bool, list[list[Item]]], replays: set[int]

@@ -149,7 +149,7 @@ LEADS = [
 ]
 
 
-@pytest.mark.slow(cases=12)
+@pytest.mark.slow(cases=(12, 28))
 @pytest.mark.parametrize("reason", ["changed", None, "vanished", "unseen"], ids=str)
 @pytest.mark.parametrize("end", ["source", "target"])
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ TEXTS = st.one_of(
 
 @pytest.mark.slow
 @given(text=TEXTS, noun=st.sampled_from(SEARCHED))
-@settings(max_examples=share(150, 2_000))
+@settings(max_examples=share(150, 700, 2_000))
 def test_search_is_understood_or_refused_with_a_place_whatever_it_holds(text: str, noun: str) -> None:
     """No text leads to anything but an expression or BAD_SEARCH, whose place lies in the text."""
     assert_understood_or_refused(noun, text)
@@ -116,7 +116,7 @@ TREES = st.recursive(
 
 @pytest.mark.slow
 @given(tree=TREES)
-@settings(max_examples=share(150, 2_000))
+@settings(max_examples=share(150, 700, 2_000))
 def test_search_is_the_same_tree_when_printed_and_parsed_again(tree: Syntax) -> None:
     """The normal form says the same, and it is its own normal form."""
     text = print_search(tree)
@@ -126,7 +126,7 @@ def test_search_is_the_same_tree_when_printed_and_parsed_again(tree: Syntax) -> 
 
 @pytest.mark.slow
 @given(text=TEXTS)
-@settings(max_examples=share(200, 3_000))
+@settings(max_examples=share(200, 1_000, 3_000))
 def test_search_as_typed_is_the_same_tree_as_its_normal_form(text: str) -> None:
     """Whatever parses is printed to something that parses to the same tree."""
     try:

@@ -61,7 +61,7 @@ def found(schedule: Schedule) -> list[datetime]:
     return moments
 
 
-@pytest.mark.slow(cases=4)
+@pytest.mark.slow(cases=(4, 12))
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("at", ATS)
 def test_daily_schedule_comes_due_once_on_each_of_ten_thousand_days(zone: str, at: str) -> None:
