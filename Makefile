@@ -28,7 +28,7 @@ demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1
 test: lint  ## everything a laptop can prove in six minutes; of what is long, a small share
 	@$(PYTEST) tests --ignore=tests/sdk -m 'not ($(APART))'
 
-test-slow: $(CHECK_READY)  ## more of what is long: 250 seeds of the simulation, 200 kills, generated trees and texts
+test-slow: $(CHECK_READY)  ## more of what is long: 120 seeds of the simulation, 200 kills, generated trees and texts
 	@$(PYTEST) tests --ignore=tests/sdk -m 'slow and not ($(APART))' --amount slow
 
 night: $(CHECK_READY)  ## all of what is long: 20,000 seeds, 2,000 kills, 20,000 documents made by chance; hours

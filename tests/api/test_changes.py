@@ -113,7 +113,7 @@ async def change(world: World, organization: int, chance: random.Random, invento
                 await add(tx, organization, table, version)
 
 
-@pytest.mark.slow(cases=(5, 12))
+@pytest.mark.slow(cases=(3, 12))
 @pytest.mark.parametrize("inventory", COPIED)
 @pytest.mark.parametrize("seed", range(8))
 async def test_copy_equals_the_list_whatever_is_written_while_it_is_pulled(

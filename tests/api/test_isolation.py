@@ -24,7 +24,7 @@ from tests.api.test_create_credential import SECRET_KIND
 from tests.api.world import Row, World
 from tests.share import share
 
-PAIRS, SEEDS = share(25, 100, 250), 4
+PAIRS, SEEDS = share(12, 60, 250), 4
 MISSING = 999_999_999
 
 
@@ -184,7 +184,7 @@ def test_every_argument_that_takes_an_id_is_tried() -> None:
     assert changing == set(MUTATIONS)
 
 
-@pytest.mark.slow(cases=30)
+@pytest.mark.slow(cases=14)
 @pytest.mark.parametrize("path", QUERIES)
 async def test_foreign_id_looks_like_a_missing_one_when_asked_for(world: World, path: str) -> None:
     """Every id-taking argument answers a foreign id as it answers one that was never given out."""
@@ -200,6 +200,7 @@ async def test_foreign_id_looks_like_a_missing_one_when_asked_for(world: World, 
             assert id_of(noun, row) not in str(foreign)
 
 
+@pytest.mark.slow(cases=10)
 @pytest.mark.parametrize("path", MUTATIONS)
 async def test_foreign_id_looks_like_a_missing_one_when_changed(office: World, path: str) -> None:
     """Every id in a mutation's input: a foreign one is NOT_FOUND in the same words as a missing one."""

@@ -47,6 +47,7 @@ CONDITIONS: dict[str, tuple[str, Expr]] = {
 }
 
 
+@pytest.mark.slow(cases=25)
 @pytest.mark.parametrize("most", [0, 1, 5, 10_000])
 @pytest.mark.parametrize("name", CONDITIONS)
 async def test_every_way_leads_to_the_same_rows(world: World, name: str, most: int) -> None:

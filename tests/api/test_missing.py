@@ -29,7 +29,7 @@ def collected(noun: str) -> list[Keyword]:
     return [keyword for keyword in listed(noun) if keyword.name != "has" and not keyword.uncollected]
 
 
-@pytest.mark.slow(cases=3)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("noun", LISTS)
 async def test_keyword_is_missing_exactly_where_it_has_no_value(world: World, noun: str) -> None:
     """Each row has a value or is missing one, never both and never neither, also where related rows differ."""

@@ -34,7 +34,7 @@ async def assert_walks(world: World, noun: str, orders: Orders, size: int, organ
         assert got == expected, (orders, size, backwards)
 
 
-@pytest.mark.slow(cases=(18, 60))
+@pytest.mark.slow(cases=(10, 36))
 @pytest.mark.parametrize(("noun", "name"), ORDERABLE)
 async def test_list_shows_each_row_once_when_ordered_by_any_field(world: World, noun: str, name: str) -> None:
     """Ascending or descending, nulls first or last, forwards or backwards: each row once, in order, ties by id."""
@@ -43,6 +43,7 @@ async def test_list_shows_each_row_once_when_ordered_by_any_field(world: World, 
         await assert_walks(world, noun, orders, 12, world.beta)
 
 
+@pytest.mark.slow(cases=8)
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 @pytest.mark.parametrize("noun", LISTS)
 async def test_list_counts_nulls_as_smallest_when_nothing_is_said(world: World, noun: str, direction: str) -> None:
@@ -56,6 +57,7 @@ async def test_list_counts_nulls_as_smallest_when_nothing_is_said(world: World, 
         assert [node["id"] for node in data[LISTS[noun]]["nodes"]] == in_order(noun, rows, orders), name
 
 
+@pytest.mark.slow(cases=10)
 @pytest.mark.parametrize("size", [1, 7, FIRST_MAX])
 @pytest.mark.parametrize("noun", LISTS)
 async def test_list_shows_each_row_once_in_pages_of_any_size(world: World, noun: str, size: int) -> None:
@@ -63,7 +65,7 @@ async def test_list_shows_each_row_once_in_pages_of_any_size(world: World, noun:
     await assert_walks(world, noun, [], size, world.beta)
 
 
-@pytest.mark.slow(cases=2)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.BOOL, Kind.TIME, Kind.ENUM, Kind.INT])
 async def test_list_shows_each_row_once_in_pages_of_one_for_every_kind_of_order(world: World, kind: Kind) -> None:
     """A cursor on a tie or on a null leads to the very next row, whatever kind of value is ordered by."""

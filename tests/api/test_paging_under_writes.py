@@ -55,7 +55,7 @@ class Writer:
                 await tx.run_sync(update_rows, self._table, [dict(row)])
 
 
-@pytest.mark.slow(cases=(12, 50))
+@pytest.mark.slow(cases=(8, 50))
 @pytest.mark.parametrize(("noun", "name"), [pair for pair in ORDERABLE if pair[0] in WRITTEN])
 async def test_walk_shows_each_untouched_row_once_when_others_are_written_between_its_pages(
     world: World, busy: int, noun: str, name: str

@@ -66,7 +66,7 @@ async def planned(caller: Caller, document: str, **variables: Any) -> Response |
 
 @pytest.mark.slow
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=share(50, 200, 1_250))
+@settings(max_examples=share(25, 200, 1_250))
 async def test_plan_answers_as_the_executor_does_whatever_is_selected(world: World, seed: int) -> None:
     """Documents made from the schema: `ask` runs both ways and compares."""
     document = Documents(Random(seed)).document()  # noqa: S311 - the same document for the same seed

@@ -68,7 +68,7 @@ def planted(noun: str, links: Links, tree: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("place", ["home", "beta"])
 @pytest.mark.parametrize("noun", SEARCHED)
 @given(tree=Tree)
-@settings(max_examples=share(12, 40, 100))
+@settings(max_examples=share(6, 25, 100))
 async def test_filter_across_relations_returns_what_the_predicate_returns_for_any_tree(
     world: World, links: dict[str, Links], noun: str, place: str, tree: Any
 ) -> None:

@@ -210,7 +210,7 @@ async def test_node_is_null_when_it_belongs_to_another_organization(crossed: Wor
         assert data["node"] == expected[0]
 
 
-@pytest.mark.slow(cases=(18, 50))
+@pytest.mark.slow(cases=10)
 @pytest.mark.parametrize(("noun", "role"), PAIRS)
 async def test_relation_leads_to_rows_of_the_organization_alone(crossed: World, noun: str, role: Role) -> None:
     """From any row of any kind, whatever its fields lead to is the organization's own, and so is what they count."""
@@ -256,7 +256,7 @@ async def values_of(world: World, noun: str, key: str, organization: int) -> lis
     return sorted({value for value in values if value is not None})
 
 
-@pytest.mark.slow(cases=30)
+@pytest.mark.slow(cases=15)
 @pytest.mark.parametrize(("root", "noun", "key"), [*keys()])
 @pytest.mark.parametrize("role", list(Role))
 async def test_look_up_finds_nothing_of_another_organization(

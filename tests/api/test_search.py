@@ -13,7 +13,7 @@ from tests.api.searched import Holds, Terms
 from tests.api.world import World
 from tests.share import share
 
-TEXTS = share(12, 40, 100)
+TEXTS = share(6, 25, 100)
 # Organizations whose texts are all in the index, in part, and not at all.
 PLACES = ["home", "beta", "gamma"]
 INVENTORIES = ["User", "Group", "Asset", "Task", "TaskRun", "Site", "Credential"]

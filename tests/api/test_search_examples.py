@@ -229,7 +229,7 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.slow(cases=60)
+@pytest.mark.slow(cases=40)
 @pytest.mark.parametrize(("inventory", "text", "names"), EXAMPLES)
 async def test_search_returns_its_rows_for_an_example(
     office_of_names: Caller, inventory: str, text: str, names: str
@@ -304,6 +304,7 @@ WHERES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow(cases=15)
 @pytest.mark.parametrize(("inventory", "where", "names"), WHERES)
 async def test_where_returns_its_rows_when_it_crosses_relations(
     office_of_names: Caller, inventory: str, where: dict[str, Any], names: str

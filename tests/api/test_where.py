@@ -78,7 +78,7 @@ async def assert_filters(world: World, noun: str, where: Where, rows: Sequence[R
     assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected, where
 
 
-@pytest.mark.slow(cases=(24, 80))
+@pytest.mark.slow(cases=(14, 50))
 @pytest.mark.parametrize(("noun", "name"), FILTERABLE)
 async def test_filter_returns_what_the_predicate_returns_for_every_operator(world: World, noun: str, name: str) -> None:
     """Each operator of each field, with stored, near and absent values, alone and on lists of them."""
@@ -152,7 +152,7 @@ def _value(noun: str, field: Field, operator: str, rows: Sequence[Row], number: 
 @pytest.mark.parametrize("place", ["home", "beta"])
 @pytest.mark.parametrize("noun", ["User", "Group", "Asset", "Task", "TaskRun", "Credential"])
 @given(tree=Tree)
-@settings(max_examples=share(10, 35, 85))
+@settings(max_examples=share(5, 20, 85))
 async def test_filter_returns_what_the_predicate_returns_for_any_tree(
     world: World, noun: str, place: str, tree: Any
 ) -> None:

@@ -120,6 +120,7 @@ async def test_tokens_are_made_listed_and_revoked_while_no_server_runs(rollcall:
     assert not table[1].endswith("-")
 
 
+@pytest.mark.slow(cases=0)
 async def test_tokens_are_made_and_revoked_while_the_server_runs(rollcall: Rollcall) -> None:
     """First start shows a working token once; the same commands go through the running server, at once."""
     async with rollcall.serving() as server:
@@ -138,6 +139,7 @@ async def test_tokens_are_made_and_revoked_while_the_server_runs(rollcall: Rollc
         assert not TOKEN.findall(again.said)
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 async def test_server_stops_cleanly_on_a_signal(rollcall: Rollcall, name: str) -> None:
     """Exit 0, one JSON object a line in the log, and nothing left behind but the data."""
@@ -205,6 +207,7 @@ BROKEN: list[tuple[Callable[[Path], None], bool, str]] = [
 ]
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize(("break_it", "made_first", "words"), BROKEN)
 @pytest.mark.parametrize("command", [("serve",), ("token", "list")])
 async def test_command_fails_in_one_line_when_the_data_cannot_be_used(
@@ -224,6 +227,7 @@ async def test_command_fails_in_one_line_when_the_data_cannot_be_used(
     assert (database.read_bytes() if database.exists() else None) == before
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("command", [("serve",), ("migrate",), ("token", "list")])
 async def test_command_fails_in_one_line_when_settings_are_wrong(rollcall: Rollcall, command: tuple[str, ...]) -> None:
     """Every bad key in one line, no value, exit 2."""

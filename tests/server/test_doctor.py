@@ -58,6 +58,7 @@ def look(data_dir: Path) -> dict[str, str]:
     return worst
 
 
+@pytest.mark.slow(cases=0)
 async def test_sound_installation_has_nothing_wrong(rollcall: Rollcall) -> None:
     """Beside the running server: nothing fails, and what it prints for programs is what it prints for people."""
     async with rollcall.serving():

@@ -38,6 +38,7 @@ async def test_backup_is_taken_and_restored_as_the_document_says(rollcall: Rollc
         assert await again.status(token) == 200
 
 
+@pytest.mark.slow(cases=0)
 async def test_commands_of_the_document_work_one_after_the_other(rollcall: Rollcall, tmp_path: Path) -> None:
     """What a reader of the operations page copies into a shell does what stands there, without a server."""
     blocks = [fence.body for fence in fences("sh") if fence.path == "docs/operations.md" and "rollcall " in fence.body]
@@ -105,6 +106,7 @@ async def test_key_is_made_checked_and_changed(rollcall: Rollcall, tmp_path: Pat
     assert only[:8] in wrong.out and "cannot be opened" in wrong.err
 
 
+@pytest.mark.slow(cases=0)
 async def test_new_key_is_printed_or_written_to_a_new_file(rollcall: Rollcall, tmp_path: Path) -> None:
     """What it makes is taken as a setting; a file that is there is never touched; no data directory is needed."""
     printed = (await rollcall.run("key", "new")).out.strip()

@@ -59,6 +59,7 @@ async def test_failure_is_told_with_its_hint_when_the_run_has_failed(station: St
     assert "UNAVAILABLE: users: Microsoft Graph or Entra ID did not answer. Check the network." in err
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize(
     ("id", "token", "told"),
     [

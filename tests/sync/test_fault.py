@@ -54,6 +54,7 @@ async def test_expired_position_leads_to_a_full_round_that_sweeps(installation: 
     assert sum("Everything is read again" in line for line in await installation.log(run.id)) == 3
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("page", [1, 2])
 async def test_full_round_removes_nothing_when_it_breaks_off(installation: Installation, page: int) -> None:
     """Whichever page of the enumeration fails, no row and no edge goes; the next complete round sweeps."""
@@ -86,6 +87,7 @@ async def test_stream_without_permission_fails_alone_and_names_it(installation: 
     assert all(problem.startswith(("groups:", "edge MEMBER", "edge GROUP_OWNER")) for problem in problems)
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_run_succeeds_when_every_address_is_refused_once(installation: Installation, status: int) -> None:
     """Passing faults of the service cost a wait each and nothing else."""
@@ -202,6 +204,7 @@ async def test_run_says_whether_the_task_is_run_again_when_it_fails(installation
     assert good.status == "SUCCEEDED" and "again" not in (await installation.log(good.id))[-1]
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("written", [0, 1, 4, 8])
 async def test_run_goes_on_by_itself_when_even_its_failure_could_not_be_written(
     installation: Installation, written: int
@@ -216,6 +219,7 @@ async def test_run_goes_on_by_itself_when_even_its_failure_could_not_be_written(
     assert await differences(installation) == []
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("number", range(4, 14, 3))
 async def test_run_counts_what_was_committed_when_a_commit_fails(installation: Installation, number: int) -> None:
     """Whichever commit of a run fails, its page is written once, and counted once, when there is room again."""

@@ -60,6 +60,7 @@ async def test_change_that_was_told_of_is_no_repair(installation: Installation) 
     assert not any("repaired" in counts for counts in run.counts.values())
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize(
     ("server", "task", "days"), [(FULL_ROUND_DAYS, None, 7), (3, None, 3), (3, 2, 2), (3, 0, None), (0, None, None)]
 )

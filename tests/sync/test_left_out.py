@@ -60,6 +60,7 @@ async def left_out(installation: Installation) -> Any:
         return await tx.scalar(select(directories.c.left_out))
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize(("form", "status"), [("missing", 400), ("listed", 400), ("unnamed", 400), ("unnamed", 501)])
 async def test_property_is_left_out_and_named_when_the_cloud_does_not_know_it(
     installation: Installation, form: str, status: int

@@ -22,7 +22,7 @@ from tests.sync.truth import differences
 REQUESTS = range(1, 11)
 
 
-@pytest.mark.slow(cases=3)
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("number", REQUESTS)
 async def test_run_goes_on_from_its_cursors_when_the_process_was_stopped(
     installation: Installation, number: int

@@ -44,7 +44,7 @@ async def test_second_round_asks_three_times_and_writes_nothing_when_nothing_cha
     assert not any(number for name in run.counts.values() for number in name.values())
 
 
-@pytest.mark.slow(cases=(4, 12))
+@pytest.mark.slow(cases=(2, 12))
 @pytest.mark.parametrize("seed", range(30))
 async def test_inventory_follows_the_directory_when_it_changes_at_random(seed: int, data_dir: Path) -> None:
     """After any changes - written, linked, deleted, purged, restored - the next round is equal again."""
@@ -62,6 +62,7 @@ async def test_inventory_follows_the_directory_when_it_changes_at_random(seed: i
         await installation.close()
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("seed", range(3))
 async def test_full_round_is_equal_too_when_the_directory_forgot_the_position(seed: int, data_dir: Path) -> None:
     """Random changes are swept right when all, or one, of the delta links have expired in between."""

@@ -4,7 +4,7 @@ Each seed is a night: random changes of the directory, faults, switches and cras
 is checked after every run: SUCCEEDED means that nothing is missing, and nothing goes that the directory still has.
 
     pytest tests/sync/test_simulation.py --seed 4711     # one night, again
-    make test-slow                                       # 250 of them; `make night` takes 20,000
+    make test-slow                                       # 120 of them; `make night` takes 20,000
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make the batches: workers share them out."""
     if "seeds" in metafunc.fixturenames:
         one = metafunc.config.getoption("--seed")
-        last = metafunc.config.getoption("--seeds") or share(20, 250, 20_000)
+        last = metafunc.config.getoption("--seeds") or share(10, 120, 20_000)
         batches = [range(first, first + BATCH) for first in range(0, last, BATCH)] if one is None else [[one]]
         metafunc.parametrize("seeds", batches, ids=[f"seeds {batch[0]} to {batch[-1]}" for batch in batches])
 

@@ -72,7 +72,7 @@ def refused(number: int) -> EntraError:
     return sign_in_error({"error": "any", "error_description": f"AADSTS{number}: {TEXT}", "error_codes": [number]})
 
 
-@pytest.mark.slow(cases=10)
+@pytest.mark.slow(cases=6)
 @pytest.mark.parametrize("number", ADVICE)
 async def test_refused_sign_in_ends_the_run_with_its_advice(tenant: SigningIn, number: int) -> None:
     """Each AADSTS number: one error with code, number and what to click; the same in the log; nothing of Graph read."""
@@ -115,6 +115,7 @@ async def test_run_fails_when_the_sign_in_service_stays_away(tenant: SigningIn) 
     assert (run.status, error["code"], error["retryable"]) == ("FAILED", "UNAVAILABLE", True)
 
 
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("stream", ["users", "groups", "devices"])
 @pytest.mark.parametrize(
     ("status", "code", "words"),
