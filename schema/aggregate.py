@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-import orjson
 import strawberry
 from sqlalchemy import ColumnElement, FromClause, Select, Text, func, literal, select, true
 from strawberry import UNSET
@@ -35,6 +34,7 @@ from sync.errors import BadInput
 from sync.inventory.kind import DEVICE, GROUP, USER
 from sync.inventory.source import AZUREAD
 from sync.store.column import key_of
+from sync.store.digits import read_json
 from sync.store.tables import devices, raw
 
 KEYS_MAX = 3
@@ -291,4 +291,4 @@ def _received_name(noun: Noun, source: str, name: str, path: str) -> str:
 
 
 def _received(value: Any) -> Any:
-    return None if value is None else orjson.loads(value)
+    return None if value is None else read_json(value)

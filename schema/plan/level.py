@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-import orjson
 from sqlalchemy import ColumnElement
 
 from schema.plan.statement import Row, Statement
 from schema.select import keys_text
 from sync.clock import timestamp
+from sync.store.digits import read_json
 
 if TYPE_CHECKING:
     from schema.plan.page import Bound
@@ -176,7 +176,7 @@ class GatheredRelation:
             named = dict(zip(self.names, row, strict=True))
             for name in self.documents:
                 if named[name] is not None:
-                    named[name] = orjson.loads(named[name])
+                    named[name] = read_json(named[name])
             found.setdefault(row[0], []).append(named)
         return found
 

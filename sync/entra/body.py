@@ -6,15 +6,15 @@ read in place, large ones in a worker thread.
 
 from __future__ import annotations
 
-import json
 import zlib
-from typing import Any, Never
+from typing import Any
 
 import anyio.to_thread
 import orjson
 
 from sync.entra.text import clean
 from sync.errors import BadResponse
+from sync.store.digits import NumberTooLarge, has_long_number, read_exactly
 
 INLINE_BYTES_MAX = 32 * 1024
 """Answers up to this size over the wire are read on the event loop: about 2 ms on a slow core."""
@@ -52,27 +52,32 @@ def _gunzip(packed: bytes, bytes_max: int) -> bytes:
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Parse one JSON object and clean its text.
+    """Parse one JSON object and clean its text; whole numbers keep their digits (sync/store/digits.py).
 
     Raises:
-        BadResponse: not JSON, or JSON but not an object.
+        BadResponse: not JSON, a number that is too large, or JSON but not an object.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        # orjson refuses lone surrogates, the standard parser does not; they may cost a character, no page.
-        value = _parse_leniently(body)
-    else:
-        # After orjson only an escaped NUL can be unstorable: look for its spelling before walking the value.
-        value = _cleaned(value) if rb"\u0000" in body else value
+    value = _parse_leniently(body) if has_long_number(body) else _parse(body)
     if not isinstance(value, dict):
         raise BadResponse("Microsoft Graph sent JSON that is not an object.", hint=_HINT)
     return value
 
 
+def _parse(body: bytes) -> Any:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # orjson refuses lone surrogates, the standard parser does not; they may cost a character, no page.
+        return _parse_leniently(body)
+    # After orjson only an escaped NUL can be unstorable: look for its spelling before walking the value.
+    return _cleaned(value) if rb"\u0000" in body else value
+
+
 def _parse_leniently(body: bytes) -> Any:
     try:
-        return clean(json.loads(body.decode("utf-8", "replace"), parse_constant=_refuse_constant))
+        return clean(read_exactly(body.decode("utf-8", "replace")))
+    except NumberTooLarge:
+        raise BadResponse("Microsoft Graph sent a number that is too large to be one.", hint=_HINT) from None
     except (ValueError, RecursionError):
         raise BadResponse("Microsoft Graph sent an answer that is not JSON.", hint=_HINT) from None
 
@@ -82,10 +87,6 @@ def _cleaned(value: Any) -> Any:
         return clean(value)
     except RecursionError:
         raise BadResponse("Microsoft Graph sent JSON that is nested too deeply.", hint=_HINT) from None
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _read(packed: bytes, encoding: str, bytes_max: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreSlow, StoreUnreadable
+from sync.store.digits import read_json
 from sync.store.function import register
 from sync.store.integrity import DAMAGED, DAMAGED_HINT
 from sync.store.lane import STEPS, Lane, Reader, Watch
@@ -263,7 +264,7 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
         json_serializer=_json_text,
-        json_deserializer=orjson.loads,
+        json_deserializer=read_json,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

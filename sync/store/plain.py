@@ -13,6 +13,8 @@ import orjson
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sync.store.digits import read_json
+
 T = TypeVar("T")
 
 
@@ -51,7 +53,7 @@ def _engine(driver: Any, begin: str) -> Engine:
         pool_reset_on_return=None,
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
+        json_deserializer=read_json,
     )
 
     @event.listens_for(engine, "begin")
