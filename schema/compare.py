@@ -13,6 +13,7 @@ from sqlalchemy import (
     TableValuedAlias,
     Text,
     and_,
+    case,
     cast,
     false,
     func,
@@ -125,8 +126,11 @@ _RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bo
 @cache
 def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
     """Return a list's elements as rows, the text that is compared in each, and that text folded."""
-    elements = func.json_each(field.column).table_valued("value", name=None)
-    inner = elements.c.value if field.element is None else func.json_extract(elements.c.value, f"$.{field.element}")
+    elements = func.json_each(field.column).table_valued("value", "type", name=None)
+    inner: ColumnElement[Any] = elements.c.value
+    if field.element is not None:
+        # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+        inner = case((elements.c.type == "object", func.json_extract(inner, f"$.{field.element}")))
     element = cast(inner, Text)
     return elements, element, func.fold(element)
 

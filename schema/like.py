@@ -52,7 +52,9 @@ def like_any(texts: ColumnElement[Any], element: str | None, pattern: str) -> Co
     parts = literals(pattern)
     # A list whose JSON holds them nowhere is not taken apart.
     whole = "%" if any(map(_REWRITTEN.search, parts)) else "%".join(["", *map(escaped, parts), ""])
-    member = "member.value" if element is None else f"json_extract(member.value, '$.{element}')"
+    # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+    of_object = f"CASE WHEN member.type = 'object' THEN json_extract(member.value, '$.{element}') END"
+    member = "member.value" if element is None else of_object
     return _LikeAny(texts, whole, literal_column(member), pattern)
 
 

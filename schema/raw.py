@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Table, Text, func, select
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import ColumnElement, Table, Text, func, literal, select
 from strawberry import UNSET
 
 from schema.attribute import source_of
@@ -43,20 +42,17 @@ def received_list(table: Table, prop: str, member: str, description: str, *, key
     """
     text = f"{description}: `{member}` of an element. Graph property: `{prop}`."
     aliases = (prop,) if keyword else ()
-    value = _in_raw(table, _part(prop, Json))
+    # As JSON, also where it is no list: SQLite refuses to read a bare text as one, and the statement with it.
+    value = _in_raw(table, raw.c.item.op("->", return_type=Json)(literal(f"$.{prop}", Text())))
     return condition(value, Kind.LIST, text, keyword=keyword, aliases=aliases, element=member, received_as=prop)
 
 
 def received_text(table: Table, path: str, description: str) -> Field:
     """Declare a text that lies in the received JSON alone, at a path such as `employeeOrgData.division`, likewise."""
-    value = _part(path, Text())
+    # Spelled out: SQLAlchemy's own way to a part of JSON converts the path when it runs, which a plan does not.
+    value = func.json_extract(raw.c.item, f"$.{path}", type_=Text())
     text = f"{description}. Graph property: `{path}`."
     return condition(_in_raw(table, value), Kind.TEXT, text, received_as=path)
-
-
-def _part(path: str, type_: TypeEngine[Any]) -> ColumnElement[Any]:
-    # Spelled out: SQLAlchemy's own way to a part of JSON converts the path when it runs, which a plan does not.
-    return func.json_extract(raw.c.item, f"$.{path}", type_=type_)
 
 
 def _in_raw(table: Table, value: ColumnElement[Any]) -> ColumnElement[Any]:

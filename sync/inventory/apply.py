@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, select
 from sync.clock import Clock, timestamp
 from sync.inventory.directory import Directory, Mention, identify
 from sync.inventory.edge import apply_edges
+from sync.inventory.flaw import Flaw, Flaws
 from sync.inventory.item import Change, changes, columns, content_hash, json_text
 from sync.inventory.kind import GONE, KINDS, SOFT, Kind
 from sync.inventory.source import AZUREAD
@@ -32,12 +33,16 @@ _KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", 
 
 @dataclass
 class Applied:
-    """What a page did. `touched` holds the keys of rows that were written or removed; `seen` of all it named."""
+    """What a page did. `touched` holds the keys of rows that were written or removed; `seen` of all it named.
+
+    `flaws` is what was wrong with the records that it wrote.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     edge_counts: dict[str, Counter[str]] = field(default_factory=dict)
     touched: list[int] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
+    flaws: Flaws = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -204,12 +209,16 @@ class _Rows:
         assert change.item is not None  # noqa: S101 - the caller asks
         key = self._keys[change.external_id]
         self._applied.touched.append(key)
+        unfit: list[str] = []
+        values = columns(self._kind, change.item, unfit)
+        if unfit:
+            self._applied.flaws.update((Flaw.WRONG_TYPE, prop) for prop in unfit)
         self._fresh.append(
             {
                 "id": key,
                 "external_id": change.external_id,
                 **self._places,
-                **columns(self._kind, change.item),
+                **values,
                 "content_hash": hashed,
                 "deletion": deletion,
                 "deleted_at": ((row and row.deleted_at) or self._now) if deletion else None,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from sync.clock import timestamp
 from sync.entra.diagnose import malformed
 from sync.errors import BadResponse
 from sync.inventory.kind import GROUP, KINDS, Edge, Kind
-from sync.store.column import LOWER, Json, Time, graph_columns
+from sync.store.column import HOLDS, LOWER, OBJECT, OBJECTS, Json, Time, graph_columns
 from sync.store.function import folded
 from sync.trim import trimmed
 
@@ -164,34 +164,45 @@ def _signature(name: str) -> bytes:
     return next(kind.signature() for kind in KINDS if kind.name == name)
 
 
-def columns(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Map an object's attributes to the columns of its table; an absent property is null."""
+def columns(kind: Kind, raw: Mapping[str, Any], unfit: list[str] | None = None) -> dict[str, Any]:
+    """Map an object's attributes to the columns of its table; what is absent or does not fit the column is null.
+
+    Args:
+        unfit: gets the names of the properties that do not fit.
+    """
     empty, readers = _readers(kind.name)
     values = empty.copy()
     for prop, value in raw.items():
         if value is not None and prop in readers:
             name, plain, read = readers[prop]
-            values[name] = value if type(value) is plain else read(value)
+            if type(value) is plain:
+                values[name] = value
+            elif (stored := read(value)) is not UNFIT:
+                values[name] = stored
+            elif unfit is not None:
+                unfit.append(prop)
     if kind is GROUP:
-        values |= _group_columns(raw)
+        values |= _group_columns(values)
     return values
 
 
-def _group_columns(raw: Mapping[str, Any]) -> dict[str, Any]:
-    found = raw.get("groupTypes")
-    types = found if isinstance(found, list) else []
+def _group_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    types = values["group_types"] or ()
     if "Unified" in types:
         kind = "MICROSOFT_365"
-    elif raw.get("mailEnabled"):
-        kind = "MAIL_ENABLED_SECURITY" if raw.get("securityEnabled") else "DISTRIBUTION"
+    elif values["mail_enabled"]:
+        kind = "MAIL_ENABLED_SECURITY" if values["security_enabled"] else "DISTRIBUTION"
     else:
         kind = "SECURITY"
     return {
         "kind": kind,
         "is_dynamic": "DynamicMembership" in types,
-        "membership_known": raw.get("visibility") != "HiddenMembership",
+        "membership_known": values["visibility"] != "HiddenMembership",
     }
 
+
+UNFIT = object()
+"""What a reader returns of a value that its column cannot have."""
 
 Reader = tuple[str, type | None, Callable[[Any], Any]]
 
@@ -208,33 +219,42 @@ def _readers(name: str) -> tuple[dict[str, Any], dict[str, Reader]]:
 
 def _reader(column: Column[Any]) -> tuple[type | None, Callable[[Any], Any]]:
     if isinstance(column.type, Boolean):
-        return bool, lambda value: None
+        return bool, _refuse
     if isinstance(column.type, Integer):
         return None, _read_number
     if column.type is Time:
-        return None, read_time
+        return None, _read_time
     if column.info.get(LOWER):
-        return None, lambda value: object_id(value if isinstance(value, str) else _read_text(value))
+        return None, lambda value: object_id(value) if isinstance(value, str) else UNFIT
     if column.type is Json:
-        return list, lambda value: value
-    return str, _read_text
+        holds = column.info.get(HOLDS)
+        return (dict, _refuse) if holds == OBJECT else (None, partial(_read_list, {dict if holds == OBJECTS else str}))
+    return str, _refuse
 
 
-def _read_text(value: Any) -> str:
-    """Keep a property that changed its type upstream readable rather than lose it."""
-    return orjson.dumps(value).decode()
+def _refuse(_value: Any) -> object:
+    return UNFIT
 
 
-def _read_number(value: Any) -> int | None:
+def _read_list(elements: set[type], value: Any) -> Any:
+    return value if type(value) is list and elements.issuperset(map(type, value)) else UNFIT
+
+
+def _read_number(value: Any) -> Any:
     """Take a whole number that fits into 32 bits, as every number of Graph's does."""
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31:
-        return value
-    return None
+    return value if type(value) is int and -(2**31) <= value < 2**31 else UNFIT
 
 
 def read_time(value: Any) -> str | None:
     """Bring a Graph time to the stored width; None when it is absent, `0001-01-01` (never) or not a time."""
-    if not isinstance(value, str) or value.startswith(_NEVER):
+    stored: str | None = None if (found := _read_time(value)) is UNFIT else found
+    return stored
+
+
+def _read_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        return UNFIT
+    if value.startswith(_NEVER):
         return None
     try:
         if match := _TIME.fullmatch(value):
@@ -243,4 +263,4 @@ def read_time(value: Any) -> str | None:
         moment = datetime.fromisoformat(value)
         return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        return None
+        return UNFIT

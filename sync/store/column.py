@@ -22,6 +22,8 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 # What `column.info` tells of a text: what makes the key it has (of function.py), of which column it is the key, that it
 # is stored in lower case.
 KEYED, KEY_OF, LOWER = "keyed", "key of", "lower"
+# And of JSON: what it holds, a list of texts unless it is one of these.
+HOLDS, OBJECT, OBJECTS = "holds", "an object", "a list of objects"
 
 
 def key() -> Column[int]:

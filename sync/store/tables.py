@@ -28,7 +28,7 @@ from sync.store.alerts import webhooks as webhooks
 from sync.store.callers import audit_events as audit_events
 from sync.store.callers import idempotency_keys as idempotency_keys
 from sync.store.callers import tokens as tokens
-from sync.store.column import KEYED, LOWER, Json, Key, Time, graph, key_of, lower, refers
+from sync.store.column import HOLDS, KEYED, LOWER, OBJECT, OBJECTS, Json, Key, Time, graph, key_of, lower, refers
 from sync.store.declare import created_version, entity, stamps, synced
 from sync.store.declare import metadata as metadata
 from sync.store.function import sort_key, version_key
@@ -162,7 +162,7 @@ devices = synced(
     refers("asset_id", "assets", nullable=True),
     Column("skipped", Text),  # why the device has no asset: INACTIVE, UNKNOWN
     graph("accountEnabled", Boolean()),
-    graph("alternativeSecurityIds", Json),
+    graph("alternativeSecurityIds", Json, info={HOLDS: OBJECTS}),
     graph("approximateLastSignInDateTime", Time),
     graph("complianceExpirationDateTime", Time),
     graph("createdDateTime", Time),
@@ -174,7 +174,7 @@ devices = synced(
     graph("displayName"),
     graph("enrollmentProfileName"),
     graph("enrollmentType"),
-    graph("extensionAttributes", Json),
+    graph("extensionAttributes", Json, info={HOLDS: OBJECT}),
     graph("isCompliant", Boolean()),
     graph("isManaged", Boolean()),
     graph("isManagementRestricted", Boolean()),

@@ -50,6 +50,7 @@ from sync.store import AnyRow
 from sync.store.tables import credentials, devices, tasks
 from sync.tasks import repair
 from sync.tasks.device_relations import DeviceRelations
+from sync.tasks.flaw import warn
 from sync.tasks.left_out import unknown_properties
 from sync.tasks.log import Level
 from sync.tasks.plan import Identity, Plan, Planner
@@ -349,6 +350,7 @@ class _Connector:
         counts = added(self.run.counts, plan.kind, applied, removed, linked, checks=plan.checks)
         progress = advance(self.run.progress[plan.kind.plural], len(applied.seen))
         self.run.save(tx, counts=counts, progress={**self.run.progress, plan.kind.plural: progress})
+        warn(tx, self.run, plan.kind, applied.flaws)
         if page.ends:
             self._log_end(tx, plan, counts)
         return counts, progress
@@ -360,9 +362,7 @@ class _Connector:
         return sweep(tx, self.clock, self.directory, plan.swept, generation, page.link, confirmed)
 
     def _link(self, tx: Connection, plan: Plan, keys: Sequence[int]) -> Counter[str]:
-        if plan.kind is not DEVICE:
-            return Counter()
-        return link_devices(tx, self.clock, self.directory, self.options, keys)
+        return link_devices(tx, self.clock, self.directory, self.options, keys) if plan.kind is DEVICE else Counter()
 
     def _cursor(self, plan: Plan, page: Page) -> Cursor:
         link = page.link.delta_link if isinstance(page.link, Complete) else page.link.url

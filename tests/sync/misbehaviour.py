@@ -196,7 +196,9 @@ EXPIRED: dict[str, Act] = {
 CONTENT: dict[str, tuple[bytes, str | None]] = {
     "missing": (b"", None),
     "null": (b"null", None),
-    "a number": (b"7", "7"),
+    "a number": (b"7", None),
+    "a number beyond 64 bits": (b"36893488147419103232", None),
+    "a list": (b'["a"]', None),
     "100 kB": (b'"' + b"x" * 100_000 + b'"', "x" * 100_000),
     "NUL": (rb'"a\u0000b"', "a\ufffdb"),
     "lone surrogate": (rb'"a\ud800b"', "a\ufffdb"),
@@ -263,5 +265,6 @@ def rows() -> list[Row]:
         *(Row(f"G12 {name}", act, RESTARTS) for name, act in EXPIRED.items()),
         Row("G12 410 lasts", refuse(410), "CURSOR_EXPIRED", ALWAYS),
         *(Row(f"G13 {name}", content(*spelled), RECOVERS, ALWAYS) for name, spelled in CONTENT.items()),
+        Row("G13 a number of 400 digits", content(b"9" * 400, None), "BAD_RESPONSE", ALWAYS),
         Row("G14 changes while listing", change_while_listing, LATER),
     ]

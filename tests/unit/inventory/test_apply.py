@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +13,11 @@ from hypothesis import strategies as st
 from sync.inventory.apply import Applied
 from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
 from sync.store import Store
-from sync.store.column import LOWER, Time, graph_columns
+from sync.store.column import LOWER, graph_columns
 from tests.entra.clock import FakeClock
 from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed
+from tests.unit.inventory.values import values_of
 
 
 def counted(applied: Applied) -> dict[str, int]:
@@ -51,11 +51,7 @@ async def test_property_is_cleared_when_it_is_null_or_absent(inventory: Inventor
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 async def test_every_property_reaches_its_column(inventory: Inventory, kind: Kind) -> None:
     """What goes in under Graph's name is read from the column, for each property of each kind."""
-    samples: dict[Any, Any] = {bool: True, int: 7, dict: ["a", {"b": None}]}
-    item: Item = {"id": "x"}
-    for prop, column in graph_columns(kind.table):
-        is_time = column.type is Time
-        item[prop] = "2026-01-02T03:04:05.678Z" if is_time else samples.get(column.type.python_type, f"{prop} é🔑")
+    item: Item = {"id": "x"} | {prop: values_of(prop, column)[0] for prop, column in graph_columns(kind.table)}
     await inventory.page(kind, item)
     for prop, column in graph_columns(kind.table):
         # An id that is the same in either letter case is stored in one.

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sync.errors import BadResponse
 from sync.inventory.item import attributes, changes, columns, content_hash, json_text, kind_of, read_time
-from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
-from sync.store.column import graph_columns
+from sync.inventory.kind import GROUP, KINDS, USER, Edge, Kind
+from sync.store.column import LOWER, graph_columns
+from tests.unit.inventory.values import ANY_TYPE, fits
 
 Item = dict[str, Any]
 
@@ -165,14 +166,24 @@ def test_absent_property_becomes_null(kind: Kind) -> None:
     assert {row[column.name] for _, column in graph_columns(kind.table)} == {None}
 
 
-def test_value_of_the_wrong_type_is_kept_readable_or_dropped() -> None:
-    """Text keeps what it can show; a flag, a number and a time that are none become null; JSON is kept."""
-    row = columns(
-        DEVICE, {"displayName": {"x": 1}, "isManaged": "true", "deviceVersion": True, "physicalIds": ["[HWID]:h"]}
-    )
-    assert row["display_name"] == '{"x":1}'
-    assert (row["is_managed"], row["device_version"], row["physical_ids"]) == (None, None, ["[HWID]:h"])
-    assert columns(DEVICE, {"deviceVersion": 2**63})["device_version"] is None
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_value_is_stored_or_null_and_named_when_it_is_of_any_type(kind: Kind) -> None:
+    """Every column takes what its type can hold; everything else is null and told, never turned into something else."""
+    for prop, column in graph_columns(kind.table):
+        for name, value in ANY_TYPE.items():
+            unfit: list[str] = []
+            stored = columns(kind, {prop: value}, unfit)[column.name]
+            fitting = fits(column, value)
+            expected = value.lower() if fitting and column.info.get(LOWER) else value if fitting else None
+            assert (stored, unfit) == (expected, [] if fitting else [prop]), (prop, name)
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", None], ids=str)
+def test_time_that_means_never_is_null_and_no_fault(value: str | None) -> None:
+    """Graph says never in two ways, and both fit."""
+    unfit: list[str] = []
+    assert columns(USER, {"createdDateTime": value}, unfit)["created_date_time"] is None
+    assert unfit == []
 
 
 @pytest.mark.parametrize("targets", [5, "a", {"id": "a"}, [5], [{}], [{"id": None}], [{"id": ""}]], ids=str)
@@ -202,10 +213,10 @@ def test_group_kind_is_what_its_properties_say(item: Item, kind: str, is_dynamic
     assert (row["kind"], row["is_dynamic"]) == (kind, is_dynamic)
 
 
-@pytest.mark.parametrize("value", [5, "Unified", {"Unified": 1}, [5, None]], ids=str)
-def test_group_types_of_a_wrong_shape_do_not_fail_the_page(value: object) -> None:
-    """A type surprise in groupTypes gives some kind of group."""
-    assert columns(GROUP, {"groupTypes": value})["kind"]
+@pytest.mark.parametrize("value", [5, "Unified", {"Unified": 1}, ["Unified", None]], ids=str)
+def test_kind_of_a_group_is_made_from_what_its_columns_show(value: object) -> None:
+    """What is null there makes no Microsoft 365 group, and a text no address of mail."""
+    assert columns(GROUP, {"groupTypes": value, "mailEnabled": "false", "visibility": 1}) == columns(GROUP, {})
 
 
 def test_hidden_membership_is_told_apart_from_no_members() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Boolean, Column, Integer, Text
 
 from sync.inventory.kind import KINDS, Kind
-from sync.store.column import Json, Time, graph_columns
+from sync.store.column import HOLDS, OBJECT, OBJECTS, Json, Time, graph_columns
 
 METADATA = Path(__file__).parents[2] / "simulator" / "graph_csdl_subset.json"
 # Documented on learn.microsoft.com/graph/api/resources/device, but not in the metadata of v1.0.
@@ -55,6 +55,17 @@ def test_column_mirrors_a_property_of_microsofts_metadata(kind: Kind, prop: str,
         assert column.type is expected
     else:
         assert type(column.type) is expected and column.type is not Time
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_json_of_a_column_holds_what_the_metadata_says(kind: Kind) -> None:
+    """A list of texts, a list of objects, or an object."""
+    for prop, column in graph_columns(kind.table):
+        graph_type = declared(kind)[prop]
+        if column.type is Json:
+            is_list = graph_type.startswith("Collection(")
+            expected = None if graph_type == "Collection(String)" else OBJECTS if is_list else OBJECT
+            assert column.info.get(HOLDS) == expected, prop
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

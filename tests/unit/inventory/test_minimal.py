@@ -5,22 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Boolean, Column, Integer
 
 from sync.inventory.kind import GROUP, KINDS, USER, Kind
-from sync.store.column import LOWER, Json, Time, graph_columns
+from sync.store.column import LOWER, graph_columns
 from tests.unit.inventory.inventory import Inventory, Item, removed
-
-
-def values_of(prop: str, column: Column[Any]) -> tuple[Any, Any]:
-    """Return two values that the column stores as they are."""
-    if column.type is Time:
-        return "2026-01-02T03:04:05.678Z", "2026-02-03T04:05:06.789Z"
-    if column.type is Json:
-        return ["a"], [{"b": None}]
-    if isinstance(column.type, Boolean):
-        return True, False
-    return (7, 8) if isinstance(column.type, Integer) else (f"{prop} é🔑", f"{prop} other")
+from tests.unit.inventory.values import values_of
 
 
 @pytest.mark.parametrize("minimal", [False, True], ids=["default", "minimal"])

@@ -1,0 +1,16 @@
+"""What is wrong with properties as they were received; a page counts it, and the run warns of it."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+
+
+class Flaw(enum.StrEnum):
+    """A kind of fault; the value is the code of the warning."""
+
+    WRONG_TYPE = "WRONG_TYPE"
+
+
+Flaws = Counter[tuple[Flaw, str]]
+"""(what is wrong, the property) → in how many records."""
