@@ -6,7 +6,7 @@ Applying a page twice changes nothing the second time. The rules are in docs/syn
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,7 +35,7 @@ _KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", 
 class Applied:
     """What a page did. `touched` holds the keys of rows that were written or removed; `seen` of all it named.
 
-    `flaws` is what was wrong with the records that it wrote.
+    `flaws` is what was wrong with the records that it wrote, or would have lost of those it kept.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,8 @@ def apply_page(
     Args:
         tx: an open write transaction; never committed here.
         items: any number of items in Graph's order; an id may repeat, the last one wins and edges add up.
-        round_: what an absent property means, and what is stamped on the objects that the page shows.
+        round_: what an absent property means, and what is stamped on the objects that the page shows. What every
+            object has (`Kind.always`) is never lost by being absent.
 
     Returns:
         Rows created, updated, unchanged, removed, restored and unknown (a removal of what was never here); they sum
@@ -92,6 +93,11 @@ def apply_page(
     applied.seen = [keys[change.external_id] for change in folded if change.item is not None]
     if round_.minimal:
         _complete(tx, folded, known)
+    else:
+        _keep(tx, kind, folded, known)
+    for change in folded:
+        if change.kept:
+            applied.flaws.update((Flaw.MISSING, name) for name in change.kept)
     rows = _Rows(timestamp(clock.now()), directory, kind, keys, known, applied)
     for change in folded:
         rows.add(change)
@@ -137,14 +143,29 @@ def _known_statement(name: str) -> Select[Any]:
 
 def _complete(tx: Connection, folded: Iterable[Change], known: Mapping[str, AnyRow]) -> None:
     """Put what a minimal item does not mention beside what it does, from what was received before."""
-    shorts = {
+    for change, item in _received(tx, folded, known):
+        change.item = item | (change.item or {})
+
+
+def _keep(tx: Connection, kind: Kind, folded: Iterable[Change], known: Mapping[str, AnyRow]) -> None:
+    """Keep what every object has where an item came without it: that is a fault on the way, not a change."""
+    if lacking := [change for change in folded if change.lacks(kind.always)]:
+        for change, item in _received(tx, lacking, known):
+            change.keep(kind.always, item)
+
+
+def _received(
+    tx: Connection, some: Iterable[Change], known: Mapping[str, AnyRow]
+) -> Iterator[tuple[Change, dict[str, Any]]]:
+    """Yield changes with what was received before of the same object, for those of which something was."""
+    mine = {
         known[change.external_id].id: change
-        for change in folded
+        for change in some
         if change.item is not None and change.external_id in known and not change.is_new_life
     }
     statement = select(raw.c.object_id, raw.c.item).where(among(raw.c.object_id, "keys"))
-    for key, item in tx.execute(statement, {"keys": shorts}):
-        shorts[key].item = item | shorts[key].item
+    for key, item in tx.execute(statement, {"keys": mine}):
+        yield mine[key], item
 
 
 class _Rows:

@@ -10,6 +10,7 @@ class Flaw(enum.StrEnum):
     """A kind of fault; the value is the code of the warning."""
 
     WRONG_TYPE = "WRONG_TYPE"
+    MISSING = "PROPERTY_MISSING"
 
 
 Flaws = Counter[tuple[Flaw, str]]

@@ -49,11 +49,26 @@ class Change:
     unlinked: dict[Edge, set[str]] = field(default_factory=dict)
     # To-one edges that were given a new end: whatever they led to before goes.
     replaced: set[Edge] = field(default_factory=set)
+    # Properties that every object has, that this one came without, and that are known from before.
+    kept: frozenset[str] = frozenset()
 
     def ends(self) -> Iterator[tuple[str, str | None]]:
         """Yield the objects that this one gets an edge to."""
         for targets in self.linked.values():
             yield from targets.items()
+
+    def lacks(self, always: frozenset[str]) -> bool:
+        """Tell whether it came without a property that every object has."""
+        return self.item is not None and not always <= self.item.keys()
+
+    def keep(self, always: frozenset[str], before: Mapping[str, Any]) -> None:
+        """Take what every object has from what was received before, where it came without."""
+        item = self.item
+        assert item is not None  # noqa: S101 - the caller asks
+        for name in always.intersection(before).difference(item):
+            item[name] = before[name]
+            if before[name] is not None:
+                self.kept |= {name}
 
     def unlinked_ends(self) -> Iterator[str]:
         """Yield the objects that this one loses its edge to."""
@@ -66,7 +81,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
 
     A big group is repeated with other members each time, and any object may be replayed: attributes and removal are
     taken from the last item, edges add up in order. An object that is only on leave keeps both: one that was removed
-    for any reason but "deleted", or for none that Graph tells.
+    for any reason but "deleted", or for none that Graph tells. What every object has is not lost by an item without it.
 
     Args:
         minimal: an item holds only what changed (Prefer: return=minimal), so that attributes add up as well.
@@ -88,7 +103,10 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
             continue
         said = attributes(item)
         said["id"] = external_id
-        change.item = change.item | said if minimal and change.item and change.removed != "deleted" else said
+        before = change.item if change.removed != "deleted" else None
+        change.item = before | said if minimal and before else said
+        if before:
+            change.keep(kind.always, before)
         change.removed = None
         for relation, edge in kind.edges.items():
             if targets := item.get(f"{relation}@delta"):

@@ -52,6 +52,8 @@ class Kind:
     table: Table
     # Graph relation → edge; an edge leads from the object that carries the relation.
     edges: Mapping[str, Edge]
+    # Properties that every object has: one that comes without them has lost them on the way.
+    always: frozenset[str]
     # At most one edge from an object: a new one replaces the old.
     single: frozenset[Edge] = frozenset()
     # Lists of objects that few ask for: read and kept in `raw`, where filters find them, without columns of their own.
@@ -77,6 +79,7 @@ USER = Kind(
     "users",
     tables.users,
     {"manager": Edge.MANAGER},
+    frozenset({"accountEnabled", "displayName", "userPrincipalName"}),
     frozenset({Edge.MANAGER}),
     (
         *("assignedLicenses", "assignedPlans", "employeeOrgData", "identities", "licenseAssignmentStates"),
@@ -89,6 +92,7 @@ GROUP = Kind(
     "groups",
     tables.groups,
     {"members": Edge.MEMBER, "owners": Edge.GROUP_OWNER},
+    frozenset({"displayName"}),
     raw_only=(
         *("assignedLabels", "assignedLicenses", "licenseProcessingState", "onPremisesProvisioningErrors"),
         "serviceProvisioningErrors",
@@ -99,5 +103,6 @@ DEVICE = Kind(
     "devices",
     tables.devices,
     {"registeredOwners": Edge.DEVICE_OWNER, "registeredUsers": Edge.DEVICE_USER},
+    frozenset({"accountEnabled", "displayName"}),
 )
 KINDS = (USER, GROUP, DEVICE)

@@ -19,6 +19,11 @@ _TOLD = {
         "{kind}: {name} was of the wrong type in {records}: it is null there, and `raw` shows what was received.",
         "Compare `raw` with the tenant. If they differ, look for a proxy that changes answers of Microsoft Graph.",
     ),
+    Flaw.MISSING: (
+        "{kind}: {records} came without {name}: what was known before is kept.",
+        "Trigger the task with `full: true`. If the warning comes again, look for a proxy that changes answers of "
+        "Microsoft Graph.",
+    ),
 }
 
 

@@ -128,12 +128,16 @@ def empty_first(_: Tiny, place: Place, __: Serve) -> httpx.Response:
 
 
 def content(raw: bytes, stored: str | None) -> Act:
-    """Let an object of the page have a name that is spelled `raw` in JSON and must be stored as `stored`."""
+    """Let an object of the page have a name that is spelled `raw` in JSON and must be stored as `stored`.
+
+    With nothing for `raw` it comes without a name, and must keep the one it has.
+    """
 
     def act(tiny: Tiny, place: Place, serve: Serve) -> httpx.Response:
         found = orjson.loads(payload(serve()))
         item = found["value"][-1]
-        tiny.objects[place.stream][item["id"]]["displayName"] = stored
+        if raw:
+            tiny.objects[place.stream][item["id"]]["displayName"] = stored
         item["displayName"] = "@@"
         text = orjson.dumps(found)
         return answer(text.replace(b'"@@"', raw) if raw else text.replace(b',"displayName":"@@"', b""))

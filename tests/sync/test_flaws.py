@@ -65,6 +65,24 @@ async def test_run_has_one_warning_of_a_property_however_many_pages_have_it(odd:
     assert await names(odd) == {"u0": "A", "u1": None, "u2": None, "u3": None, "u4": "E", "u5": None}
 
 
+async def test_run_warns_and_keeps_the_name_when_a_record_comes_without_it(odd: Odd) -> None:
+    """Each run warns for itself; a run whose records are whole warns of nothing."""
+    whole = named("A", "B", "C")
+    first = await odd.read({"users": whole})
+    assert await odd.warnings(first.id) == []
+    for _ in range(2):
+        run = await odd.read({"users": [{"id": "u0", "accountEnabled": True}, {"id": "u1", "accountEnabled": True}]})
+        told = await odd.warnings(run.id)
+        assert [row.message for row in told] == [
+            "users: 2 records came without displayName: what was known before is kept."
+        ]
+        assert facts(told) == [("PROPERTY_MISSING", "users", "displayName", 2)]
+        assert await names(odd) == {"u0": "A", "u1": "B", "u2": "C"}
+    again = await odd.read({"users": [whole[0] | {"displayName": None}]})
+    assert await odd.warnings(again.id) == []
+    assert (await names(odd))["u0"] is None
+
+
 async def test_warning_counts_on_when_the_run_was_cut_off(odd: Odd) -> None:
     """What was written is counted, once: a run that is taken up again does not begin a second warning."""
     odd.pages = {"users": [[item] for item in named(1, 2, 3, 4, 5)]}

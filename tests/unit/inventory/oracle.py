@@ -7,6 +7,8 @@ from typing import Any
 
 from sync.inventory.kind import Edge, Kind
 
+ALWAYS = ("accountEnabled", "displayName", "userPrincipalName")
+
 
 class Oracle:
     """External id → (LIVE, SOFT or GONE; attributes), and the edges, after the items it was told of."""
@@ -35,7 +37,10 @@ class Oracle:
         external_id = item["id"]
         state, before = self.rows.get(external_id, ("GONE", {}))
         said = {name: value for name, value in item.items() if "@" not in name}
-        self.rows[external_id] = "LIVE", before | said if self._minimal and state != "GONE" else said
+        if state != "GONE":
+            # What every object has is kept on any round.
+            said = (before if self._minimal else {k: v for k, v in before.items() if k in ALWAYS}) | said
+        self.rows[external_id] = "LIVE", said
         for relation, edge in self._kind.edges.items():
             for end in item.get(f"{relation}@delta", ()):
                 if edge in self._kind.single and "@removed" not in end:

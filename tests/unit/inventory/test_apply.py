@@ -40,15 +40,6 @@ async def test_page_creates_updates_and_leaves_alone_what_it_shows(inventory: In
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-async def test_property_is_cleared_when_it_is_null_or_absent(inventory: Inventory, kind: Kind) -> None:
-    """On a default round null and absence both mean: no value."""
-    for clearing in ({"displayName": None}, {}):
-        await inventory.page(kind, {"id": "x", "displayName": "X"})
-        await inventory.page(kind, {"id": "x"} | clearing)
-        assert await inventory.field(kind, "x", "display_name") is None
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 async def test_every_property_reaches_its_column(inventory: Inventory, kind: Kind) -> None:
     """What goes in under Graph's name is read from the column, for each property of each kind."""
     item: Item = {"id": "x"} | {prop: values_of(prop, column)[0] for prop, column in graph_columns(kind.table)}
