@@ -27,7 +27,7 @@ from sync.runtime import DATABASE_FILE
 
 ROUNDS = 5
 SECONDS = 1.0
-START_S = 30
+START_S = 120
 STOCK, SQL, CONSTANT = "stock Strawberry", "one SQL", "constant bytes"
 HEADER = (
     "| query | server | requests/s | p50 ms | p99 ms | CPU ms | of stock | of SQL | of constant |\n"
