@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+import orjson
 from sqlalchemy import RowMapping, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
 from schema.access import Principal
+from schema.budget import Tally
 from schema.fields import NOUNS
 from schema.form import Every, Gathered, Linked
 from schema.select import KEYS, among, keys_text, row_columns, rows_of, tied
@@ -20,6 +22,8 @@ from sync.runtime import Runtime
 from sync.store.engine import translated
 
 AnySelect = Select[*tuple[Any, ...]]
+# Rows that are made into records in one turn.
+SLICE = 200
 
 
 def _seen(done: asyncio.Future[Any]) -> None:
@@ -62,6 +66,9 @@ class Context:
         # One moment is "now" for the whole operation.
         self.viewpoint = Viewpoint(principal, runtime.clock.now())
         self.limits = limits or {}
+        # While the executor runs: what the answer has come to, and how work in the event loop waits for its turn.
+        self.tally: Tally | None = None
+        self.turn: Callable[[], Awaitable[None]] = _at_once
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
         self._is_over = False
@@ -115,15 +122,34 @@ class Context:
                 finally:
                     self._opening = None
             # The snapshot outlives this block, so it cannot name the driver's errors for us.
+            rows: list[RowMapping] = []
             with translated():
-                result: Sequence[RowMapping] = (await self._snapshot.execute(statement, given)).mappings().all()
-            return result
+                for part in (await self._snapshot.execute(statement, given)).mappings().partitions(SLICE):
+                    rows += part
+                    if self.tally is not None:
+                        self.tally.hold(sum(_bytes_of(value) for row in part for value in row.values()))
+                    await self.turn()
+            return rows
+
+    async def _in_turn(self, rows: Sequence[RowMapping]) -> AsyncIterator[RowMapping]:
+        for number, row in enumerate(rows):
+            if not number % SLICE:
+                await self.turn()
+            yield row
 
     def is_first(self, what: Hashable) -> bool:
         """Tell whether something happens for the first time in this operation, and remember it."""
         is_new = what not in self._seen
         self._seen.add(what)
         return is_new
+
+    async def _listed(self, statement: AnySelect, given: Mapping[str, Any]) -> Sequence[RowMapping]:
+        """Read lists that take no size: no more than may still be counted, and one."""
+        if self.tally is None:
+            return await self.fetch(statement, given)
+        found = await self.fetch(statement.limit(self.tally.rows_left + 1), given)
+        self.tally.count(len(found))
+        return found
 
     def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:
         """Return the loader of this operation that is known by `key`; `load` answers many at once, in order."""
@@ -140,7 +166,8 @@ class Context:
     async def _load_many(self, noun: str, keys: Sequence[int]) -> list[Any]:
         entry = NOUNS[noun]
         statement = rows_of(entry, self.principal).with_only_columns(*row_columns(entry)).where(among(entry.key))
-        found = {row["key"]: entry.type.of(row) for row in await self.fetch(statement, _keys(keys))}
+        rows = self._in_turn(await self.fetch(statement, _keys(keys)))
+        found = {row["key"]: entry.type.of(row) async for row in rows}
         return [found.get(key) for key in keys]
 
     async def follow(self, form: Every | Linked, key: int) -> list[Any]:
@@ -150,7 +177,9 @@ class Context:
     async def _follow_many(self, form: Every | Linked, keys: Sequence[int]) -> list[list[Any]]:
         noun = NOUNS[form.target]
         found: dict[int, list[Any]] = {key: [] for key in keys}
-        for row in await self.fetch(tied(noun, self.principal, form.pairs, row_columns(noun)), _keys(keys)):
+        statement = tied(noun, self.principal, form.pairs, row_columns(noun))
+        read = self._listed if isinstance(form, Every) else self.fetch
+        async for row in self._in_turn(await read(statement, _keys(keys))):
             found[row["parent"]].append(noun.type.of(row))
         return [found[key] for key in keys]
 
@@ -161,9 +190,20 @@ class Context:
     async def _gather_many(self, form: Gathered, keys: Sequence[int]) -> list[list[RowMapping]]:
         rows = form.rows()
         found: dict[int, list[RowMapping]] = {key: [] for key in keys}
-        for row in await self.fetch(rows.where(among(rows.selected_columns["parent"])), _keys(keys)):
+        for row in await self._listed(rows.where(among(rows.selected_columns["parent"])), _keys(keys)):
             found[row["parent"]].append(row)
         return [found[key] for key in keys]
+
+
+async def _at_once() -> None:
+    pass
+
+
+def _bytes_of(value: Any) -> int:
+    """Return about how much memory a value of a row takes; a document takes a few times the memory of its text."""
+    if isinstance(value, dict | list):
+        return 4 * len(orjson.dumps(value))
+    return len(value) + 50 if isinstance(value, str) else 30
 
 
 def _keys(keys: Sequence[int]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -10,32 +11,40 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """Values by key, the most recently used ones; `most` of them."""
+    """Values by key, the most recently used ones; `most` of them. Any thread may use it."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._entries: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, key: Hashable) -> T | None:
         """Return what is kept under a key, None if nothing is."""
-        if key not in self._entries:
-            return None
-        self._entries.move_to_end(key)
-        return self._entries[key]
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key]
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
 
     def keep(self, key: Hashable, value: T) -> T:
         """Keep a value, and return it."""
-        self._entries[key] = value
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
+        with self._lock:
+            self._entries[key] = value
+            if len(self._entries) > self._most:
+                self._entries.popitem(last=False)
         return value
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what is kept under a key, made now if it is not; None can be kept too."""
-        if key not in self._entries:
-            return self.keep(key, make())
-        self._entries.move_to_end(key)
-        return self._entries[key]
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key]
+        # Two threads may make the same value; the later one is kept.
+        return self.keep(key, make())

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from schema.access import Principal
+from schema.budget import AnswerLimits, Budget
 from schema.context import Context
 from schema.extent import check_extent
 from schema.limits import bounds
@@ -105,6 +106,8 @@ def build_app(
 def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates: Rates, identity: Identity) -> Live:
     limits = {
         "bodyBytes": settings.body_bytes_max,
+        "answerBytes": settings.answer_mib * MIB,
+        "answersBytes": settings.answers_mib * MIB,
         "variablesDepth": VARIABLES_DEPTH_MAX,
         "variablesValues": VARIABLES_VALUES_MAX,
         "subscriptionsPerConnection": PER_CONNECTION_MAX,
@@ -112,6 +115,9 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates
         "connectionsPerToken": CONNECTIONS_MAX,
         **{bound.name: bound.value for bound in bounds(settings.limits)},
     }
+
+    answer = AnswerLimits(settings.answer_mib * MIB, settings.limits.cost, settings.limits.introspection_cost)
+    budget = Budget(answer, settings.answers_mib * MIB)
 
     def make_context(principal: Principal, request_id: str) -> Context:
         return Context(runtime, principal, request_id, limits)
@@ -128,7 +134,8 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates
             admit=admit,
             listed=Listed.read(settings.documents, settings.allow_list),
             refusal=Refusals(runtime.clock).write,
-            plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB),
+            plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB, budget=budget),
+            budget=budget,
         ),
         make_context=make_context,
         until_void=identity.until_void,

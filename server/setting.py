@@ -20,6 +20,7 @@ FILE_SUFFIX = "_FILE"
 BODY_BYTES_CEILING = 256 * 1024
 REQUEST_TIMEOUT_CEILING_S = 10.0
 RESPONSE_CACHE_CEILING_MIB = 4_096
+ANSWER_CEILING_MIB, ANSWERS_CEILING_MIB = 1_024, 16_384
 RATE_CEILING = 100_000_000
 
 
@@ -280,6 +281,20 @@ SETTINGS: tuple[Setting, ...] = (
         FULL_ROUND_DAYS,
         "After how many days a task reads its directory whole, to repair what Graph's changes missed; 0 is never.",
         f"a whole number from 0 to {FULL_ROUND_DAYS_MAX}",
+    ),
+    Setting(
+        "ANSWER_MIB",
+        parse.whole(1, ANSWER_CEILING_MIB),
+        32,
+        "Largest answer to one operation, in MiB; a larger one is refused while it is built.",
+        f"a whole number from 1 to {ANSWER_CEILING_MIB}",
+    ),
+    Setting(
+        "ANSWERS_MIB",
+        parse.whole(1, ANSWERS_CEILING_MIB),
+        128,
+        "Memory that all answers may take together while they are built and sent, in MiB; one more waits, then is 503.",
+        f"a whole number from 1 to {ANSWERS_CEILING_MIB}",
     ),
     Setting(
         "CORS_ORIGINS",

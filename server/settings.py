@@ -58,6 +58,8 @@ class Settings:
     failed_logins_per_address: int = 10
     response_cache_mib: int = 64
     full_round_days: int = FULL_ROUND_DAYS
+    answer_mib: int = 32
+    answers_mib: int = 128
     cors_origins: tuple[str, ...] = ()
     alert_origins: tuple[str, ...] = ()
     documents: Path | None = None
@@ -170,5 +172,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
         yield f"{PREFIX}ENTRA_CLOUD: custom is expected only together with {PREFIX}CUSTOM_AUTHORITY_URL"
     if bool(values["tls_cert_file"]) != bool(values["tls_key_file"]):
         yield f"{PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE: expected both or neither"
+    if values["answers_mib"] < values["answer_mib"]:
+        yield f"{PREFIX}ANSWERS_MIB: expected at least as much as {PREFIX}ANSWER_MIB"
     if values["allow_list"] != "off" and not values["documents"]:
         yield f"{PREFIX}ALLOW_LIST: expected only together with {PREFIX}DOCUMENTS"

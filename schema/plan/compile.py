@@ -78,7 +78,8 @@ class Compiler:
         source, view, selection = Source(), View(), self.collector.collect(type_, nodes)
         view.text = self._text(level, type_, selection)
         if view.text is not None:
-            shown = f"Fragment(r{level.columns.index(view.text)})"
+            view.place = level.columns.index(view.text)
+            shown = f"Fragment(r{view.place})"
         else:
             shown = literal(
                 {

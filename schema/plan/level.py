@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+from orjson import Fragment
 from sqlalchemy import ColumnElement
 
+from schema.budget import STEP_BYTES, Tally
 from schema.plan.statement import Row, Statement
 from schema.select import keys_text
 from sync.clock import timestamp
@@ -17,6 +20,11 @@ from sync.store.digits import read_json
 
 if TYPE_CHECKING:
     from schema.plan.page import Bound
+
+# Rows that are read or shown between two looks at the clock.
+BATCH = 64
+# A document that is read into Python takes a few times the memory of its text.
+LOADED_FACTOR = 4
 
 
 @dataclass(slots=True)
@@ -29,7 +37,9 @@ class Run:
         bounds: what the arguments of each list and look-up mean, by slot.
         cursor_key: signs cursors.
         now: the time that relative times count from.
-        is_timed: some statement has asked for it.
+        tally: what the answer has come to.
+        check: raises StoreSlow when the time of the run is over.
+        is_timed: some statement has asked for `now`.
     """
 
     connection: sqlite3.Connection
@@ -37,15 +47,72 @@ class Run:
     bounds: Sequence[Bound]
     cursor_key: bytes
     now: datetime
+    tally: Tally
+    check: Callable[[], None]
     is_timed: bool = False
 
-    def rows(self, statement: Statement, **given: Any) -> list[Row]:
-        """Run a statement as the caller."""
+    def rows(self, statement: Statement, *, is_counted: bool = False, **given: Any) -> list[Row]:
+        """Run a statement as the caller.
+
+        Args:
+            statement: reads the rows.
+            is_counted: the rows are of lists without a size, and are counted while they are read.
+            given: values of its parameters.
+
+        Raises:
+            AnswerTooLarge: so many rows may not be counted.
+        """
         given["organization"] = self.organization
         if statement.moments:
             self.is_timed = True
             given |= {name: timestamp(self.now + timedelta(seconds=s)) for name, s in statement.moments.items()}
-        return statement.rows(self.connection, given)
+        cursor, found, tally = statement.start(self.connection, given), list[Row](), self.tally
+        while batch := cursor.fetchmany(BATCH):
+            tally.hold(_size_of(batch))
+            if is_counted:
+                tally.count(len(batch))
+            if len(batch) < BATCH:
+                return found + batch if found else batch
+            found += batch
+            self.check()
+        return found
+
+    def write(self, values: Iterable[Any], before: int) -> tuple[list[Fragment], int]:
+        """Write each value of a level as JSON, so that its size is known wherever the answer repeats it.
+
+        Args:
+            values: what the level shows.
+            before: bytes of the answer before the level.
+
+        Returns:
+            The texts, and the bytes of the answer behind them.
+
+        Raises:
+            AnswerTooLarge: the answer has too many bytes.
+        """
+        texts: list[Fragment] = []
+        size = 0
+        for value in values:
+            text = orjson.dumps(value)
+            texts.append(Fragment(text))
+            size += len(text)
+            if size > STEP_BYTES:
+                before = self.add(size, before)
+                size = 0
+        return texts, self.add(size, before)
+
+    def add(self, size: int, before: int) -> int:
+        """Count bytes that are in memory and certain to be in the answer; return the bytes of the answer so far."""
+        self.tally.hold(size)
+        self.tally.reach(before + size)
+        return before + size
+
+
+def _size_of(rows: Sequence[Row]) -> int:
+    """Return about how many bytes rows have; a row of one or two columns holds a text that the database wrote."""
+    if len(rows[0]) > 2:
+        return len(orjson.dumps(rows))
+    return sum([len(row[-1]) for row in rows if isinstance(row[-1], str)])
 
 
 class Relation(Protocol):
@@ -84,18 +151,36 @@ class Columns:
 class View:
     """What one selection makes of a level's rows; `make` is generated when the level's columns are all known.
 
-    `text` is the column that holds the whole of it as JSON, if the database writes it.
+    `text` is the column that holds the whole of it as JSON, if the database writes it, and `place` is where it stands.
     """
 
     relations: list[Relation] = field(default_factory=list)
     text: ColumnElement[str] | None = None
+    place: int = 0
     make: Callable[..., list[Any]] = list
 
     def show(self, run: Run, rows: Sequence[Row]) -> list[Any]:
-        """Return the value of each row."""
+        """Return the value of each row, as JSON."""
         if not rows:
             return []
-        return self.make(rows, *[relation.load(run, rows) for relation in self.relations])
+        tally, place = run.tally, self.place
+        held, written = tally.held_bytes, tally.written_bytes
+        loaded = [relation.load(run, rows) for relation in self.relations]
+        inner = tally.held_bytes - held
+        shown: list[Any] = []
+        for start in range(0, len(rows), BATCH):
+            if start:
+                run.check()
+            batch = rows[start : start + BATCH]
+            values = self.make(batch, *loaded)
+            if self.text is None:
+                values, written = run.write(values, written)
+            else:
+                written = run.add(sum([len(row[place]) for row in batch]), written)
+            shown += values
+        # The texts of the rows hold what hangs on them.
+        tally.hold(-inner)
+        return shown
 
 
 class Shows(Protocol):
@@ -143,8 +228,8 @@ class TiedRelation:
     def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
         """Return parent → value, or list of values."""
         place = self.place
-        parents = [row[place] for row in rows]
-        found = run.rows(self.statement, keys=keys_text(parents))
+        parents = list(dict.fromkeys([row[place] for row in rows]))
+        found = run.rows(self.statement, is_counted=not self.is_single, keys=keys_text(parents))
         shown = self.view.show(run, found)
         if self.is_single:
             return dict(zip([row[0] for row in found], shown, strict=True))
@@ -172,10 +257,11 @@ class GatheredRelation:
         """Return parent → rows, by column name."""
         place = self.place
         found: dict[Any, list[Mapping[str, Any]]] = {}
-        for row in run.rows(self.statement, keys=keys_text([row[place] for row in rows])):
+        for row in run.rows(self.statement, is_counted=True, keys=keys_text([row[place] for row in rows])):
             named = dict(zip(self.names, row, strict=True))
             for name in self.documents:
                 if named[name] is not None:
+                    run.tally.hold(LOADED_FACTOR * len(named[name]))
                     named[name] = read_json(named[name])
             found.setdefault(row[0], []).append(named)
         return found

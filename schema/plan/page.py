@@ -186,6 +186,7 @@ class Connection:
             found[None] = run.rows(statement, **given)[0][0]
         else:
             found.update(run.rows(statement, **given, keys=_keys(pages)))  # type: ignore[arg-type]
+        run.add(sum([len(text) for text in found.values() if text]), run.tally.written_bytes)
         for page in pages:
             page.shown[0] = Fragment(f"[{found[page.parent] or ''}]")
 

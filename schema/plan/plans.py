@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 import strawberry
@@ -15,6 +16,7 @@ from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, Operatio
 from graphql.execution.values import VariableValues
 
 from schema.access import Principal, Role
+from schema.budget import AnswerTooLarge, Budget, NoMemory, Tally
 from schema.listing import CURSOR_PURPOSE
 from schema.plan.collect import Collector, flag_names
 from schema.plan.level import Run
@@ -25,13 +27,19 @@ from schema.plan.refusal import Gave, Refused
 from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
 from schema.recent import Recent
+from schema.worker import Worker
 from sync.errors import BadInput, Forbidden, StoreCrowded, StoreSlow
 from sync.runtime import Runtime
+from sync.store.lane import Watch
 
 PLANS_MAX = 256
 # Sets of variables whose arguments are kept, and the longest that are.
 BINDINGS_MAX = 1_024
 VARIABLES_BYTES_MAX = 4_096
+# Arguments are read in the event loop if those before took less, and the variables are shorter.
+BINDING_HERE_S, VARIABLES_HERE_BYTES = 0.01, 1_024
+# How much longer than an answer a text of the database may be.
+SPARE_BYTES = 64 * 1024
 
 _log = logging.getLogger("rollcall.plan")
 
@@ -75,12 +83,13 @@ class Binding:
     pace: Pace
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
-    """A program and how fast it has been, whatever its arguments were."""
+    """A program and how fast it has been, whatever its arguments were; `binding_s` is how long reading them took."""
 
     program: Program
     pace: Pace
+    binding_s: float = 0.0
 
 
 class Plans:
@@ -91,6 +100,7 @@ class Plans:
         runtime: the open process.
         plans_max: how many plans are kept.
         responses_bytes_max: how much memory responses may take; 0 keeps none.
+        budget: what answers may come to.
     """
 
     def __init__(
@@ -100,6 +110,7 @@ class Plans:
         *,
         plans_max: int = PLANS_MAX,
         responses_bytes_max: int = 0,
+        budget: Budget | None = None,
     ) -> None:
         self._schema, self._runtime = schema, runtime
         self._cursor_key = runtime.vault.derive(CURSOR_PURPOSE)
@@ -109,6 +120,8 @@ class Plans:
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
         self._caution = Caution(runtime.clock)
+        self._worker = Worker("plans")
+        self._budget = budget or Budget()
         # How many queries were answered from a kept answer, asked for a plan, and had it compiled.
         self.recalled = self.asked = self.compiled = 0
 
@@ -123,16 +136,17 @@ class Plans:
 
         Raises:
             StoreSlow: it took too long, and would take the executor longer.
-            StoreCrowded: too many others wait.
+            StoreCrowded: too many others wait, for a reader or for memory.
+            AnswerTooLarge: it is larger than an answer may be.
         """
         store, key = self._runtime.store, asked.key(principal)
         commits = store.commits
         try:
-            binding = self._binding(asked, principal)
+            binding = await self._binding(asked, principal)
             if binding is None:
                 return None
-            body, is_timed = await self._run(binding, principal)
-        except (StoreSlow, StoreCrowded):
+            body, is_timed, tally = await self._run(binding, principal)
+        except (StoreSlow, StoreCrowded, AnswerTooLarge):
             raise
         except (BadInput, Forbidden, Gave, GraphQLError):
             # The caller's mistake: the executor finds the same, and knows its path and place.
@@ -141,28 +155,37 @@ class Plans:
             _log.warning("a plan failed; the executor answers instead", exc_info=True)
             return None
         if is_timed or commits != store.commits:
-            return Response(body, "")
-        return self._responses.keep(key, commits, body)
+            return Response(body, "", tally)
+        return self._responses.keep(key, commits, body, tally)
 
-    def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
-        plan = self._plan(asked, principal)
+    async def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
+        plan = await self._plan(asked, principal)
         if plan is None:
             return None
+        key = (id(plan.program), asked.given)
+        known = self._bindings.find(key)
+        if known is not None:
+            return known
 
         def bind() -> Binding:
-            return Binding(plan.program, plan.program.bind(asked.variables), plan.pace)
+            started = self._runtime.clock.monotonic()
+            bounds = plan.program.bind(asked.variables)
+            plan.binding_s = self._runtime.clock.monotonic() - started
+            return Binding(plan.program, bounds, plan.pace)
 
-        if len(asked.given) > VARIABLES_BYTES_MAX:
-            return bind()
-        return self._bindings.get((id(plan.program), asked.given), bind)
+        is_quick = plan.binding_s < BINDING_HERE_S and len(asked.given) <= VARIABLES_HERE_BYTES
+        binding = bind() if is_quick else await self._worker.run(bind)
+        return self._bindings.keep(key, binding) if len(asked.given) <= VARIABLES_BYTES_MAX else binding
 
-    def _plan(self, asked: Asked, principal: Principal) -> Plan | None:
+    async def _plan(self, asked: Asked, principal: Principal) -> Plan | None:
         self.asked += 1
         names = self._flags.get(asked.digest, lambda: flag_names(asked.tree))
         values = asked.variables.coerced
         flags = {name: values[name] for name in names if name in values}
         key = (asked.digest, asked.name, principal.role, tuple(flags.items()))
-        return self.kept.get(key, lambda: self._compile(asked, flags, principal.role))
+        if key in self.kept:
+            return self.kept.find(key)
+        return self.kept.keep(key, await self._worker.run(lambda: self._compile(asked, flags, principal.role)))
 
     def _compile(self, asked: Asked, flags: dict[str, bool | None], role: Role) -> Plan | None:
         self.compiled += 1
@@ -176,12 +199,43 @@ class Plans:
             return None
         return Plan(program, Pace(self._caution, self._caution.first()))
 
-    async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool]:
-        """Return the response, and whether it depends on the time."""
+    async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool, Tally | None]:
+        """Return the response, whether it depends on the time, and what holds its memory.
+
+        When the memory runs out, the plan gives up what it has and begins anew once there is more.
+        """
+        needed = 0
+        while True:
+            if needed:
+                await self._budget.reserve(needed)
+            tally = Tally(self._budget, needed)
+            try:
+                return await binding.pace.run(self._runtime.store, partial(self._work, binding, principal, tally))
+            except NoMemory as short:
+                needed = min(2 * short.needed_bytes, self._budget.bytes_max)
+                tally.close()
+            except BaseException:
+                tally.close()
+                raise
+
+    def _work(
+        self, binding: Binding, principal: Principal, tally: Tally, connection: sqlite3.Connection, watch: Watch
+    ) -> tuple[bytes, bool, Tally | None]:
         now = self._runtime.clock.now()
-
-        def work(connection: sqlite3.Connection) -> tuple[bytes, bool]:
-            run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now)
-            return orjson.dumps({"data": binding.program.run(run)}), run.is_timed
-
-        return await binding.pace.run(self._runtime.store, work)
+        tally.restart()
+        # The database gives up a text that is longer.
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._budget.limits.bytes_max + SPARE_BYTES)
+        run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now, tally, watch.check)
+        try:
+            data = binding.program.run(run)
+        except sqlite3.DataError as error:
+            if error.sqlite_errorname == "SQLITE_TOOBIG":
+                tally.reach(self._budget.limits.bytes_max + 1)
+            raise
+        except (AnswerTooLarge, NoMemory, StoreSlow) as error:
+            # The traceback holds everything that was built, until the garbage collector comes to it.
+            raise error.with_traceback(None) from None
+        tally.hold(tally.written_bytes)
+        body = orjson.dumps({"data": data})
+        tally.finish(len(body))
+        return body, run.is_timed, tally if tally.reserved_bytes else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +25,7 @@ from schema.plan.refusal import Gave, Refused
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement
 from schema.plan.value import definition
+from schema.recent import Recent
 from schema.where import Viewpoint
 
 # Filters, orders and cursor shapes that a program keeps statements for.
@@ -140,12 +140,14 @@ class ProgramCompiler:
             bound = run.bounds[slot]
             assert isinstance(bound, BoundNames)  # noqa: S101 - slots are handed out by kind
             keys: dict[str, set[int]] = {noun: set() for noun in rows}
+            written = run.tally.written_bytes
             for noun, key in bound.sought:
                 if noun in keys:
                     keys[noun].add(key)
             # One statement a noun; of one that no id names nothing is read.
             found = {noun: rows[noun].of_keys(run, wanted) for noun, wanted in keys.items()}
-            shown = [found.get(noun, {}).get(key) for noun, key in bound.sought]
+            # An id may be sent many times, and what it names is in the answer as often.
+            shown, _ = run.write([found.get(noun, {}).get(key) for noun, key in bound.sought], written)
             return shown if form.is_many else shown[0]
 
         return find
@@ -155,7 +157,7 @@ class ProgramCompiler:
         if isinstance(form, Members):
             columns.entries.extend(member_listing(self._principal, {}).columns)
         place = (parent.name, nodes[0].name.value)
-        known: OrderedDict[bytes, dict[tuple[Any, ...], Statement]] = OrderedDict()
+        known: Recent[dict[tuple[Any, ...], Statement]] = Recent(STATEMENTS_MAX)
 
         def bind(variables: VariableValues) -> Bound:
             arguments = self._arguments(parent, nodes[0], variables)
@@ -164,11 +166,7 @@ class ProgramCompiler:
             else:
                 listing = listing_of(form, self._viewpoint, columns.entries, place, arguments)
             listing = ordered(listing) if connection.has_cursors else listing
-            statements = known.setdefault(listing.identity, {})
-            known.move_to_end(listing.identity)
-            if len(known) > STATEMENTS_MAX:
-                known.popitem(last=False)
-            return BoundList(listing, window_of(arguments), columns.width, statements)
+            return BoundList(listing, window_of(arguments), columns.width, known.get(listing.identity, dict))
 
         connection = Connection(self._program.slot(bind))
         Selection(self._collector, self._compiler, connection, columns).compile(parent, nodes, form)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from schema.budget import Tally
 from sync.trim import trimmed
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
@@ -24,10 +25,14 @@ OVERHEAD_BYTES = 1_024
 
 @dataclass(frozen=True)
 class Response:
-    """An answer of a plan: its bytes, a tag that no other content has, and what it was last sent as, by form."""
+    """An answer of a plan: its bytes, a tag that no other content has, and what it was last sent as, by form.
+
+    `tally` holds the memory of the body until it is sent; that of a kept one is counted among the kept ones.
+    """
 
     body: bytes
     tag: str
+    tally: Tally | None = field(default=None, compare=False, repr=False)
     sent: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -64,12 +69,12 @@ class Responses:
             self._entries.move_to_end(key)
         return found
 
-    def keep(self, key: bytes, commits: int, body: bytes) -> Response:
+    def keep(self, key: bytes, commits: int, body: bytes, tally: Tally | None = None) -> Response:
         """Return the response of a body read at a number of commits; it is kept unless something was written since."""
         tag = hashlib.sha256(self._nonce + commits.to_bytes(8) + key).hexdigest()[:32]
         size = len(body) + OVERHEAD_BYTES
         if commits != self._commits or size > min(RESPONSE_BYTES_MAX, self._bytes_max) or key in self._entries:
-            return Response(body, tag)
+            return Response(body, tag, tally)
         response = self._entries[key] = Response(trimmed(body), tag)
         self._bytes += size
         while self._bytes > self._bytes_max:

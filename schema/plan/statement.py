@@ -65,8 +65,8 @@ class Statement:
         values = compiled.construct_params(extracted_parameters=key.bindparams if key else None, _check=False)
         return cls(compiled.string, names, values, moments_of(names))
 
-    def rows(self, connection: sqlite3.Connection, given: Mapping[str, Any]) -> list[Row]:
-        """Run it with the given values."""
+    def start(self, connection: sqlite3.Connection, given: Mapping[str, Any]) -> sqlite3.Cursor:
+        """Run it with the given values; the rows are read from what is returned."""
         fixed = self.fixed
         values = [given[name] if name in given else fixed[name] for name in self.names]
-        return connection.execute(self.sql, values).fetchall()
+        return connection.execute(self.sql, values)

@@ -114,19 +114,30 @@ class DocumentCache:
         Raises:
             DocumentRejected: the text does not parse, exceeds a limit or is not valid.
         """
-        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        return self.find(text) or self.keep(self.read(text))
+
+    def find(self, text: str) -> Document | None:
+        """Return the document of a text that was read before."""
+        digest = _digest(text)
         known = self._documents.get(digest)
         if known is not None:
             self._documents.move_to_end(digest)
-            return known
+        return known
+
+    def keep(self, document: Document) -> Document:
+        """Remember a document, and return it."""
         self.misses += 1
-        document = self._prepare(text, digest)
-        self._documents[digest] = document
+        self._documents[document.digest] = document
         if len(self._documents) > self._documents_max:
             self._documents.popitem(last=False)
         return document
 
-    def _prepare(self, text: str, digest: bytes) -> Document:
+    def read(self, text: str) -> Document:
+        """Parse and validate a text; remembers nothing, so that any thread may do it.
+
+        Raises:
+            DocumentRejected: it does not parse, exceeds a limit or is not valid.
+        """
         try:
             tree = _parse(text, self._limits)
         except DocumentRejected as rejected:
@@ -145,7 +156,7 @@ class DocumentCache:
         if not operations:
             raise DocumentRejected(VALIDATION_FAILED, [GraphQLError("The document has no operation.")])
         needs = self._measure(tree) if self._measure is not None else None
-        return Document(tree, digest, operations, needs)
+        return Document(tree, _digest(text), operations, needs)
 
     def _invalid(self, tree: DocumentNode, *, is_long: bool) -> list[GraphQLError]:
         hides = is_long or not self._suggests
@@ -153,6 +164,10 @@ class DocumentCache:
         if not hides:
             with_hints(self._schema, errors)
         return errors
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _parse(text: str, limits: Limits) -> DocumentNode:

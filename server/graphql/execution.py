@@ -5,30 +5,23 @@ Never logs a document, a variable or an answer.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from inspect import isawaitable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import orjson
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
-from graphql.execution import (
-    Executor,
-    create_source_event_stream,
-    execute_subscription_event,
-    map_source_to_response_event,
-)
 from graphql.execution.values import get_variable_values
-from strawberry.execution import optimized_is_awaitable
 
+from schema.budget import AnswerTooLarge, Budget, Tally
 from schema.limits import Limits
 from schema.plan import Asked, Plans, Response
+from schema.worker import Worker
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -44,6 +37,7 @@ from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
+from server.graphql.runner import Runner
 from server.soon import soon
 from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
 from sync.trim import trimmed
@@ -51,9 +45,9 @@ from sync.trim import trimmed
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
 COERCION_ERRORS_MAX = 20
-# Operations of one kind that the executor may be at; the last of more would wait longer than its caller does.
-EXECUTING_MAX = 32
 RETRY_AFTER_S = 1
+# Variables whose text is longer are read in the worker.
+VARIABLES_HERE_BYTES = 4_096
 
 Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
 
@@ -76,12 +70,19 @@ class Prepared:
 class Answer:
     """A response body and how far the operation came; the handler turns that into a status.
 
-    `planned` is the same body with its tag and its gzipped form, when a plan has answered.
+    `planned` is the same body with its tag and its gzipped form, when a plan has answered. `tally` holds the memory of
+    a large body until it is sent.
     """
 
     body: bytes
     outcome: Outcome
     planned: Response | None = None
+    tally: Tally | None = None
+
+    def close(self) -> None:
+        """Give the memory back: the body was sent, or never will be."""
+        if self.tally is not None:
+            self.tally.close()
 
 
 @dataclass
@@ -118,6 +119,7 @@ class Execution:
         refusal: called with the context and what was refused to the caller's role, to write it down.
         plans: answer what they can; the executor answers the rest.
         listed: documents that requests may name, or have to.
+        budget: what answers may come to.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class Execution:
         refusal: Refusal | None = None,
         plans: Plans | None = None,
         listed: Listed | None = None,
+        budget: Budget | None = None,
     ) -> None:
         if schema.extensions:
             raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
@@ -147,7 +150,8 @@ class Execution:
         self._hides = not introspection
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
-        self._executing: Counter[OperationType] = Counter()
+        self.runner = Runner(schema, budget or Budget(), request_timeout_s)
+        self._worker = Worker("documents")
 
     async def execute(self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace) -> Answer:
         """Run an operation to its answer; everything that can go wrong in it becomes an error of the answer.
@@ -173,11 +177,12 @@ class Execution:
         except Forbidden as forbidden:
             await self._note(context, forbidden)
             return _failure(forbidden, "forbidden", request_id, trace)
+        except AnswerTooLarge as large:
+            return _failure(large, "executed", request_id, trace)
         except StoreSlow as slow:
             return _failure(slow, "timeout", request_id, trace)
         except StoreCrowded as crowded:
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            raise Refused(503, crowded.code, crowded.message, retryable=True, headers=headers) from None
+            raise _crowded(crowded) from None
         except TimeoutError:
             return self._timed_out(request_id, trace)
 
@@ -191,7 +196,7 @@ class Execution:
         try:
             if self._admit is not None:
                 self._admit(prepared, context)
-            events = await self._events(prepared, context)
+            events = await self.runner.events(prepared, context)
             if isinstance(events, ExecutionResult):
                 yield _answer(None, write_errors(events.errors or (), request_id, hides=self._hides), "executed", trace)
                 return
@@ -207,33 +212,6 @@ class Execution:
         except TimeoutError:
             yield self._timed_out(request_id, trace)
 
-    async def _events(
-        self, prepared: Prepared, context: Any
-    ) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
-        executor = self._executor(prepared, context)
-        if isinstance(executor, list):
-            return ExecutionResult(None, executor)
-        source = create_source_event_stream(executor)
-        found = await source if isawaitable(source) else source
-        if isinstance(found, ExecutionResult):
-            return found
-        return map_source_to_response_event(executor, found, self._one_event)
-
-    async def _one_event(self, executor: Executor[Any]) -> Any:
-        return await soon(_finish(executor, execute_subscription_event(executor)), self._timeout_s)
-
-    def _executor(self, prepared: Prepared, context: Any) -> Executor[Any] | list[GraphQLError]:
-        name = prepared.operation.name
-        return self._schema.execution_context_class.build(
-            self._schema._schema,
-            prepared.document.tree,
-            context_value=context,
-            raw_variable_values=dict(prepared.request.variables),
-            operation_name=name.value if name else None,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # Strawberry types it as bool
-            operation_extensions=None,
-        )
-
     def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False) -> Prepared:
         """Find out what a request asks for.
 
@@ -247,7 +225,31 @@ class Execution:
             DocumentRejected: it cannot run.
             Refused: a mutation or subscription where it may not run.
         """
-        document = self.documents.document(self._listed.text(request))
+        document, given = self.documents.document(self._listed.text(request)), variables_text(request.variables)
+        return self._prepare(document, request, given, read_only, trace, is_stream)
+
+    async def prepared(
+        self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False
+    ) -> Prepared:
+        """Do as `prepare`, but in the worker if it may take long.
+
+        Raises:
+            DocumentRejected: the request cannot run.
+            Refused: a mutation or subscription where it may not run; 503, there is too much to do.
+        """
+        text, given = self._listed.text(request), variables_text(request.variables)
+        try:
+            document = self.documents.find(text)
+            if document is None:
+                document = self.documents.keep(await self._worker.run(partial(self.documents.read, text)))
+            prepare = partial(self._prepare, document, request, given, read_only, trace, is_stream)
+            return prepare() if len(given) <= VARIABLES_HERE_BYTES else await self._worker.run(prepare)
+        except StoreCrowded as crowded:
+            raise _crowded(crowded) from None
+
+    def _prepare(
+        self, document: Document, request: GraphQLRequest, given: bytes, read_only: bool, trace: Trace, is_stream: bool
+    ) -> Prepared:
         operation = document.operation(request.operation_name)
         trace.name(operation)
         _check_kind(operation, read_only=read_only, is_stream=is_stream)
@@ -262,7 +264,7 @@ class Execution:
             if not self._hides:
                 with_hints(self._schema._schema, values)
             raise DocumentRejected(BAD_USER_INPUT, values)
-        asked = Asked(document.digest, document.tree, operation, values, variables_text(request.variables))
+        asked = Asked(document.digest, document.tree, operation, values, given)
         prepared = Prepared(document, request, asked)
         if self._weigh is not None:
             self._weigh(prepared)
@@ -272,31 +274,19 @@ class Execution:
         if self.plans is not None and is_query(prepared.operation):
             planned = await self.plans.answer(prepared.asked, context.principal)
             if planned is not None:
-                return Answer(planned.body, "executed", planned)
+                return Answer(planned.body, "executed", planned, planned.tally)
         known = self._introspection.answer(prepared)
         if known is not None:
             return Answer(known, "executed")
-        kind = prepared.operation.operation
-        if self._executing[kind] >= EXECUTING_MAX:
-            raise StoreCrowded
-        self._executing[kind] += 1
-        try:
-            finished = await self._executed(prepared, context)
-        finally:
-            self._executing[kind] -= 1
+        finished, tally = await self.runner.run(prepared, context)
         for failure in finished.errors or ():
             if isinstance(origin := origin_of(failure), Forbidden):
                 await self._note(context, origin)
-        answer = self._written(finished, request_id, trace)
+        answer = replace(self._written(finished, request_id, trace), tally=tally)
+        tally.finish(len(answer.body))
         if not finished.errors:
             self._introspection.keep(prepared, answer.body)
         return answer
-
-    async def _executed(self, prepared: Prepared, context: Any) -> ExecutionResult:
-        executor = self._executor(prepared, context)
-        if isinstance(executor, list):
-            return ExecutionResult(None, executor)
-        return await _finish(executor, executor.execute_operation())
 
     async def _note(self, context: Any, forbidden: Forbidden) -> None:
         if self._refusal is not None:
@@ -316,23 +306,6 @@ class Execution:
         facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
         return failed(error, "timeout", request_id, trace)
-
-
-async def _finish(executor: Executor[Any], result: Any) -> ExecutionResult:
-    """Wait for a result, and for the fields that it no longer needs because one beside them failed.
-
-    They are at work all the same: an answer before their end would let a caller have any number at work at once.
-    """
-    try:
-        found: ExecutionResult = await result if isawaitable(result) else result
-        while executor.background_futures:
-            await asyncio.wait(executor.background_futures)
-        return found
-    finally:
-        for left in list(executor.background_futures):
-            # Else asyncio would log, as an error nobody looked at, that it was cancelled.
-            left.add_done_callback(asyncio.Future.exception)
-            left.cancel()
 
 
 def variables_text(variables: Mapping[str, Any]) -> bytes:
@@ -361,6 +334,11 @@ def _check_kind(operation: OperationDefinitionNode, *, read_only: bool, is_strea
 def failed(error: GraphQLError, outcome: Outcome, request_id: str, trace: Trace) -> Answer:
     """Answer with one error and nothing else."""
     return _answer(None, write_errors([error], request_id), outcome, trace)
+
+
+def _crowded(error: StoreCrowded) -> Refused:
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return Refused(503, error.code, error.message, retryable=True, headers=headers)
 
 
 def _failure(error: RollcallError, outcome: Outcome, request_id: str, trace: Trace) -> Answer:

@@ -13,6 +13,7 @@ import gzip
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from schema.budget import Tally
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import BAD_USER_INPUT, INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
 from server.graphql.execution import Answer, Execution, Prepared, Trace, rejection
@@ -33,6 +35,8 @@ log = structlog.stdlib.get_logger("rollcall.graphql")
 
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name")
 GZIP_BYTES_MIN = 8 * 1024
+# A body that is longer is gzipped beside the loop, and sent in pieces.
+GZIP_HERE_BYTES = PIECE_BYTES = 256 * 1024
 VARY = (b"vary", b"Accept, Accept-Encoding")
 # A status only means something under the media type made for it; application/json says 200 for every answer.
 OUTCOME_STATUS = {"executed": 200, "rejected": 400, "forbidden": 403, "timeout": 504, "internal": 500}
@@ -56,18 +60,28 @@ class Read:
 class Reply:
     """An answer on its way out: an ASGI application of its own, the smallest there is.
 
-    `own` are those of the headers that are another body's otherwise.
+    `own` are those of the headers that are another body's otherwise. A large body is sent in pieces, each when the one
+    before was taken, and `tally` holds its memory until then.
     """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
     own: list[tuple[bytes, bytes]] = field(default_factory=list)
+    tally: Tally | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
+        try:
+            for start in range(0, len(self.body) - PIECE_BYTES, PIECE_BYTES):
+                piece = self.body[start : start + PIECE_BYTES]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            last = self.body[(max(len(self.body) - 1, 0) // PIECE_BYTES) * PIECE_BYTES :]
+            await send({"type": "http.response.body", "body": last})
+        finally:
+            if self.tally is not None:
+                self.tally.close()
 
 
 class GraphQLEndpoint:
@@ -167,21 +181,21 @@ class GraphQLEndpoint:
         takes_gzip = accepts_gzip(_joined(request, "accept-encoding"))
         is_stream = self._live is not None and takes_stream(_joined(request, "accept"))
         try:
-            prepared = self.execution.prepare(operation, read_only=read_only, trace=trace, is_stream=is_stream)
+            prepared = await self.execution.prepared(operation, read_only=read_only, trace=trace, is_stream=is_stream)
         except DocumentRejected as rejected:
             answer = rejection(rejected, _request_id(request.scope), trace)
             if self._live is not None and media is None:
                 return EventStream(self._live, principal, single(answer), _request_id(request.scope))
-            return _sent(answer, media or Media.JSON, takes_gzip=takes_gzip)
+            return await _sent(answer, media or Media.JSON, takes_gzip=takes_gzip)
         if self._live is not None and (media is None or prepared.operation.operation is OperationType.SUBSCRIPTION):
             return self._stream(self._live, prepared, principal, request.scope, trace)
         read = Read(prepared, media or Media.JSON, takes_gzip)
         answer = await self._execute(prepared, principal, request.scope, trace)
         if read_only:
-            return _tagged(answer, read, _joined(request, "if-none-match") or "")
+            return await _tagged(answer, read, _joined(request, "if-none-match") or "")
         if answer.planned is not None:
             request.state.read = read
-        return _reply(answer, read)
+        return await _reply(answer, read)
 
     def _stream(self, live: Live, prepared: Prepared, principal: Any, scope: Scope, trace: Trace) -> ASGIApp:
         request_id, place = _request_id(scope), ExitStack()
@@ -199,7 +213,7 @@ class GraphQLEndpoint:
             self._charge(principal)
         trace = Trace()
         trace.name(read.prepared.operation)
-        return _reply(await self._execute(read.prepared, principal, scope, trace), read)
+        return await _reply(await self._execute(read.prepared, principal, scope, trace), read)
 
     async def _execute(self, prepared: Prepared, principal: Any, scope: Scope, trace: Trace) -> Answer:
         scope.setdefault("state", {})["trace"] = trace
@@ -290,30 +304,38 @@ def _request_id(scope: Scope) -> str:
     return str(scope.get("state", {}).get("request_id", "none"))
 
 
-def _reply(answer: Answer, read: Read) -> Reply:
+async def _reply(answer: Answer, read: Read) -> Reply:
     if answer.planned is None:
-        return _sent(answer, read.media, takes_gzip=read.takes_gzip)
-    sent, form = answer.planned.sent, (read.media, read.takes_gzip)
-    found: Reply | None = sent.get(form)
-    if found is None:
-        found = sent[form] = _sent(answer, read.media, takes_gzip=read.takes_gzip)
-    return found
+        reply = await _sent(answer, read.media, takes_gzip=read.takes_gzip)
+    else:
+        sent, form = answer.planned.sent, (read.media, read.takes_gzip)
+        found: Reply | None = sent.get(form)
+        if found is None:
+            found = sent[form] = await _sent(answer, read.media, takes_gzip=read.takes_gzip)
+        reply = found
+    return reply if answer.tally is None else replace(reply, tally=answer.tally)
 
 
-def _sent(answer: Answer, media: Media, *, takes_gzip: bool) -> Reply:
+async def _sent(answer: Answer, media: Media, *, takes_gzip: bool) -> Reply:
     status = OUTCOME_STATUS[answer.outcome] if media is Media.GRAPHQL else 200
     body, own = answer.body, list[tuple[bytes, bytes]]()
     if takes_gzip and len(body) > GZIP_BYTES_MIN:
-        planned = answer.planned
-        body = planned.compressed if planned is not None else gzip.compress(body, compresslevel=1, mtime=0)
+        compress = partial(_compressed, answer)
+        body = compress() if len(body) <= GZIP_HERE_BYTES else await asyncio.to_thread(compress)
         own.append((b"content-encoding", b"gzip"))
     own.append((b"content-length", str(len(body)).encode()))
     return Reply(status, [(b"content-type", media.content_type.encode()), VARY, *own], body, own)
 
 
-def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:
+def _compressed(answer: Answer) -> bytes:
+    if answer.planned is not None:
+        return answer.planned.compressed
+    return gzip.compress(answer.body, compresslevel=1, mtime=0)
+
+
+async def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:
     """Answer a GET, whose answer the caller may keep and ask about by its tag."""
-    reply = _reply(answer, read)
+    reply = await _reply(answer, read)
     if answer.planned is None or not answer.planned.tag:
         return reply
     # One tag a representation: the media type and the encoding are part of what is compared.

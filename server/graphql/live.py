@@ -110,7 +110,11 @@ class Live:
         try:
             async with self.make_context(principal, request_id) as context:
                 if prepared.operation.operation is not OperationType.SUBSCRIPTION:
-                    yield await self.execution.execute(prepared, context, request_id=request_id, trace=trace)
+                    answer = await self.execution.execute(prepared, context, request_id=request_id, trace=trace)
+                    try:
+                        yield answer
+                    finally:
+                        answer.close()
                     return
                 stream = self.execution.stream(prepared, context, request_id=request_id, trace=trace)
                 async with aclosing(stream) as answers:

@@ -43,6 +43,19 @@ class Watch:
         """Tell whether the job must end."""
         return self.is_abandoned or self.clock.monotonic() > self.deadline_s
 
+    def check(self) -> None:
+        """End the job here if it must end; the connection looks only while it works itself.
+
+        Raises:
+            StoreSlow: it must.
+        """
+        if self.is_over():
+            raise StoreSlow(time_s=self.time_s)
+
+
+# A job is given the connection, and the watch that it looks at while it does not use the connection.
+Job = Callable[[sqlite3.Connection, Watch], T]
+
 
 class Reader:
     """A connection for jobs, used by one thread; opened at the first job.
@@ -56,7 +69,7 @@ class Reader:
         self._connect, self._clock = connect, clock
         self._connection: sqlite3.Connection | None = None
 
-    def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
+    def run(self, work: Job[T], *, time_s: float) -> T:
         """Run a job that sees one snapshot, in the thread that asks: for what is over before a thread would start.
 
         Raises:
@@ -64,7 +77,7 @@ class Reader:
         """
         return self.perform(work, Watch(self._clock, time_s))
 
-    def perform(self, work: Callable[[sqlite3.Connection], T], watch: Watch) -> T:
+    def perform(self, work: Job[T], watch: Watch) -> T:
         """Run a job under a watch."""
         if self._connection is None:
             self._connection = self._connect()
@@ -73,7 +86,7 @@ class Reader:
         connection.set_progress_handler(watch.is_over, STEPS)
         connection.execute("BEGIN")
         try:
-            return work(connection)
+            return work(connection, watch)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_INTERRUPT":
                 raise
@@ -104,7 +117,7 @@ class Lane:
         self._is_closed = False
         self._jobs = 0
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, time_s: float) -> T:
+    async def run(self, work: Job[T], *, time_s: float) -> T:
         """Run a job that sees one snapshot and return what it returns.
 
         Cancelling gives the lane back: what the job is doing is broken off.

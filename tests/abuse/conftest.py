@@ -28,18 +28,19 @@ from tests.api.rows import furnish
 from tests.api.world import directory_of
 
 
-def execution_of(limits: Limits, plans: Plans | None = None) -> Execution:
+def execution_of(limits: Limits, plans: Plans | None = None, **more: Any) -> Execution:
     """Put an execution together as server/app.py does."""
     schema = build_schema()
     return Execution(
         schema,
-        request_timeout_s=10.0,
+        request_timeout_s=more.pop("request_timeout_s", 10.0),
         limits=limits,
         check=partial(check_extent, limits),
         measure=partial(measure, schema._schema),
         weigh=partial(weigh, limits),
         admit=admit,
         plans=plans,
+        **more,
     )
 
 
@@ -62,16 +63,18 @@ class Front:
 
         Unless one of them takes too long, as the dearest documents do on a machine that is busy with other things.
         """
-        answers = [await self._ask(one, document, variables or {}) for one in (self.execution, self.planned)]
+        answers = [await self.run(one, document, variables or {}) for one in (self.execution, self.planned)]
         late = [answer for answer in answers if any(is_late(error) for error in answer.get("errors", ()))]
         assert late or answers[0] == answers[1]
         return (late or answers)[0]
 
-    async def _ask(self, execution: Execution, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    async def run(self, execution: Execution, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Run one operation as an administrator, one way."""
         request = GraphQLRequest(document, None, variables)
         principal = Principal(1, 1, Role.ADMINISTRATOR, "abuser")
         async with Context(self.runtime, principal, "request-1", {}) as context:
             answer = await _answer(execution, request, context)
+        answer.close()
         body: dict[str, Any] = orjson.loads(answer.body)
         return body
 
@@ -92,7 +95,7 @@ class StillClock(SystemClock):
 async def _answer(execution: Execution, request: GraphQLRequest, context: Context) -> Answer:
     trace = Trace()
     try:
-        prepared = execution.prepare(request, read_only=True, trace=trace)
+        prepared = await execution.prepared(request, read_only=True, trace=trace)
     except DocumentRejected as rejected:
         return rejection(rejected, context.request_id, trace)
     return await execution.execute(prepared, context, request_id=context.request_id, trace=trace)

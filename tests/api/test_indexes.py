@@ -81,7 +81,7 @@ async def test_groups_are_counted_through_their_index_or_row_by_row(office: Worl
     assert len(statements) == 2
     for statement in statements:
 
-        def explain(connection: sqlite3.Connection, statement: str = statement) -> list[str]:
+        def explain(connection: sqlite3.Connection, _: object, statement: str = statement) -> list[str]:
             return [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, [1] * statement.count("?"))]
 
         steps = office.runtime.store.here.run(explain, time_s=1)
@@ -135,9 +135,9 @@ async def traced(office: World, text: str) -> list[str]:
     """Return the statements that a plan runs for a query, with their values."""
     statements: list[str] = []
     here = office.runtime.store.here
-    here.run(lambda connection: connection.set_trace_callback(statements.append), time_s=1)
+    here.run(lambda connection, _: connection.set_trace_callback(statements.append), time_s=1)
     assert await Plans(build_schema(), office.runtime).answer(asked(text), office.caller().principal) is not None
-    here.run(lambda connection: connection.set_trace_callback(None), time_s=1)
+    here.run(lambda connection, _: connection.set_trace_callback(None), time_s=1)
     return [one for one in statements if one.startswith(("SELECT", "WITH"))]
 
 
@@ -145,7 +145,7 @@ async def steps_of(office: World, text: str) -> list[str]:
     """Return what the planner says it does for a query."""
     statements = await traced(office, text)
 
-    def explain(connection: sqlite3.Connection) -> list[str]:
+    def explain(connection: sqlite3.Connection, _: object) -> list[str]:
         return [row[3] for one in statements for row in connection.execute("EXPLAIN QUERY PLAN " + one)]
 
     return office.runtime.store.here.run(explain, time_s=1)

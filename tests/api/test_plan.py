@@ -126,13 +126,20 @@ async def test_nodes_cost_a_statement_for_each_kind_however_many_ids_are_sent(wo
 
 
 async def counted(world: World, plans: Plans, document: str, **variables: Any) -> tuple[Any, int]:
-    """Return the data of a plan's answer, and how many SELECTs it took."""
+    """Return the data of a plan's answer, and how many SELECTs it took; one that moved to a lane runs its own again."""
     statements: list[str] = []
-    world.runtime.store.here.run(lambda connection: connection.set_trace_callback(statements.append), time_s=1)
+    store = world.runtime.store
+
+    async def trace(to: Any) -> None:
+        store.here.run(lambda connection, _: connection.set_trace_callback(to), time_s=1)
+        for lane in (store.quick, store.slow):
+            await lane.run(lambda connection, _: connection.set_trace_callback(to), time_s=1)
+
+    await trace(statements.append)
     response = await plans.answer(asked(document, **variables), world.caller().principal)
-    world.runtime.store.here.run(lambda connection: connection.set_trace_callback(None), time_s=1)
+    await trace(None)
     assert response is not None
-    return orjson.loads(response.body)["data"], sum(statement.startswith("SELECT") for statement in statements)
+    return orjson.loads(response.body)["data"], sum(statement.startswith("SELECT") for statement in set(statements))
 
 
 async def test_plan_shows_each_organization_its_own_rows(world: World) -> None:
@@ -309,7 +316,7 @@ async def test_runaway_read_ends_at_its_deadline_and_others_do_not_notice(world:
     """A read that never ends is moved out of the way of quick ones, then broken off; nothing hangs."""
     store = world.runtime.store
 
-    def endless(connection: sqlite3.Connection) -> None:
+    def endless(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
         ).fetchone()
@@ -332,12 +339,12 @@ async def test_plan_moves_out_of_the_way_when_it_is_slow_and_back_when_it_is_qui
     pace = Pace(caution, caution.first())
     assert pace.where is Where.HERE
 
-    def long(connection: sqlite3.Connection) -> None:
+    def long(connection: sqlite3.Connection, _: object) -> None:
         text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT max(i) FROM n"
         connection.execute(text).fetchone()
 
     async def places() -> list[Where]:
-        await pace.run(store, lambda connection: connection.execute("SELECT 1").fetchone())
+        await pace.run(store, lambda connection, _: connection.execute("SELECT 1").fetchone())
         return [pace.where, caution.first()]
 
     await pace.run(store, long)
@@ -349,14 +356,14 @@ async def test_plan_moves_out_of_the_way_when_it_is_slow_and_back_when_it_is_qui
 async def test_read_is_refused_when_too_many_wait_and_taken_again_when_they_are_over(world: World) -> None:
     """A lane has room for so many jobs; one more is told to come again, and what was given up makes room."""
     lane, gate = world.runtime.store.slow, threading.Event()
-    jobs = [asyncio.ensure_future(lane.run(lambda _: gate.wait(60), time_s=60)) for _ in range(JOBS_MAX)]
+    jobs = [asyncio.ensure_future(lane.run(lambda *_: gate.wait(60), time_s=60)) for _ in range(JOBS_MAX)]
     await asyncio.sleep(0)
     with pytest.raises(StoreCrowded):
-        await lane.run(lambda _: None, time_s=1)
+        await lane.run(lambda *_: None, time_s=1)
     for job in jobs[1:]:
         job.cancel()
     await asyncio.wait(jobs[1:])
-    last = asyncio.ensure_future(lane.run(lambda _: "answered", time_s=60))
+    last = asyncio.ensure_future(lane.run(lambda *_: "answered", time_s=60))
     gate.set()
     assert await last == "answered"
     assert await jobs[0]

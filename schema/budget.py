@@ -1,0 +1,210 @@
+"""How large an answer may be, and how much memory all answers that are being built and sent may take together.
+
+Both are enforced while an answer is built. A small answer reserves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from schema.limits import LIMIT_EXCEEDED
+from sync.errors import RollcallError, StoreCrowded
+
+MIB = 1024 * 1024
+# What an answer may take before it reserves memory, and the steps in which it reserves more.
+FREE_BYTES, STEP_BYTES = 64 * 1024, MIB
+# How long a request may wait for memory, and how many may wait.
+WAIT_S, WAITING_MAX = 2.0, 64
+HINT = "Ask for fewer rows with `first`, for fewer fields, or for fewer lists inside each other."
+
+
+class AnswerTooLarge(RollcallError):
+    """The answer is larger than this server gives."""
+
+    code = LIMIT_EXCEEDED
+
+
+class NoMemory(Exception):
+    """The answer needs more memory than the budget has now.
+
+    Args:
+        needed_bytes: what the answer had reached.
+    """
+
+    def __init__(self, needed_bytes: int) -> None:
+        super().__init__()
+        self.needed_bytes = needed_bytes
+
+
+@dataclass(frozen=True)
+class AnswerLimits:
+    """Limits of one answer: its bytes, the rows of its lists without a size, and the parts of the schema it tells."""
+
+    bytes_max: int = 32 * MIB
+    rows_max: int = 20_000
+    introspection_max: int = 50_000
+
+
+class Budget:
+    """The memory of all answers that are being built or sent. Any thread may take; the event loop may wait.
+
+    Args:
+        limits: of each answer.
+        bytes_max: of all answers together.
+        wait_s: how long a request may wait.
+    """
+
+    def __init__(self, limits: AnswerLimits | None = None, bytes_max: int = 128 * MIB, wait_s: float = WAIT_S) -> None:
+        self.limits, self.bytes_max, self._wait_s = limits or AnswerLimits(), bytes_max, wait_s
+        self._free = bytes_max
+        self._lock = threading.Lock()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def taken_bytes(self) -> int:
+        """How much is taken."""
+        return self.bytes_max - self._free
+
+    def take(self, number: int) -> bool:
+        """Take memory if there is enough; tell whether there was."""
+        with self._lock:
+            if number > self._free:
+                return False
+            self._free -= number
+            return True
+
+    def give(self, number: int) -> None:
+        """Give memory back, and wake the first that waits."""
+        if not number:
+            return
+        with self._lock:
+            self._free += number
+            waiting = next((one for one in self._waiting if not one.done()), None)
+        if waiting is not None:
+            waiting.get_loop().call_soon_threadsafe(_wake, waiting)
+
+    async def reserve(self, number: int) -> None:
+        """Take memory in the order of arrival; wait a little if there is not enough.
+
+        Raises:
+            StoreCrowded: there was not enough in time.
+        """
+        number = min(number, self.bytes_max)
+        if not self._waiting and self.take(number):
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            raise StoreCrowded
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._wait_s):
+                while self._waiting[0] is not turn or not self.take(number):
+                    await turn
+                    self._waiting[self._waiting.index(turn)] = turn = asyncio.get_running_loop().create_future()
+        except TimeoutError:
+            raise StoreCrowded from None
+        finally:
+            self._waiting.remove(turn)
+            # What this one leaves may be enough for the next.
+            if self._waiting:
+                _wake(self._waiting[0])
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
+@dataclass(eq=False)
+class Tally:
+    """What one answer has come to.
+
+    Args:
+        budget: what it may come to, and what it takes memory from.
+        reserved_bytes: taken from the budget so far.
+    """
+
+    budget: Budget
+    reserved_bytes: int = 0
+    # Bytes it holds in memory, bytes that are certain to be in the answer, and rows of lists without a size.
+    held_bytes: int = 0
+    written_bytes: int = 0
+    rows: int = 0
+
+    def restart(self) -> None:
+        """Count from the beginning; what is reserved stays."""
+        self.held_bytes = self.written_bytes = self.rows = 0
+
+    def hold(self, number: int) -> None:
+        """Count memory; a negative number is memory that is free again.
+
+        Raises:
+            NoMemory: the budget has not enough now.
+            AnswerTooLarge: the budget never has enough.
+        """
+        self.held_bytes += number
+        if self.held_bytes > FREE_BYTES and self.held_bytes > self.reserved_bytes:
+            self._reserve()
+
+    def _reserve(self) -> None:
+        limit = self.budget.bytes_max
+        if self.held_bytes > limit:
+            text = f"The answer takes more than {limit} bytes of memory while it is built."
+            raise AnswerTooLarge(text, hint=HINT, which="answersBytes", limit=limit, actual=self.held_bytes)
+        needed = min(-(-self.held_bytes // STEP_BYTES) * STEP_BYTES, limit)
+        if not self.budget.take(needed - self.reserved_bytes):
+            raise NoMemory(needed)
+        self.reserved_bytes = needed
+
+    def reach(self, number: int) -> None:
+        """Note that the answer has at least so many bytes.
+
+        Raises:
+            AnswerTooLarge: they are too many.
+        """
+        self.written_bytes = max(self.written_bytes, number)
+        limit = self.budget.limits.bytes_max
+        if number > limit:
+            text = f"The answer is larger than {limit} bytes."
+            raise AnswerTooLarge(text, hint=HINT, which="answerBytes", limit=limit, actual=number)
+
+    def count(self, rows: int) -> None:
+        """Count rows of a list that takes no size.
+
+        Raises:
+            AnswerTooLarge: they are too many.
+        """
+        self.rows += rows
+        limit = self.budget.limits.rows_max
+        if self.rows > limit:
+            hint = "Ask for fewer rows around lists that take no size, such as `azureAd` or `managerChain`."
+            text = f"The lists of the operation hold more than {limit} rows."
+            raise AnswerTooLarge(text, hint=hint, which="cost", limit=limit, actual=self.rows)
+
+    @property
+    def rows_left(self) -> int:
+        """How many rows more may be counted."""
+        return self.budget.limits.rows_max - self.rows
+
+    def finish(self, body_bytes: int) -> None:
+        """Keep the memory of the finished body alone.
+
+        Raises:
+            AnswerTooLarge: the body is too large.
+        """
+        self.reach(body_bytes)
+        kept = 0 if body_bytes <= FREE_BYTES else min(body_bytes, self.reserved_bytes)
+        self.budget.give(self.reserved_bytes - kept)
+        self.reserved_bytes = kept
+
+    def close(self) -> None:
+        """Give all memory back; closing twice does nothing more."""
+        self.budget.give(self.reserved_bytes)
+        self.reserved_bytes = 0
+
+    def __del__(self) -> None:
+        # The answer was never sent, because its caller has gone.
+        self.close()
