@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, select
 
 from sync.clock import Clock, timestamp
-from sync.inventory.directory import Directory, Mention, identify
+from sync.inventory.directory import FORGOTTEN, Directory, Mention, hide, identify
 from sync.inventory.edge import apply_edges
 from sync.inventory.flaw import Flaw, Flaws
 from sync.inventory.item import Change, changes, columns, content_hash, json_text
@@ -102,6 +102,7 @@ def apply_page(
     for change in folded:
         rows.add(change)
     is_changed = rows.write(tx)
+    is_changed |= _retell(tx, folded, mentions, known, keys)
     is_changed |= apply_edges(tx, kind, folded, keys, round_, applied.edge_counts)
     if is_changed and not applied.touched:
         next_version(tx, directory.organization_id, kind.inventory)
@@ -113,8 +114,33 @@ def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, 
     mention = cache(Mention)
     mentions = {end: mention(name) for change in folded for end, name in change.ends()}
     shown = Mention(kind.name, round_.generation if round_.full else 0)
+    for change in folded:
+        for end, name in change.named.items():
+            if end in mentions:
+                mentions[end] = replace(mentions[end], name=name)
     mentions.update((change.external_id, shown) for change in folded if change.item is not None)
     return mentions
+
+
+def _retell(
+    tx: Connection,
+    folded: Iterable[Change],
+    mentions: Mapping[str, Mention],
+    known: Mapping[str, AnyRow],
+    keys: Mapping[str, int],
+) -> bool:
+    """Hide objects that were removed before they were read; tell whether any without a row looks different now."""
+    gone = []
+    for change in folded:
+        if change.item is None and (key := keys.get(change.external_id)) is not None:
+            row = known.get(change.external_id)
+            if row is None or (row.content_hash is None and row.generation != FORGOTTEN):
+                gone.append(key)
+    hide(tx, gone)
+    named = {end for change in folded for end in change.named if end in mentions}
+    return bool(gone) or any(
+        end in known and mentions[end].name not in (None, known[end].display_name) for end in named
+    )
 
 
 def stored(tx: Connection, directory: Directory, kind: Kind, external_ids: Iterable[str]) -> dict[str, AnyRow]:
@@ -132,6 +158,7 @@ def _known_statement(name: str) -> Select[Any]:
             objects.c.external_id,
             objects.c.kind,
             objects.c.generation,
+            objects.c.display_name,
             table.c.content_hash,
             table.c.deleted_at,
             table.c.deletion,

@@ -18,7 +18,7 @@ from sync.store.tables import cursors, directories, objects
 T = TypeVar("T")
 # As many rows as are held in memory together.
 CHUNK_ROWS = 500
-# The generation of an object that was removed so long ago that its row was forgotten too; its edges may still be there.
+# The generation of an object that was removed and has no row, never had one or has it no more; its edges may be there.
 FORGOTTEN = -1
 
 
@@ -84,10 +84,11 @@ def save_cursor(tx: Connection, clock: Clock, directory: Directory, stream: str,
 
 @dataclass(frozen=True)
 class Mention:
-    """How a page mentions an object: its kind if it is told; the generation that is to be stamped on it, or 0."""
+    """How a page mentions an object: kind and name if they are told; the generation to be stamped on it, or 0."""
 
     kind: str | None
     generation: int = 0
+    name: str | None = None
 
 
 def identify(
@@ -112,6 +113,7 @@ def identify(
             "external_id": external_id,
             "kind": mentions[external_id].kind,
             "generation": mentions[external_id].generation,
+            "display_name": mentions[external_id].name,
         }
         for external_id in missing
     ]
@@ -120,10 +122,16 @@ def identify(
     for external_id, mention in mentions.items():
         if row := known.get(external_id):
             kind, generation = row.kind or mention.kind, mention.generation or row.generation
-            if kind != row.kind or generation != row.generation:
-                stamped.append({"id": row.id, "kind": kind, "generation": generation})
+            name = row.display_name if mention.name is None else mention.name
+            if kind != row.kind or generation != row.generation or name != row.display_name:
+                stamped.append({"id": row.id, "kind": kind, "generation": generation, "display_name": name})
     update_rows(tx, objects, stamped)
     return keys
+
+
+def hide(tx: Connection, keys: Sequence[int]) -> None:
+    """Show objects no more that have no row and were removed; their edges stay."""
+    update_rows(tx, objects, [{"id": key, "generation": FORGOTTEN} for key in keys])
 
 
 def chunks(items: Sequence[T], size: int = CHUNK_ROWS) -> Iterator[Sequence[T]]:

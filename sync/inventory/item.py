@@ -51,6 +51,8 @@ class Change:
     replaced: set[Edge] = field(default_factory=set)
     # Properties that every object has, that this one came without, and that are known from before.
     kept: frozenset[str] = frozenset()
+    # External ids of ends → display names, where Graph gives them.
+    named: dict[str, str] = field(default_factory=dict)
 
     def ends(self) -> Iterator[tuple[str, str | None]]:
         """Yield the objects that this one gets an edge to."""
@@ -146,6 +148,8 @@ def _fold_edges(change: Change, edge: Edge, targets: Any, *, single: bool) -> No
                 change.replaced.add(edge)
             unlinked.discard(external_id)
             linked[external_id] = kind_of(target)
+            if isinstance(name := target.get("displayName"), str):
+                change.named[external_id] = name
 
 
 def _unreadable() -> BadResponse:

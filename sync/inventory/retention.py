@@ -20,7 +20,8 @@ from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
 from sync.idempotent import forget
 from sync.inventory.asset import Place, compute_assets
-from sync.inventory.directory import CHUNK_ROWS, FORGOTTEN
+from sync.inventory.directory import CHUNK_ROWS, chunks, hide
+from sync.inventory.other import pointless, remove_pointless
 from sync.store import Store
 from sync.store.tables import (
     assets,
@@ -29,7 +30,6 @@ from sync.store.tables import (
     devices,
     groups,
     matches,
-    objects,
     organizations,
     raw,
     runs,
@@ -152,9 +152,19 @@ async def apply_retention(
                 number = await store.transact(remove)
                 removed[subject] += number
                 is_more = number == CHUNK_ROWS
+    await _remove_pointless(store, organization_id, is_stopping)
     if removed.total():
         await store.transact(partial(_note, clock, organization_id, removed))
     return removed
+
+
+async def _remove_pointless(store: Store, organization_id: int, is_stopping: Callable[[], bool]) -> None:
+    """Delete objects that no row and no edge is about any more, such as contacts that left their last group."""
+    async with store.read() as tx:
+        keys: list[int] = list(await tx.scalars(pointless(organization_id)))
+    for some in chunks(keys):
+        if not is_stopping():
+            await store.transact(partial(remove_pointless, keys=some))
 
 
 def _expired(subject: Subject, organization_id: int, before: str) -> list[tuple[Table, Select[Any]]]:
@@ -243,7 +253,7 @@ def _remove_tombstones(tx: Connection, clock: Clock, organization_id: int, table
     if table is not assets:
         tx.execute(delete(raw).where(raw.c.object_id.in_(keys)))
         # Without its row it would be taken for one that was never read, and shown.
-        tx.execute(update(objects).where(objects.c.id.in_(keys)).values(generation=FORGOTTEN))
+        hide(tx, keys)
     tx.execute(delete(table).where(table.c.id.in_(keys)))
 
 

@@ -17,11 +17,13 @@ from sync.inventory.directory import Directory
 from sync.inventory.edge import on_leave
 from sync.inventory.guard import ROWS_FREE, Removal, check_removals
 from sync.inventory.kind import EDGE_COUNTS, KINDS, VANISHED, Edge, Kind
+from sync.inventory.other import is_without_row
 from sync.organizations import next_version
 from sync.store.tables import edges, objects
 
 _TO_SOMETHING_THERE = or_(
-    *(exists().where(kind.table.c.id == edges.c.to_id, kind.table.c.deleted_at.is_(None)) for kind in KINDS)
+    *(exists().where(kind.table.c.id == edges.c.to_id, kind.table.c.deleted_at.is_(None)) for kind in KINDS),
+    exists().where(objects.c.id == edges.c.to_id, is_without_row()),
 )
 
 

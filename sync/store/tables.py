@@ -146,6 +146,8 @@ objects = entity(
     Column("kind", Text),
     # The full round that saw the object last.
     Column("generation", Integer, nullable=False),
+    # As the directory told it where it named the object as the end of an edge; what has a row has a name of its own.
+    Column("display_name", Text),
     UniqueConstraint("directory_id", "external_id"),
 )
 
