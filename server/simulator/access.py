@@ -19,6 +19,8 @@ READERS: dict[str, tuple[str, ...]] = {
         "GroupMember.ReadWrite.All",
         *_DIRECTORY,
     ),
+    "servicePrincipals": ("Application.Read.All", "Application.ReadWrite.All", *_DIRECTORY),
+    "contacts": ("OrgContact.Read.All", *_DIRECTORY),
 }
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from server.simulator.churn import Churn
 from server.simulator.credential import PASSWORD_STATES, Account, App
 from server.simulator.plan import NAMED, Plan, plan_from, read_plan
-from server.simulator.population import KINDS
+from server.simulator.population import KINDS, OTHERS
 from server.simulator.relation import RELATIONS
 from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, NotFound, RollcallError
@@ -252,8 +252,8 @@ def _lines(rows: Iterable[Any]) -> Response:
 
 def _kind(request: Request) -> str:
     kind: str = request.path_params["kind"]
-    if kind not in KINDS:
-        raise BadInput(f"There is no kind {kind}; choose one of {', '.join(KINDS)}.")
+    if kind not in (*KINDS, *OTHERS):
+        raise BadInput(f"There is no kind {kind}; choose one of {', '.join((*KINDS, *OTHERS))}.")
     return kind
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from server.simulator.change import Change, ChangeLog, Touch
-from server.simulator.population import CODES, KINDS, Population
-from server.simulator.property import SORTS
+from server.simulator.population import CODES, KINDS, OTHERS, Population
+from server.simulator.property import ALL_SORTS
 from server.simulator.relation import RELATIONS, Link, Links
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Conflict, NotFound
@@ -40,10 +40,10 @@ class Directory:
         self.log = ChangeLog()
         self._clock = clock
         self._entries: dict[str, Entry] = {}
-        self._created: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        self._born: dict[str, list[int]] = {kind: [] for kind in KINDS}  # the version at which each was created
+        self._created: dict[str, list[str]] = {kind: [] for kind in (*KINDS, *OTHERS)}
+        self._born: dict[str, list[int]] = {kind: [] for kind in self._created}  # the version at which each was created
         self._links = {name: Links(relation, population) for name, relation in RELATIONS.items()}
-        self._unseen = dict.fromkeys(KINDS, 0)  # objects that are not live
+        self._unseen = dict.fromkeys(self._created, 0)  # objects that are not live
 
     @property
     def version(self) -> int:
@@ -252,7 +252,7 @@ class Directory:
             raise BadInput(f"There is no relation {relation}; choose one of {', '.join(RELATIONS)}.")
         self._live(RELATIONS[relation].source, source_id)
         kind = self.kind_of(target_id)
-        if kind not in RELATIONS[relation].targets or self.state_of(target_id) != LIVE:
+        if kind not in (*RELATIONS[relation].targets, *RELATIONS[relation].others) or self.state_of(target_id) != LIVE:
             raise NotFound(f"No live object {target_id} that a link of {relation} may lead to.")
         return kind
 
@@ -269,21 +269,23 @@ class Directory:
         return self._entries.setdefault(object_id, Entry(kind))
 
     def _check(self, kind: str, values: Values) -> None:
-        if kind not in SORTS:
-            raise BadInput(f"There is no kind {kind}; choose one of {', '.join(SORTS)}.")
-        unknown = sorted(name for name in values if name not in SORTS[kind].known or name == "id")
+        if kind not in ALL_SORTS:
+            raise BadInput(f"There is no kind {kind}; choose one of {', '.join(ALL_SORTS)}.")
+        unknown = sorted(name for name in values if name not in ALL_SORTS[kind].known or name == "id")
         if unknown:
             raise BadInput(f"Microsoft Graph has no writable property {', '.join(unknown)} on {kind}.")
 
     def _defaults(self, kind: str, number: int) -> Values:
-        name = f"new-{SORTS[kind].type_name}-{number - CREATED_FROM}"
+        name = f"new-{ALL_SORTS[kind].type_name}-{number - CREATED_FROM}"
         if kind == "users":
             principal_name = f"{name}@{self.population.domain}"
             special: Values = {"userPrincipalName": principal_name, "userType": "Member", "accountEnabled": True}
         elif kind == "devices":
             special = {"deviceId": self.population.ids.encode(4, number), "accountEnabled": True}
-        else:
+        elif kind == "groups":
             special = {"mailEnabled": False, "securityEnabled": True}
+        else:
+            return {"displayName": name}
         lists: Values = {name: [] for name in ("groupTypes", "physicalIds", "systemLabels", "alternativeSecurityIds")}
-        special |= {name: value for name, value in lists.items() if name in SORTS[kind].lists}
+        special |= {name: value for name, value in lists.items() if name in ALL_SORTS[kind].lists}
         return {"displayName": name, "createdDateTime": timestamp(self._clock.now())} | special

@@ -12,7 +12,7 @@ from server.simulator.cursor import BadCursor, Cursors
 from server.simulator.directory import LIVE, Directory, Values
 from server.simulator.exchange import Answer, Call, bad_request, not_found, unsupported
 from server.simulator.page import Page, PageCache, Resume
-from server.simulator.property import ODATA_TYPE, SORTS
+from server.simulator.property import ALL_SORTS, ODATA_TYPE
 from server.simulator.query import (
     Expand,
     expanded,
@@ -53,7 +53,7 @@ class Listing:
         condition = filtered(kind, call.options)
         slot = self._position(call)
         directory = self._directory
-        readable = tuple(k for k in SORTS if may_read(call.principal, k))
+        readable = tuple(k for k in ALL_SORTS if may_read(call.principal, k))
 
         def make() -> Page:
             items: list[Values] = []
@@ -145,7 +145,7 @@ class Listing:
         if relation.name == "manager":
             return self._manager(object_id, call)
         top, slot = page_size(call.options), self._position(call)
-        names = self._related_names(relation.targets, call)
+        names = self._related_names((*relation.targets, *relation.others), call)
         links: list[Link] = []
         following = None
         if self._sees_links(relation, object_id, call.principal):
@@ -189,13 +189,13 @@ class Listing:
     def _target(self, link: Link, names: tuple[str, ...], principal: Principal) -> Values:
         kind, object_id = link
         shown: Values = {"@odata.type": ODATA_TYPE[kind], "id": object_id}
-        wanted = names or SORTS[kind].default
+        wanted = names or ALL_SORTS[kind].default
         if names == ("id",):
             return shown
         if not may_read(principal, kind):  # limited information: type and id, everything else null
             return shown | {name: None for name in wanted if name != "id"}
         values = self._directory.values_of(object_id)
-        return shown | _project(kind, values, tuple(name for name in wanted if name in SORTS[kind].known))
+        return shown | _project(kind, values, tuple(name for name in wanted if name in ALL_SORTS[kind].known))
 
     def _shown(
         self, kind: str, values: Values, select: tuple[str, ...], expand: Expand | None, principal: Principal
@@ -240,7 +240,7 @@ class Listing:
 
 
 def _project(kind: str, values: Values, names: tuple[str, ...]) -> Values:
-    lists = SORTS[kind].lists
+    lists = ALL_SORTS[kind].lists
     return {name: values[name] if name in values else ([] if name in lists else None) for name in names}
 
 

@@ -15,7 +15,9 @@ from server.simulator.origin import Origin, days_before
 from server.simulator.user import build_user
 
 KINDS = ("users", "devices", "groups")
-CODES = {"users": 1, "devices": 2, "groups": 3}
+# What no tenant starts with and no stream tells of: made by hand, as members and owners of groups.
+OTHERS = ("servicePrincipals", "contacts")
+CODES = {"users": 1, "devices": 2, "groups": 3, "servicePrincipals": 5, "contacts": 6}
 KIND_OF_CODE = {code: kind for kind, code in CODES.items()}
 DEVICE_ID_CODE = 4
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,7 +50,7 @@ class Population:
 
     def count(self, kind: str) -> int:
         """Return how many objects of a kind the tenant started with."""
-        return {"users": self.size.users, "devices": self.size.devices, "groups": self.size.groups}[kind]
+        return {"users": self.size.users, "devices": self.size.devices, "groups": self.size.groups}.get(kind, 0)
 
     def id_of(self, kind: str, number: int) -> str:
         """Return the object id of object `number`."""

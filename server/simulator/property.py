@@ -100,4 +100,11 @@ SORTS = {
     "devices": _sort("device", _DEVICES + _DYNAMIC, _DEVICES + _DYNAMIC, "", _DEVICES_LISTS),
     "groups": _sort("group", _GROUPS, _GROUPS_DEFAULT, _GROUPS_OUTSIDE, _GROUPS_LISTS),
 }
-ODATA_TYPE = {kind: f"#microsoft.graph.{sort.type_name}" for kind, sort in SORTS.items()}
+_SERVICE_PRINCIPALS = "accountEnabled appDisplayName appId displayName servicePrincipalType"
+_CONTACTS = "companyName department displayName givenName jobTitle mail surname"
+# Kinds that are known as members and owners of groups alone.
+ALL_SORTS = SORTS | {
+    "servicePrincipals": _sort("servicePrincipal", _SERVICE_PRINCIPALS, _SERVICE_PRINCIPALS, "", ""),
+    "contacts": _sort("orgContact", _CONTACTS, _CONTACTS, "", ""),
+}
+ODATA_TYPE = {kind: f"#microsoft.graph.{sort.type_name}" for kind, sort in ALL_SORTS.items()}

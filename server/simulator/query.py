@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.simulator.exchange import Call, GraphRefused, bad_request, unsupported
-from server.simulator.property import SORTS
+from server.simulator.property import ALL_SORTS, SORTS
 from server.simulator.relation import Relation, relations_of
 
 TOP_DEFAULT, TOP_MAX = 100, 999
@@ -117,12 +117,12 @@ def expanded(kind: str, call: Call) -> Expand | None:
         )
     if call.eventual and call.options.get("count") == "true":
         raise unsupported("Expand is not supported with advanced queries.")
-    return Expand(relation, related_names(relation.targets, split_names(match[2] or "")))
+    return Expand(relation, related_names((*relation.targets, *relation.others), split_names(match[2] or "")))
 
 
 def related_names(kinds: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     """Return properties of related objects; raise for one that none of their types has."""
-    known = frozenset().union(*(SORTS[kind].known for kind in kinds))
+    known = frozenset().union(*(ALL_SORTS[kind].known for kind in kinds))
     if any(name not in known for name in names):
         check_properties(kinds[0], tuple(name for name in names if name not in known))
     return names

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from server.simulator.population import OTHERS
+
 if TYPE_CHECKING:
     from server.simulator.population import Population
 
@@ -26,13 +28,14 @@ class Relation:
     targets: tuple[str, ...]
     property: str  # the navigation property on the source
     single: bool = False
+    others: tuple[str, ...] = ()  # kinds that only links made by hand lead to
 
 
 RELATIONS = {
     relation.name: relation
     for relation in (
-        Relation("members", "groups", ("users", "devices", "groups"), "members"),
-        Relation("groupOwners", "groups", ("users",), "owners"),
+        Relation("members", "groups", ("users", "devices", "groups"), "members", others=OTHERS),
+        Relation("groupOwners", "groups", ("users",), "owners", others=("servicePrincipals",)),
         Relation("deviceOwners", "devices", ("users",), "registeredOwners", single=True),
         Relation("deviceUsers", "devices", ("users",), "registeredUsers"),
         Relation("manager", "users", ("users",), "manager", single=True),

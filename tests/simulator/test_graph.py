@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from server.simulator import Simulator
+from sync.errors import NotFound
 from tests.simulator.conftest import error_of, open_client
 from tests.simulator.consumer import Client
 
@@ -279,6 +280,28 @@ async def test_expand_of_owners_and_manager_equals_the_truth(simulator: Simulato
     )
     users = await client.all("/v1.0/users?$select=id&$expand=manager($select=id)&$top=999")
     assert {(u["id"], u["manager"]["id"]) for u in users if "manager" in u} == set(simulator.directory.edges("manager"))
+
+
+async def test_service_principals_and_contacts_are_members_with_limited_information(
+    simulator: Simulator, client: Client
+) -> None:
+    """Lists and delta name them by type and id; without a permission for them, nothing else is told."""
+    directory = simulator.directory
+    group, app = directory.create("groups", displayName="Robots"), directory.create("servicePrincipals")
+    contact = directory.create("contacts", displayName="Ada")
+    directory.link("members", group, app)
+    directory.link("members", group, contact)
+    directory.link("groupOwners", group, app)
+    members = (await client.get(f"/v1.0/groups/{group}/members")).json()["value"]
+    told = {(item["@odata.type"], item["id"], item["displayName"]) for item in members}
+    types = {app: "#microsoft.graph.servicePrincipal", contact: "#microsoft.graph.orgContact"}
+    assert told == {(types[key], key, None) for key in types}
+    assert [item["id"] for item in (await client.get(f"/v1.0/groups/{group}/owners")).json()["value"]] == [app]
+    (item,) = [one for one in await client.all("/v1.0/groups/delta?$select=members,owners") if one["id"] == group]
+    assert item["members@delta"] == [{"@odata.type": types[key], "id": key} for key in types]
+    assert item["owners@delta"] == [{"@odata.type": types[app], "id": app}]
+    with pytest.raises(NotFound):
+        directory.link("groupOwners", group, contact)
 
 
 async def test_count_needs_eventual_consistency(simulator: Simulator, client: Client) -> None:
