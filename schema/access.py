@@ -147,6 +147,8 @@ TABLE: dict[str, Role] = {
     "OsMatch": Role.VIEWER,
     "ScriptOutput": Role.VIEWER,
     "User": Role.VIEWER,
+    "GroupOwner": Role.VIEWER,
+    "DirectoryObject": Role.VIEWER,
     "Group": Role.VIEWER,
     "Site": Role.VIEWER,
     "Organization": Role.VIEWER,

@@ -10,10 +10,15 @@ from strawberry.schema.config import StrawberryConfig
 from schema.aggregate import generate_group_by
 from schema.connection import generate, generate_connection
 from schema.fields import NOUNS
+from schema.filters import ends_input
+from schema.generated import publish
 from schema.scalars import SCALARS
-from schema.types import Asset, Group, User
+from schema.types import Asset, DirectoryObject, Group, GroupOwner, User
 
-Member = Annotated[Asset | Group | User, strawberry.union("Member", description="What can be a member of a group.")]
+Member = Annotated[
+    Asset | DirectoryObject | Group | User,
+    strawberry.union("Member", description="What can be a member of a group."),
+]
 
 
 def build() -> strawberry.Schema:
@@ -21,6 +26,8 @@ def build() -> strawberry.Schema:
     for noun in NOUNS.values():
         generate(noun)
     generate_connection("Member", Member)
+    generate_connection("GroupOwner", GroupOwner)
+    publish("EndsFilter", ends_input())
     generate_group_by()
     from schema.mutation import Mutation
     from schema.query import Query

@@ -23,7 +23,7 @@ from schema.scope import Scope
 from sync.store.column import Json, Time
 
 T = TypeVar("T")
-_FIELD, _RELATION = "field", "relation"
+_FIELD, _RELATION, _ENDS = "field", "relation", "ends"
 
 
 class Kind(enum.Enum):
@@ -101,6 +101,7 @@ class Relation:
         is_many: False if a parent has one at most.
         column: of the parent, holding the target's key; only if the relation is no more than that.
         source: the source whose record of the parent the target is, and what that source calls it.
+        others: the relation that leads to the other ends of the same edges, those that are no rows of the target.
     """
 
     name: str
@@ -110,6 +111,27 @@ class Relation:
     is_many: bool = True
     column: Column[Any] | None = None
     source: tuple[str, str] | None = None
+    others: str | None = None
+
+    @property
+    def graphql_name(self) -> str:
+        """The name callers use."""
+        return to_camel_case(self.name)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A relation to rows of several nouns: what it leads to can only be counted.
+
+    Args:
+        name: the attribute's; a relation of that name leads to those of its one target.
+        pairs: selects (parent, end), only of ends that are there, each once.
+        description: a sentence.
+    """
+
+    name: str
+    pairs: Callable[[], Select[Any]]
+    description: str = ""
 
     @property
     def graphql_name(self) -> str:
@@ -133,6 +155,7 @@ class Noun:
     # What can be filtered by although it cannot be selected like this.
     conditions: dict[str, Field] = dataclass_field(default_factory=dict)
     relations: dict[str, Relation] = dataclass_field(default_factory=dict)
+    ends: dict[str, Ends] = dataclass_field(default_factory=dict)
 
     def filterable(self) -> dict[str, Field]:
         """Return everything that filters can compare."""
@@ -176,7 +199,7 @@ class Record:
 
 
 def field(
-    column: Column[Any],
+    column: ColumnElement[Any],
     description: str,
     *,
     enum: type[enum.Enum] | None = None,
@@ -198,7 +221,7 @@ def field(
         aliases: other names of it there; the Graph property's is always one.
         text: whether a word without a keyword is looked for here.
     """
-    if prop := column.info.get("graph"):
+    if prop := getattr(column, "info", {}).get("graph"):
         description = f"{description} Graph property: `{prop}`."
         aliases = (*aliases, prop)
     made = Field("", column, kind or kind_of(column, enum), enum, description, where, keyword, aliases, text)
@@ -220,7 +243,12 @@ def referring(target: str, key: str) -> dict[str, Any]:
     return {_RELATION: (target, key)}
 
 
-def kind_of(column: Column[Any], enum_type: type[enum.Enum] | None) -> Kind:
+def ending(pairs: Callable[[], Select[Any]]) -> dict[str, Any]:
+    """Return the metadata that makes a field a relation to rows of several nouns; see `Ends`."""
+    return {_ENDS: Ends("", pairs)}
+
+
+def kind_of(column: ColumnElement[Any], enum_type: type[enum.Enum] | None) -> Kind:
     """Read a field's kind from the type of its column."""
     type_: TypeEngine[Any] = column.type
     if enum_type is not None:
@@ -272,6 +300,8 @@ def noun(
             if found := declared.metadata.get(_RELATION):
                 relation = _relation(table, found)
                 entry.relations[name] = replace(relation, name=name, description=declared.description or "")
+            if found := declared.metadata.get(_ENDS):
+                entry.ends[name] = replace(found, name=name, description=declared.description or "")
         entry.conditions = {name: _named(name, found) for name, found in (conditions or {}).items()}
         NOUNS[cls.__name__] = entry
         return made

@@ -6,13 +6,14 @@ Explicit null and an empty object are refused, because in other APIs they silent
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
 from strawberry import UNSET
 
 from schema.attribute import source_of
-from schema.expr import EVERYTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
+from schema.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
 from schema.fields import NOUNS, Field, Kind, Noun, Relation
 from schema.generated import named
 from schema.given import check_text, given, null
@@ -21,6 +22,7 @@ from schema.operators import COUNT, LIST_VALUES_MAX, MANY, filter_type, make_inp
 from schema.scalars import bound
 from schema.search import parse_search
 from schema.sourced import ATTRIBUTE, has_attributes, sourced
+from schema.unlike import asked_of
 from sync.errors import BadInput
 from sync.store.function import version_key
 
@@ -46,11 +48,24 @@ def where_input(noun: Noun) -> Any:
     for relation in noun.relations.values():
         type_ = named(f"{relation.target}{'RelationFilter' if relation.is_many else 'Where'}")
         fields[relation.name] = (type_, relation.graphql_name, relation.description)
+    for ends in (ends for name, ends in noun.ends.items() if name not in noun.relations):
+        fields[ends.name] = (named("EndsFilter"), ends.graphql_name, ends.description)
     if has_attributes(noun):
         text = "Attributes as the sources name them; several are ANDed."
         fields["attributes"] = (list[ATTRIBUTE], "attributes", text)
     _relation_input(noun)
     return make_input(name, f"Which rows of {noun.name} to return; several conditions are ANDed.", fields)
+
+
+_COUNTING = {
+    "exists": (bool, "exists", "Whether there are any."),
+    "count": (COUNT, "count", "How many there are."),
+}
+
+
+def ends_input() -> Any:
+    """Generate the input of conditions on a relation to rows of several nouns."""
+    return make_input("EndsFilter", "Conditions on related rows of every kind; several are ANDed.", _COUNTING)
 
 
 def _relation_input(noun: Noun) -> None:
@@ -59,8 +74,7 @@ def _relation_input(noun: Noun) -> None:
         "some": (where, "some", "At least one of them is such."),
         "none": (where, "none", "None of them is such; also true if there are none at all."),
         "every": (where, "every", "All of them are such; also true if there are none at all."),
-        "exists": (bool, "exists", "Whether there are any."),
-        "count": (COUNT, "count", "How many there are."),
+        **_COUNTING,
     }
     text = f"Conditions on the related rows of {noun.name}; several are ANDed."
     make_input(f"{noun.name}RelationFilter", text, fields)
@@ -112,15 +126,17 @@ def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
         raise BadInput(f"{path} is nested too deep; at most {NESTING_MAX} levels are allowed.", path=path)
     parts: list[Expr] = []
     for name, value in given(where, path):
-        field, relation = noun.filterable().get(name), noun.relations.get(name)
-        known = field or relation
+        field, relation, ends = noun.filterable().get(name), noun.relations.get(name), noun.ends.get(name)
+        known = field or relation or ends
         here = f"{path}.{known.graphql_name if known else name.rstrip('_')}"
         if value is None:
             raise null(here)
         if field:
             parts.extend(_comparisons(noun, field, value, here))
         elif relation:
-            parts.extend(_relation(relation, value, here, depth + 1))
+            parts.extend(_relation(noun, relation, value, here, depth + 1))
+        elif ends:
+            parts.extend(_counted(how, name, inner, place) for how, inner, place in _given(value, here))
         elif name == "attributes":
             parts.extend(sourced(noun, inner, f"{here}[{i}]") for i, inner in enumerate(value))
         elif name == "not_":
@@ -131,26 +147,52 @@ def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
-def _relation(relation: Relation, value: Any, path: str, depth: int) -> list[Expr]:
+def _relation(noun: Noun, relation: Relation, value: Any, path: str, depth: int) -> list[Expr]:
     target = NOUNS[relation.target]
     if not relation.is_many:
         return [Related(relation.name, Quantifier.SOME, _expression(target, value, path, depth))]
     parts: list[Expr] = []
-    for name, inner in given(value, path):
-        here = f"{path}.{name}"
-        if inner is None:
-            raise null(here)
-        if name == "exists":
-            parts.append(exists(relation.name) if inner else Not(exists(relation.name)))
-        elif name == "count":
-            for attribute, number in given(inner, here):
-                op = Op[attribute.removeprefix("op_")]
-                if number is None:
-                    raise null(f"{here}.{op.value}")
-                parts.append(Count((relation.name,), op, number))
+    for name, inner, here in _given(value, path):
+        if name in _COUNTING:
+            parts.append(_counted(name, relation.name, inner, here))
         else:
-            parts.append(Related(relation.name, Quantifier(name), _expression(target, inner, here, depth)))
+            part = _expression(target, inner, here, depth)
+            parts.append(_quantified(noun, relation, Quantifier(name), part))
     return parts
+
+
+def _given(value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
+    """Yield the conditions on a relation: name, value, place."""
+    for name, inner in given(value, path):
+        if inner is None:
+            raise null(f"{path}.{name}")
+        yield name, inner, f"{path}.{name}"
+
+
+def _counted(name: str, relation: str, value: Any, path: str) -> Expr:
+    """Read `exists` and `count` of what a relation leads to."""
+    if name == "exists":
+        return exists(relation) if value else Not(exists(relation))
+    parts: list[Expr] = []
+    for attribute, number in given(value, path):
+        op = Op[attribute.removeprefix("op_")]
+        if number is None:
+            raise null(f"{path}.{op.value}")
+        parts.append(Count((relation,), op, number))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _quantified(noun: Noun, relation: Relation, quantifier: Quantifier, part: Expr) -> Expr:
+    """Ask a condition of all that a relation's edges lead to, rows of its target and others."""
+    own = Related(relation.name, quantifier, part)
+    if relation.others is None:
+        return own
+    other = NOUNS[noun.relations[relation.others].target]
+    asked = asked_of(other, NOUNS[relation.target], part)
+    rest = Related(relation.others, quantifier, asked)
+    if asked == (EVERYTHING if quantifier is Quantifier.EVERY else NOTHING):
+        return own
+    return Or((own, rest)) if quantifier is Quantifier.SOME else And((own, rest))
 
 
 def _size(expr: Expr) -> int:

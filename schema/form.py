@@ -89,8 +89,24 @@ class Many:
 
 
 @dataclass(frozen=True)
-class Members:
-    """The connection of a group's members, rows of several nouns."""
+class Mixed:
+    """A connection of directory objects, which rows of several nouns stand for.
+
+    Args:
+        name: of the connection type, without its ending.
+        place: the field.
+        kinds: the nouns besides what stands for every other object.
+        pairs: selects (parent, object).
+        transitive: selects them through other objects too, when the field's argument of that name asks for it.
+        narrowed: the noun, one of `kinds`, whose conditions and orders the field takes.
+    """
+
+    name: str
+    place: str
+    kinds: tuple[str, ...]
+    pairs: Pairs
+    transitive: Pairs | None = None
+    narrowed: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

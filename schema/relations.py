@@ -6,12 +6,14 @@ applied by the reader, the far end of an edge may be unknown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Boolean, Column, ColumnElement, Select, case, func, literal, select, union_all
 from strawberry.utils.str_converters import to_camel_case
 
-from sync.inventory.kind import Edge
+from sync.inventory.kind import Edge, Kind
+from sync.inventory.other import is_there
 from sync.inventory.source import AZUREAD, SCAN
 from sync.store.column import Json
 from sync.store.tables import (
@@ -56,6 +58,11 @@ def along(kind: Edge) -> Select[Any]:
 def against(kind: Edge) -> Select[Any]:
     """Select the pairs of an edge backwards, such as member → group."""
     return _unique(select(edges.c.to_id, edges.c.from_id).where(edges.c.kind == kind))
+
+
+def there(kind: Edge, ends: Sequence[Kind]) -> Select[Any]:
+    """Select the pairs of an edge in its own direction whose far end is there: of one of these kinds, or of none."""
+    return along(kind).where(is_there(edges.c.to_id, ends))
 
 
 _live_device = devices.c.deleted_at.is_(None) & devices.c.asset_id.is_not(None)

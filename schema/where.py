@@ -32,7 +32,7 @@ from schema.access import Principal, least_role
 from schema.candidate import candidates
 from schema.compare import NUMBERS, compare
 from schema.expr import And, Compare, Count, Expr, Not, Or, Quantifier, Related
-from schema.fields import NOUNS, Noun, Relation
+from schema.fields import NOUNS, Ends, Noun, Relation
 from schema.select import parameter
 from sync.clock import timestamp
 from sync.errors import Forbidden
@@ -83,6 +83,9 @@ def clause(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
             field = noun.condition(name)
             _check_reach(noun, field.graphql_name, viewpoint)
             return compare(field, op, value, viewpoint.moment)
+        case Related(name, (Quantifier.SOME | Quantifier.NONE) as quantifier, And(())) if name in noun.ends:
+            found = _has_end(noun, noun.ends[name], viewpoint)
+            return not_(found) if quantifier is Quantifier.NONE else found
         case Related(name, quantifier, part):
             return _related(noun, noun.relations[name], quantifier, part, viewpoint)
         case Count():
@@ -98,6 +101,13 @@ def _check_reach(noun: Noun, name: str, viewpoint: Viewpoint) -> None:
             hint="Leave the condition out, or ask an administrator for another token.",
             coordinate=f"{noun.name}.{name}",
         )
+
+
+def _has_end(noun: Noun, ends: Ends, viewpoint: Viewpoint) -> ColumnElement[bool]:
+    """Compile "there is an end"; each row is asked, because mostly its first edge is the answer."""
+    _check_reach(noun, ends.graphql_name, viewpoint)
+    pairs = ends.pairs()
+    return pairs.where(pairs.selected_columns[0] == noun.key).exists()
 
 
 def _related(
@@ -158,7 +168,11 @@ def _visible(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -
 def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[bool]:
     """Compile a comparison of the number of related rows, each counted once, however many relations lead to it."""
     ways: dict[str, list[Select[Any]]] = {}
-    for relation in map(noun.relations.__getitem__, expr.relations):
+    for ends in (noun.ends[name] for name in expr.relations if name in noun.ends):
+        _check_reach(noun, ends.graphql_name, viewpoint)
+        parent, end = ends.pairs().subquery().columns
+        ways[ends.name] = [select(parent.label("parent"), end.label("target"))]
+    for relation in (noun.relations[name] for name in expr.relations if name not in noun.ends):
         ways.setdefault(relation.target, []).append(_pairs(noun, relation, viewpoint))
     # Two ways to the same row lead to one row; rows of different nouns may have equal keys.
     each = [found[0] if len(found) == 1 else select(union(*found).subquery()) for found in ways.values()]

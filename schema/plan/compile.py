@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select
 
 from schema.access import Principal
 from schema.fields import NOUNS, Noun
-from schema.form import FORM, Computed, Every, Gathered, Linked, Many, Members, One
+from schema.form import FORM, Computed, Every, Gathered, Linked, Many, Mixed, One
 from schema.plan.collect import Collector, Fields
 from schema.plan.emit import Source, literal
 from schema.plan.level import Columns, GatheredRelation, OneRelation, Relation, TiedRelation, View
@@ -50,7 +50,7 @@ class Level:
 
 
 # Makes the connection of a field: (the parent's type, its field node, pairs or None) → the connection.
-Connect = Callable[[GraphQLObjectType, Nodes, Many | Members], Connection]
+Connect = Callable[[GraphQLObjectType, Nodes, Many | Mixed], Connection]
 
 
 @dataclass
@@ -176,7 +176,7 @@ class Compiler:
             case Every(target, pairs):
                 statement, view = self._tied(target, pairs, nodes)
                 return TiedRelation(level.key, statement, view, False), True, level.key
-            case Many() | Members():
+            case Many() | Mixed():
                 return ManyRelation(level.key, self.connect(type_, nodes, form)), True, level.key
         raise Refused
 

@@ -58,7 +58,7 @@ class Source:
         if entry.kind is Kind.ID:
             return f"f'{prefix}_{{{cell}}}'"
         shown, column = self._shown(entry.column, type_, cell), entry.column
-        if not column.nullable:
+        if not getattr(column, "nullable", True):
             return shown
         if shown == cell and not is_non_null_type(type_):
             return cell

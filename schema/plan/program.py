@@ -14,8 +14,8 @@ from strawberry.types.arguments import convert_arguments
 from schema.access import Principal
 from schema.connection import listing_of, window_of
 from schema.fields import NOUNS
-from schema.form import FORM, Found, Many, Members, Named
-from schema.member import member_listing
+from schema.form import FORM, Found, Many, Mixed, Named
+from schema.member import mixed_columns, mixed_listing
 from schema.node import is_open
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Nodes
@@ -152,17 +152,17 @@ class ProgramCompiler:
 
         return find
 
-    def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Members) -> Connection:
+    def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Mixed) -> Connection:
         columns = Columns(offset=0 if isinstance(form, Many) and not form.pairs else 1)
-        if isinstance(form, Members):
-            columns.entries.extend(member_listing(self._principal, {}).columns)
+        if isinstance(form, Mixed):
+            columns.entries.extend(mixed_columns(form))
         place = (parent.name, nodes[0].name.value)
         known: Recent[dict[tuple[Any, ...], Statement]] = Recent(STATEMENTS_MAX)
 
         def bind(variables: VariableValues) -> Bound:
             arguments = self._arguments(parent, nodes[0], variables)
-            if isinstance(form, Members):
-                listing = member_listing(self._principal, arguments)
+            if isinstance(form, Mixed):
+                listing = mixed_listing(form, self._viewpoint, arguments)
             else:
                 listing = listing_of(form, self._viewpoint, columns.entries, place, arguments)
             listing = ordered(listing) if connection.has_cursors else listing

@@ -9,8 +9,8 @@ from typing import Any
 from graphql import GraphQLObjectType, get_named_type
 
 from schema.fields import NOUNS
-from schema.form import Many, Members
-from schema.member import KIND
+from schema.form import Many, Mixed
+from schema.member import OTHER
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Level, Nodes
 from schema.plan.level import Columns, MixedView, View
@@ -39,12 +39,13 @@ class Selection:
     columns: Columns
     _has_edges: bool = False
 
-    def compile(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Members) -> None:
+    def compile(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Mixed) -> None:
         """Compile the selection of a field of `parent`.
 
         Raises:
             Refused: something in it has no form.
         """
+        self._kinds = (*form.kinds, OTHER) if isinstance(form, Mixed) else ()
         self._level = Level(NOUNS[form.target] if isinstance(form, Many) else None, self.columns)
         type_ = _object(parent, nodes[0].name.value)
         for response, selected in self.collector.collect(type_, nodes).items():
@@ -87,7 +88,7 @@ class Selection:
         return len(self.connection.views) - 1
 
     def _mixed(self, nodes: Nodes) -> MixedView:
-        relations = {name: self.compiler.by_key(name, nodes, _RECORD_PLACE) for name in KIND}
+        relations = {name: self.compiler.by_key(name, nodes, _RECORD_PLACE) for name in self._kinds}
         return MixedView(relations, _KIND_PLACE, _RECORD_PLACE)
 
     def _edges(self, type_: GraphQLObjectType, nodes: Nodes) -> Part:

@@ -32,6 +32,7 @@ _PRIVATE = (
 # What a related row is known by.
 _NAMES = {
     "User": ("display_name", "user_principal_name", "email"),
+    "DirectoryObject": ("display_name", "external_id"),
     "Group": ("display_name", "email"),
     "Asset": ("names",),
     "Task": ("name",),
@@ -47,16 +48,25 @@ def _related(name: str, target: str, description: str, *ways: str, aliases: tupl
     return _leading(name, [(way, target) for way in ways], description, aliases)
 
 
-def _leading(name: str, ways: Sequence[tuple[str, str]], description: str, aliases: tuple[str, ...] = ()) -> Keyword:
-    """Make the keyword of related rows of any noun, by name or id; each way goes with the noun it leads to."""
+def _leading(
+    name: str,
+    ways: Sequence[tuple[str, str]],
+    description: str,
+    aliases: tuple[str, ...] = (),
+    there: Expr | None = None,
+) -> Keyword:
+    """Make the keyword of related rows of any noun, by name or id; each way goes with the noun it leads to.
+
+    `there` says that there is any, where that is asked in another way.
+    """
 
     def read(reading: Reading) -> Expr:
         if reading.is_missing:
-            return Not(there)
+            return Not(present)
         return _any(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
 
-    there = _any(_along(way, EVERYTHING) for way, _ in ways)
-    return Keyword(name, aliases, Kind.TEXT, description, read, there)
+    present = there or _any(_along(way, EVERYTHING) for way, _ in ways)
+    return Keyword(name, aliases, Kind.TEXT, description, read, present)
 
 
 def _known_by(noun: Noun, reading: Reading) -> Expr:
@@ -243,7 +253,8 @@ _SITE = _related("site", "Site", "Its site, by name or id.", "site")
 _ORGANIZATION = _related(
     "organization", "Organization", "Its organization, by name or id.", "organization", aliases=("org",)
 )
-_MEMBERS = [("users", "User"), ("groups", "Group"), ("assets", "Asset")]
+_MEMBERS = [("users", "User"), ("groups", "Group"), ("assets", "Asset"), ("other_members", "DirectoryObject")]
+_OWNERS = [("owners", "User"), ("other_owners", "DirectoryObject")]
 _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     "Asset": lambda: [
         _either("hw", ("hardware",), "Asset", ("manufacturer", "model"), "The manufacturer or the model."),
@@ -288,13 +299,16 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _related("asset", "Asset", "An asset whose device is a direct member.", "assets"),
         _related("group", "Group", "A group that is a direct member.", "groups"),
         _related("member_of", "Group", "A group that this one is a direct member of.", "member_of"),
-        _leading("member", _MEMBERS, "A direct member of any kind, by name or id."),
-        _related("owner", "User", "An owner, by name, sign-in name, e-mail or id.", "owners"),
+        _leading("member", _MEMBERS, "A direct member of any kind, by name or id.", there=exists("members")),
+        _leading(
+            "owner", _OWNERS, "An owner of any kind, by name, sign-in name, e-mail or id.", there=exists("owners")
+        ),
+        _count("owner_count", "How many owners there are, of every kind.", "owners"),
         _count("user_count", "How many users are direct members.", "users"),
         _count("group_count", "How many groups are direct members.", "groups"),
         _count("asset_count", "How many assets have a device that is a direct member.", "assets"),
         _count("member_of_count", "How many groups this one is a direct member of.", "member_of"),
-        _count("member_count", "How many users, groups and assets are direct members.", "users", "groups", "assets"),
+        _count("member_count", "How many direct members there are, of every kind.", "members"),
         _SITE,
     ],
     "Task": lambda: [

@@ -4,6 +4,7 @@ from schema.types.asset import Asset
 from schema.types.audit import AuditEvent
 from schema.types.credential import Credential
 from schema.types.device import AzureAdDevice
+from schema.types.directory_object import DirectoryObject, GroupOwner
 from schema.types.group import Group
 from schema.types.organization import Organization
 from schema.types.run import TaskRun, TaskRunLogEntry
@@ -22,7 +23,9 @@ __all__ = [
     "AuditEvent",
     "AzureAdDevice",
     "Credential",
+    "DirectoryObject",
     "Group",
+    "GroupOwner",
     "Organization",
     "ScanRecord",
     "Server",

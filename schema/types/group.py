@@ -9,7 +9,7 @@ import strawberry
 from schema.connection import many, one
 from schema.fields import Record, field, identifier, noun
 from schema.form import Rows, gathered
-from schema.member import members
+from schema.member import members, owners
 from schema.raw import received_attributes, received_item, received_list, received_text
 from schema.relations import against, along, number_of_users, received_of_object, to_assets
 from schema.scalars import DateTime
@@ -131,7 +131,18 @@ class Group(Record):
     member_of = many(
         "Group", "The groups that this one is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects
     )
-    owners = many("User", "The users that own the group.", lambda: along(Edge.GROUP_OWNER))
+    other_members = many(
+        "DirectoryObject",
+        "The members that are no user, group or asset here, such as service principals and contacts.",
+        lambda: along(Edge.MEMBER),
+        transitive=members_of_groups,
+    )
+    owners = owners("other_owners")
+    other_owners = many(
+        "DirectoryObject",
+        "The owners that are no user here, such as service principals.",
+        lambda: along(Edge.GROUP_OWNER),
+    )
 
     attributes = received_attributes(received_of_object)
     raw = received_item()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import strawberry
 
 from schema.connection import every, linked, many, one
-from schema.fields import Record, field, identifier, noun
+from schema.fields import field, identifier, noun
 from schema.raw import received_attributes, received_item, received_list, received_text
 from schema.relations import against, along, assets_pointed_from, received_of_object
 from schema.scalars import DateTime
 from schema.scope import own
 from schema.transitive import groups_of_objects, managers_of_users
+from schema.types.directory_object import GroupOwner
 from sync.inventory.kind import Edge
 from sync.store.tables import users
 
@@ -51,7 +52,7 @@ RECEIVED = {
     conditions=RECEIVED,
     description="A user of a directory. Deleted users are not listed.",
 )
-class User(Record):
+class User(GroupOwner):
     """A user."""
 
     id: strawberry.ID = identifier()

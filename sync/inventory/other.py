@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, delete, exists, or_, select
 
 from sync.inventory.directory import FORGOTTEN
-from sync.inventory.kind import KINDS, Edge
+from sync.inventory.kind import KINDS, Edge, Kind
 from sync.store.tables import devices, directories, edges, matches, objects
 
 # Under names of their own: a statement that reads the tables too must not be taken for these.
-_ROWS = [kind.table.alias(f"{kind.name}_row") for kind in KINDS]
+_ROWS = {kind.name: kind.table.alias(f"{kind.name}_row") for kind in KINDS}
 _LEFT_OUT = devices.alias("left_out")
 _ENDS = edges.alias("naming")
 
 
 def has_no_row() -> ColumnElement[bool]:
     """Tell whether an object has no row of any kind, not even a tombstone."""
-    return and_(*(~exists().where(row.c.id == objects.c.id) for row in _ROWS))
+    return and_(*(~exists().where(row.c.id == objects.c.id) for row in _ROWS.values()))
 
 
 def is_without_row() -> ColumnElement[bool]:
@@ -39,6 +39,12 @@ def is_left_out() -> ColumnElement[bool]:
 def is_other() -> ColumnElement[bool]:
     """Tell whether an object is there and neither a user, a group nor a device of an asset."""
     return or_(is_without_row(), is_left_out())
+
+
+def is_there(end: Column[int], kinds: Sequence[Kind]) -> ColumnElement[bool]:
+    """Tell whether the object at the end of an edge is there: as one of these kinds, or without a row."""
+    live = [exists().where(row.c.id == end, row.c.deleted_at.is_(None)) for row in (_ROWS[kind.name] for kind in kinds)]
+    return or_(*live, exists().where(objects.c.id == end, is_other()))
 
 
 def is_named() -> ColumnElement[bool]:

@@ -41,7 +41,7 @@ from schema.access import Principal, Role, check, required
 from schema.context import Context
 from schema.plan import Plans
 from schema.plan.plans import Asked
-from sync.errors import Forbidden, RollcallError
+from sync.errors import BadInput, Forbidden, RollcallError
 from sync.runtime import Runtime
 
 # What has no form and is left to the executor, whole documents with it. Everything else must have a plan: a field is
@@ -132,6 +132,14 @@ class Caller:
             finished = await result if isawaitable(result) else result
         return Answer(finished.data, tuple(map(_problem, finished.errors or ())))
 
+    def _is_mistaken(self, asked: Asked) -> bool:
+        """Tell whether an argument is wrong where no row leads: plans read all of them, the executor those it meets."""
+        try:
+            plans_of(self.runtime)._binding(asked, self.principal)
+        except BadInput:
+            return True
+        return False
+
     async def _planned(self, prepared: _Prepared, variables: dict[str, Any], answer: Answer) -> Answer | None:
         """Return what a plan answers, None if the document has no plan; assert that a plan does not give up."""
         if prepared.query is None:
@@ -144,7 +152,8 @@ class Caller:
         planned = await plans_of(self.runtime).answer(asked, self.principal)
         if planned is None:
             # A plan that gives up silently costs what it was to save, and nobody sees it.
-            assert answer.problems or not prepared.has_plan, "no plan answered this document"
+            told = answer.problems or not prepared.has_plan or self._is_mistaken(asked)
+            assert told, "no plan answered this document"
             return None
         return Answer(orjson.loads(planned.body)["data"])
 

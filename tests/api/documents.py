@@ -102,10 +102,13 @@ class Documents:
         if is_leaf_type(named):
             return head
         # Connections and edges lead to rows; only the rows count as a level.
-        inner = depth + (named.name in NOUNS or is_union_type(named))
+        inner = depth + (named.name in NOUNS or is_union_type(named) or is_interface_type(named))
         if is_interface_type(named):
-            types = self._chance.sample(SCHEMA.get_implementations(named).objects, 3)
-            body = " ".join(f"... on {one.name} {{ {self._selection(one, depth + 1)} }}" for one in types)
+            known = SCHEMA.get_implementations(named).objects
+            types = self._chance.sample(known, min(3, len(known)))
+            # Those of `node` count as a level themselves.
+            below = depth + 1 if named.name == "Node" else inner
+            body = " ".join(f"... on {one.name} {{ {self._selection(one, below)} }}" for one in types)
             return f"{head} {{ id __typename {body} }}"
         if is_union_type(named):
             body = " ".join(f"... on {member.name} {{ {self._selection(member, inner)} }}" for member in named.types)
@@ -124,18 +127,26 @@ class Documents:
             return ""
         if self._is_wrong and self._often(0.2):
             return f"({self._chance.choice(WRONG)})" if "where" in field.args else "(first: 0)"
+        noun = self._noun(field)
         given = [f"{self._chance.choice(['first', 'last'])}: {self._chance.choice([1, 2, 3, 4, 6, '$size'])}"]
         if "where" in field.args and self._often(0.3):
-            given.append(f"where: {self._where(named.removesuffix('Connection'))}")
+            given.append(f"where: {self._where(noun)}")
         if "search" in field.args and self._often(0.2):
-            # An entry of a log has no such keyword.
-            known = SEARCHES[:-1] if named == "TaskRunLogEntryConnection" else SEARCHES
+            # An entry of a log has no such keyword, and no object without a row.
+            is_short = named in ("TaskRunLogEntryConnection", "DirectoryObjectConnection")
+            known = SEARCHES[:-1] if is_short else SEARCHES
             given.append(f"search: {self._chance.choice(known)}")
         if "transitive" in field.args and self._often(0.3):
             given.append("transitive: $yes")
         if "orderBy" in field.args and self._often(0.5):
-            given.append(f"orderBy: {self._order(named.removesuffix('Connection'))}")
+            given.append(f"orderBy: {self._order(noun)}")
         return f"({', '.join(given)})"
+
+    @staticmethod
+    def _noun(field: GraphQLField) -> str:
+        """Return the noun whose rows a list's conditions are about."""
+        where = field.args.get("where")
+        return get_named_type(where.type).name.removesuffix("Where") if where else ""
 
     def _where(self, noun: str) -> str:
         fields = [field for field in NOUNS[noun].fields.values() if field.kind in (Kind.TEXT, Kind.BOOL)]

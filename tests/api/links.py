@@ -11,11 +11,11 @@ from schema.access import Role
 from schema.fields import NOUNS, Noun
 from sync.inventory.kind import Edge
 from sync.store import tables
-from tests.api.lists import caller_for, visible
+from tests.api.lists import caller_for, column_of, visible
 from tests.api.predicate import COUNTS, Where, compare, holds_together
 from tests.api.world import Row, World
 
-LOADED = ("User", "Group", "Asset", "Task", "TaskRun", "Site", "Organization", "Credential")
+LOADED = ("User", "Group", "Asset", "Task", "TaskRun", "Site", "Organization", "Credential", "DirectoryObject")
 # Noun → relation → (edge, the noun's end of it, the target). A device stands for its asset.
 EDGES = {
     "User": {
@@ -27,6 +27,11 @@ EDGES = {
         "users": (Edge.MEMBER, "from", "User"), "groups": (Edge.MEMBER, "from", "Group"),
         "assets": (Edge.MEMBER, "from", "Asset"), "member_of": (Edge.MEMBER, "to", "Group"),
         "owners": (Edge.GROUP_OWNER, "from", "User"),
+        "other_members": (Edge.MEMBER, "from", "DirectoryObject"),
+        "other_owners": (Edge.GROUP_OWNER, "from", "DirectoryObject"),
+    },
+    "DirectoryObject": {
+        "groups": (Edge.MEMBER, "to", "Group"), "owned_groups": (Edge.GROUP_OWNER, "to", "Group"),
     },
     "Asset": {
         "owners": (Edge.DEVICE_OWNER, "from", "User"), "registered_users": (Edge.DEVICE_USER, "from", "User"),
@@ -104,7 +109,7 @@ class Links:
             return "TaskRun", sorted(r["id"] for r in self.rows["TaskRun"].values() if r["task_id"] == row["id"])[-1:]
         if relation in KEYS.get(noun, {}):
             target, key = KEYS[noun][relation]
-            return target, [row[key]]
+            return target, [row.get(key)]
         if relation in BACKWARDS.get(noun, {}):
             target, key = BACKWARDS[noun][relation]
             return target, [other["id"] for other in self.rows[target].values() if other[key] == row["id"]]
@@ -123,9 +128,12 @@ class Links:
         relation = next((r for r in noun.relations.values() if r.graphql_name == name), None)
         if relation is None:
             field = next(field for field in noun.fields.values() if field.graphql_name == name)
-            found = f"{noun.prefix}_{row['id']}" if name == "id" else row[field.column.name]
+            # What an object that is no such row does not have is missing.
+            found = f"{noun.prefix}_{row['id']}" if name == "id" else row.get(column_of(field))
             return all(compare(field, operator, found, wanted) for operator, wanted in value.items())
         target, others = NOUNS[relation.target], self.related(noun.name, relation.name, row)
+        if relation.others:
+            others = [*others, *self.related(noun.name, relation.others, row)]
         if not relation.is_many:
             return any(self.matches(target, value, other) for other in others)
         return all(self._counts(target, others, how, part) for how, part in value.items())

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphql import get_named_type
-from sqlalchemy import select
+from sqlalchemy import Column, select
 
 from schema import build_schema
 from schema.access import Role
 from schema.fields import NOUNS, Field, Kind, Noun
+from sync.store import tables
 from tests.api.caller import Caller
 from tests.api.text import order as order_of
 from tests.api.world import Row, World
@@ -39,7 +40,27 @@ async def visible(world: World, noun: str, caller: Caller) -> list[Row]:
     if noun == "Organization":
         return rows
     mine = caller.principal.organization_id
+    if noun == "DirectoryObject":
+        return await without_row(world, rows, mine)
     return [row for row in rows if row["organization_id"] == mine or row.get("is_global")]
+
+
+async def without_row(world: World, rows: Sequence[Row], organization: int) -> list[Row]:
+    """Return the objects of an organization that edges name and that are no user, group or device of an asset."""
+    places = {row["id"]: row["organization_id"] for row in await world.read(select(tables.directories))}
+    named = {row["to_id"] for row in await world.read(select(tables.edges))}
+    kinds = (tables.users, tables.groups, tables.devices)
+    known = {row["id"]: row for table in kinds for row in await world.read(select(table))}
+    left_out = {
+        key: row for key, row in known.items() if "asset_id" in row and not (row["asset_id"] or row["deleted_at"])
+    }
+    return [
+        row | ({"display_name": left_out[row["id"]]["display_name"]} if row["id"] in left_out else {})
+        for row in map(dict, rows)
+        if places[row["directory_id"]] == organization
+        and row["id"] in named
+        and (row["id"] in left_out or (row["id"] not in known and row["generation"] >= 0))
+    ]
 
 
 def id_of(noun: Noun | str, row: Row) -> str:
@@ -49,7 +70,12 @@ def id_of(noun: Noun | str, row: Row) -> str:
 
 def value_of(field: Field, row: Row) -> Any:
     """Return the stored value of a field in a row."""
-    return row[field.column.name]
+    return row[column_of(field)]
+
+
+def column_of(field: Field) -> str:
+    """Return the name of a field's column; one that is made of several has the field's own."""
+    return field.column.name if isinstance(field.column, Column) else field.name
 
 
 def in_order(noun: str, rows: Sequence[Row], orders: Sequence[Mapping[str, str]]) -> list[str]:

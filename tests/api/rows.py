@@ -40,6 +40,8 @@ DETAIL: dict[str, Any] = {
     "scripts": [{"script": "smb-os-discovery", "port": None, "protocol": None, "output": "Zeta"}],
 }
 OBJECTS = 24
+OTHERS = ("servicePrincipal", "orgContact", "user", None)
+NAMING = (Edge.MEMBER, Edge.GROUP_OWNER)
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
 SCAN: dict[str, Any] = {
@@ -226,6 +228,28 @@ async def _inventory(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
     )
     await _insert(tx, tables.matches, [_match(rows, key, assets[n]) for n, key in _live(keys["device"])])
     await tx.execute(insert(tables.edges), _edges(rows, keys))
+    await _others(tx, Rows(rows.organization_id, seed=2), directory, keys["group"])
+
+
+async def _others(tx: AsyncConnection, rows: Rows, directory: int, groups: list[int]) -> None:
+    """Write objects without a row, one forgotten and one that nothing names; all other rows are as they were."""
+    made = [
+        {
+            "directory_id": directory,
+            "external_id": f"{rows.organization_id}-other-{number}",
+            "kind": rows.pick(OTHERS),
+            "display_name": rows.pick((None, *TEXTS)),
+            "generation": -1 if number == 0 else 0,
+        }
+        for number in range(OBJECTS // 2)
+    ]
+    keys = (await _insert(tx, tables.objects, made))[1:]
+    ends = [
+        (kind, group, rows.pick(keys[:-1])) for kind in NAMING for group in groups for _ in range(rows.pick(NUMBERS))
+    ]
+    ends += [(kind, groups[0], keys[0] - 1) for kind in NAMING]
+    pairs = [{"kind": kind, "from_id": a, "to_id": b, "generation": 1} for kind, a, b in dict.fromkeys(ends)]
+    await tx.execute(insert(tables.edges), pairs)
 
 
 def _asset(rows: Rows, number: int, sites: list[int]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ PLANNED = {
     "count": ("{ users(first: %d) { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { id } } } }", 2),
     "to one": ("{ users(first: %d) { nodes { id site { name organization { name } } manager { displayName } } } }", 4),
     "to many": ("{ groups(first: %d) { nodes { id users(first: 5) { totalCount nodes { id } } } } }", 3),
-    "members": ("{ groups(first: %d) { nodes { members { nodes { ... on User { id } ... on Asset { id } } } } } }", 5),
+    "members": ("{ groups(first: %d) { nodes { members { nodes { ... on User { id } ... on Asset { id } } } } } }", 6),
     "gathered": ("{ assets(first: %d) { nodes { matches { key } attributes { name } azureAd { id raw } } } }", 5),
     "counted": ("{ groups(first: %d) { nodes { userCount kind } } }", 2),
     "runs": ("{ taskRuns(first: %d) { nodes { progress { stage done } counts { created } task { status } } } }", 3),

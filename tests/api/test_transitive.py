@@ -11,6 +11,7 @@ from sqlalchemy import event, insert, select
 
 from sync.inventory.kind import Edge
 from sync.store.tables import devices, edges, groups, users
+from tests.api.lists import visible
 from tests.api.walk import nested_document, walk
 from tests.api.world import World
 
@@ -115,10 +116,12 @@ async def test_group_members_are_those_of_nested_groups_too_when_asked(world: Wo
     """The union of all kinds follows nested groups as its typed lists do."""
     organization: int = getattr(world, place)
     stored = await Stored.read(world, organization)
-    member = "nodes { ... on User { id } ... on Group { id } ... on Asset { id } }"
+    caller = world.caller(organization=organization)
+    others = {row["id"] for row in await visible(world, "DirectoryObject", caller)}
+    member = "nodes { ... on Node { id } }"
     members = f"members(first: 1000, transitive: true) {{ totalCount {member} }}"
     text = f"{{ groups(first: 1000) {{ nodes {{ id {members} }} }} }}"
-    data = await world.caller(organization=organization).data(text)
+    data = await caller.data(text)
     for group in data["groups"]["nodes"]:
         found = [node["id"] for node in group["members"]["nodes"]]
         below = stored.below(key_of(group))
@@ -126,6 +129,7 @@ async def test_group_members_are_those_of_nested_groups_too_when_asked(world: Wo
         assert {id for id in found if not id.startswith("asset")} == {
             *(f"user_{key}" for key in below & stored.users),
             *(f"group_{key}" for key in below & stored.groups),
+            *(f"obj_{key}" for key in below & others),
         }
         assert sum(id.startswith("asset") for id in found) == len(below & set(stored.devices))
 
