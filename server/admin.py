@@ -66,6 +66,7 @@ def runtime_config(settings: Settings) -> Config:
         alert_origins=settings.alert_origins,
         post=partial(post, outbound=outbound),
         full_round_days=settings.full_round_days,
+        run_retries=settings.run_retries,
     )
 
 

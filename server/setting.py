@@ -14,6 +14,7 @@ from schema.limits import Bound, Limits, bounds
 from server import parse
 from sync.entra.cloud import Cloud
 from sync.tasks.repair import FULL_ROUND_DAYS, FULL_ROUND_DAYS_MAX
+from sync.tasks.retry import RUN_RETRIES, RUN_RETRIES_MAX
 
 PREFIX = "ROLLCALL_"
 FILE_SUFFIX = "_FILE"
@@ -295,6 +296,13 @@ SETTINGS: tuple[Setting, ...] = (
         128,
         "Memory that all answers may take together while they are built and sent, in MiB; one more waits, then is 503.",
         f"a whole number from 1 to {ANSWERS_CEILING_MIB}",
+    ),
+    Setting(
+        "RUN_RETRIES",
+        parse.whole(0, RUN_RETRIES_MAX),
+        RUN_RETRIES,
+        "How often in a row a failed run is tried again by itself if its task has no schedule; 0 is never.",
+        f"a whole number from 0 to {RUN_RETRIES_MAX}",
     ),
     Setting(
         "CORS_ORIGINS",

@@ -18,6 +18,7 @@ from server.setting import BODY_BYTES_CEILING, FILE_SUFFIX, LIMITS, PREFIX, SETT
 from sync.entra.outbound import Outbound, Proxy
 from sync.errors import BadSettings
 from sync.tasks.repair import FULL_ROUND_DAYS
+from sync.tasks.retry import RUN_RETRIES
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
 
@@ -60,6 +61,7 @@ class Settings:
     full_round_days: int = FULL_ROUND_DAYS
     answer_mib: int = 32
     answers_mib: int = 128
+    run_retries: int = RUN_RETRIES
     cors_origins: tuple[str, ...] = ()
     alert_origins: tuple[str, ...] = ()
     documents: Path | None = None

@@ -29,6 +29,7 @@ from sync.store.tables import vault_proof
 from sync.tasks.connector import connect
 from sync.tasks.engine import EmbeddedEngine
 from sync.tasks.repair import FULL_ROUND_DAYS
+from sync.tasks.retry import RUN_RETRIES
 from sync.tasks.run import Run
 from sync.tasks.runner import RUNNERS
 from sync.tasks.state import RunStatus
@@ -59,6 +60,7 @@ class Config:
         look_up: finds the name of an address that a scan has found.
         rows_ahead: so many rows of a round that reads everything are written at once; 0 is page by page.
         full_round_days: after how many days a task reads everything again that does not say so itself; 0 is never.
+        run_retries: how often in a row a failed run of a task without a time to come is tried again; 0 is never.
     """
 
     data_dir: Path
@@ -70,6 +72,7 @@ class Config:
     look_up: NameOf = name_of
     rows_ahead: int = ROWS_AHEAD
     full_round_days: int = FULL_ROUND_DAYS
+    run_retries: int = RUN_RETRIES
 
 
 class Runtime:
@@ -176,7 +179,7 @@ class Runtime:
             self.config.full_round_days,
         )
         try:
-            run = await Run.claim(self.store, self.clock, run_id)
+            run = await Run.claim(self.store, self.clock, run_id, self.config.run_retries)
         except StoreError:
             raise
         except RollcallError as error:
@@ -199,6 +202,8 @@ class Runtime:
             await run.finish(self.store, RunStatus.FAILED)
         finally:
             self.indexer.wake()
+            # The run may be one that is tried again.
+            self.ticker.wake()
 
 
 def take_lock(data_dir: Path) -> FileLock:

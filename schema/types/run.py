@@ -176,6 +176,9 @@ class TaskRun(Record):
     updated_at: DateTime = field(_r.updated_at, "When it last wrote something.")
     task = one("Task", "task_id", "The task it executes.", is_required=True)
     retry_of = one("TaskRun", "retry_of_id", "The run that it tries again.")
+    retry_number: int = field(
+        _r.retry_number, "Which retry by itself it is, from 1; 0 of a run that a person or a schedule queued."
+    )
     waits_for = one(
         "TaskRun",
         "waits_for_id",

@@ -76,13 +76,18 @@ class Task(Record):
     paused: bool = field(_t.paused, "Whether its schedule is suspended.")
     hidden: bool = field(_t.hidden, "Whether it was hidden from everyday lists.")
     next_run_at: DateTime | None = field(
-        _t.next_run_at, "When it will run next; null while it is paused.", keyword="next_run"
+        _t.next_run_at,
+        "When it will run next, by its schedule or as a retry; null while it is paused.",
+        keyword="next_run",
     )
     created_by: str | None = field(_t.created_by, "The token that created it.")
     created_at: DateTime = field(_t.created_at, "When it was created.")
     updated_at: DateTime = field(_t.updated_at, "When it was last changed.")
     site = one("Site", "site_id", "The site it fills.", is_required=True)
     credential = one("Credential", "credential_id", "The credential it signs in with.")
+    retry_of = one(
+        "TaskRun", "retry_of_id", "The run that the next one tries again; null if the next time is the schedule's."
+    )
     runs = many("TaskRun", "Its runs.", runs_of_task)
 
     last_run = linked("TaskRun", "Its latest run.", latest_run)
@@ -108,12 +113,16 @@ class Task(Record):
         """Spell out the stored schedule."""
         return schedule_shown(stored) if stored else None
 
-    @strawberry.field(description="The next times it comes due, earliest first; none while it is paused.")
+    @strawberry.field(
+        description="The next times it comes due, earliest first, or a planned retry; none while it is paused."
+    )
     def next_runs(self, info: Info[Context, None], count: Annotated[int, COUNT] = 5) -> list[DateTime]:
         """Look ahead."""
         if not 1 <= count <= NEXT_RUNS_MAX:
             raise BadInput(f"It must be 1 to {NEXT_RUNS_MAX}; it is {count}.", path="nextRuns.count")
         row = vars(self)
+        if row["retry_of_id"] is not None:
+            return [DateTime(row["next_run_at"])]
         if row["schedule"] is None or row["paused"]:
             return []
         ahead = times(schedule_of(row["schedule"]), row["key"], info.context.runtime.clock.now())

@@ -27,6 +27,8 @@ tasks = entity(
     # The rule, as sync/tasks/schedule.py writes it, and the next time it comes due: none while it is paused.
     Column("schedule", Json),
     Column("next_run_at", Time),
+    # The run that is tried again at that time; null when it is the schedule's.
+    Column("retry_of_id", Key),
     Column("paused", Boolean, nullable=False),
     Column("hidden", Boolean, nullable=False),
     Column("created_by", Text),
@@ -55,6 +57,8 @@ runs = entity(
     # The time of the schedule that it runs for, or the run that it tries again.
     Column("due_at", Time),
     refers("retry_of_id", "runs", nullable=True, ondelete="SET NULL"),
+    # Which retry by itself it is; 0 of a run that a person or a schedule queued.
+    Column("retry_number", Integer, nullable=False, server_default=text("0")),
     # While it is queued: the run that it waits for, because both would work on the same site or directory.
     Column("waits_for_id", Key),
     Column("started_at", Time),

@@ -13,6 +13,7 @@ from sync.idempotent import Idempotent
 from sync.store import AnyRow
 from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
+from sync.tasks.retry import drop_retry
 from sync.tasks.state import ACTIVE, MOVES, RETRYABLE, RunStatus, Trigger, check_move
 
 
@@ -86,6 +87,24 @@ async def retry_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, 
     )
 
 
+async def retry_by_itself(tx: AsyncConnection, clock: Clock, run_id: int) -> int | None:
+    """Queue the retry of a run that was planned when it ended, and return its key; None if there is no use for it."""
+    run = (await tx.execute(select(runs).where(runs.c.id == run_id))).first()
+    if run is None or await active_run(tx, run.task_id) is not None:
+        return None
+    return await queue_run(
+        tx,
+        clock,
+        organization_id=run.organization_id,
+        task_id=run.task_id,
+        trigger=Trigger.RETRY,
+        triggered_by="retry",
+        full=run.full,
+        retry_of_id=run_id,
+        retry_number=run.retry_number + 1,
+    )
+
+
 async def stop_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, run_id: int, stopped_by: str) -> int:
     """Stop a run and return its key; the engine is told after the transaction has committed.
 
@@ -132,8 +151,9 @@ async def queue_run(
     triggered_by: str,
     **more: object,
 ) -> int:
-    """Write a queued run of a task that has none active, in place of one that waits for confirmation."""
+    """Write a queued run of a task that has none active, in place of one that waits for confirmation or its time."""
     await _supersede(tx, clock, task_id)
+    await drop_retry(tx, clock, task_id, "a newer run of the task takes its place")
     now = timestamp(clock.now())
     statement = insert(runs).values(
         organization_id=organization_id,

@@ -20,6 +20,7 @@ from sync.store import Store
 from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
 from sync.tasks.progress import Progress
+from sync.tasks.retry import plan_retry
 from sync.tasks.state import RunPhase, RunStatus, TaskKind, check_move
 
 Counts = dict[str, Counter[str]]
@@ -32,7 +33,7 @@ ATTEMPTS_MAX = 50
 class Run:
     """A claimed run. Counters are kept here and written whole, so that a repeated page counts once."""
 
-    def __init__(self, run_id: int, owner: str, row: Mapping[str, Any], clock: Clock) -> None:
+    def __init__(self, run_id: int, owner: str, row: Mapping[str, Any], clock: Clock, retries: int) -> None:
         self.id = run_id
         self.task_id: int = row["task_id"]
         self.kind = TaskKind(row["kind"])
@@ -42,6 +43,9 @@ class Run:
         self.full_asked_at: str | None = row["created_at"] if row["full"] else None
         self._owner = owner
         self._clock = clock
+        self._retries = retries
+        # The longest wait that Graph asked for with an error of this run.
+        self._asked_s = 0.0
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
         self.progress: dict[str, Progress] = dict(row["progress"])
@@ -54,8 +58,14 @@ class Run:
         self.client: GraphClient | None = None
 
     @classmethod
-    async def claim(cls, store: Store, clock: Clock, run_id: int) -> Run:
+    async def claim(cls, store: Store, clock: Clock, run_id: int, retries: int = 0) -> Run:
         """Take up a queued run, or one that its worker left behind.
+
+        Args:
+            store: where it is.
+            clock: stamps what it writes.
+            run_id: its key.
+            retries: how often in a row it is tried again by itself when it fails.
 
         Raises:
             NotFound, IllegalMove: there is nothing to take up.
@@ -82,7 +92,7 @@ class Run:
             if row["status"] == RunStatus.RUNNING:
                 text = f"The run had been broken off in its middle; it goes on, attempt {values['attempt']}."
                 await tx.run_sync(write_log, clock, run_id, Level.WARNING, text)
-        return cls(run_id, owner, {**row, **values}, clock)
+        return cls(run_id, owner, {**row, **values}, clock, retries)
 
     def save(self, tx: Connection, **values: object) -> None:
         """Write the counters and `values` in the caller's transaction.
@@ -118,6 +128,8 @@ class Run:
 
     async def fail(self, store: Store, error: RollcallError, resource: str | None = None) -> None:
         """Keep an error of this run, for the run and in its log."""
+        asked_s = error.facts.get("retry_after_s")
+        self._asked_s = max(self._asked_s, asked_s if isinstance(asked_s, float) else 0.0)
         await store.transact(partial(self._note, error, resource))
 
     def _note(self, error: RollcallError, resource: str | None, tx: Connection) -> None:
@@ -169,20 +181,10 @@ class Run:
         return self._status
 
     async def finish(self, store: Store, status: RunStatus) -> None:
-        """End the run, or let it wait for an administrator; it is not taken up again by itself."""
+        """End the run, or let it wait for an administrator; another one may be planned to try it again."""
         ends = None if status is RunStatus.NEEDS_CONFIRMATION else timestamp(self._clock.now())
         text = f"The run {'waits' if ends is None else 'ended'}: {status}."
-        if status in (RunStatus.FAILED, RunStatus.PARTIAL):
-            text += await self._what_follows(store)
         await self._leave(store, status, Level.INFO, text, finished_at=ends)
-
-    async def _what_follows(self, store: Store) -> str:
-        """Tell whether the task is run again without anybody's doing, so that nobody waits for what is not planned."""
-        async with store.read() as tx:
-            due_at = await tx.scalar(select(tasks.c.next_run_at).where(tasks.c.id == self.task_id))
-        if due_at is not None:
-            return f" The schedule starts the task again at {due_at}."
-        return " The task has no time to come: it runs again when somebody triggers it or retries this run."
 
     async def _leave(self, store: Store, status: RunStatus, level: Level, message: str, **values: object) -> None:
         """Write the run's next state and give up the claim to it."""
@@ -190,7 +192,10 @@ class Run:
 
         def write(tx: Connection) -> None:
             self.save(tx, status=status, phase=None, owner=None, **values)
-            self.log(tx, level, message)
+            text = message
+            if status in (RunStatus.FAILED, RunStatus.PARTIAL):
+                text += " " + plan_retry(tx, self._clock, self.id, retries=self._retries, asked_s=self._asked_s)
+            self.log(tx, level, text)
             announce(tx, self._clock, self.id)
 
         await store.transact(write)

@@ -21,6 +21,7 @@ from sync.store import AnyRow
 from sync.store.tables import runs, sites, tasks
 from sync.tasks.queue import active_run
 from sync.tasks.repair import FULL_ROUND_DAYS_MAX
+from sync.tasks.retry import NOTHING_PLANNED, drop_retry
 from sync.tasks.schedule import Schedule, next_time, schedule_of, settled
 from sync.tasks.state import TaskKind
 
@@ -169,7 +170,7 @@ async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule
         BadInput: a value of it cannot be used, or it never comes due; `path` begins with `schedule`.
     """
     now = clock.now()
-    values: dict[str, Any] = {"schedule": None, "next_run_at": None}
+    values: dict[str, Any] = {"schedule": None, **NOTHING_PLANNED}
     if schedule is not None:
         schedule = _usable(schedule, clock)
         # A millisecond back: a time that is now, as far as it can be stored, is still to come.
@@ -177,7 +178,7 @@ async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule
         if due is None:
             raise BadInput("The schedule never comes due: all its times are over.", path="schedule")
         paused = await tx.scalar(select(tasks.c.paused).where(tasks.c.id == task_id))
-        values = {"schedule": schedule.stored(), "next_run_at": None if paused else timestamp(due)}
+        values |= {"schedule": schedule.stored(), "next_run_at": None if paused else timestamp(due)}
     await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values | {"updated_at": timestamp(now)}))
 
 
@@ -198,7 +199,7 @@ async def update_task(
     changes: Mapping[str, Any],
     kind: TaskKind | None = None,
 ) -> int:
-    """Change a task and return its key; a run that is active goes on as it began.
+    """Change a task and return its key; a run that is active goes on as it began, and no run is tried again by itself.
 
     Args:
         changes: column → value, of the name, the description and what `NewConnector` has; `schedule` is a Schedule or
@@ -224,6 +225,7 @@ async def update_task(
     if changes.get("scan") and task.scan is not None:
         values["scan"] = await _rescanned(tx, task, changes["scan"], values.get("credential_id", task.credential_id))
     values["updated_at"] = timestamp(clock.now())
+    await drop_retry(tx, clock, task_id, "the task was changed")
     await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values))
     if "schedule" in changes:
         await set_schedule(tx, clock, task_id, changes["schedule"])
@@ -287,7 +289,8 @@ async def pause_task(tx: AsyncConnection, clock: Clock, *, organization_id: int,
 async def set_paused(tx: AsyncConnection, clock: Clock, keys: Sequence[int], paused: bool) -> list[int]:
     """Suspend the schedules of tasks, or let them go on, and return the keys of those that were not so yet.
 
-    Times that pass meanwhile are not made up for. A run that is active goes on; a trigger works as before.
+    Times that pass meanwhile are not made up for, and no run is tried again by itself. A run that is active goes on; a
+    trigger works as before.
     """
     now = clock.now()
     found = select(tasks.c.id, tasks.c.schedule).where(tasks.c.id.in_(keys), tasks.c.paused.is_not(paused))
@@ -295,6 +298,7 @@ async def set_paused(tx: AsyncConnection, clock: Clock, keys: Sequence[int], pau
     for key, stored in changed:
         due = next_time(schedule_of(stored), key, now) if stored and not paused else None
         values = {"paused": paused, "next_run_at": due and timestamp(due), "updated_at": timestamp(now)}
+        await drop_retry(tx, clock, key, "the task was paused")
         await tx.execute(update(tasks).where(tasks.c.id == key).values(values))
     return [key for key, _ in changed]
 

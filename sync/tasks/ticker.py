@@ -22,7 +22,8 @@ from sync.first import first_of
 from sync.store import AnyRow, Store
 from sync.store.tables import runs, tasks
 from sync.tasks.log import Level, write_log
-from sync.tasks.queue import active_run, queue_run
+from sync.tasks.queue import active_run, queue_run, retry_by_itself
+from sync.tasks.retry import LONGEST_S, NOTHING_PLANNED
 from sync.tasks.schedule import MISSED_MAX, Schedule, is_in_time, missed, next_time, schedule_of
 from sync.tasks.state import Trigger
 
@@ -95,7 +96,7 @@ class Ticker:
             later = await tx.execute(select(tasks).where(tasks.c.next_run_at > timestamp(now)))
             for task in later.all():
                 with suppress(BadInput):  # It is told of when it comes due.
-                    due = next_time(schedule_of(task.schedule), task.id, now)
+                    due = _next(task, now)
                     if due is not None and timestamp(due) < task.next_run_at:
                         values = {"next_run_at": timestamp(due)}
                         await tx.execute(update(tasks).where(tasks.c.id == task.id).values(values))
@@ -107,15 +108,17 @@ class Ticker:
         if task is None:
             return None
         try:
-            following = next_time(schedule_of(task.schedule), task.id, self._clock.now())
+            following = None if task.retry_of_id else next_time(schedule_of(task.schedule), task.id, self._clock.now())
         except BadInput as error:
             # It was checked when it was stored; zones may go with an update of the machine. Others go on.
             _log.error("task %d is no longer scheduled: %s", task.id, error.message)
             await tx.execute(update(tasks).where(*mine).values(next_run_at=None))
             return None
-        values = {"next_run_at": following and timestamp(following)}
+        values = NOTHING_PLANNED | {"next_run_at": following and timestamp(following)}
         if (await tx.execute(update(tasks).where(*mine).values(values))).rowcount != 1:
             return None
+        if task.retry_of_id:
+            return await retry_by_itself(tx, self._clock, task.retry_of_id)
         return await self._queue(tx, task, due_at)
 
     async def _queue(self, tx: AsyncConnection, task: AnyRow, due_at: str) -> int | None:
@@ -168,6 +171,13 @@ class Ticker:
             return False
         then, passed_s = self._seen[0], self._clock.monotonic() - self._seen[1]
         return self._clock.now() < then + timedelta(seconds=passed_s - JUMP_S)
+
+
+def _next(task: AnyRow, now: datetime) -> datetime | None:
+    """Return the next time of a task's schedule, or the latest time at which a retry that is planned begins."""
+    if task.retry_of_id:
+        return now + timedelta(seconds=LONGEST_S)
+    return next_time(schedule_of(task.schedule), task.id, now)
 
 
 async def _leave_out(tx: AsyncConnection, task_id: int, schedule: Schedule, due: datetime, why: str) -> None:

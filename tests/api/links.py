@@ -42,7 +42,11 @@ KEYS = {
     "User": {"site": ("Site", "site_id")},
     "Group": {"site": ("Site", "site_id")},
     "Asset": {"site": ("Site", "site_id"), "organization": ("Organization", "organization_id")},
-    "Task": {"site": ("Site", "site_id"), "credential": ("Credential", "credential_id")},
+    "Task": {
+        "site": ("Site", "site_id"),
+        "credential": ("Credential", "credential_id"),
+        "retry_of": ("TaskRun", "retry_of_id"),
+    },
     "TaskRun": {
         "task": ("Task", "task_id"),
         "retry_of": ("TaskRun", "retry_of_id"),

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from sync.store import tables
+from sync.tasks.retry import plan_retry
 from tests.api.mutation import assert_audited, perform
 from tests.api.test_create_credential import SECRET_KIND
 from tests.api.world import CLIENT_SECRET, World
@@ -104,6 +105,32 @@ async def test_status_of_a_task_follows_its_schedule_and_latest_run(
     assert data == {"task": {"status": expected}}
     runs = await office.read(select(tables.runs.c.id).where(tables.runs.c.task_id == key))
     assert len(runs) == (2 if status else 0)
+
+
+async def test_task_shows_the_retry_that_is_planned(office: World) -> None:
+    """Its next time, the run that is tried again, and on each run which retry it is; the filters find it."""
+    task = await new_task(office, "To be tried again")
+    key = int(task.removeprefix("task_"))
+    broken = {"errors": [{"code": "UNAVAILABLE", "message": "", "hint": None, "resource": None, "retryable": True}]}
+    async with office.runtime.store.write() as tx:
+        values = _run(office.home, key, "FAILED") | broken | {"retry_number": 1}
+        failed = (await tx.execute(insert(tables.runs).values(values).returning(tables.runs.c.id))).scalar_one()
+        clock = office.runtime.clock
+        await tx.run_sync(lambda tx: plan_retry(tx, clock, failed, retries=2))
+    text = """
+    query($id: ID!, $run: ID!) {
+      task(id: $id) { status nextRunAt nextRuns retryOf { id retryNumber } }
+      tasks(where: {retryOf: {retryNumber: {eq: 1}}}) { nodes { id } }
+      taskRun(id: $run) { retryNumber }
+    }
+    """
+    caller, run = office.caller(), f"run_{failed}"
+    data = await caller.data(text, id=task, run=run)
+    shown = data["task"]
+    assert shown["nextRunAt"] and shown["nextRuns"] == [shown["nextRunAt"]]
+    assert (shown["status"], shown["retryOf"]) == ("SCHEDULED", {"id": run, "retryNumber": 1})
+    assert data["tasks"]["nodes"] == [{"id": task}] and data["taskRun"] == {"retryNumber": 1}
+    assert (await perform(office, caller, "pauseTask", task=task)).made()["nextRunAt"] is None
 
 
 def _run(organization: int, task: int, status: str) -> dict[str, object]:

@@ -56,7 +56,7 @@ class Case(Installation):
 
     def config(self) -> Config:
         """Return what the product is opened with."""
-        return Config(self.data_dir, custom=Endpoints(ORIGIN, ORIGIN), connect=self.connect)
+        return Config(self.data_dir, custom=Endpoints(ORIGIN, ORIGIN), connect=self.connect, run_retries=0)
 
     @asynccontextmanager
     async def connect(self, sign_in: SignIn, clock: Clock) -> AsyncIterator[GraphClient]:

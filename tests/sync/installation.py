@@ -45,6 +45,8 @@ class Installation:
         self.simulator, self.data_dir = simulator, data_dir
         self.clock = clock or FakeClock()
         self.rows_ahead, self.full_round_days = ROWS_AHEAD, FULL_ROUND_DAYS
+        # Tests of failures look at one run; those of retries ask for more.
+        self.run_retries = 0
         self.is_open = False
 
     @property
@@ -61,6 +63,7 @@ class Installation:
             connect=self.connect,
             rows_ahead=self.rows_ahead,
             full_round_days=self.full_round_days,
+            run_retries=self.run_retries,
         )
 
     @asynccontextmanager
