@@ -20,7 +20,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.arguments import GROUP_BY, accept, argument
 from schema.attribute import attributes, folded, source_of
-from schema.connection import given, narrowed, narrowing
+from schema.connection import FLAGS, given, narrowed, whole_narrowing
 from schema.context import Context
 from schema.expected import about
 from schema.fields import LISTS, NOUNS, Field, Kind, Noun, Relation
@@ -150,11 +150,11 @@ def aggregate(target: str, description: str) -> Any:
             chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
         return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
 
-    arguments = narrowing(target) | {
+    arguments = whole_narrowing(target) | {
         "group_by": argument(Optional[list[named(f"{target}GroupBy")]], GROUP_BY),  # type: ignore[misc]  # noqa: UP045
         "first": argument(int | None, FIRST),
     }
-    accept(resolve, Aggregate, arguments)
+    accept(resolve, Aggregate, arguments, FLAGS)
     return strawberry.field(resolver=resolve, description=description)
 
 

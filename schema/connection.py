@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.arguments import ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
+from schema.arguments import ACROSS_SITES, ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
 from schema.context import Context
 from schema.expr import Expr
 from schema.fields import NOUNS, Field, Noun, referring, related
@@ -28,6 +28,7 @@ from schema.where import Viewpoint, clause
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
+FLAGS = {"transitive": False, "across_sites": False}
 
 
 @strawberry.enum(description="Which way to sort.")
@@ -149,10 +150,11 @@ def many(target: str, description: str, pairs: Pairs | None = None, *, transitiv
         return await read_page(context, listed, arguments)
 
     order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
-    arguments = PAGING | narrowing(target) | {"order_by": argument(order_by, ORDER_BY)}
+    narrowed_by = whole_narrowing(target) if pairs is None else narrowing(target)
+    arguments = PAGING | narrowed_by | {"order_by": argument(order_by, ORDER_BY)}
     if transitive is not None:
         arguments["transitive"] = argument(bool, TRANSITIVE)
-    accept(resolve, named(f"{target}Connection"), arguments, {"transitive": False})
+    accept(resolve, named(f"{target}Connection"), arguments, FLAGS)
     metadata = {FORM: form} | (related(target, pairs) if pairs else {})
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
@@ -161,6 +163,13 @@ def narrowing(target: str) -> dict[str, Any]:
     """Return the arguments that say which rows of a noun are meant."""
     where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
     return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
+
+
+def whole_narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which of all the caller's rows of a noun are meant."""
+    if NOUNS[target].stands_for_all is None:
+        return narrowing(target)
+    return narrowing(target) | {"across_sites": argument(bool, ACROSS_SITES)}
 
 
 def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
@@ -172,6 +181,8 @@ def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> 
     """
     expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
     rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
+    if arguments.get("across_sites") and noun.stands_for_all is not None:
+        rows = rows.where(noun.stands_for_all)
     return rows, expr, ways(noun, expr, viewpoint)
 
 
@@ -203,10 +214,11 @@ def listing_of(
         Forbidden: a condition compares what the caller may not read.
     """
     noun, is_transitive = NOUNS[form.target], bool(arguments.get("transitive"))
+    across = ["acrossSites"] if arguments.get("across_sites") else []
     rows, expr, found = narrowed(viewpoint, noun, arguments)
     listing = Listing(
         name=noun.name,
-        place=(*place, is_transitive, repr(expr)),
+        place=(*place, *across, is_transitive, repr(expr)),
         rows=rows,
         key=noun.key,
         columns=columns,

@@ -151,6 +151,8 @@ class Noun:
     visible: ColumnElement[bool]
     # The rows that a caller may see.
     scope: Scope
+    # Of things that several sites list: the one row that stands for all; None if there are none such.
+    stands_for_all: ColumnElement[bool] | None = None
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
     # What can be filtered by although it cannot be selected like this.
     conditions: dict[str, Field] = dataclass_field(default_factory=dict)
@@ -270,6 +272,7 @@ def noun(
     scope: Scope,
     visible: ColumnElement[bool] | None = None,
     conditions: Mapping[str, Field] | None = None,
+    stands_for_all: ColumnElement[bool] | None = None,
     description: str,
 ) -> Callable[[type[T]], type[T]]:
     """Make a class the GraphQL type of a table's rows and enter it in the registry.
@@ -280,6 +283,7 @@ def noun(
         scope: the rows a caller may see (schema/scope.py).
         visible: the rows callers may see at all; by default those without `deleted_at`.
         conditions: what can be filtered by besides the fields, by name.
+        stands_for_all: of things that several sites list, the one row of each (schema/across.py).
     """
 
     def register(cls: type[T]) -> type[T]:
@@ -291,6 +295,7 @@ def noun(
             table,
             visible if visible is not None else (table.c.deleted_at.is_(None) if "deleted_at" in table.c else true()),
             scope,
+            stands_for_all,
         )
         entry.fields["id"] = Field("id", table.c.id, Kind.ID, None, "The object's id.", keyword="id")
         for declared in made.__strawberry_definition__.fields:  # type: ignore[attr-defined]

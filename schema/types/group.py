@@ -6,6 +6,7 @@ import enum
 
 import strawberry
 
+from schema.across import sites_of_objects, stands_for_all
 from schema.connection import many, one
 from schema.fields import Record, field, identifier, noun
 from schema.form import Rows, gathered
@@ -58,6 +59,7 @@ RECEIVED = {
     "group",
     scope=own(groups),
     conditions=RECEIVED,
+    stands_for_all=stands_for_all(groups),
     description="A group of a directory. Deleted groups are not listed.",
 )
 class Group(Record):
@@ -117,6 +119,7 @@ class Group(Record):
         'When this server last saw the group change, or first saw it; since yesterday is `newerThan: "1d"`.',
     )
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
+    sites = many("Site", "Every site whose task reads this group of the directory.", sites_of_objects(groups))
     members = members()
     users = many("User", "The users that are members.", lambda: along(Edge.MEMBER), transitive=members_of_groups)
     assets = many(

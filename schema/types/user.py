@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.across import sites_of_objects, stands_for_all
 from schema.connection import every, linked, many, one
 from schema.fields import field, identifier, noun
 from schema.raw import received_attributes, received_item, received_list, received_text
@@ -50,6 +51,7 @@ RECEIVED = {
     "user",
     scope=own(users),
     conditions=RECEIVED,
+    stands_for_all=stands_for_all(users),
     description="A user of a directory. Deleted users are not listed.",
 )
 class User(GroupOwner):
@@ -138,6 +140,7 @@ class User(GroupOwner):
         'When this server last saw the user change, or first saw it; since yesterday is `newerThan: "1d"`.',
     )
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
+    sites = many("Site", "Every site whose task reads this user of the directory.", sites_of_objects(users))
     manager = linked("User", "The user's manager.", lambda: along(Edge.MANAGER))
     manager_chain = every(
         "User",

@@ -69,10 +69,22 @@ class Links:
 
     Args:
         asset_of: device → asset, of the devices that are there.
+        tenants: directory → what tells its tenant from others.
     """
 
-    def __init__(self, rows: Mapping[str, Mapping[int, Row]], edges: list[Row], asset_of: Mapping[int, int]) -> None:
-        self.rows, self.asset_of = rows, asset_of
+    def __init__(
+        self,
+        rows: Mapping[str, Mapping[int, Row]],
+        edges: list[Row],
+        asset_of: Mapping[int, int],
+        tenants: Mapping[int, Any],
+    ) -> None:
+        self.rows, self.asset_of, self._tenants = rows, asset_of, tenants
+        # (noun, tenant, id in the directory) → the sites that list the object.
+        self.sites_of: dict[tuple[str, Any, str], list[int]] = {}
+        for noun in ("User", "Group"):
+            for row in rows[noun].values():
+                self.sites_of.setdefault((noun, *self._object(row)), []).append(row["site_id"])
         # (kind, which end, object) → the objects at the other end.
         self.far: dict[tuple[int, str, int], list[int]] = {}
         for edge in edges:
@@ -96,7 +108,14 @@ class Links:
         rows["AzureAdDevice"] = {row["id"]: row for row in devices}
         rows["ScanRecord"] = {row["id"]: row for row in await world.rows(tables.scan_records, organization)}
         edges = await world.read(select(tables.edges))
-        return cls(rows, edges, {row["id"]: row["asset_id"] for row in devices})
+        tenants = {
+            row["id"]: (row["source"], row["cloud"], row["tenant_id"].lower())
+            for row in await world.read(select(tables.directories))
+        }
+        return cls(rows, edges, {row["id"]: row["asset_id"] for row in devices}, tenants)
+
+    def _object(self, row: Row) -> tuple[Any, str]:
+        return self._tenants[row["directory_id"]], row["external_id"]
 
     def related(self, noun: str, relation: str, row: Row) -> list[Row]:
         """Return the rows a relation leads to, each once."""
@@ -109,6 +128,8 @@ class Links:
         if relation == "scan":
             found = self.rows["ScanRecord"].values()
             return "ScanRecord", [record["id"] for record in found if record["asset_id"] == row["id"]]
+        if relation == "sites" and noun in ("User", "Group"):
+            return "Site", self.sites_of[(noun, *self._object(row))]
         if relation == "last_run":
             return "TaskRun", sorted(r["id"] for r in self.rows["TaskRun"].values() if r["task_id"] == row["id"])[-1:]
         if relation in KEYS.get(noun, {}):
