@@ -1,4 +1,7 @@
-"""The ids that callers see: a prefix that names the kind and the row's key; checked before the database is asked."""
+"""The ids that callers see: a prefix that names the kind and the row's key; checked before the database is asked.
+
+They go out in small letters and are read in any, as every other key of a look-up is.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 
 from sync.errors import BadInput
 
-_ID = re.compile(r"([a-z]{2,5})_([1-9][0-9]{0,17})", re.ASCII)
+_ID = re.compile(r"([A-Za-z]{2,5})_([1-9][0-9]{0,17})", re.ASCII)
 
 
 def encode_id(prefix: str, key: int) -> str:
@@ -17,7 +20,7 @@ def encode_id(prefix: str, key: int) -> str:
 def prefix_of(text: str) -> str | None:
     """Return what an id begins with; None if it is not an id of any kind."""
     match = _ID.fullmatch(text)
-    return match[1] if match else None
+    return match[1].lower() if match else None
 
 
 def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
@@ -27,7 +30,7 @@ def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
         BadInput: it is not an id of that kind; whether the row exists is a later question.
     """
     match = _ID.fullmatch(text)
-    if match is None or match[1] != prefix:
+    if match is None or match[1].lower() != prefix:
         article = "an" if noun[:1] in ("A", "O") else "a"
         hint = f"Ids of this kind begin with {prefix}_."
         # What was sent is not repeated: a person may have pasted a secret in its place.

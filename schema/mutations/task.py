@@ -14,7 +14,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.connection import given
 from schema.context import Context
-from schema.ids import decode_id
+from schema.ids import decode_id, encode_id
 from schema.mutations.payload import mutate, once, payload, within
 from schema.mutations.scan import PLACES, PROBE_CREDENTIAL, ScanInput, UpdateScanInput, changes_of_scan, new_scan
 from schema.types import Task
@@ -254,8 +254,8 @@ async def delete_task_(info: Info[Context, None], input: DeleteTaskInput) -> Any
 
         return "Task", await once(tx, info, input, delete)
 
-    async def after(_key: int) -> dict[str, Any]:
-        return {"deleted_id": input.task}
+    async def after(key: int) -> dict[str, Any]:
+        return {"deleted_id": encode_id("task", key)}
 
     return await mutate(info, TASK, DeleteTaskPayload, work, after)
 

@@ -10,7 +10,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.ids import decode_id
+from schema.ids import decode_id, encode_id
 from schema.mutations.payload import mutate, payload, within
 from schema.types import AlertDelivery, Webhook
 from schema.types.webhook import AlertEvent
@@ -124,8 +124,8 @@ async def delete_webhook_(info: Info[Context, None], input: DeleteWebhookInput) 
         await alert.delete_webhook(tx, info.context.principal.organization_id, key)
         return "Webhook", key
 
-    async def after(_key: int) -> dict[str, Any]:
-        return {"deleted_id": input.webhook}
+    async def after(key: int) -> dict[str, Any]:
+        return {"deleted_id": encode_id("hook", key)}
 
     return await mutate(info, _webhook, DeleteWebhookPayload, work, after)
 
@@ -137,7 +137,7 @@ async def test_webhook_(info: Info[Context, None], input: TestWebhookInput) -> A
 
     async def work(tx: AsyncConnection) -> tuple[str, int]:
         hook = await alert.find_webhook(tx, organization_id, _key(input.webhook))
-        event, about = alert.AlertEvent.TEST, {"webhook": {"id": input.webhook, "name": hook.name}}
+        event, about = alert.AlertEvent.TEST, {"webhook": {"id": encode_id("hook", hook.id), "name": hook.name}}
         key = await tx.run_sync(write, context.runtime.clock, organization_id, hook.id, event, about)
         return "AlertDelivery", key
 
