@@ -61,7 +61,9 @@ Changed = dict[tuple[int, str], int]
 READER_PRAGMAS = (
     "PRAGMA query_only=ON",
     "PRAGMA cell_size_check=ON",
-    "PRAGMA cache_size=-65536",
+    # 16 MB: each of the readers fills its own while the database grows. At 100,000 assets no measured query takes less
+    # processor time with 64 MB, and a search that reads many rows by key takes 1.4 times as much with 8 MB.
+    "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
 )
 
