@@ -132,10 +132,10 @@ class Caller:
             finished = await result if isawaitable(result) else result
         return Answer(finished.data, tuple(map(_problem, finished.errors or ())))
 
-    def _is_mistaken(self, asked: Asked) -> bool:
+    async def _is_mistaken(self, asked: Asked) -> bool:
         """Tell whether an argument is wrong where no row leads: plans read all of them, the executor those it meets."""
         try:
-            plans_of(self.runtime)._binding(asked, self.principal)
+            await plans_of(self.runtime)._binding(asked, self.principal)
         except BadInput:
             return True
         return False
@@ -152,7 +152,7 @@ class Caller:
         planned = await plans_of(self.runtime).answer(asked, self.principal)
         if planned is None:
             # A plan that gives up silently costs what it was to save, and nobody sees it.
-            told = answer.problems or not prepared.has_plan or self._is_mistaken(asked)
+            told = answer.problems or not prepared.has_plan or await self._is_mistaken(asked)
             assert told, "no plan answered this document"
             return None
         return Answer(orjson.loads(planned.body)["data"])

@@ -14,7 +14,6 @@ from tests.api.walk import nested_document, walk
 from tests.api.world import World
 
 Pairs = dict[str, set[str]]
-
 USERS = "users(first: 1000) { nodes { externalId } }"
 GROUPS = "groups(first: 1000) { nodes { externalId } }"
 ASSET = "nodes { azureAd { externalId } }"
