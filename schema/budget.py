@@ -10,8 +10,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from schema.limits import LIMIT_EXCEEDED
-from sync.errors import RollcallError, StoreCrowded
+from sync.errors import AnswerTooLarge, StoreCrowded
 
 MIB = 1024 * 1024
 # What an answer may take before it reserves memory, and the steps in which it reserves more.
@@ -19,12 +18,6 @@ FREE_BYTES, STEP_BYTES = 64 * 1024, MIB
 # How long a request may wait for memory, and how many may wait.
 WAIT_S, WAITING_MAX = 2.0, 64
 HINT = "Ask for fewer rows with `first`, for fewer fields, or for fewer lists inside each other."
-
-
-class AnswerTooLarge(RollcallError):
-    """The answer is larger than this server gives."""
-
-    code = LIMIT_EXCEEDED
 
 
 class NoMemory(Exception):

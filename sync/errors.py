@@ -9,6 +9,7 @@
     ├── Conflict                  the request contradicts what is stored
     ├── Unauthenticated           no valid token
     ├── Forbidden                 the token's role does not reach this
+    ├── AnswerTooLarge            an answer goes beyond a limit
     ├── BadSettings               the server's configuration is wrong
     ├── StoreError                the database cannot be used
     │   ├── StoreLocked           another process holds the file
@@ -119,6 +120,12 @@ class Forbidden(RollcallError):
     """The token's role does not allow this."""
 
     code = "FORBIDDEN"
+
+
+class AnswerTooLarge(RollcallError):
+    """The answer is larger than this server gives."""
+
+    code = "LIMIT_EXCEEDED"
 
 
 class BadSettings(RollcallError):

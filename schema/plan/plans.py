@@ -16,7 +16,7 @@ from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, Operatio
 from graphql.execution.values import VariableValues
 
 from schema.access import Principal, Role
-from schema.budget import AnswerTooLarge, Budget, NoMemory, Tally
+from schema.budget import Budget, NoMemory, Tally
 from schema.listing import CURSOR_PURPOSE
 from schema.plan.collect import Collector, flag_names
 from schema.plan.level import Run
@@ -28,7 +28,7 @@ from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
 from schema.recent import Recent
 from schema.worker import Worker
-from sync.errors import BadInput, Forbidden, StoreCrowded, StoreSlow
+from sync.errors import AnswerTooLarge, BadInput, Forbidden, StoreCrowded, StoreSlow
 from sync.runtime import Runtime
 from sync.store.lane import Watch
 

@@ -18,7 +18,7 @@ import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution.values import get_variable_values
 
-from schema.budget import AnswerTooLarge, Budget, Tally
+from schema.budget import Budget, Tally
 from schema.limits import Limits
 from schema.plan import Asked, Plans, Response
 from schema.worker import Worker
@@ -39,7 +39,7 @@ from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
 from server.graphql.runner import Runner
 from server.soon import soon
-from sync.errors import Forbidden, RollcallError, StoreCrowded, StoreSlow
+from sync.errors import AnswerTooLarge, Forbidden, RollcallError, StoreCrowded, StoreSlow
 from sync.trim import trimmed
 
 log = structlog.stdlib.get_logger("rollcall.graphql")

@@ -16,8 +16,9 @@ from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLOutputType
 from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from schema.budget import AnswerTooLarge, NoMemory, Tally
+from schema.budget import NoMemory, Tally
 from server.graphql.turns import Turns
+from sync.errors import AnswerTooLarge
 
 # List items that are awaited at the same time, and the length from which on a list is written once it is complete.
 AWAITED_MAX, LONG = 200, 8

@@ -13,11 +13,11 @@ from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution import create_source_event_stream, execute_subscription_event, map_source_to_response_event
 from strawberry.execution import optimized_is_awaitable
 
-from schema.budget import AnswerTooLarge, Budget, NoMemory, Tally
+from schema.budget import Budget, NoMemory, Tally
 from server.graphql.executor import CountingExecutor
 from server.graphql.turns import Turns
 from server.soon import soon
-from sync.errors import StoreCrowded
+from sync.errors import AnswerTooLarge, StoreCrowded
 
 if TYPE_CHECKING:
     from server.graphql.execution import Prepared
@@ -89,6 +89,8 @@ class Runner:
                 return await self._once(prepared, context, Tally(self._budget, needed))
             except NoMemory as short:
                 needed = min(2 * short.needed_bytes, self._budget.bytes_max)
+                # What was being loaded when the query was stopped will never come.
+                await context.refresh()
 
     async def _once(self, prepared: Prepared, context: Any, tally: Tally) -> tuple[ExecutionResult, Tally]:
         executor = self._executor(prepared, context)
