@@ -131,7 +131,7 @@ async def test_attributes_keep_every_digit(read: Read, by_plan: bool) -> None:
             assert isinstance(value, dict) or json.dumps(shown[prop]) == json.dumps(value)
 
 
-def test_run_warns_once_of_each_property_and_says_of_how_many_records(read: Read) -> None:
+async def test_run_warns_once_of_each_property_and_says_of_how_many_records(read: Read) -> None:
     """The run succeeds; each warning names kind, property and number, and repeats no value."""
     assert (read.run.status, read.run.errors) == ("SUCCEEDED", [])
     expected = Counter(

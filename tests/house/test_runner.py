@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import socket
 import subprocess
 import sys
@@ -25,6 +26,36 @@ def test_socket_is_refused_when_it_would_leave_the_machine() -> None:
 async def test_async_test_runs_on_asyncio_without_a_marker(anyio_backend_name: str) -> None:
     """Async tests are collected and run on the product's loop; none is silently left out."""
     assert anyio_backend_name == "asyncio"
+
+
+def test_sync_test_takes_no_async_fixture() -> None:
+    """Such a test passes when an async test has made the fixture before it, and breaks the others when none has."""
+    sources = list(modules("tests/"))
+    fixtures = {
+        (node.name, module.path)
+        for module in sources
+        for node in module.tree.body
+        if isinstance(node, ast.AsyncFunctionDef) and "pytest.fixture" in map(_called, node.decorator_list)
+    }
+    problems = [
+        f"{module.path}:{node.lineno} {node.name}({argument.arg})"
+        for module in sources
+        for node in module.tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        for argument in node.args.args
+        for name, path in fixtures
+        if name == argument.arg and path in (module.path, f"{module.path.rpartition('/')[0]}/conftest.py")
+        if repr(name) not in map(_first, node.decorator_list)
+    ]
+    assert not problems, listed(problems)
+
+
+def _called(decorator: ast.expr) -> str:
+    return ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
+
+
+def _first(decorator: ast.expr) -> str:
+    return ast.unparse(decorator.args[0]) if isinstance(decorator, ast.Call) and decorator.args else ""
 
 
 @pytest.mark.parametrize(("option", "status"), [("--no-skips", 1), ("--timeout=100", 0)])
