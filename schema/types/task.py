@@ -121,7 +121,7 @@ class Task(Record):
         if not 1 <= count <= NEXT_RUNS_MAX:
             raise BadInput(f"It must be 1 to {NEXT_RUNS_MAX}; it is {count}.", path="nextRuns.count")
         row = vars(self)
-        if row["retry_of_id"] is not None:
+        if row["retry_of_id"] is not None and row["next_run_at"] is not None:
             return [DateTime(row["next_run_at"])]
         if row["schedule"] is None or row["paused"]:
             return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, delete, exists, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, delete, exists, func, not_, or_, select, true
 
 from sync.inventory.directory import FORGOTTEN
 from sync.inventory.kind import KINDS, Edge, Kind
@@ -26,8 +26,17 @@ def has_no_row() -> ColumnElement[bool]:
 
 
 def is_without_row() -> ColumnElement[bool]:
-    """Tell whether an object is there although it has no row."""
-    return and_(objects.c.generation > FORGOTTEN, has_no_row())
+    """Tell whether an object is there although it has no row.
+
+    One of a kind that the directory lists is not: it went before it was read, or its page is still to come.
+    """
+    is_listed = or_(
+        *(
+            and_(objects.c.kind == kind.name, exists().where(row.c.directory_id == objects.c.directory_id))
+            for kind, row in ((kind, _ROWS[kind.name]) for kind in KINDS)
+        )
+    )
+    return and_(objects.c.generation > FORGOTTEN, has_no_row(), func.coalesce(not_(is_listed), true()))
 
 
 def is_left_out() -> ColumnElement[bool]:

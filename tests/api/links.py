@@ -129,7 +129,7 @@ class Links:
             found = self.rows["ScanRecord"].values()
             return "ScanRecord", [record["id"] for record in found if record["asset_id"] == row["id"]]
         if relation == "sites" and noun in ("User", "Group"):
-            return "Site", self.sites_of[(noun, *self._object(row))]
+            return "Site", self.sites_of.get((noun, *self._object(row)), [])
         if relation == "last_run":
             return "TaskRun", sorted(r["id"] for r in self.rows["TaskRun"].values() if r["task_id"] == row["id"])[-1:]
         if relation in KEYS.get(noun, {}):

@@ -16,16 +16,18 @@ from tests.api.caller import Caller
 from tests.api.office import furnish_office
 from tests.api.world import World
 
-# External id → kind, display name, generation; -1 is one that was removed before it was read.
+# External id → kind, display name, generation; -1 is one that was removed before it was read. The directory lists its
+# users, so one that it does not list is not there.
 OBJECTS: dict[str, tuple[str | None, str | None, int]] = {
     "app": ("servicePrincipal", "Payroll", 0),
     "contact": ("orgContact", "Zoë (partner)", 0),
-    "unread": ("user", None, 0),
+    "unit": ("administrativeUnit", None, 0),
+    "unlisted": ("user", None, 0),
     "untold": (None, None, 0),
     "forgotten": ("user", "Gone", -1),
 }
 MEMBERS = {
-    "empty": ("app", "contact", "unread", "untold", "forgotten"),
+    "empty": ("app", "contact", "unit", "untold", "forgotten", "unlisted"),
     "sales": ("forgotten",),
     "laptops": ("device phone",),
 }
@@ -80,7 +82,7 @@ async def test_members_and_owners_show_objects_without_a_row(named: Caller) -> N
     found = await groups(named, f"membershipKnown members {{ totalCount nodes {{ {NODE} }} }}")
     assert found["empty"]["members"] == {
         "totalCount": 4,
-        "nodes": [other(name) for name in ("app", "contact", "unread", "untold")],
+        "nodes": [other(name) for name in ("app", "contact", "unit", "untold")],
     }
     assert found["sales"]["members"]["totalCount"] == 1
     phone = {"__typename": "DirectoryObject", "externalId": "x-device phone", "kind": None, "displayName": "A phone"}

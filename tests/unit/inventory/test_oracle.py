@@ -71,7 +71,7 @@ def test_tables_hold_what_the_items_say_one_after_the_other(
                 if (oracle.rows, oracle.edges) == oracle_before:
                     assert await inventory.version() == before
         said = {key: (state, a.get("displayName"), a.get("mail")) for key, (state, a) in oracle.rows.items()}
-        assert await stored(inventory, kind) == said
+        assert _told(await stored(inventory, kind)) == _told(said)
         assert await inventory.edges() == oracle.edges
         async with inventory.store.read() as tx:
             mine = select(objects.c.external_id, raw.c.item).join_from(raw, objects, objects.c.id == raw.c.object_id)
@@ -99,3 +99,8 @@ async def test_edges_of_an_object_do_not_come_back_when_its_own_page_deleted_it(
     await inventory.page(GROUP, {"id": "g", "members@delta": ends("u")}, removed("g"), {"id": "g"})
     assert await inventory.rows(GROUP) == {"g": "LIVE", "h": "LIVE"}
     assert await inventory.edges() == set()
+
+
+def _told(rows: dict[str, Any]) -> dict[str, Any]:
+    """Return rows without the values of those that are gone, which nobody can read."""
+    return {key: row if row[0] != "GONE" else row[:1] for key, row in rows.items()}
