@@ -40,7 +40,7 @@ DETAIL: dict[str, Any] = {
     "scripts": [{"script": "smb-os-discovery", "port": None, "protocol": None, "output": "Zeta"}],
 }
 OBJECTS = 24
-OTHERS = ("servicePrincipal", "orgContact", "user", None)
+OTHERS = ("servicePrincipal", "orgContact", "administrativeUnit", None)
 NAMING = (Edge.MEMBER, Edge.GROUP_OWNER)
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
