@@ -25,7 +25,7 @@ help:
 demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1:8000/graphql, until Ctrl-C
 	@$(BIN)/rollcall demo
 
-test: lint  ## everything a laptop can prove in six minutes; of what is long, a small share
+test: lint  ## the test suite, 12 minutes on two cores; of what is long, a small share
 	@$(PYTEST) tests --ignore=tests/sdk -m 'not ($(APART))'
 
 test-slow: $(CHECK_READY)  ## more of what is long: 120 seeds of the simulation, 200 kills, generated trees and texts
@@ -34,7 +34,7 @@ test-slow: $(CHECK_READY)  ## more of what is long: 120 seeds of the simulation,
 night: $(CHECK_READY)  ## all of what is long: 20,000 seeds, 2,000 kills, 20,000 documents made by chance; hours
 	@$(PYTEST) tests --ignore=tests/sdk -m 'slow and not ($(APART))' --amount night --timeout 14400
 
-check: lint  ## format, lint, types, house rules and unit tests, in about a minute
+check: lint  ## format, lint, types, house rules and unit tests
 	@$(PYTEST) tests/house tests/unit -m 'not ($(APART))'
 
 lint: $(CHECK_READY)

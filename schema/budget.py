@@ -15,6 +15,8 @@ from sync.errors import AnswerTooLarge, StoreCrowded
 MIB = 1024 * 1024
 # What an answer may take before it reserves memory, and the steps in which it reserves more.
 FREE_BYTES, STEP_BYTES = 64 * 1024, MIB
+# A JSON document that is read into Python takes a few times the memory of its text.
+LOADED_FACTOR = 4
 # How long a request may wait for memory, and how many may wait.
 WAIT_S, WAITING_MAX = 2.0, 64
 HINT = "Ask for fewer rows with `first`, for fewer fields, or for fewer lists inside each other."

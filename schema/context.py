@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
 from schema.access import Principal
-from schema.budget import Tally
+from schema.budget import LOADED_FACTOR, Tally
 from schema.fields import NOUNS
 from schema.form import Every, Gathered, Linked
 from schema.select import KEYS, among, keys_text, row_columns, rows_of, tied
@@ -200,9 +200,9 @@ async def _at_once() -> None:
 
 
 def _bytes_of(value: Any) -> int:
-    """Return about how much memory a value of a row takes; a document takes a few times the memory of its text."""
+    """Return about how much memory a value of a row takes."""
     if isinstance(value, dict | list):
-        return 4 * len(orjson.dumps(value))
+        return LOADED_FACTOR * len(orjson.dumps(value))
     return len(value) + 50 if isinstance(value, str) else 30
 
 

@@ -12,7 +12,7 @@ import orjson
 from orjson import Fragment
 from sqlalchemy import ColumnElement
 
-from schema.budget import STEP_BYTES, Tally
+from schema.budget import LOADED_FACTOR, STEP_BYTES, Tally
 from schema.plan.statement import Row, Statement
 from schema.select import keys_text
 from sync.clock import timestamp
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Rows that are read or shown between two looks at the clock.
 BATCH = 64
-# A document that is read into Python takes a few times the memory of its text.
-LOADED_FACTOR = 4
 
 
 @dataclass(slots=True)

@@ -108,14 +108,6 @@ class DocumentCache:
     def __len__(self) -> int:
         return len(self._documents)
 
-    def document(self, text: str) -> Document:
-        """Return the valid document of a text.
-
-        Raises:
-            DocumentRejected: the text does not parse, exceeds a limit or is not valid.
-        """
-        return self.find(text) or self.keep(self.read(text))
-
     def find(self, text: str) -> Document | None:
         """Return the document of a text that was read before."""
         digest = _digest(text)

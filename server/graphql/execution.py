@@ -212,26 +212,16 @@ class Execution:
         except TimeoutError:
             yield self._timed_out(request_id, trace)
 
-    def prepare(self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False) -> Prepared:
-        """Find out what a request asks for.
+    async def prepare(
+        self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False
+    ) -> Prepared:
+        """Find out what a request asks for; what may take long is done in the worker.
 
         Args:
             request: document, operation name and variables as sent.
             read_only: refuse what is not a query (GET).
             trace: filled for the access log.
             is_stream: whether the answer may be many, so that a subscription can run.
-
-        Raises:
-            DocumentRejected: it cannot run.
-            Refused: a mutation or subscription where it may not run.
-        """
-        document, given = self.documents.document(self._listed.text(request)), variables_text(request.variables)
-        return self._prepare(document, request, given, read_only, trace, is_stream)
-
-    async def prepared(
-        self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False
-    ) -> Prepared:
-        """Do as `prepare`, but in the worker if it may take long.
 
         Raises:
             DocumentRejected: the request cannot run.

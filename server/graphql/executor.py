@@ -16,7 +16,7 @@ from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLOutputType
 from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from schema.budget import NoMemory, Tally
+from schema.budget import LOADED_FACTOR, NoMemory, Tally
 from server.graphql.turns import Turns
 from sync.errors import AnswerTooLarge
 
@@ -106,7 +106,7 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
             self._count(size, size)
         elif isinstance(found, dict | list):
             size = _json_bytes(found)
-            self._count(size, 4 * size)
+            self._count(size, LOADED_FACTOR * size)
         else:
             self._count(4, 8)
         return found

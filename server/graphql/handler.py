@@ -181,7 +181,7 @@ class GraphQLEndpoint:
         takes_gzip = accepts_gzip(_joined(request, "accept-encoding"))
         is_stream = self._live is not None and takes_stream(_joined(request, "accept"))
         try:
-            prepared = await self.execution.prepared(operation, read_only=read_only, trace=trace, is_stream=is_stream)
+            prepared = await self.execution.prepare(operation, read_only=read_only, trace=trace, is_stream=is_stream)
         except DocumentRejected as rejected:
             answer = rejection(rejected, _request_id(request.scope), trace)
             if self._live is not None and media is None:

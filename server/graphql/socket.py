@@ -198,7 +198,7 @@ class _Connection:
                 self._live.charge(principal)
             with self._live.place(principal):
                 request = read_parameters(payload)
-                prepared = await self._live.execution.prepared(request, read_only=False, trace=trace, is_stream=True)
+                prepared = await self._live.execution.prepare(request, read_only=False, trace=trace, is_stream=True)
                 async with aclosing(self._live.answers(prepared, principal, request_id, trace)) as answers:
                     async for answer in answers:
                         await self._say({"id": id, "type": "next", "payload": orjson.Fragment(answer.body)})

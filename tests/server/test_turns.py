@@ -75,7 +75,7 @@ def execution_of(timeout_s: float = 60.0, **more: Any) -> Execution:
 
 async def answer_of(execution: Execution, document: str) -> Answer:
     """Run a document."""
-    prepared = await execution.prepared(GraphQLRequest(document, None, {}), read_only=True, trace=Trace())
+    prepared = await execution.prepare(GraphQLRequest(document, None, {}), read_only=True, trace=Trace())
     context = SimpleNamespace(principal=None)
     return await execution.execute(prepared, context, request_id="request-1", trace=Trace())
 

@@ -13,9 +13,8 @@ import httpx
 import pytest
 
 from sync.clock import Clock
-from sync.credentials import CredentialKind, NewCredential
 from sync.entra.client import AnswerLimits, GraphClient
-from sync.entra.cloud import Cloud, Endpoints
+from sync.entra.cloud import Endpoints
 from sync.entra.token import SignIn, StaticToken
 from sync.inventory.kind import Edge
 from sync.runtime import Config, Runtime
@@ -72,17 +71,13 @@ class Case(Installation):
             return self.tiny(request)
         return self.gate(self.requests, lambda: self.tiny(request))
 
-    def credential(self, name: str = "Entra", **more: Any) -> NewCredential:
-        """Return a credential of the tiny tenant."""
-        values: dict[str, Any] = {
-            "name": name,
-            "kind": CredentialKind.AZURE_CLIENT_SECRET,
-            "cloud": Cloud.CUSTOM,
-            "client_id": "00000000-0000-0000-0000-000000000001",
-            "tenant_id": "00000000-0000-0000-0000-000000000002",
-            "secret": canary_secret("tiny-secret"),
-        }
-        return NewCredential(**(values | more))
+    def app(self) -> tuple[str, str, str]:
+        """Return an app that the tenant knows."""
+        return (
+            "00000000-0000-0000-0000-000000000001",
+            "00000000-0000-0000-0000-000000000002",
+            canary_secret("tiny-secret"),
+        )
 
     async def prepare(self) -> None:
         """Open the product, read the tenant once, and keep the database as it is then."""

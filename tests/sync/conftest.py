@@ -21,9 +21,5 @@ def simulator() -> Simulator:
 async def installation(simulator: Simulator, data_dir: Path) -> AsyncIterator[Installation]:
     """Return an open installation with a credential and a task that has not run."""
     installation = Installation(simulator, data_dir)
-    await installation.open()
-    try:
-        await installation.furnish()
+    async with installation.furnished():
         yield installation
-    finally:
-        await installation.close()

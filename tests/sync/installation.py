@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from sqlalchemy import select
@@ -87,6 +87,16 @@ class Installation:
             self.is_open = False
             await self.runtime.close()
 
+    @asynccontextmanager
+    async def furnished(self) -> AsyncIterator[Self]:
+        """Open the product with a credential and a task that has not run, and close it in the end."""
+        await self.open()
+        try:
+            await self.furnish()
+            yield self
+        finally:
+            await self.close()
+
     async def furnish(self, **options: Any) -> None:
         """Create credential and task in the organization that the first start made."""
         async with self.runtime.store.write() as tx:
@@ -96,16 +106,21 @@ class Installation:
         self.credential_id = await self.add_credential(self.credential())
         self.task_id = await self.add_task("Directory", **options)
 
-    def credential(self, name: str = "Entra", **more: Any) -> NewCredential:
-        """Return the simulated tenant's secret credential."""
+    def app(self) -> tuple[str, str, str]:
+        """Return the client id, the tenant id and the secret of the app that signs in."""
         app = self.simulator.secret_app
+        return app.client_id, self.simulator.tenant_id, app.client_secret
+
+    def credential(self, name: str = "Entra", **more: Any) -> NewCredential:
+        """Return the tenant's secret credential."""
+        client_id, tenant_id, secret = self.app()
         values: dict[str, Any] = {
             "name": name,
             "kind": CredentialKind.AZURE_CLIENT_SECRET,
             "cloud": Cloud.CUSTOM,
-            "client_id": app.client_id,
-            "tenant_id": self.simulator.tenant_id,
-            "secret": app.client_secret,
+            "client_id": client_id,
+            "tenant_id": tenant_id,
+            "secret": secret,
         }
         return NewCredential(**(values | more))
 

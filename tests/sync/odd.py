@@ -13,9 +13,8 @@ import httpx
 from sqlalchemy import select
 
 from sync.clock import Clock
-from sync.credentials import CredentialKind, NewCredential
 from sync.entra.client import GraphClient
-from sync.entra.cloud import Cloud, Endpoints
+from sync.entra.cloud import Endpoints
 from sync.entra.token import SignIn, StaticToken
 from sync.runtime import Config
 from sync.store import AnyRow
@@ -60,17 +59,13 @@ class Odd(Installation):
         async with GraphClient(sign_in.endpoints, tokens, clock, transport=transport) as client:
             yield client
 
-    def credential(self, name: str = "Entra", **more: Any) -> NewCredential:
-        """Return a credential of the tenant."""
-        values: dict[str, Any] = {
-            "name": name,
-            "kind": CredentialKind.AZURE_CLIENT_SECRET,
-            "cloud": Cloud.CUSTOM,
-            "client_id": "00000000-0000-0000-0000-000000000001",
-            "tenant_id": "00000000-0000-0000-0000-000000000002",
-            "secret": canary_secret("odd-secret"),
-        }
-        return NewCredential(**(values | more))
+    def app(self) -> tuple[str, str, str]:
+        """Return an app that the tenant knows."""
+        return (
+            "00000000-0000-0000-0000-000000000001",
+            "00000000-0000-0000-0000-000000000002",
+            canary_secret("odd-secret"),
+        )
 
     async def read(self, said: Mapping[str, Iterable[Item]], *, full: bool = False) -> AnyRow:
         """Run the task with one page of each stream that is named, nothing of the others."""

@@ -27,12 +27,8 @@ async def plain(data_dir: Path) -> AsyncIterator[Installation]:
     """Return an installation for a tenant of 1,200 devices, two pages of a list, whose delta lacks relations."""
     simulator = Simulator(users=60, devices=1_200, groups=5, seed=3, device_relations_in_delta=False)
     installation = Installation(simulator, data_dir)
-    await installation.open()
-    try:
-        await installation.furnish()
+    async with installation.furnished():
         yield installation
-    finally:
-        await installation.close()
 
 
 def asked(installation: Installation) -> dict[str, int]:

@@ -46,12 +46,8 @@ async def installation(data_dir: Path) -> AsyncIterator[Installation]:
     """Return an open installation that tries runs again."""
     installation = Installation(Simulator(users=6, devices=4, groups=3, seed=1), data_dir)
     installation.run_retries = 3
-    await installation.open()
-    try:
-        await installation.furnish()
+    async with installation.furnished():
         yield installation
-    finally:
-        await installation.close()
 
 
 async def settled(installation: Installation) -> list[AnyRow]:

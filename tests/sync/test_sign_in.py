@@ -50,13 +50,8 @@ async def connected(data_dir: Path, tmp_path: Path) -> AsyncIterator[Connected]:
     """Serve a tenant on TLS and open an installation for it."""
     simulator = Simulator(users=60, devices=40, groups=10)
     async with running(simulator, data_dir=tmp_path / "simulator") as tenant:
-        installation = Connected(tenant, data_dir)
-        await installation.open()
-        try:
-            await installation.furnish()
+        async with Connected(tenant, data_dir).furnished() as installation:
             yield installation
-        finally:
-            await installation.close()
 
 
 async def test_run_is_equal_with_either_kind_of_credential_over_tls(data_dir: Path, tmp_path: Path) -> None:

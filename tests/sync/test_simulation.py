@@ -40,13 +40,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @asynccontextmanager
 async def night(seed: int, data_dir: Path) -> AsyncIterator[Seeded]:
     """Open what a seed gives, with a task that has not run."""
-    installation = Seeded(seed, data_dir)
-    await installation.open()
     try:
-        await installation.furnish()
-        yield installation
+        async with Seeded(seed, data_dir).furnished() as installation:
+            yield installation
     finally:
-        await installation.close()
         shutil.rmtree(data_dir.parent)
 
 
