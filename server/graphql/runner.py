@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +68,19 @@ class Runner:
         found = await source if isawaitable(source) else source
         if isinstance(found, ExecutionResult):
             return found
-        return map_source_to_response_event(executor, found, self._event)
+        return map_source_to_response_event(executor, found, partial(self._event, context))
 
-    async def _event(self, executor: Any) -> Any:
-        executor.begin(self.turns, self._own())
+    async def _event(self, context: Any, executor: Any) -> Any:
+        tally = self._own()
+        executor.begin(self.turns, tally)
+        context.tally, context.turn = tally, self.turns.turn
         try:
             return await soon(_finish(executor, execute_subscription_event(executor)), self._timeout_s)
         except (AnswerTooLarge, StoreCrowded) as error:
             return ExecutionResult(None, [GraphQLError(error.message, original_error=error)])
+        finally:
+            context.tally = None
+            tally.close()
 
     def _own(self) -> Tally:
         """Return the tally of an operation that cannot run twice: it is limited, and waits for no memory."""

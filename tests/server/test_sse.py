@@ -8,9 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import insert, select
 
+from schema.limits import Limits
 from server.admin import run_command
 from sync.organizations import create_organization
+from sync.store.tables import credential_access, credentials
 from sync.tasks.state import RunStatus
 from sync.tokens import create_token
 from tests.patience import PATIENCE_S
@@ -89,6 +92,24 @@ async def test_slow_reader_gets_the_newest_state_of_a_run_and_the_whole_log(stat
     wanted = [f"{number}:{part}" for number in range(60) for part in range(50)]
     assert [message.split(" ")[0] for message in heard[:-1]] == wanted
     await station.settled()
+
+
+async def test_lists_without_a_size_are_counted_in_each_event(data_dir: Path) -> None:
+    """A credential is shared with more organizations than an answer may have rows: the event is refused, not cut."""
+    query = "subscription($run: ID!) { taskRun(id: $run) { status task { credential { sharedWith { id } } } } }"
+    async with open_station(data_dir, limits=Limits(cost=10)) as station:
+        store, clock = station.runtime.store, station.runtime.clock
+        run_id = await station.queue()
+        async with store.write() as tx:
+            credential = await tx.scalar(select(credentials.c.id))
+            for number in range(11):
+                key = await create_organization(tx, clock, f"Branch {number}")
+                await tx.execute(insert(credential_access).values(credential_id=credential, organization_id=key))
+        async with station.sse(query, run=f"run_{run_id}") as response:
+            stream = events(response)
+            await anext(stream)
+            (error,) = (await anext(stream))[1]["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["which"]) == ("LIMIT_EXCEEDED", "cost")
 
 
 async def test_inventories_are_told_with_their_version_when_a_sync_changes_them(station: Station) -> None:
