@@ -165,19 +165,22 @@ class View:
         held, written = tally.held_bytes, tally.written_bytes
         loaded = [relation.load(run, rows) for relation in self.relations]
         inner = tally.held_bytes - held
+        # What each row leads to is counted already, unless several rows lead to the same.
+        is_written = not loaded or any(len(found) < len(rows) for found in loaded)
         shown: list[Any] = []
         for start in range(0, len(rows), BATCH):
             if start:
                 run.check()
             batch = rows[start : start + BATCH]
             values = self.make(batch, *loaded)
-            if self.text is None:
-                values, written = run.write(values, written)
-            else:
+            if self.text is not None:
                 written = run.add(sum([len(row[place]) for row in batch]), written)
+            elif is_written:
+                values, written = run.write(values, written)
             shown += values
-        # The texts of the rows hold what hangs on them.
-        tally.hold(-inner)
+        if is_written:
+            # The texts of the rows hold what hangs on them.
+            tally.hold(-inner)
         return shown
 
 

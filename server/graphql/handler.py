@@ -35,8 +35,10 @@ log = structlog.stdlib.get_logger("rollcall.graphql")
 
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name")
 GZIP_BYTES_MIN = 8 * 1024
-# A body that is longer is gzipped beside the loop, and sent in pieces.
-GZIP_HERE_BYTES = PIECE_BYTES = 256 * 1024
+# A body that is longer is gzipped beside the loop.
+GZIP_HERE_BYTES = 256 * 1024
+# A body that is longer is sent in pieces of so many bytes.
+PIECE_BYTES = 1024 * 1024
 VARY = (b"vary", b"Accept, Accept-Encoding")
 # A status only means something under the media type made for it; application/json says 200 for every answer.
 OUTCOME_STATUS = {"executed": 200, "rejected": 400, "forbidden": 403, "timeout": 504, "internal": 500}

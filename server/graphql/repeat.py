@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,7 +73,7 @@ class Repeats:
             return
         reply = await self._endpoint.again(known.read, principal, scope)
         if isinstance(reply, Reply):
-            reply = replace(reply, headers=known.headers + reply.own)
+            reply = Reply(reply.status, known.headers + reply.own, reply.body, tally=reply.tally)
         await reply(scope, receive, send)
 
     def _key(self, scope: Scope, message: Message | None) -> bytes | None:
