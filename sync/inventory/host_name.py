@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from sync.store.function import folded
+
 NAME_CHARS_MAX = 253
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE | re.ASCII)
@@ -25,16 +27,16 @@ _GENERIC_NAME = re.compile(
 
 @lru_cache(maxsize=4_096)
 def host_name(name: str | None) -> tuple[str, str]:
-    """Return the compared form of a name and its domain, case-folded: all of it and "" if it is no host name."""
+    """Return the compared form of a name and its domain, both folded: all of it and "" if it is no host name."""
     text = (name or "").strip()
-    folded = text.casefold()
+    whole = folded(text)
     # A trailing dot marks the root.
     bare = text.removesuffix(".")
     if "." not in bare or len(bare) > NAME_CHARS_MAX or not _HOST_NAME.fullmatch(bare):
-        return "" if folded.startswith(".") else folded, ""
-    short, _, domain = bare.casefold().partition(".")
+        return "" if whole.startswith(".") else whole, ""
+    short, _, domain = bare.lower().partition(".")
     if domain.rpartition(".")[2].isdecimal():
-        return folded, ""
+        return whole, ""
     return short, domain
 
 

@@ -22,7 +22,7 @@ from sync.store.bulk import update_rows, upsert_rows
 from sync.store.tables import assets, device_keys, devices, directories, matches
 
 INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
-RULES = 1
+RULES = 2
 """The rules of `Grouping`: a directory whose devices were linked by older ones is linked anew at its next run."""
 _FORGOTTEN = delete(matches).where(
     matches.c.object_id.in_(select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))),
