@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from sync.store.engine import WRITER_PRAGMAS
-from sync.store.function import register
+from sync.store.statement.function import register
 
 TABLES = ("objects", "raw", "users", "groups", "devices", "edges", "assets", "asset_keys", "matches")
 

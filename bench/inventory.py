@@ -16,12 +16,12 @@ from sqlalchemy.dialects import sqlite
 
 from sync.clock import SystemClock
 from sync.indexer import Indexer
-from sync.inventory.kind import Edge
-from sync.organizations import default_organization
+from sync.inventory.directory.kind import Edge
+from sync.organization.organizations import default_organization
+from sync.organization.tokens import create_token
 from sync.runtime import DATABASE_FILE, Config, Runtime
 from sync.store import Store, gram, keys, tables
-from sync.store.column import Json, Time
-from sync.tokens import create_token
+from sync.store.tables.column import Json, Time
 
 MEMBERS_PER_GROUP = 50
 DEPARTMENTS = ("Sales", "Engineering", "Finance", "Support", "Legal", "Research", "Operations", "People")

@@ -25,7 +25,7 @@ from server.demo.demo import Stage, server_of, sync
 from server.settings import outer_environment
 from sync.clock import SystemClock
 from sync.runtime import DATABASE_FILE
-from sync.tasks.workplace import ROWS_AHEAD
+from sync.tasks.engine.workplace import ROWS_AHEAD
 
 HEADER = (
     "| users | devices | groups | edges | seconds | objects/s | of a bare upsert | objects/CPU s | of a bare upsert |"

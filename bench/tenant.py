@@ -16,8 +16,8 @@ import orjson
 from server.simulator import Simulator
 from server.simulator.command import facts_of
 from server.simulator.serving import running
-from sync.entra.stream import delta_url
-from sync.inventory.kind import KINDS
+from sync.entra.graph.stream import delta_url
+from sync.inventory.directory.kind import KINDS
 
 Recorded = dict[tuple[str, bytes], list[dict[str, Any]]]
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from schema.aggregate import generate_group_by
-from schema.connection import generate, generate_connection
-from schema.fields import NOUNS
-from schema.filters import ends_input
+from schema.field.registry import NOUNS
+from schema.field.scalars import SCALARS
+from schema.filter.inputs import ends_input
 from schema.generated import publish
-from schema.scalars import SCALARS
+from schema.list.aggregate import generate_group_by
+from schema.list.connection import generate, generate_connection
 from schema.types import Asset, DirectoryObject, Group, GroupOwner, User
 
 Member = Annotated[

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
 from schema.access import Principal
-from schema.budget import LOADED_FACTOR, Tally
-from schema.fields import NOUNS
-from schema.form import Every, Gathered, Linked
-from schema.select import KEYS, among, keys_text, row_columns, rows_of, tied
-from schema.where import Viewpoint
+from schema.field.registry import NOUNS
+from schema.field.resolution import Every, Gathered, Linked
+from schema.field.rows import KEYS, among, keys_text, row_columns, rows_of, tied
+from schema.filter.where import Viewpoint
+from schema.limit.budget import LOADED_FACTOR, Tally
 from sync.runtime import Runtime
 from sync.store.engine import translated
 

@@ -11,18 +11,18 @@ import orjson
 import strawberry
 from strawberry.types import Info
 
-from schema.arguments import accept, argument
-from schema.connection import PageInfo, given
 from schema.context import Context
-from schema.enums import described
-from schema.expected import about
-from schema.ids import decode_id
-from schema.listing import CURSOR_PURPOSE
-from schema.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
+from schema.field.arguments import accept, argument
+from schema.field.enums import described
+from schema.field.ids import decode_id
+from schema.limit.expected import about
+from schema.list.connection import PageInfo, given
+from schema.list.listing import CURSOR_PURPOSE
+from schema.list.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
 from schema.types import Asset, Site
 from sync.errors import NotFound
-from sync.inventory import duplicate
-from sync.inventory.identity import Identity, identity
+from sync.inventory.asset import duplicates as duplicate
+from sync.inventory.asset.identity import Identity, identity
 
 # Of a value that means nothing, such as a maker's placeholder for a serial number, hundreds may share it.
 SHOWN_MAX = 20

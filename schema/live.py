@@ -12,16 +12,16 @@ from typing import Any
 import strawberry
 from sqlalchemy import select
 
-from schema.changes import ChangingInventory
 from schema.context import Context
-from schema.fields import NOUNS
-from schema.scalars import BigInt
-from schema.select import row_columns, rows_of
+from schema.field.registry import NOUNS
+from schema.field.rows import row_columns, rows_of
+from schema.field.scalars import BigInt
+from schema.list.changes import ChangingInventory
 from schema.types import TaskRun, TaskRunLogEntry
 from sync.errors import NotFound
 from sync.events import RUN
 from sync.store.tables import organizations, run_log
-from sync.tasks.log import Level
+from sync.tasks.run.log import Level
 
 # The least time between two states: a sync may commit thirty pages a second, which nobody can read.
 PACE_S = 0.1

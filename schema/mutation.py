@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from schema.arguments import INPUT, argument
+from schema.field.arguments import INPUT, argument
 from schema.mutations import asset, bulk, credential, organization, run, scan, task, verification, webhook
 
 

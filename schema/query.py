@@ -8,22 +8,22 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.aggregate import aggregate
-from schema.arguments import BY, ID, argument
-from schema.changes import changes
-from schema.connection import many
 from schema.context import Context
 from schema.duplicates import duplicates
-from schema.expected import about
-from schema.fields import NOUNS
-from schema.form import FORM, Found, Key
+from schema.field.arguments import BY, ID, argument
+from schema.field.ids import decode_id
+from schema.field.keys import key_of, written
+from schema.field.registry import NOUNS
+from schema.field.resolution import FORM, Found, Key
+from schema.field.rows import row_columns, rows_of
+from schema.filter.check import check_text
 from schema.generated import named, publish
-from schema.given import check_text
-from schema.ids import decode_id
-from schema.lookup import key_of, written
-from schema.node import node, nodes
-from schema.searching import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
-from schema.select import row_columns, rows_of
+from schema.limit.expected import about
+from schema.list.aggregate import aggregate
+from schema.list.changes import changes
+from schema.list.connection import many
+from schema.list.node import node, nodes
+from schema.search.api import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
 from schema.types import Server, Viewer, Webhook
 from schema.types.retention import RetentionEffect, UpdateRetentionInput, preview
 from sync.errors import BadInput
@@ -54,7 +54,7 @@ def by_id(target: str, description: str) -> Any:
 
 
 def by_key(target: str, keys: dict[str, str], description: str) -> Any:
-    """Declare a look-up by id or another key; `keys` maps its name (schema/lookup.py) to how it is described.
+    """Declare a look-up by id or another key; `keys` maps its name (schema/field/keys.py) to how it is described.
 
     Several rows may share a key, such as a name in two sites: then the look-up is refused, not guessed.
     """

@@ -9,15 +9,15 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.changes import ChangingInventory
-from schema.connection import given
 from schema.context import Context
-from schema.ids import decode_id
+from schema.field.ids import decode_id
+from schema.list.changes import ChangingInventory
+from schema.list.connection import given
 from schema.live import InventoryChange, follow_log, watch_inventories, watch_run
 from schema.types import TaskRun, TaskRunLogEntry
 from schema.types.run import LogLevel
 from sync.errors import BadInput
-from sync.tasks.log import Level
+from sync.tasks.run.log import Level
 
 RUN = strawberry.argument(description="The run.")
 AFTER = strawberry.argument(

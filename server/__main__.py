@@ -1,5 +1,5 @@
 """`python -m server` is `rollcall`."""
 
-from server.cli import main
+from server.command.cli import main
 
 main(prog_name="rollcall")

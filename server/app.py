@@ -17,29 +17,29 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from schema.access import Principal
-from schema.budget import AnswerLimits, Budget
 from schema.context import Context
-from schema.extent import check_extent
-from schema.limits import bounds
+from schema.limit.budget import AnswerLimits, Budget
+from schema.limit.limits import bounds
+from schema.limit.size import check_extent
 from schema.plan import Plans
-from server.admission import Refusals, admit, measure, weigh
-from server.connection import Connections
-from server.edge import Edge
+from server.graphql.admission import Refusals, admit, measure, weigh
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
-from server.graphql.ide import ide_asset, ide_page
-from server.graphql.listed import Listed
-from server.graphql.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
-from server.graphql.repeat import Repeats
+from server.graphql.ide.page import ide_asset, ide_page
+from server.graphql.replay import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
-from server.graphql.socket import GraphQLSocket
-from server.identity import Identity
-from server.metrics import Metrics, MetricsRoute, Passed
-from server.observe import RequestLog
-from server.rate import Rates
+from server.graphql.stream.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
+from server.graphql.stream.websocket import GraphQLSocket
+from server.graphql.trusted_documents import Listed
+from server.http.connection import Connections
+from server.http.identity import Identity
+from server.http.origins import Edge
+from server.http.rate_limit import Rates
+from server.observe.logs import RequestLog
+from server.observe.metrics import Metrics, MetricsRoute, Passed
+from server.observe.tracing import Tracing
 from server.settings import Settings
-from server.tracing import Tracing
 from sync.errors import RollcallError
 from sync.runtime import Runtime
 

@@ -18,14 +18,14 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from server.admin import first_token_text, make_first_token, runtime_config
 from server.app import build_app
-from server.certificate import HANDSHAKE_S_MAX, Certificate
-from server.connection import Connection, Connections
-from server.control import ControlSocket
+from server.http.certificate import HANDSHAKE_S_MAX, Certificate
+from server.http.connection import Connection, Connections
+from server.http.websocket import SocketConnection
+from server.observe.tracing import open_provider
+from server.operator.operations import first_token_text, make_first_token, runtime_config
+from server.operator.socket import ControlSocket
 from server.settings import Settings
-from server.tracing import open_provider
-from server.websocket import SocketConnection
 from sync.clock import Clock, SystemClock
 from sync.errors import BadSettings
 from sync.runtime import Runtime

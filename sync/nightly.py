@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from sync.clock import Clock
 from sync.errors import RollcallError
-from sync.first import first_of
 from sync.inventory.retention import apply_retention
 from sync.store import Store
 from sync.store.tables import organizations
+from sync.wait import first_of
 
 HOUR = 3
 _log = logging.getLogger("rollcall.nightly")

@@ -13,30 +13,30 @@ from sync.alert.post import post
 from sync.alert.sender import Post, Sender
 from sync.clock import Clock, SystemClock
 from sync.entra.cloud import Endpoints
-from sync.entra.limiter import Limiters
+from sync.entra.graph.limiter import Limiters
 from sync.errors import ClaimLost, Interrupted, KeyUnusable, RollcallError, StoreError, StoreUnreadable, Tampered
 from sync.events import ALERT, Changed, Events
 from sync.indexer import Indexer
 from sync.nightly import keep_house
-from sync.organizations import create_organization, create_site
-from sync.scan.name import NameOf, name_of
-from sync.sealed import ROOT_PLACE
+from sync.organization.organizations import create_organization, create_site
+from sync.organization.tokens import KnownTokens
+from sync.scan.scanner.name import NameOf, name_of
+from sync.secret.sealed import ROOT_PLACE
+from sync.secret.vault import Vault, create_key_file, new_root, read_key_file
 from sync.store import Store
 from sync.store.lock import FileLock
 from sync.store.migrate import migrate
 from sync.store.private import FILE_MODE, make_folder, make_private
 from sync.store.tables import vault_proof
-from sync.tasks.connector import connect
-from sync.tasks.engine import EmbeddedEngine
-from sync.tasks.repair import FULL_ROUND_DAYS
-from sync.tasks.retry import RUN_RETRIES
-from sync.tasks.run import Run
-from sync.tasks.runner import RUNNERS
-from sync.tasks.state import RunStatus
-from sync.tasks.ticker import Ticker
-from sync.tasks.workplace import ROWS_AHEAD, Connect, Workplace
-from sync.tokens import KnownTokens
-from sync.vault import Vault, create_key_file, new_root, read_key_file
+from sync.tasks.connector.connector import connect
+from sync.tasks.connector.repair import FULL_ROUND_DAYS
+from sync.tasks.engine.engine import EmbeddedEngine
+from sync.tasks.engine.runner import RUNNERS
+from sync.tasks.engine.ticker import Ticker
+from sync.tasks.engine.workplace import ROWS_AHEAD, Connect, Workplace
+from sync.tasks.run.retry import RUN_RETRIES
+from sync.tasks.run.run import Run
+from sync.tasks.run.state import RunStatus
 
 DATABASE_FILE = "rollcall.db"
 KEY_FILE = "rollcall.key"

@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.fields import NOUNS
-from schema.ids import decode_id, prefix_of
+from schema.field.ids import decode_id, prefix_of
+from schema.field.registry import NOUNS
 from schema.mutations.payload import mutate, payload
 from schema.types import Asset
 from sync.errors import BadInput
-from sync.inventory.merge import MERGED_MAX, RECORDS_MAX, merge_assets, split_asset
+from sync.inventory.asset.merge import MERGED_MAX, RECORDS_MAX, merge_assets, split_asset
 
 _asset = payload("Asset")
 MergeAssetsPayload = _asset.type("mergeAssets", asset=(Asset, "The asset that has all records now."))

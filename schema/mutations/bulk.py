@@ -9,14 +9,14 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.types import Info
 
-from schema.connection import narrowed
 from schema.context import Context
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from schema.generated import named
+from schema.list.connection import narrowed
 from schema.mutations.payload import audit_each, mutate
 from schema.mutations.task import TASK
 from sync.errors import BadInput
-from sync.tasks.queue import stop_runs
+from sync.tasks.run.queue import stop_runs
 from sync.tasks.task import set_paused
 
 ROWS_MAX = 1_000

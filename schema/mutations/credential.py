@@ -13,14 +13,16 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role
-from schema.connection import given
 from schema.context import Context
-from schema.ids import decode_id, encode_id
+from schema.field.ids import decode_id, encode_id
+from schema.field.scalars import DateTime
+from schema.list.connection import given
 from schema.mutations.payload import Done, mutate, payload, within
-from schema.scalars import DateTime
 from schema.types import Credential
 from schema.types.credential import AzureCloud
-from sync.credentials import (
+from sync.entra.cloud import Cloud, check_client_id, check_tenant
+from sync.errors import BadInput, Forbidden, NotFound
+from sync.secret.credentials import (
     CredentialKind,
     NewCredential,
     Owner,
@@ -29,8 +31,6 @@ from sync.credentials import (
     rotate_secret,
     update_credential,
 )
-from sync.entra.cloud import Cloud, check_client_id, check_tenant
-from sync.errors import BadInput, Forbidden, NotFound
 
 SHARED_WITH_MAX = 1_000
 CREDENTIAL = payload("Credential")

@@ -13,17 +13,17 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role as Rank
 from schema.context import Context
-from schema.fields import NOUNS
-from schema.ids import decode_id
+from schema.field.ids import decode_id
+from schema.field.registry import NOUNS
+from schema.field.rows import row_columns, rows_of
 from schema.mutations.payload import mutate, payload, within
-from schema.select import row_columns, rows_of
 from schema.types import ApiToken, Organization, Site
 from schema.types.retention import UpdateRetentionInput, changed
 from schema.types.token import Role
 from sync.errors import Forbidden, NotFound
 from sync.inventory.retention import load_retention, save_retention
-from sync.organizations import create_organization, create_site, update_site
-from sync.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token, revoke_token, token_of
+from sync.organization.organizations import create_organization, create_site, update_site
+from sync.organization.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token, revoke_token, token_of
 
 _organization = payload("Organization")
 _site = payload("Site")

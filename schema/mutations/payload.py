@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.connection import given
 from schema.context import Context
-from schema.expected import about
-from schema.fields import NOUNS
-from schema.ids import encode_id
-from sync.audit import Event, record
+from schema.field.ids import encode_id
+from schema.field.registry import NOUNS
+from schema.limit.expected import about
+from schema.list.connection import given
 from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError, StoreError
-from sync.idempotent import Idempotent
+from sync.organization.audit import Event, record
+from sync.organization.idempotency import Idempotent
 
 # What a mutation made or changed: the noun and its key.
 Done = tuple[str, int] | None

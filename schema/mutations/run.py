@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.connection import given
 from schema.context import Context
-from schema.ids import decode_id
+from schema.field.ids import decode_id
+from schema.list.connection import given
 from schema.mutations.payload import mutate, once
 from schema.mutations.task import AGAIN, TASK
 from schema.types import TaskRun
-from sync.tasks.queue import confirm_removal, retry_run, stop_run, trigger_task
+from sync.tasks.run.queue import confirm_removal, retry_run, stop_run, trigger_task
 
 TriggerTaskPayload = TASK.type("triggerTask", run=(TaskRun, "The queued run."))
 StopRunPayload = TASK.type("stopRun", run=(TaskRun, "The run; one that was running ends after the page in hand."))

@@ -11,19 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
 
-from schema.connection import given
 from schema.context import Context
-from schema.ids import decode_id
+from schema.field.ids import decode_id
+from schema.field.scalars import DateTime
+from schema.list.connection import given
 from schema.mutations.payload import mutate, payload, within
-from schema.scalars import DateTime
 from schema.types import Site
 from schema.types.run import InventoryCounts, inventory_counts
 from schema.types.scan_options import Scanner
 from sync.errors import BadInput
-from sync.scan.finding import Report
-from sync.scan.format import FormatReader
-from sync.scan.ingest import place_of, write_report
 from sync.scan.options import RATE_DEFAULT, RATE_MAX, ScannerName, ScanOptions
+from sync.scan.report.finding import Report
+from sync.scan.report.format import FormatReader
+from sync.scan.report.ingest import place_of, write_report
 from sync.scan.target import ATTEMPTS_MAX, HOSTS_MAX
 from sync.tasks.schedule import Schedule
 from sync.tasks.task import NewScan

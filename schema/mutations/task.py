@@ -12,15 +12,15 @@ from strawberry import UNSET
 from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
-from schema.connection import given
 from schema.context import Context
-from schema.ids import decode_id, encode_id
+from schema.field.ids import decode_id, encode_id
+from schema.list.connection import given
 from schema.mutations.payload import mutate, once, payload, within
 from schema.mutations.scan import PLACES, PROBE_CREDENTIAL, ScanInput, UpdateScanInput, changes_of_scan, new_scan
 from schema.types import Task
 from schema.types.schedule import ScheduleInput, schedule_given
 from sync.errors import BadInput
-from sync.tasks.state import TaskKind
+from sync.tasks.run.state import TaskKind
 from sync.tasks.task import (
     NewConnector,
     create_connector,

@@ -21,9 +21,9 @@ from schema.mutations.payload import Done, mutate, within
 from schema.types import Credential
 from schema.types.credential import AzureCloud
 from schema.types.verification import CredentialVerification, verification_of
-from sync.credentials import open_sign_in, own_credential, save_verification, sign_in_of
+from sync.secret.credentials import open_sign_in, own_credential, save_verification, sign_in_of
+from sync.secret.verification import Verification, verify
 from sync.store import AnyRow
-from sync.verification import Verification, verify
 
 _FOUND = "What was found: a checklist with what to do about each failure."
 VerifyCredentialPayload = CREDENTIAL.type(

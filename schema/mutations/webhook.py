@@ -10,7 +10,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.ids import decode_id, encode_id
+from schema.field.ids import decode_id, encode_id
 from schema.mutations.payload import mutate, payload, within
 from schema.types import AlertDelivery, Webhook
 from schema.types.webhook import AlertEvent

@@ -10,8 +10,9 @@ from graphql import FieldNode, GraphQLObjectType, GraphQLOutputType, is_non_null
 from sqlalchemy import ColumnElement, Select
 
 from schema.access import Principal
-from schema.fields import NOUNS, Noun
-from schema.form import FORM, Computed, Every, Gathered, Linked, Many, Mixed, One
+from schema.field.registry import NOUNS, Noun
+from schema.field.resolution import FORM, Computed, Every, Gathered, Linked, Many, Mixed, One
+from schema.field.rows import among, rows_of, tied
 from schema.plan.collect import Collector, Fields
 from schema.plan.emit import Source, literal
 from schema.plan.level import Columns, GatheredRelation, OneRelation, Relation, TiedRelation, View
@@ -20,8 +21,7 @@ from schema.plan.refusal import Refused
 from schema.plan.statement import Statement
 from schema.plan.text import FIELDS_MAX, constant, is_available, row_text, value_text
 from schema.plan.value import definition, project
-from schema.select import among, rows_of, tied
-from sync.store.column import Json
+from sync.store.tables.column import Json
 
 Nodes = Sequence[FieldNode]
 

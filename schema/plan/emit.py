@@ -13,9 +13,9 @@ import orjson
 from graphql import GraphQLEnumType, GraphQLInt, GraphQLOutputType, get_named_type, is_enum_type, is_non_null_type
 from sqlalchemy import Boolean, ColumnElement
 
-from schema.fields import Field, Kind
+from schema.field.registry import Field, Kind
 from schema.plan.refusal import Gave
-from sync.store.column import Json
+from sync.store.tables.column import Json
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 

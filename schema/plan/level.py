@@ -12,11 +12,11 @@ import orjson
 from orjson import Fragment
 from sqlalchemy import ColumnElement
 
-from schema.budget import LOADED_FACTOR, STEP_BYTES, Tally
+from schema.field.rows import keys_text
+from schema.limit.budget import LOADED_FACTOR, STEP_BYTES, Tally
 from schema.plan.statement import Row, Statement
-from schema.select import keys_text
 from sync.clock import timestamp
-from sync.store.digits import read_json
+from sync.store.statement.digits import read_json
 
 if TYPE_CHECKING:
     from schema.plan.page import Bound

@@ -9,12 +9,12 @@ from typing import Any
 from orjson import Fragment
 from sqlalchemy import Boolean
 
-from schema.listing import Listing, codec_of, count_of, page_of, text_of
-from schema.paging import CursorCodec, Window
+from schema.field.rows import keys_text, parameter
+from schema.list.listing import Listing, codec_of, count_of, page_of, text_of
+from schema.list.paging import CursorCodec, Window
 from schema.plan.level import Run, Shows
 from schema.plan.refusal import Gave
 from schema.plan.statement import Row, Statement
-from schema.select import keys_text, parameter
 
 
 @dataclass(slots=True)

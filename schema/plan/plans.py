@@ -16,17 +16,17 @@ from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, Operatio
 from graphql.execution.values import VariableValues
 
 from schema.access import Principal, Role
-from schema.budget import Budget, NoMemory, Tally
-from schema.listing import CURSOR_PURPOSE
+from schema.limit.budget import Budget, NoMemory, Tally
+from schema.list.listing import CURSOR_PURPOSE
+from schema.lru import Recent
 from schema.plan.collect import Collector, flag_names
+from schema.plan.lane_choice import Caution, Pace
 from schema.plan.level import Run
-from schema.plan.pace import Caution, Pace
 from schema.plan.page import Bound
 from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, Refused
 from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
-from schema.recent import Recent
 from schema.worker import Worker
 from sync.errors import AnswerTooLarge, BadInput, Forbidden, StoreCrowded, StoreSlow
 from sync.runtime import Runtime

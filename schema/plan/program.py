@@ -12,11 +12,13 @@ from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types.arguments import convert_arguments
 
 from schema.access import Principal
-from schema.connection import listing_of, window_of
-from schema.fields import NOUNS
-from schema.form import FORM, Found, Many, Mixed, Named
-from schema.member import mixed_columns, mixed_listing
-from schema.node import is_open
+from schema.field.registry import NOUNS
+from schema.field.resolution import FORM, Found, Many, Mixed, Named
+from schema.filter.where import Viewpoint
+from schema.list.connection import listing_of, window_of
+from schema.list.members import mixed_columns, mixed_listing
+from schema.list.node import is_open
+from schema.lru import Recent
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Nodes
 from schema.plan.level import Columns, Run
@@ -25,8 +27,6 @@ from schema.plan.refusal import Gave, Refused
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement
 from schema.plan.value import definition
-from schema.recent import Recent
-from schema.where import Viewpoint
 
 # Filters, orders and cursor shapes that a program keeps statements for.
 STATEMENTS_MAX = 64

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from schema.budget import Tally
+from schema.limit.budget import Tally
 from sync.trim import trimmed
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024

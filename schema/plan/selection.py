@@ -8,9 +8,9 @@ from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type
 
-from schema.fields import NOUNS
-from schema.form import Many, Mixed
-from schema.member import OTHER
+from schema.field.registry import NOUNS
+from schema.field.resolution import Many, Mixed
+from schema.list.members import OTHER
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Level, Nodes
 from schema.plan.level import Columns, MixedView, View

@@ -13,9 +13,9 @@ from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from schema.access import Principal, Role
-from schema.recent import Recent
-from schema.select import parameter
-from schema.where import moments_of
+from schema.field.rows import parameter
+from schema.filter.where import moments_of
+from schema.lru import Recent
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 Row = Sequence[Any]

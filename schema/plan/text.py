@@ -14,9 +14,9 @@ from typing import Any
 from graphql import GraphQLInt, GraphQLOutputType, get_named_type, is_enum_type, is_non_null_type
 from sqlalchemy import Boolean, Column, ColumnElement, Integer, Text, case, func, literal, null, type_coerce
 
-from schema.fields import Field, Kind
+from schema.field.registry import Field, Kind
 from schema.plan.emit import INT_MAX, INT_MIN, names_of
-from sync.store.column import Json
+from sync.store.tables.column import Json
 
 # SQLite takes 127 arguments in a call, and a field is two.
 FIELDS_MAX = 60

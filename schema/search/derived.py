@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from schema.expr import (
+from schema.field.ids import decode_id
+from schema.field.registry import NOUNS, Kind, Noun
+from schema.filter.expr import (
     EVERYTHING,
     NOTHING,
     And,
@@ -19,8 +21,6 @@ from schema.expr import (
     Related,
     exists,
 )
-from schema.fields import NOUNS, Kind, Noun
-from schema.ids import decode_id
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading, choose, condition, number, source, time, yes
 from sync.errors import BadInput

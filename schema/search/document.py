@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from schema.search.keyword import Keyword
 from schema.search.table import listed, worded
 from schema.search.value import FORMS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from schema.fields import Noun
-from schema.near import shown
+from schema.field.registry import Noun
 from schema.search.table import find
 from schema.search.token import FOREIGN
 from schema.search.value import Reading
+from schema.suggestion import shown
 
 _JOINED = {"&&": "AND", "&": "AND", "||": "OR", "|": "OR", "!": "NOT"}
 _COMPARED = re.compile(r"(@?[A-Za-z][\w.]*)(==|!=|<>|<=|>=|=|<|>)(.*)", re.DOTALL)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from schema.expr import Expr, Not, Quantifier, Related
-from schema.fields import Field, Kind, Noun, Relation
+from schema.field.registry import Field, Kind, Noun, Relation
+from schema.filter.expr import Expr, Not, Quantifier, Related
 from schema.search.value import Reading, condition, present
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from schema.expr import EVERYTHING, And, Expr, Not, Or
-from schema.fields import NOUNS, Noun
+from schema.field.registry import NOUNS, Noun
+from schema.filter.expr import EVERYTHING, And, Expr, Not, Or
 from schema.search.habit import refuse_habit
 from schema.search.parser import Joined, Negated, Syntax, parse
 from schema.search.table import known, worded

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
-from schema.attribute import attribute, attributes, folded
-from schema.expr import EVERYTHING, Expr
-from schema.fields import NOUNS, Kind, Noun
-from schema.near import Suggestion, likest, pairs
+from schema.field.attribute import attribute, attributes, folded
+from schema.field.registry import NOUNS, Kind, Noun
+from schema.filter.expr import EVERYTHING, Expr
 from schema.search.derived import derived
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading
+from schema.suggestion import Suggestion, likest, pairs
 
 T = TypeVar("T")
 PREFIXES_MAX = 4

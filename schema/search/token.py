@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
-from schema.given import UNSTORABLE
+from schema.filter.check import UNSTORABLE
 from sync.errors import BadSearch
 
 CHARS_MAX = 2_000

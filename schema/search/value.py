@@ -10,17 +10,17 @@ from functools import cached_property
 from ipaddress import ip_network
 from typing import NoReturn
 
-from schema.attribute import ALIASES
-from schema.expr import EVERYTHING, And, Compare, Expr, Op
-from schema.fields import Field, Kind
-from schema.ids import decode_id
-from schema.like import escaped
-from schema.near import did_you_mean, shown
-from schema.scalars import STORED_CHARS, bound, parse_duration, parse_time
+from schema.field.attribute import ALIASES
+from schema.field.ids import decode_id
+from schema.field.registry import Field, Kind
+from schema.field.scalars import STORED_CHARS, bound, parse_duration, parse_time
+from schema.filter.expr import EVERYTHING, And, Compare, Expr, Op
+from schema.filter.like import escaped
 from schema.search.token import Term, bad_search
+from schema.suggestion import did_you_mean, shown
 from sync.clock import timestamp
 from sync.errors import BadInput
-from sync.store.function import folded, version_key
+from sync.store.statement.function import folded, version_key
 
 _ORDER = {"<": Op.LT, "<=": Op.LTE, ">": Op.GT, ">=": Op.GTE}
 _YES, _NO = {"true", "t", "1", "yes", "y"}, {"false", "f", "0", "no", "n"}

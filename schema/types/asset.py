@@ -5,11 +5,9 @@ from __future__ import annotations
 import strawberry
 from sqlalchemy import func, select, true
 
-from schema.connection import every, many, one
-from schema.fields import Kind, Record, condition, field, identifier, noun
-from schema.form import Rows, computed, gathered
-from schema.raw import received_attributes
-from schema.relations import (
+from schema.field.received import received_attributes
+from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.relations import (
     devices_of_asset,
     from_assets,
     into_assets,
@@ -17,11 +15,13 @@ from schema.relations import (
     received_of_asset,
     scans_of_asset,
 )
-from schema.scalars import DateTime
-from schema.scope import own
-from schema.transitive import groups_of_assets
-from sync.inventory import source as sources
-from sync.inventory.kind import Edge
+from schema.field.resolution import Rows, computed, gathered
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.field.transitive import groups_of_assets
+from schema.list.connection import every, many, one
+from sync.inventory.asset import source as sources
+from sync.inventory.directory.kind import Edge
 from sync.store.tables import assets, scan_records
 
 _a = assets.c

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.connection import one
-from schema.fields import Record, field, identifier, noun
-from schema.scalars import DateTime
-from schema.scope import own
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.list.connection import one
 from sync.store.tables import audit_events
 
 _e = audit_events.c

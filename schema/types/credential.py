@@ -9,18 +9,18 @@ from typing import Any
 import strawberry
 from strawberry.types import Info
 
-from schema.connection import every, one
 from schema.context import Context
-from schema.enums import described
-from schema.fields import Kind as Values
-from schema.fields import Record, condition, field, identifier, noun
-from schema.form import computed
-from schema.relations import sharers_of_credential
-from schema.scalars import DateTime
+from schema.field.enums import described
+from schema.field.registry import Kind as Values
+from schema.field.registry import Record, condition, field, identifier, noun
+from schema.field.relations import sharers_of_credential
+from schema.field.resolution import computed
+from schema.field.scalars import DateTime
+from schema.list.connection import every, one
 from schema.types.verification import CredentialVerification, verification_of
-from sync.credentials import CredentialKind as Kind
-from sync.credentials import usable_by
 from sync.entra.cloud import Cloud
+from sync.secret.credentials import CredentialKind as Kind
+from sync.secret.credentials import usable_by
 from sync.store.tables import credentials
 
 _c = credentials.c

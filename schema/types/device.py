@@ -5,13 +5,13 @@ from __future__ import annotations
 import strawberry
 from sqlalchemy import Text, func, select
 
-from schema.connection import many, one
-from schema.fields import Field, Kind, Record, condition, field, identifier, noun
-from schema.raw import received_item
-from schema.relations import against, along
-from schema.scalars import JSON, DateTime
-from schema.scope import own
-from sync.inventory.kind import Edge
+from schema.field.received import received_item
+from schema.field.registry import Field, Kind, Record, condition, field, identifier, noun
+from schema.field.relations import against, along
+from schema.field.scalars import JSON, DateTime
+from schema.field.scope import own
+from schema.list.connection import many, one
+from sync.inventory.directory.kind import Edge
 from sync.store.tables import devices, matches
 
 _d = devices.c

@@ -5,13 +5,13 @@ from __future__ import annotations
 import strawberry
 from sqlalchemy import func, select
 
-from schema.connection import many
-from schema.fields import Record, field, identifier, noun
-from schema.relations import against
-from schema.scope import through
-from schema.transitive import groups_of_objects
-from sync.inventory.kind import Edge
-from sync.inventory.other import is_named, is_other
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.relations import against
+from schema.field.scope import through
+from schema.field.transitive import groups_of_objects
+from schema.list.connection import many
+from sync.inventory.directory.kind import Edge
+from sync.inventory.directory.other import is_named, is_other
 from sync.store.tables import devices, directories, objects
 
 _o = objects.c

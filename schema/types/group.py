@@ -6,17 +6,17 @@ import enum
 
 import strawberry
 
-from schema.across import sites_of_objects, stands_for_all
-from schema.connection import many, one
-from schema.fields import Record, field, identifier, noun
-from schema.form import Rows, gathered
-from schema.member import members, owners
-from schema.raw import received_attributes, received_item, received_list, received_text
-from schema.relations import against, along, number_of_users, received_of_object, to_assets
-from schema.scalars import DateTime
-from schema.scope import own
-from schema.transitive import assets_of_groups, groups_of_objects, members_of_groups
-from sync.inventory.kind import Edge
+from schema.field.received import received_attributes, received_item, received_list, received_text
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.relations import against, along, number_of_users, received_of_object, to_assets
+from schema.field.resolution import Rows, gathered
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.field.transitive import assets_of_groups, groups_of_objects, members_of_groups
+from schema.list.across_sites import sites_of_objects, stands_for_all
+from schema.list.connection import many, one
+from schema.list.members import members, owners
+from sync.inventory.directory.kind import Edge
 from sync.store.tables import groups
 
 _g = groups.c

@@ -8,11 +8,11 @@ import strawberry
 from sqlalchemy import ColumnElement, true
 
 from schema.access import Principal, Role
-from schema.connection import many
-from schema.fields import Record, field, identifier, noun
-from schema.form import computed
-from schema.relations import assets_of_organization, sites_of_organization
-from schema.scalars import BigInt, DateTime
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.relations import assets_of_organization, sites_of_organization
+from schema.field.resolution import computed
+from schema.field.scalars import BigInt, DateTime
+from schema.list.connection import many
 from schema.types.retention import Retention
 from sync.inventory.retention import retention_of
 from sync.store.tables import organizations

@@ -10,8 +10,8 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.enums import described
-from schema.scalars import DateTime
+from schema.field.enums import described
+from schema.field.scalars import DateTime
 from sync.inventory import retention as kept
 from sync.store.tables import organizations
 

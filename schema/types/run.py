@@ -6,18 +6,18 @@ from typing import Any
 
 import strawberry
 
-from schema.connection import many, one
-from schema.enums import described
-from schema.expected import about
-from schema.fields import Kind, Record, condition, field, identifier, noun
-from schema.form import computed
-from schema.relations import entries_of_run
-from schema.scalars import JSON, BigInt, DateTime
-from schema.scope import own, through
+from schema.field.enums import described
+from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.relations import entries_of_run
+from schema.field.resolution import computed
+from schema.field.scalars import JSON, BigInt, DateTime
+from schema.field.scope import own, through
+from schema.limit.expected import about
+from schema.list.connection import many, one
 from sync.store.tables import run_log, runs
-from sync.tasks import state
-from sync.tasks.log import Level
-from sync.tasks.progress import remaining_s
+from sync.tasks.run import state
+from sync.tasks.run.log import Level
+from sync.tasks.run.progress import remaining_s
 
 _r = runs.c
 

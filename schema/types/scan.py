@@ -7,11 +7,11 @@ from typing import Any
 import strawberry
 from sqlalchemy import func
 
-from schema.connection import one
-from schema.fields import Kind, Record, condition, field, identifier, noun
-from schema.form import computed
-from schema.scalars import DateTime
-from schema.scope import own
+from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.resolution import computed
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.list.connection import one
 from sync.store.tables import scan_records
 
 _s = scan_records.c

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from schema.enums import described
+from schema.field.enums import described
 from sync.scan import options
 
 Scanner = described(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.connection import many, one
-from schema.fields import Record, field, identifier, noun
-from schema.relations import assets_of_site, tasks_of_site
-from schema.scalars import DateTime
-from schema.scope import own
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.relations import assets_of_site, tasks_of_site
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.list.connection import many, one
 from sync.store.tables import sites
 
 

@@ -9,20 +9,20 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.types import Info
 
-from schema.connection import linked, many, one
 from schema.context import Context
-from schema.enums import described
-from schema.fields import Kind, Record, condition, field, identifier, noun
-from schema.form import Rows, computed, gathered
-from schema.relations import latest_run, latest_status, runs_of_task
-from schema.scalars import DateTime
-from schema.scope import own
+from schema.field.enums import described
+from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.relations import latest_run, latest_status, runs_of_task
+from schema.field.resolution import Rows, computed, gathered
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.list.connection import linked, many, one
 from schema.types.scan_options import ScanOptions, shown
 from schema.types.schedule import Schedule, schedule_shown
 from sync.clock import timestamp
 from sync.errors import BadInput
 from sync.store.tables import tasks
-from sync.tasks import state
+from sync.tasks.run import state
 from sync.tasks.schedule import schedule_of, times
 
 _t = tasks.c

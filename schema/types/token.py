@@ -5,11 +5,11 @@ from __future__ import annotations
 import strawberry
 
 from schema import access
-from schema.connection import one
-from schema.enums import described
-from schema.fields import Record, field, identifier, noun
-from schema.scalars import DateTime
-from schema.scope import own
+from schema.field.enums import described
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.list.connection import one
 from sync.store.tables import tokens
 
 _t = tokens.c

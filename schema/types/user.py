@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.across import sites_of_objects, stands_for_all
-from schema.connection import every, linked, many, one
-from schema.fields import field, identifier, noun
-from schema.raw import received_attributes, received_item, received_list, received_text
-from schema.relations import against, along, assets_pointed_from, received_of_object
-from schema.scalars import DateTime
-from schema.scope import own
-from schema.transitive import groups_of_objects, managers_of_users
+from schema.field.received import received_attributes, received_item, received_list, received_text
+from schema.field.registry import field, identifier, noun
+from schema.field.relations import against, along, assets_pointed_from, received_of_object
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.field.transitive import groups_of_objects, managers_of_users
+from schema.list.across_sites import sites_of_objects, stands_for_all
+from schema.list.connection import every, linked, many, one
 from schema.types.directory_object import GroupOwner
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from sync.store.tables import users
 
 _u = users.c

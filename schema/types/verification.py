@@ -7,10 +7,10 @@ from typing import Any
 
 import strawberry
 
-from schema.enums import described
-from schema.expected import about
-from schema.scalars import DateTime
-from sync import verification as verified
+from schema.field.enums import described
+from schema.field.scalars import DateTime
+from schema.limit.expected import about
+from sync.secret import verification as verified
 
 CredentialCheckSubject = described(
     verified.Subject,

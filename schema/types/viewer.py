@@ -5,14 +5,14 @@ from __future__ import annotations
 import strawberry
 from strawberry.types import Info
 
-from schema.connection import ORDER_KEYS_MAX, one
 from schema.context import Context
-from schema.expected import about
-from schema.filters import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
-from schema.given import TEXT_CHARS_MAX
-from schema.node import IDS_MAX
-from schema.operators import LIST_VALUES_MAX
-from schema.paging import FIRST_MAX
+from schema.filter.check import TEXT_CHARS_MAX
+from schema.filter.inputs import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
+from schema.filter.operators import LIST_VALUES_MAX
+from schema.limit.expected import about
+from schema.list.connection import ORDER_KEYS_MAX, one
+from schema.list.node import IDS_MAX
+from schema.list.paging import FIRST_MAX
 from schema.search import CHARS_MAX, TERMS_MAX
 from schema.search import NESTING_MAX as SEARCH_NESTING_MAX
 from schema.types.token import Role

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.connection import many, one
-from schema.enums import described
-from schema.fields import Record, field, identifier, noun
-from schema.relations import deliveries_of_webhook
-from schema.scalars import DateTime
-from schema.scope import own
+from schema.field.enums import described
+from schema.field.registry import Record, field, identifier, noun
+from schema.field.relations import deliveries_of_webhook
+from schema.field.scalars import DateTime
+from schema.field.scope import own
+from schema.list.connection import many, one
 from sync.alert import webhook
 from sync.store.tables import deliveries, webhooks
 

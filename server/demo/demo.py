@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from server.command.progress import RunProgress
 from server.demo.child import Child, child
 from server.demo.client import Client
 from server.demo.proof import Proof, Truth, prove
 from server.demo.queries import QUERIES
-from server.progress import RunProgress
 from sync.clock import Clock
 from sync.errors import CursorExpired, DemoFailed
 

@@ -11,10 +11,10 @@ import httpx
 import orjson
 
 from schema import build_schema
-from schema.fields import NOUNS, Field
+from schema.field.registry import NOUNS, Field
 from server.demo.client import Client
-from sync.inventory.item import read_time
-from sync.store.column import Time
+from sync.inventory.directory.item import read_time
+from sync.store.tables.column import Time
 
 KINDS = {"User": "users", "Group": "groups", "AzureAdDevice": "devices"}
 EDGES = {

@@ -11,7 +11,7 @@ import orjson
 import structlog
 from graphql import GraphQLError
 
-from schema.near import Suggestion
+from schema.suggestion import Suggestion
 from sync.errors import RollcallError
 
 log = structlog.stdlib.get_logger("rollcall.graphql")

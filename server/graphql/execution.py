@@ -18,10 +18,11 @@ import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution.values import get_variable_values
 
-from schema.budget import Budget, Tally
-from schema.limits import Limits
+from schema.limit.budget import Budget, Tally
+from schema.limit.limits import Limits
 from schema.plan import Asked, Plans, Response
 from schema.worker import Worker
+from server.graphql.deadline import soon
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
@@ -35,10 +36,9 @@ from server.graphql.errors import (
 )
 from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
-from server.graphql.listed import Listed
 from server.graphql.request import GraphQLRequest
 from server.graphql.runner import Runner
-from server.soon import soon
+from server.graphql.trusted_documents import Listed
 from sync.errors import AnswerTooLarge, Forbidden, RollcallError, StoreCrowded, StoreSlow
 from sync.trim import trimmed
 

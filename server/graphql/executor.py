@@ -16,7 +16,7 @@ from graphql import GraphQLError, GraphQLList, GraphQLNonNull, GraphQLOutputType
 from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from schema.budget import LOADED_FACTOR, NoMemory, Tally
+from schema.limit.budget import LOADED_FACTOR, NoMemory, Tally
 from server.graphql.turns import Turns
 from sync.errors import AnswerTooLarge
 

@@ -22,14 +22,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from schema.budget import Tally
+from schema.limit.budget import Tally
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import BAD_USER_INPUT, INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
 from server.graphql.execution import Answer, Execution, Prepared, Trace, rejection
-from server.graphql.live import Live
 from server.graphql.media import Media, accepts_gzip, check_content_type, choose_media, takes_stream, wants_html
 from server.graphql.request import GraphQLRequest, malformed, parse_body, parse_query_string
-from server.graphql.sse import EventStream, single
+from server.graphql.stream.live import Live
+from server.graphql.stream.sse import EventStream, single
 
 log = structlog.stdlib.get_logger("rollcall.graphql")
 

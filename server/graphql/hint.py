@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from graphql import GraphQLError, GraphQLSchema, is_enum_type, is_input_object_type, is_interface_type, is_object_type
 
-from schema.near import shown
+from schema.suggestion import shown
 
 NAMES_MAX = 40
 _PAGED = {"offset", "skip", "limit", "page", "pageSize", "take", "top"}

@@ -14,10 +14,10 @@ from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution import create_source_event_stream, execute_subscription_event, map_source_to_response_event
 from strawberry.execution import optimized_is_awaitable
 
-from schema.budget import Budget, NoMemory, Tally
+from schema.limit.budget import Budget, NoMemory, Tally
+from server.graphql.deadline import soon
 from server.graphql.executor import CountingExecutor
 from server.graphql.turns import Turns
-from server.soon import soon
 from sync.errors import AnswerTooLarge, StoreCrowded
 
 if TYPE_CHECKING:

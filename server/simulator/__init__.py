@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from server.simulator.credential import AppCredential
-from server.simulator.directory import Directory
+from server.simulator.fault.plan import Plan, Rule, read_plan
 from server.simulator.gate import Faults
-from server.simulator.plan import Plan, Rule, read_plan
 from server.simulator.request_log import RequestLog
 from server.simulator.serving import RunningSimulator, running, serve
+from server.simulator.signin.credential import AppCredential
 from server.simulator.simulator import Simulator
+from server.simulator.tenant.directory import Directory
 
 __all__ = [
     "AppCredential",

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from server.simulator.churn import Churn
-from server.simulator.credential import PASSWORD_STATES, Account, App
-from server.simulator.plan import NAMED, Plan, plan_from, read_plan
-from server.simulator.population import KINDS, OTHERS
-from server.simulator.relation import RELATIONS
+from server.simulator.fault.plan import NAMED, Plan, plan_from, read_plan
+from server.simulator.signin.credential import PASSWORD_STATES, Account, App
+from server.simulator.tenant.churn import Churn
+from server.simulator.tenant.population import KINDS, OTHERS
+from server.simulator.tenant.relation import RELATIONS
 from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, NotFound, RollcallError
 

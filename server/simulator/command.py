@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
-from server.simulator.plan import read_plan
+from server.simulator.fault.plan import read_plan
 from server.simulator.serving import RunningSimulator, serve
 from server.simulator.simulator import Simulator
 from sync.errors import BadInput

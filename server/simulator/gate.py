@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.simulator.connection import ConnectionCut, ConnectionSilent
-from server.simulator.query import parse_options
+from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
+from server.simulator.graph.query import parse_options
+from server.simulator.graph.route import stream_of, template_of, without_turn
 from server.simulator.request_log import Entry
-from server.simulator.route import stream_of, template_of, without_turn
 
 if TYPE_CHECKING:
     from server.simulator.simulator import Simulator

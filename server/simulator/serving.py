@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from server.simulator.certificate import prepare_certificate
-from server.simulator.connection import ConnectionCut, ConnectionSilent
+from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
 from server.simulator.simulator import Simulator
 
 STOP_WAIT_S = 2

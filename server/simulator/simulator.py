@@ -10,22 +10,22 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from server.simulator.admin import Admin
-from server.simulator.clock import TenantClock
-from server.simulator.credential import Registry
-from server.simulator.cursor import Cursors
-from server.simulator.delta import Delta
-from server.simulator.directory import Directory
+from server.simulator.fault.plan import Plan
 from server.simulator.gate import Faults, Gate
-from server.simulator.graph import Graph
-from server.simulator.listing import Listing
-from server.simulator.page import PageCache
-from server.simulator.plan import Plan
-from server.simulator.population import AS_OF, Population
+from server.simulator.graph.cursor import Cursors
+from server.simulator.graph.delta import Delta
+from server.simulator.graph.front import Graph
+from server.simulator.graph.listing import Listing
+from server.simulator.graph.page import PageCache
+from server.simulator.graph.throttle import Throttle
 from server.simulator.request_log import RequestLog
-from server.simulator.signin import SignIn
-from server.simulator.throttle import Throttle
-from server.simulator.token import Tokens
-from server.simulator.variant import Variants
+from server.simulator.signin.credential import Registry
+from server.simulator.signin.service import SignIn
+from server.simulator.signin.token import Tokens
+from server.simulator.tenant.clock import TenantClock
+from server.simulator.tenant.directory import Directory
+from server.simulator.tenant.population import AS_OF, Population
+from server.simulator.tenant.variant import Variants
 from sync.clock import Clock, SystemClock
 
 

@@ -12,7 +12,7 @@ from sync.clock import Clock, timestamp
 from sync.events import ALERT, note
 from sync.store import AnyRow
 from sync.store.tables import deliveries, runs, tasks, webhooks
-from sync.tasks.state import RunStatus
+from sync.tasks.run.state import RunStatus
 
 _BAD = (RunStatus.FAILED, RunStatus.PARTIAL)
 _TOLD_OF_ERRORS = ("code", "message", "hint", "resource")

@@ -17,11 +17,11 @@ from sync.alert.post import Outcome, signature
 from sync.alert.webhook import DeliveryStatus, origin_of, secret_place
 from sync.clock import Clock, timestamp
 from sync.errors import Interrupted, StoreError, VaultError
-from sync.first import first_of
+from sync.secret.vault import Vault
 from sync.store import AnyRow, Store
 from sync.store.tables import deliveries, webhooks
-from sync.tasks.stop import unless_stopping
-from sync.vault import Vault
+from sync.tasks.engine.wait import unless_stopping
+from sync.wait import first_of
 
 # After so many seconds the next try; after the last of them the message is given up: some 21 hours.
 BACKOFF_S = (10, 60, 300, 1_800, 7_200, 21_600, 43_200)

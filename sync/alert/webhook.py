@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Conflict, NotFound
-from sync.organizations import check_name
+from sync.organization.organizations import check_name
+from sync.secret.vault import Place, Vault
 from sync.store import AnyRow
 from sync.store.tables import deliveries, webhooks
-from sync.vault import Place, Vault
 
 WEBHOOKS_MAX = 50
 URL_CHARS_MAX = 2_000

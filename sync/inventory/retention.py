@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
-from sync.idempotent import forget
-from sync.inventory.asset import Place, compute_assets
-from sync.inventory.directory import CHUNK_ROWS, chunks, hide
-from sync.inventory.other import pointless, remove_pointless
+from sync.inventory.asset.asset import Place, compute_assets
+from sync.inventory.directory.directory import CHUNK_ROWS, chunks, hide
+from sync.inventory.directory.other import pointless, remove_pointless
+from sync.organization.idempotency import forget
 from sync.store import Store
 from sync.store.tables import (
     assets,

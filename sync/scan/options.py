@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.errors import BadInput
-from sync.scan.own import own_addresses
+from sync.scan.scanner.own import own_addresses
 from sync.scan.special import check_special, without_own
 from sync.scan.target import DEFAULT_PORTS, Targets, check_scope, check_size, read_ports, read_targets
 

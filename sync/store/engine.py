@@ -21,11 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from sync.clock import Clock, SystemClock
 from sync.errors import RollcallError, StoreBusy, StoreError, StoreFull, StoreSlow, StoreUnreadable
-from sync.store.digits import read_json
-from sync.store.function import register
 from sync.store.integrity import DAMAGED, DAMAGED_HINT
 from sync.store.lane import STEPS, Lane, Reader, Watch
-from sync.store.plain import in_thread
+from sync.store.one_hop import in_thread
+from sync.store.statement.digits import read_json
+from sync.store.statement.function import register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, select
 
-from sync.store.bulk import upsert_rows
+from sync.store.statement.bulk import upsert_rows
 from sync.store.tables import store_facts
 
 COMPATIBLE, TEXT_FORM = "compatible", "text form"

@@ -33,8 +33,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sync.store.bulk import upsert_rows
-from sync.store.function import TEXT_FORM, folded
+from sync.store.statement.bulk import upsert_rows
+from sync.store.statement.function import TEXT_FORM, folded
 from sync.store.tables import assets, devices, gram_marks, groups, users
 
 GRAM_CHARS = 3

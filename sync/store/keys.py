@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
-from sync.store.column import keyed_names
-from sync.store.declare import metadata
 from sync.store.facts import TEXT_FORM as FACT
 from sync.store.facts import read_fact, write_fact
-from sync.store.function import TEXT_FORM
-from sync.store.text import made_key
+from sync.store.statement.function import TEXT_FORM
+from sync.store.statement.text import made_key
+from sync.store.tables.column import keyed_names
+from sync.store.tables.declare import metadata
 
 
 def prepare(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table, UniqueConstraint, text
 
-from sync.store.declare import metadata
+from sync.store.tables.declare import metadata
 
 _COLUMNS = text(
     'SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk FROM sqlite_master t'

@@ -19,9 +19,9 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from sync.errors import BadInput, Conflict, StoreError, StoreFull, StoreUnreadable
 from sync.store.engine import translated
-from sync.store.function import register
 from sync.store.integrity import faults
 from sync.store.migrate import revision_of
+from sync.store.statement.function import register
 
 # 8 MiB at a time: enough to be quick, short enough to tell how far it is.
 STEP_PAGES = 1_024

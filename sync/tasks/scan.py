@@ -15,7 +15,7 @@ from itertools import groupby, islice
 
 from sqlalchemy import Connection, select
 
-from sync.entra.retry import put_off_s
+from sync.entra.graph.retry import put_off_s
 from sync.errors import (
     BadInput,
     ClaimLost,
@@ -26,27 +26,27 @@ from sync.errors import (
     StoreError,
     TargetsRefused,
 )
-from sync.inventory.asset import Place
-from sync.inventory.scan import Host, apply_scan, mark_silent
-from sync.scan.choice import choose_scanner
-from sync.scan.detail import with_details
-from sync.scan.name import spans_of
-from sync.scan.neighbour import read_neighbours
+from sync.inventory.asset.asset import Place
+from sync.inventory.scan.record import Host, apply_scan, mark_silent
 from sync.scan.options import ScanOptions
-from sync.scan.own import own_addresses
-from sync.scan.scanner import BATCH_HOSTS_MAX, Found, Scanner
+from sync.scan.scanner.choice import choose_scanner
+from sync.scan.scanner.detail import with_details
+from sync.scan.scanner.name import spans_of
+from sync.scan.scanner.neighbour import read_neighbours
+from sync.scan.scanner.own import own_addresses
+from sync.scan.scanner.scanner import BATCH_HOSTS_MAX, Found, Scanner
 from sync.scan.special import check_special, without_own
 from sync.scan.target import Spans, check_scope, check_size, read_targets
 from sync.store import AnyRow
-from sync.store.bulk import upsert_rows
+from sync.store.statement.bulk import upsert_rows
 from sync.store.tables import runs, scan_marks, sites, tasks
-from sync.tasks.connector import read_directory
-from sync.tasks.log import Level
-from sync.tasks.progress import advance, begin
-from sync.tasks.run import Run
-from sync.tasks.state import RunPhase, RunStatus
-from sync.tasks.stop import unless_stopping
-from sync.tasks.workplace import Workplace
+from sync.tasks.connector.connector import read_directory
+from sync.tasks.engine.wait import unless_stopping
+from sync.tasks.engine.workplace import Workplace
+from sync.tasks.run.log import Level
+from sync.tasks.run.progress import advance, begin
+from sync.tasks.run.run import Run
+from sync.tasks.run.state import RunPhase, RunStatus
 
 HOSTS = "hosts"
 """The stage of a scan's own progress, counts and errors."""

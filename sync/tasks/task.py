@@ -11,19 +11,19 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
-from sync.credentials import usable_credential
 from sync.errors import BadInput, Conflict, NotFound
 from sync.events import RUN, note
-from sync.idempotent import Idempotent, forget
-from sync.organizations import check_name, check_text
+from sync.organization.idempotency import Idempotent, forget
+from sync.organization.organizations import check_name, check_text
 from sync.scan.options import ScanOptions, check_options
+from sync.secret.credentials import usable_credential
 from sync.store import AnyRow
 from sync.store.tables import runs, sites, tasks
-from sync.tasks.queue import active_run
-from sync.tasks.repair import FULL_ROUND_DAYS_MAX
-from sync.tasks.retry import NOTHING_PLANNED, drop_retry
+from sync.tasks.connector.repair import FULL_ROUND_DAYS_MAX
+from sync.tasks.run.queue import active_run
+from sync.tasks.run.retry import NOTHING_PLANNED, drop_retry
+from sync.tasks.run.state import TaskKind
 from sync.tasks.schedule import Schedule, next_time, schedule_of, settled
-from sync.tasks.state import TaskKind
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import pytest
 from schema import build_schema
 from schema.access import Principal, Role
 from schema.context import Context
-from schema.extent import check_extent
-from schema.limits import Limits
+from schema.limit.limits import Limits
+from schema.limit.size import check_extent
 from schema.plan import Plans
-from server.admission import admit, measure, weigh
+from server.graphql.admission import admit, measure, weigh
 from server.graphql.document import DocumentRejected
 from server.graphql.execution import Answer, Execution, Trace, rejection
 from server.graphql.request import GraphQLRequest

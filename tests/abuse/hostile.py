@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from bench.inventory import Size, build
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from sync.runtime import DATABASE_FILE
 
 # How long the line is, how many devices are one asset, and how long the notes in received objects are.

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from schema import build_schema
-from schema.budget import MIB, AnswerLimits, Budget, NoMemory, Tally
-from schema.limits import Limits
+from schema.limit.budget import MIB, AnswerLimits, Budget, NoMemory, Tally
+from schema.limit.limits import Limits
 from schema.plan import Plans
 from server.graphql.errors import Refused
 from sync.errors import StoreCrowded

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schema.limits import Limits
+from schema.limit.limits import Limits
 from server.graphql.document import DocumentRejected
 from tests.abuse.bombs import BOMBS
 from tests.abuse.conftest import Front, execution_of

@@ -10,8 +10,8 @@ import pytest
 from graphql import get_introspection_query
 
 from schema import build_schema
-from schema.expected import described
-from schema.limits import Limits, bounds
+from schema.limit.expected import described
+from schema.limit.limits import Limits, bounds
 from tests.abuse.bombs import chain
 from tests.abuse.conftest import Front
 

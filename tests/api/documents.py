@@ -17,7 +17,7 @@ from graphql import (
     is_union_type,
 )
 
-from schema.fields import NOUNS, Kind
+from schema.field.registry import NOUNS, Kind
 from tests.api.lists import LISTS, SCHEMA
 
 DEPTH_MAX = 4

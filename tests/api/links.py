@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from schema.access import Role
-from schema.fields import NOUNS, Noun
-from sync.inventory.kind import Edge
+from schema.field.registry import NOUNS, Noun
+from sync.inventory.directory.kind import Edge
 from sync.store import tables
 from tests.api.lists import caller_for, column_of, visible
 from tests.api.predicate import COUNTS, Where, compare, holds_together

@@ -11,7 +11,7 @@ from sqlalchemy import Column, select
 
 from schema import build_schema
 from schema.access import Role
-from schema.fields import NOUNS, Field, Kind, Noun
+from schema.field.registry import NOUNS, Field, Kind, Noun
 from sync.store import tables
 from tests.api.caller import Caller
 from tests.api.text import order as order_of

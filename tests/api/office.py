@@ -10,7 +10,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import SystemClock, timestamp
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from sync.store import tables
 
 _LISTS: dict[str, list[str]] = {name: [] for name in ("names", "addresses", "macs")}

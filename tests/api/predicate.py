@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from schema.fields import Field, Kind, Noun
+from schema.field.registry import Field, Kind, Noun
 from sync.clock import SystemClock, timestamp
 from tests.api.lists import value_of, version
 from tests.api.text import fold, order

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from sync.clock import timestamp
-from sync.inventory.kind import Edge
-from sync.organizations import next_version
+from sync.inventory.directory.kind import Edge
+from sync.organization.organizations import next_version
 from sync.store import tables
-from sync.store.column import KEY_OF, LOWER, Json, Time
+from sync.store.tables.column import KEY_OF, LOWER, Json, Time
 from sync.tasks.schedule import Schedule, ScheduleKind, next_time
 from tests.api.text import fold
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from schema.fields import NOUNS, Field, Kind
+from schema.field.registry import NOUNS, Field, Kind
 from sync.clock import SystemClock, timestamp
 from tests.api.links import Links
 from tests.api.lists import id_of, version

@@ -9,8 +9,8 @@ from pathlib import Path
 from schema.access import Principal, Role
 from server.simulator import Simulator
 from sync.clock import timestamp
-from sync.inventory.asset import Place
-from sync.inventory.scan import Host, apply_scan
+from sync.inventory.asset.asset import Place
+from sync.inventory.scan.record import Host, apply_scan
 from tests.api.caller import Caller
 from tests.entra.clock import FakeClock
 from tests.sync.installation import Installation

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, update
 
 from schema.access import Principal, Role
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from server.simulator import Simulator
-from sync.organizations import create_organization, create_site
+from sync.organization.organizations import create_organization, create_site
 from sync.store.tables import directories
 from tests.api.caller import Caller
 from tests.api.lists import id_of

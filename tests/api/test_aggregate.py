@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from schema.aggregate import RECEIVED, is_groupable
-from schema.fields import LISTS, NOUNS
+from schema.field.registry import LISTS, NOUNS
+from schema.list.aggregate import RECEIVED, is_groupable
 from sync.store.tables import devices, raw
 from tests.api.lists import value_of, visible
 from tests.api.world import Row, World

@@ -11,7 +11,7 @@ from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.access import Role
-from sync.organizations import next_version
+from sync.organization.organizations import next_version
 from sync.store import tables
 from tests.api.caller import Caller
 from tests.api.rows import Rows

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from schema.access import Role
+from sync.secret.vault import Place
 from sync.store import tables
-from sync.vault import Place
 from tests.api.caller import INVALID_REQUEST
 from tests.api.mutation import FIELDS, assert_audited, document, perform
 from tests.api.world import World

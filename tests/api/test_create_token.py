@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from schema.access import Role
+from sync.organization.tokens import LIFETIME_DAYS, find_token
 from sync.store import tables
-from sync.tokens import LIFETIME_DAYS, find_token
 from tests.api.mutation import assert_audited, perform
 from tests.api.world import World
 from tests.canary import watch

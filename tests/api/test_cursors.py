@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schema.paging import CursorCodec
+from schema.list.paging import CursorCodec
 from sync.errors import BadCursor
 from tests.api.caller import Caller
 from tests.api.walk import document, nested_document

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from schema.access import Principal, Role
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from sync.runtime import Config, Runtime
 from sync.store import tables
 from tests.api.caller import Caller

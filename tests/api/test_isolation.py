@@ -11,10 +11,10 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 from sqlalchemy import insert, update
 
 from schema.access import TABLE, Role
-from schema.fields import NOUNS
-from sync.inventory.asset import Place
-from sync.inventory.scan import Host, apply_scan
-from sync.organizations import next_version
+from schema.field.registry import NOUNS
+from sync.inventory.asset.asset import Place
+from sync.inventory.scan.record import Host, apply_scan
+from sync.organization.organizations import next_version
 from sync.store import tables
 from tests.api.caller import Caller
 from tests.api.lists import LISTS, SCHEMA, id_of, visible

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from bench.inventory import Size, build
-from schema.candidate import candidates
-from schema.expr import And, Compare, Expr, Not, Op, Or
-from schema.fields import NOUNS
-from schema.lead import by_parts, by_range, led, ways
-from schema.select import rows_of
-from schema.where import Viewpoint, clause
+from schema.field.registry import NOUNS
+from schema.field.rows import rows_of
+from schema.filter.access_path import by_parts, by_range, led, ways
+from schema.filter.candidates import candidates
+from schema.filter.expr import And, Compare, Expr, Not, Op, Or
+from schema.filter.where import Viewpoint, clause
 from sync.runtime import Config, Runtime
-from sync.store.function import register
+from sync.store.statement.function import register
 from tests.api.rows import TIMES
 from tests.api.test_indexes import traced
 from tests.api.world import World

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from schema.access import Role
-from schema.fields import NOUNS
-from schema.lookup import written
+from schema.field.keys import written
+from schema.field.registry import NOUNS
 from sync.store import tables
 from tests.api.caller import INVALID_REQUEST
 from tests.api.lists import LISTS, caller_for, id_of, visible

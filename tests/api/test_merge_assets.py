@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from schema.access import Role
-from sync.inventory.apply import Round, apply_page
-from sync.inventory.asset import Place
-from sync.inventory.directory import open_directory
-from sync.inventory.kind import DEVICE
-from sync.inventory.link import LinkOptions, link_devices
-from sync.inventory.scan import Host, apply_scan
+from sync.inventory.asset.asset import Place
+from sync.inventory.asset.link import LinkOptions, link_devices
+from sync.inventory.directory.directory import open_directory
+from sync.inventory.directory.kind import DEVICE
+from sync.inventory.directory.page import Round, apply_page
+from sync.inventory.scan.record import Host, apply_scan
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform
 from tests.api.world import World

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from schema.access import Role
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from schema.search.keyword import Keyword
 from schema.search.table import listed
 from tests.api.lists import LISTS

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from schema.access import Role, least_role
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from tests.api.lists import id_of
 from tests.api.world import World
 

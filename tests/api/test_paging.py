@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from schema.connection import ORDER_KEYS_MAX
-from schema.fields import NOUNS, Kind
-from schema.paging import FIRST_DEFAULT, FIRST_MAX
+from schema.field.registry import NOUNS, Kind
+from schema.list.connection import ORDER_KEYS_MAX
+from schema.list.paging import FIRST_DEFAULT, FIRST_MAX
 from sync.store import tables
 from tests.api.caller import INVALID_REQUEST
 from tests.api.lists import LISTS, ORDERABLE, as_argument, caller_for, id_of, in_order, visible

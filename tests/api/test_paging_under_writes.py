@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from schema.fields import NOUNS
-from sync.store.bulk import update_rows
+from schema.field.registry import NOUNS
+from sync.store.statement.bulk import update_rows
 from tests.api.lists import LISTS, ORDERABLE, as_argument, caller_for, id_of, in_order, visible
 from tests.api.walk import document
 from tests.api.world import Row, World

@@ -7,13 +7,13 @@ import logging
 import pytest
 from sqlalchemy import insert, select, update
 
-from schema.candidate import candidates
-from schema.fields import NOUNS
-from schema.lead import by_parts, led
+from schema.field.registry import NOUNS
+from schema.field.rows import rows_of
+from schema.filter.access_path import by_parts, led
+from schema.filter.candidates import candidates
+from schema.filter.where import Viewpoint, clause
 from schema.search import parse_search
-from schema.select import rows_of
-from schema.where import Viewpoint, clause
-from sync.organizations import next_version
+from sync.organization.organizations import next_version
 from sync.store import gram
 from sync.store.tables import assets, sites
 from tests.api.caller import Caller

@@ -25,7 +25,7 @@ from sqlalchemy import insert
 from schema import build_schema
 from schema.access import Role
 from schema.plan import Asked, Plans, Response
-from schema.plan.pace import Caution, Pace, Where
+from schema.plan.lane_choice import Caution, Pace, Where
 from schema.plan.response import OVERHEAD_BYTES
 from sync.errors import StoreCrowded, StoreSlow
 from sync.store import tables

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from graphql import get_named_type
 
-from schema.attribute import attributes, folded
-from schema.fields import NOUNS
+from schema.field.attribute import attributes, folded
+from schema.field.registry import NOUNS
 from schema.search.table import find
-from sync.inventory.kind import KINDS
+from sync.inventory.directory.kind import KINDS
 from tests.api.lists import SCHEMA
 from tests.unit.inventory.test_kind import declared
 

@@ -19,8 +19,8 @@ from graphql import (
 )
 from sqlalchemy import LargeBinary
 
-from schema.fields import NOUNS, Kind
-from schema.select import row_columns
+from schema.field.registry import NOUNS, Kind
+from schema.field.rows import row_columns
 from tests.api.lists import FILTERABLE, LISTS, ORDERABLE, SCHEMA
 
 OURS = {name: type_ for name, type_ in SCHEMA.type_map.items() if not name.startswith("__")}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schema.fields import NOUNS, Relation
-from schema.filters import NESTING_MAX, RELATIONS_MAX
+from schema.field.registry import NOUNS, Relation
+from schema.filter.inputs import NESTING_MAX, RELATIONS_MAX
 from tests.api.links import LOADED, Links
 from tests.api.lists import LISTS, caller_for, id_of
 from tests.api.test_where import Choice, grown

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from server.simulator.group import HIDDEN
-from sync.inventory.kind import DEVICE, GROUP, USER
+from server.simulator.tenant.group import HIDDEN
+from sync.inventory.directory.kind import DEVICE, GROUP, USER
 from tests.api.walk import nested_document, walk
 from tests.api.world import World
 

@@ -24,7 +24,7 @@ from sqlalchemy import Column, Table, select, update
 from sqlalchemy.dialects import sqlite
 
 from schema.access import Principal, Role, least_role
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from sync.runtime import Runtime
 from sync.store import tables
 from tests.api.caller import Caller

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from sync.events import RUN
 from sync.store import tables
-from sync.tasks.state import MOVES, RETRYABLE, RunStatus
+from sync.tasks.run.state import MOVES, RETRYABLE, RunStatus
 from tests.api.mutation import assert_audited, perform
 from tests.api.test_trigger_task import _run, new_task
 from tests.api.world import World

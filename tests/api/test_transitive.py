@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select
 
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from sync.store.tables import devices, edges, groups, users
 from tests.api.lists import visible
 from tests.api.walk import nested_document, walk

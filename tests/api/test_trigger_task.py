@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from sync.store import tables
-from sync.tasks.retry import plan_retry
+from sync.tasks.run.retry import plan_retry
 from tests.api.mutation import assert_audited, perform
 from tests.api.test_create_credential import SECRET_KIND
 from tests.api.world import CLIENT_SECRET, World

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from schema.access import Role
+from sync.secret.vault import Place
 from sync.store import tables
-from sync.vault import Place
 from tests.api.mutation import assert_audited, perform
 from tests.api.test_create_credential import GUID, PASSWORD_KIND, SECRET, SECRET_KIND, kind_with
 from tests.api.world import World

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sync.inventory.asset import Place
-from sync.inventory.scan import Host, apply_scan
+from sync.inventory.asset.asset import Place
+from sync.inventory.scan.record import Host, apply_scan
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform
 from tests.api.world import World

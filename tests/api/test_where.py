@@ -10,10 +10,10 @@ from graphql import GraphQLInputObjectType, get_named_type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schema.fields import NOUNS, Field, Kind
-from schema.filters import CONDITIONS_MAX, NESTING_MAX
-from schema.given import TEXT_CHARS_MAX
-from schema.operators import LIST_VALUES_MAX
+from schema.field.registry import NOUNS, Field, Kind
+from schema.filter.check import TEXT_CHARS_MAX
+from schema.filter.inputs import CONDITIONS_MAX, NESTING_MAX
+from schema.filter.operators import LIST_VALUES_MAX
 from tests.api.lists import FILTERABLE, LISTS, SCHEMA, caller_for, id_of, value_of, visible
 from tests.api.predicate import Where, matches
 from tests.api.rows import NUMBERS, TEXTS, TIMES

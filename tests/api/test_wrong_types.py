@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import Column
 
 from schema.access import Principal, Role
-from schema.fields import NOUNS, Field, Kind
-from sync.inventory.kind import DEVICE, GROUP, KINDS, USER
+from schema.field.registry import NOUNS, Field, Kind
+from sync.inventory.directory.kind import DEVICE, GROUP, KINDS, USER
 from sync.store import AnyRow
-from sync.store.column import LOWER, graph_columns
+from sync.store.tables.column import LOWER, graph_columns
 from tests.api.caller import Caller
 from tests.api.test_plan import planned
 from tests.api.test_where import FLAGS, MANY, operators

@@ -14,10 +14,10 @@ from sqlalchemy import Select, Table, select
 from schema.access import Principal, Role
 from server.simulator import Simulator
 from sync.clock import Clock
-from sync.entra.client import GraphClient
 from sync.entra.cloud import Endpoints
-from sync.entra.token import SignIn, StaticToken
-from sync.organizations import create_organization
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import SignIn, StaticToken
+from sync.organization.organizations import create_organization
 from sync.runtime import Config, Runtime
 from sync.store import gram, tables
 from tests.api.caller import Caller

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import orjson
 
-from sync.entra.client import AnswerLimits, GraphClient
 from sync.entra.cloud import Endpoints
-from sync.entra.retry import RetryPolicy
-from sync.entra.token import StaticToken, TokenProvider
+from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.graph.retry import RetryPolicy
+from sync.entra.signin.token import StaticToken, TokenProvider
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 

@@ -10,9 +10,9 @@ import httpx
 import orjson
 import pytest
 
-from sync.entra.batch import BATCH_MAX, related
-from sync.entra.client import GraphClient
-from sync.entra.token import StaticToken
+from sync.entra.graph.batch import BATCH_MAX, related
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import StaticToken
 from sync.errors import BadResponse, EntraError, OffOrigin, PermissionDenied, RequestRefused, Throttled, Unavailable
 from tests.entra.clock import FakeClock
 from tests.entra.graph import ENDPOINTS, ORIGIN, TOKEN

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.entra.body import parse, read_object, unpack
-from sync.entra.text import clean
+from sync.entra.graph.body import parse, read_object, unpack
+from sync.entra.graph.text import clean
 from sync.errors import BadResponse
 
 CAP_BYTES = 32 * 1024 * 1024

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import orjson
 import pytest
 
-from sync.entra.token import StaticToken
+from sync.entra.signin.token import StaticToken
 from sync.errors import (
     AuthRejected,
     BadResponse,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.entra.token import StaticToken
+from sync.entra.signin.token import StaticToken
 from sync.errors import BadResponse, EntraError, OffOrigin, SignInFailed, Throttled, Unavailable
 from tests.entra.clock import FakeClock
 from tests.entra.graph import TOKEN, Reply, ScriptedGraph, client_of

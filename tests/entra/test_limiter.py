@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sync.entra.limiter import PAUSE_S_MAX, SLOW_INTERVAL_S, Limiter, Limiters
+from sync.entra.graph.limiter import PAUSE_S_MAX, SLOW_INTERVAL_S, Limiter, Limiters
 from sync.errors import Throttled
 from tests.entra.clock import FakeClock
 from tests.entra.graph import Reply, ScriptedGraph, client_of, refusal

@@ -20,15 +20,15 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sync.alert.post import Outcome, post
-from sync.entra.caller import Callers
 from sync.entra.cloud import Endpoints
 from sync.entra.outbound import Outbound, Proxy, parse_no_proxy, parse_proxy
 from sync.entra.reach import reach
-from sync.entra.token import PasswordSignIn, SecretSignIn, SignIn
+from sync.entra.signin.caller import Callers
+from sync.entra.signin.token import PasswordSignIn, SecretSignIn, SignIn
 from sync.entra.transport import failure, tls_context
 from sync.errors import BadInput
-from sync.tasks.connector import connect
-from sync.verification import Result, Subject, verify
+from sync.secret.verification import Result, Subject, verify
+from sync.tasks.connector.connector import connect
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 from tests.entra.proxy import ForwardProxy, forward_proxy

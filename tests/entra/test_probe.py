@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.entra.count import count
-from sync.entra.probe import check_access, device_relations
+from sync.entra.graph.count import count
+from sync.entra.graph.probe import check_access, device_relations
 from sync.errors import PermissionDenied, RequestRefused
 from tests.entra.graph import Asked, Reply, ScriptedGraph, client_of, page, refusal
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sync.entra.client import GraphClient
 from sync.entra.diagnose import graph_error
-from sync.entra.token import SecretSignIn, SignIn
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import SecretSignIn, SignIn
 from sync.errors import EntraError
-from sync.verification import Result, verify
+from sync.secret.verification import Result, verify
 from tests.entra.clock import FakeClock
 from tests.entra.graph import ENDPOINTS, Reply, ScriptedGraph, client_of
 from tests.entra.test_token import CLIENT, SECRET, TENANT

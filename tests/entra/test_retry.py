@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sync.entra.retry import Budget, Retry, RetryPolicy, parse_retry_after, put_off_s
+from sync.entra.graph.retry import Budget, Retry, RetryPolicy, parse_retry_after, put_off_s
 from sync.errors import BadResponse, EntraError, Throttled, Unavailable
 from tests.entra.clock import FakeClock
 

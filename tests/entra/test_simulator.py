@@ -11,12 +11,12 @@ import pytest
 
 from server.simulator import RunningSimulator, Simulator, running
 from sync.clock import SystemClock
-from sync.entra.client import GraphClient
 from sync.entra.cloud import Endpoints
-from sync.entra.count import count
-from sync.entra.probe import check_access, device_relations
-from sync.entra.stream import Complete, Kind, Page, Start, delta_url, pages, prefetched
-from sync.entra.token import MsalTokens, PasswordSignIn, SecretSignIn, SignIn, StaticToken
+from sync.entra.graph.client import GraphClient
+from sync.entra.graph.count import count
+from sync.entra.graph.probe import check_access, device_relations
+from sync.entra.graph.stream import Complete, Kind, Page, Start, delta_url, pages, prefetched
+from sync.entra.signin.token import MsalTokens, PasswordSignIn, SecretSignIn, SignIn, StaticToken
 from sync.errors import BadInput, CursorExpired, PermissionDenied, SignInFailed
 from tests.canary import canary_secret
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from sync.entra.stream import (
+from sync.entra.graph.stream import (
     EMPTY_PAGES_MAX,
     RETURN_MINIMAL,
     Complete,

@@ -16,9 +16,9 @@ import anyio
 import pytest
 
 from sync.clock import SystemClock
-from sync.entra.authority import ANSWER_BYTES_MAX, SignInLimits
 from sync.entra.cloud import Endpoints
-from sync.entra.token import MsalTokens, PasswordSignIn, SecretSignIn, SignIn, StaticToken, acquire
+from sync.entra.signin.authority import ANSWER_BYTES_MAX, SignInLimits
+from sync.entra.signin.token import MsalTokens, PasswordSignIn, SecretSignIn, SignIn, StaticToken, acquire
 from sync.errors import BadInput, BadResponse, EntraError, OffOrigin, SignInFailed, Throttled, Unavailable
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sync.entra.client import AnswerLimits, GraphClient
 from sync.entra.cloud import Endpoints
-from sync.entra.token import StaticToken
+from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.signin.token import StaticToken
 from sync.errors import BadResponse, BadSettings, EntraError, Unavailable
 from tests.entra.clock import FakeClock
 from tests.entra.graph import TOKEN

@@ -106,7 +106,7 @@ def test_search_in_the_documents_is_understood() -> None:
 @functools.cache
 def help_of(words: tuple[str, ...]) -> str:
     """Return the help text of a `rollcall` command; empty when there is no such command."""
-    from server.cli import main
+    from server.command.cli import main
 
     done = CliRunner().invoke(main, [*words, "--help"])
     return done.output if done.exit_code == 0 else ""
@@ -150,7 +150,7 @@ def test_make_target_in_the_documents_exists() -> None:
 
 def test_settings_of_the_documents_are_the_settings() -> None:
     """Each ROLLCALL_* name in the documents is read, and each one that is read is documented."""
-    from server.setting import SETTINGS
+    from server.settings.declared import SETTINGS
 
     keys = {setting.key for setting in SETTINGS}
     files = {f"{setting.key}_FILE" for setting in SETTINGS if setting.secret}

@@ -15,12 +15,12 @@ FORBIDDEN = {
 STORE_MAY_IMPORT = ("sync.errors", "sync.clock", "sync.store")
 # Who may import a package, because a rule lives there: one Graph client, one sign-in, one vault, one terminal.
 ONLY_IN = {
-    "httpx": ("sync/entra/", "sync/alert/", "server/demo/", "server/watch.py"),
-    "msal": ("sync/entra/token.py",),
+    "httpx": ("sync/entra/", "sync/alert/", "server/demo/", "server/command/watch.py"),
+    "msal": ("sync/entra/signin/token.py",),
     "requests": ("sync/entra/",),
-    "cryptography": ("sync/vault.py", "server/simulator/"),
+    "cryptography": ("sync/secret/vault.py", "server/simulator/"),
     "trustme": ("server/simulator/",),
-    "rich": ("server/cli.py", "server/demo/", "server/progress.py", "server/watch.py"),
+    "rich": ("server/command/cli.py", "server/demo/", "server/command/progress.py", "server/command/watch.py"),
 }
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv", "os.getenvb")
 
@@ -66,11 +66,11 @@ def test_package_is_imported_only_where_its_rules_are_kept(package: str) -> None
 
 
 def test_environment_is_read_only_by_settings() -> None:
-    """A setting has one door: server/settings.py, which knows every name and never echoes a value."""
+    """A setting has one door: server/settings/settings.py, which knows every name and never echoes a value."""
     problems = [
-        f"{module.path}:{line} reads {name}; take it from server/settings.py"
+        f"{module.path}:{line} reads {name}; take it from server/settings/settings.py"
         for module in modules(*PRODUCT)
-        if module.path != "server/settings.py"
+        if module.path != "server/settings/settings.py"
         for name, line in module.uses()
         if belongs(name, ENVIRONMENT)
     ]

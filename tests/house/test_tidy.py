@@ -43,12 +43,12 @@ BANNED_ARGUMENTS = {
     ("follow_redirects", True): "follow_redirects=True: the token would go to whoever Location names",
     ("shell", True): "shell=True: pass a list of arguments",
 }
-PRINTERS = ("server/cli.py", "server/demo/", "server/simulator/command.py")
+PRINTERS = ("server/command/cli.py", "server/demo/", "server/simulator/command.py")
 # The boundaries at which any exception ends, one handler each: whoever asked gets an answer, the rest goes on.
 BOUNDARIES = {
     "server/graphql/handler.py": "a request over HTTP",
-    "server/graphql/live.py": "a subscription, which shares its connection with others",
-    "server/control.py": "a request of the command line to the running server",
+    "server/graphql/stream/live.py": "a subscription, which shares its connection with others",
+    "server/operator/socket.py": "a request of the command line to the running server",
     "sync/runtime.py": "a run",
     "schema/plan/plans.py": "a plan, which the executor takes over from",
 }

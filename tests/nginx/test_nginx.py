@@ -17,7 +17,7 @@ import trustme
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from server.graphql.socket import PROTOCOL
+from server.graphql.stream.websocket import PROTOCOL
 from tests.house.source import read
 from tests.server.served import PATIENCE_S, SITES, Served, served
 from tests.server.station import INIT, hear, say

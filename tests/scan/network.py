@@ -14,12 +14,12 @@ from sqlalchemy import select, update
 from schema.access import Principal, Role
 from server.simulator import Simulator
 from sync.clock import Clock
-from sync.entra.client import GraphClient
-from sync.entra.token import SignIn
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import SignIn
 from sync.errors import RollcallError
-from sync.inventory.asset import Place
-from sync.inventory.host_name import name_key
-from sync.inventory.scan import Host, apply_scan
+from sync.inventory.asset.asset import Place
+from sync.inventory.asset.host_name import name_key
+from sync.inventory.scan.record import Host, apply_scan
 from sync.runtime import Config
 from sync.scan.options import ScannerName, ScanOptions
 from sync.store.tables import assets, scan_records, sites

@@ -12,10 +12,10 @@ import pytest
 
 from sync.clock import SystemClock
 from sync.errors import ScannerFailed
-from sync.inventory.scan import Host
-from sync.scan.detail import SHARED_MAX, with_details
-from sync.scan.embedded import SETTLE_S, EmbeddedScanner
-from sync.scan.neighbour import read_neighbours
+from sync.inventory.scan.record import Host
+from sync.scan.scanner.detail import SHARED_MAX, with_details
+from sync.scan.scanner.embedded import SETTLE_S, EmbeddedScanner
+from sync.scan.scanner.neighbour import read_neighbours
 from tests.entra.clock import FakeClock
 from tests.patience import PATIENCE_S
 from tests.scan.listeners import listening

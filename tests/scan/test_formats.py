@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sync.errors import BadReport
-from sync.inventory.port_set import PortSet
-from sync.inventory.service import Service
-from sync.scan.finding import SCRIPT_CHARS_MAX, Report
-from sync.scan.format import FormatReader
+from sync.inventory.scan.port_set import PortSet
+from sync.inventory.scan.service import Service
+from sync.scan.report.finding import SCRIPT_CHARS_MAX, Report
+from sync.scan.report.format import FormatReader
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 MADE_AT = datetime(2026, 11, 1, tzinfo=UTC)

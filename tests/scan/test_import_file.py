@@ -14,12 +14,12 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from server.cli import main
-from server.control import SOCKET_NAME, ControlSocket, Refusal, ask_server
-from server.importing import HOSTS_A_LINE, ImportProgress
-from server.talk import Talk
+from server.command.cli import main
+from server.command.scan_import import HOSTS_A_LINE, ImportProgress
+from server.operator.socket import SOCKET_NAME, ControlSocket, Refusal, ask_server
+from server.operator.talk import Talk
 from sync.runtime import DATABASE_FILE, Config, Runtime
-from sync.scan.ingest import HOSTS_A_WRITE
+from sync.scan.report.ingest import HOSTS_A_WRITE
 
 HOST = (
     '<host endtime="1790000000"><status state="{state}"/><address addr="10.{a}.{b}.1" addrtype="ipv4"/>'

@@ -13,10 +13,10 @@ import pytest
 
 from sync.clock import SystemClock
 from sync.errors import ScannerFailed, ScannerMissing
-from sync.inventory.scan import Service
-from sync.scan.choice import choose_scanner
-from sync.scan.nmap import NmapScanner, find_nmap, may_send_packets
+from sync.inventory.scan.record import Service
 from sync.scan.options import ScannerName
+from sync.scan.scanner.choice import choose_scanner
+from sync.scan.scanner.nmap import NmapScanner, find_nmap, may_send_packets
 from tests.scan.network import Network
 
 pytestmark = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sync.errors import SignInFailed
-from sync.inventory.source import AZUREAD, BITS, SCAN
-from sync.tasks.state import RunStatus
+from sync.inventory.asset.source import AZUREAD, BITS, SCAN
+from sync.tasks.run.state import RunStatus
 from tests.scan.network import Network
 
 TARGETS = "127.0.0.0/28"

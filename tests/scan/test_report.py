@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import BadReport
-from sync.inventory.service import Service
-from sync.scan.finding import AHEAD_MAX
-from sync.scan.format import FormatReader
-from sync.scan.report import ReportReader, read_report
-from sync.scan.safe_xml import DEPTH_MAX
+from sync.inventory.scan.service import Service
+from sync.scan.report.finding import AHEAD_MAX
+from sync.scan.report.format import FormatReader
+from sync.scan.report.safe_xml import DEPTH_MAX
+from sync.scan.report.xml import ReportReader, read_report
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 REPORT = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import update
 
 from sync.clock import timestamp
-from sync.inventory.scan import Host
+from sync.inventory.scan.record import Host
 from sync.scan.options import ScannerName
-from sync.scan.scanner import BATCH_HOSTS_MAX
+from sync.scan.scanner.scanner import BATCH_HOSTS_MAX
 from sync.store import AnyRow
 from sync.store.tables import sites
-from sync.tasks.queue import stop_run
+from sync.tasks.run.queue import stop_run
 from tests.scan.listeners import as_ports, listening
 from tests.scan.network import Network
 

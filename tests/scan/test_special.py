@@ -8,7 +8,7 @@ import pytest
 
 from sync.errors import BadInput
 from sync.scan.options import ScanOptions, check_options
-from sync.scan.own import own_addresses
+from sync.scan.scanner.own import own_addresses
 from sync.scan.special import NAMED_MAX, SPECIAL, check_special, without_own
 from sync.scan.target import read_targets
 from tests.scan.network import Network

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sync.clock import timestamp
-from sync.inventory.scan import Host, Service
-from sync.scan.nmap import host_limit_s
+from sync.inventory.scan.record import Host, Service
 from sync.scan.options import ScannerName
-from sync.scan.scanner import BATCH_HOSTS_MAX
+from sync.scan.scanner.nmap import host_limit_s
+from sync.scan.scanner.scanner import BATCH_HOSTS_MAX
 from sync.scan.target import ATTEMPTS_MAX, PORTS_MAX
 from tests.scan.network import Network
 

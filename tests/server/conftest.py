@@ -21,12 +21,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import Route
 
-from server.edge import Edge
 from server.graphql.errors import Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
-from server.graphql.ide import ide_asset, ide_page
-from server.observe import RequestLog, configure_logs
+from server.graphql.ide.page import ide_asset, ide_page
+from server.http.origins import Edge
+from server.observe.logs import RequestLog, configure_logs
 from sync.clock import SystemClock
 from sync.errors import BadInput, StoreBusy
 

@@ -15,8 +15,8 @@ import httpx
 from starlette.applications import Starlette
 
 from schema import build_schema
-from server.admin import make_first_token, run_command
 from server.app import build_app
+from server.operator.operations import make_first_token, run_command
 from server.process import Outside, listening
 from server.settings import Settings
 from sync.clock import SystemClock

@@ -18,17 +18,17 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 
 from schema import build_schema
-from server.admin import make_first_token
 from server.app import build_app
-from server.graphql.live import Live
-from server.graphql.socket import PROTOCOL
+from server.graphql.stream.live import Live
+from server.graphql.stream.websocket import PROTOCOL
+from server.operator.operations import make_first_token
 from server.settings import Settings
 from server.simulator import Simulator
 from sync.clock import SystemClock
 from sync.runtime import Runtime
-from sync.tasks.log import Level
-from sync.tasks.run import Run
-from sync.tasks.state import RunPhase, RunStatus
+from sync.tasks.run.log import Level
+from sync.tasks.run.run import Run
+from sync.tasks.run.state import RunPhase, RunStatus
 from tests.canary import watch
 from tests.sync.installation import Installation
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from server.certificate import Certificate
-from server.connection import HEAD_BYTES_MAX, Connections
-from server.graphql.ide import assets_version
+from server.graphql.ide.page import assets_version
+from server.http.certificate import Certificate
+from server.http.connection import HEAD_BYTES_MAX, Connections
 from server.settings import Settings
 from sync.clock import SystemClock
 from sync.errors import BadSettings

@@ -11,11 +11,18 @@ from pathlib import Path
 import orjson
 import pytest
 
-from server.admin import COMMANDS, run_command
-from server.control import REQUEST_BYTES_MAX, SOCKET_NAME, SOCKET_PATH_BYTES_MAX, ControlSocket, Refusal, ask_server
+from server.operator.operations import COMMANDS, run_command
+from server.operator.socket import (
+    REQUEST_BYTES_MAX,
+    SOCKET_NAME,
+    SOCKET_PATH_BYTES_MAX,
+    ControlSocket,
+    Refusal,
+    ask_server,
+)
 from sync.errors import BadInput
+from sync.organization.tokens import find_token
 from sync.runtime import Config, Runtime
-from sync.tokens import find_token
 from tests.patience import PATIENCE_S
 from tests.started import start_first
 

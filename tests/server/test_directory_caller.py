@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from schema import build_schema
 from server.app import build_app
 from server.graphql.errors import Refused
-from server.identity import Identity
+from server.http.identity import Identity
 from server.settings import Settings
 from server.simulator import RunningSimulator, Simulator, running
-from server.simulator.token import KEY_ID, sign
-from sync.entra.caller import KEYS_AGAIN_S, LEEWAY_S, Callers
+from server.simulator.signin.token import KEY_ID, sign
 from sync.entra.cloud import Endpoints
+from sync.entra.signin.caller import KEYS_AGAIN_S, LEEWAY_S, Callers
 from sync.errors import EntraError
 from sync.runtime import Config, Runtime
 from tests.canary import watch

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from server.doctor.cloud import check_clouds
-from server.doctor.command import examine
-from server.doctor.edge import check_edge
-from server.doctor.finding import Finding, State
-from server.doctor.machine import check_sqlite, has_wal_reset_fault
+from server.command.doctor.cloud import check_clouds
+from server.command.doctor.command import examine
+from server.command.doctor.exposure import check_edge
+from server.command.doctor.finding import Finding, State
+from server.command.doctor.machine import check_sqlite, has_wal_reset_fault
 from server.settings import Settings
 from sync.entra.cloud import Endpoints
 from sync.runtime import Config, Runtime

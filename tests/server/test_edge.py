@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from server.edge import SECURITY_HEADERS, Edge
+from server.http.origins import SECURITY_HEADERS, Edge
 from tests.server.conftest import OpenProbe, Probe, touched
 
 FRIEND = "https://ui.example"

@@ -8,7 +8,7 @@ import pytest
 from graphql import parse, validate
 
 from schema import build_schema
-from server.graphql.ide import CONTENT_TYPES, FOLDER, assets, assets_version
+from server.graphql.ide.page import CONTENT_TYPES, FOLDER, assets, assets_version
 from tests.server.conftest import OpenProbe, Probe
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

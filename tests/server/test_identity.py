@@ -16,16 +16,16 @@ import strawberry
 from starlette.requests import Request
 
 from schema.access import Role
-from server.admin import make_first_token, run_command
 from server.app import build_app
 from server.graphql.errors import Refused
-from server.identity import Identity, bearer
+from server.http.identity import Identity, bearer
+from server.operator.operations import make_first_token, run_command
 from server.settings import Settings
 from sync.clock import SystemClock
-from sync.organizations import default_organization
+from sync.organization.organizations import default_organization
+from sync.organization.tokens import KnownTokens, create_token
 from sync.runtime import Config, Runtime
 from sync.store import Store
-from sync.tokens import KnownTokens, create_token
 from tests.started import start_first
 
 ASK = {"query": "{__typename}"}
@@ -198,7 +198,7 @@ async def test_unknown_path_and_method_get_the_standard_shape(house: House) -> N
 
 def test_settings_reach_the_custom_cloud() -> None:
     """The operator's origins become the runtime's custom cloud; without them there is none."""
-    from server.admin import runtime_config
+    from server.operator.operations import runtime_config
 
     assert runtime_config(Settings()).custom is None
     custom = replace(Settings(), custom_authority_url="https://a.test", custom_graph_url="https://b.test")

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from schema import build_schema
-from schema.limits import bounds
-from server.admin import make_first_token
+from schema.limit.limits import bounds
 from server.app import build_app
+from server.operator.operations import make_first_token
 from server.settings import Settings, read_settings
 from sync.runtime import Config, Runtime
 from tests.started import start_first

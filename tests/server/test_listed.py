@@ -12,7 +12,7 @@ import httpx
 import pytest
 from graphql import parse, print_ast
 
-from server.graphql.listed import Listed
+from server.graphql.trusted_documents import Listed
 from sync.errors import BadSettings
 from tests.server.conftest import OpenProbe, lines
 from tests.server.served import served

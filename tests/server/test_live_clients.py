@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from server.admin import run_command
-from sync.tasks.state import RunStatus
+from server.operator.operations import run_command
+from sync.tasks.run.state import RunStatus
 from tests.patience import PATIENCE_S
 from tests.server.station import Station, open_station
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from server.graphql.socket import PROTOCOL
+from server.graphql.stream.websocket import PROTOCOL
 from tests.canary import watch
 from tests.patience import PATIENCE_S
 from tests.server.station import events

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from server.metrics import is_local
-from sync.tasks.state import RunStatus
+from server.observe.metrics import is_local
+from sync.tasks.run.state import RunStatus
 from tests.server.served import SITES, Served, served
 from tests.server.station import WATCH, open_station
 

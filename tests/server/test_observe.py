@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from server.observe import REQUEST_ID, configure_logs
+from server.observe.logs import REQUEST_ID, configure_logs
 from tests.server.conftest import CANARY, TOKEN, Probe, lines
 
 HOSTILE = [

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from server.graphql.socket import PROTOCOL
-from server.rate import KEYS_MAX, Rate, address_of
+from server.graphql.stream.websocket import PROTOCOL
+from server.http.rate_limit import KEYS_MAX, Rate, address_of
 from sync.clock import SystemClock
 from tests.server.served import SITES, served
 

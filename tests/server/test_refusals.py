@@ -12,14 +12,14 @@ from sqlalchemy import select
 from schema import build_schema
 from schema.access import Principal, Role
 from schema.context import Context
-from server.admission import REFUSAL_AGAIN_S, REFUSALS_MAX, Refusals
 from server.app import build_app
+from server.graphql.admission import REFUSAL_AGAIN_S, REFUSALS_MAX, Refusals
 from server.settings import Settings
 from sync.errors import Forbidden
-from sync.organizations import default_organization
+from sync.organization.organizations import default_organization
+from sync.organization.tokens import create_token
 from sync.runtime import Config, Runtime
 from sync.store.tables import audit_events
-from sync.tokens import create_token
 from tests.canary import watch
 from tests.entra.clock import FakeClock
 from tests.started import start_first

@@ -14,14 +14,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema import build_schema
-from server.admin import make_first_token, run_command
 from server.app import GRAPHQL_PATH, build_app
 from server.graphql.handler import GraphQLEndpoint
-from server.graphql.repeat import BODY_BYTES_MAX, Repeats
-from server.identity import Identity
+from server.graphql.replay import BODY_BYTES_MAX, Repeats
+from server.http.identity import Identity
+from server.operator.operations import make_first_token, run_command
 from server.settings import Settings
 from sync.clock import SystemClock
-from sync.organizations import create_site, default_organization
+from sync.organization.organizations import create_site, default_organization
 from sync.runtime import Config, Runtime
 from tests.canary import watch
 from tests.server.conftest import small_app

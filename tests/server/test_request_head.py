@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.graphql.socket import PROTOCOL
+from server.graphql.stream.websocket import PROTOCOL
 from tests.server.served import Served, end_of, served
 
 BODY = b'{"query":"{ __typename }"}'

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from schema.limits import Limits, bounds
-from server.setting import SETTINGS, settings_table
+from schema.limit.limits import Limits, bounds
 from server.settings import Settings, read_settings
+from server.settings.declared import SETTINGS, settings_table
 from sync.entra.outbound import Proxy
 from sync.errors import BadSettings
 
@@ -64,7 +64,7 @@ GOOD = [
 
 
 def test_limit_is_read_into_the_limits_up_to_its_ceiling() -> None:
-    """A limit of schema/limits.py has a setting of its own, which no value raises beyond the ceiling."""
+    """A limit of schema/limit/limits.py has a setting of its own, which no value raises beyond the ceiling."""
     for bound in bounds(Limits()):
         key = f"ROLLCALL_QUERY_{bound.attribute.upper()}_MAX"
         assert getattr(read_settings({key: "1"}).limits, bound.attribute) == 1

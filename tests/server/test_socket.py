@@ -13,10 +13,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from server.admin import run_command
-from server.graphql.live import Live
-from server.graphql.socket import PROTOCOL, GraphQLSocket
-from sync.tasks.state import RunStatus
+from server.graphql.stream.live import Live
+from server.graphql.stream.websocket import PROTOCOL, GraphQLSocket
+from server.operator.operations import run_command
+from sync.tasks.run.state import RunStatus
 from tests.patience import PATIENCE_S
 from tests.server.station import FOLLOW, INIT, WATCH, Station, hear, open_station, say, subscribe
 

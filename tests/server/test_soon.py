@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from server.soon import soon
+from server.graphql.deadline import soon
 from tests.server.conftest import OpenProbe
 
 LONG_S = 60.0

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import insert, select
 
-from schema.limits import Limits
-from server.admin import run_command
-from sync.organizations import create_organization
+from schema.limit.limits import Limits
+from server.operator.operations import run_command
+from sync.organization.organizations import create_organization
+from sync.organization.tokens import create_token
 from sync.store.tables import credential_access, credentials
-from sync.tasks.state import RunStatus
-from sync.tokens import create_token
+from sync.tasks.run.state import RunStatus
 from tests.patience import PATIENCE_S
 from tests.server.station import FOLLOW, WATCH, Station, events, open_station, told
 

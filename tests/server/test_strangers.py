@@ -15,8 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from server.graphql.socket import PROTOCOL
-from server.websocket import STRANGER_BYTES_MAX, SocketConnection
+from server.graphql.stream.websocket import PROTOCOL
+from server.http.websocket import STRANGER_BYTES_MAX, SocketConnection
 from tests.canary import canary_secret
 from tests.server.conftest import lines
 from tests.server.served import PATIENCE_S, Served, end_of, served

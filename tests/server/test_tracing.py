@@ -16,10 +16,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from schema import build_schema
-from server.admin import make_first_token
 from server.app import build_app
+from server.observe.tracing import open_provider
+from server.operator.operations import make_first_token
 from server.settings import Settings
-from server.tracing import open_provider
 from sync.runtime import Config, Runtime
 from tests.canary import canary_secret, watch
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import strawberry
 
-from schema.budget import AnswerLimits, Budget
+from schema.limit.budget import AnswerLimits, Budget
 from server.graphql.errors import Refused
 from server.graphql.execution import Answer, Execution, Trace
 from server.graphql.request import GraphQLRequest

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sync.errors import Unavailable
-from sync.tasks.state import RunStatus
+from sync.tasks.run.state import RunStatus
 from tests.patience import PATIENCE_S
 from tests.server.station import Station, open_station
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from server.simulator import Simulator
-from server.simulator.relation import RELATIONS
+from server.simulator.tenant.relation import RELATIONS
 from tests.simulator.conftest import open_client
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from server.simulator import Simulator
-from server.simulator.churn import Churn
-from server.simulator.relation import RELATIONS, relations_of
+from server.simulator.tenant.churn import Churn
+from server.simulator.tenant.relation import RELATIONS, relations_of
 from sync.clock import SystemClock
 from tests.simulator.conftest import error_of, open_client
 from tests.simulator.consumer import Client, Consumer, Values

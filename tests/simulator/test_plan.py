@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from server.simulator import Plan, Rule, Simulator, read_plan
-from server.simulator.plan import NAMED, plan_from, seeded
-from server.simulator.relation import relations_of
+from server.simulator.fault.plan import NAMED, plan_from, seeded
+from server.simulator.tenant.relation import relations_of
 from sync.errors import BadInput
 from tests.entra.clock import FakeClock
 from tests.simulator.conftest import open_client

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from server.simulator import Simulator
-from server.simulator.property import SORTS
+from server.simulator.graph.property import SORTS
 from tests.simulator.conftest import open_client
 
 CSDL = json.loads((Path(__file__).parent / "graph_csdl_subset.json").read_text())

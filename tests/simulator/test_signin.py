@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from server.simulator import Simulator
-from server.simulator.credential import Account
+from server.simulator.signin.credential import Account
 from tests.simulator.conftest import open_client
 
 

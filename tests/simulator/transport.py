@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import httpx
 from starlette.types import Message, Scope
 
-from server.simulator.connection import ConnectionCut, ConnectionSilent
+from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
 from server.simulator.simulator import Simulator
 
 SILENCE_S = 600.0  # how long a client without a read timeout waits

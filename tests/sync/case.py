@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from sync.clock import Clock
-from sync.entra.client import AnswerLimits, GraphClient
 from sync.entra.cloud import Endpoints
-from sync.entra.token import SignIn, StaticToken
-from sync.inventory.kind import Edge
+from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.signin.token import SignIn, StaticToken
+from sync.inventory.directory.kind import Edge
 from sync.runtime import Config, Runtime
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock

@@ -12,18 +12,18 @@ from sqlalchemy import select
 
 from server.simulator import Simulator
 from sync.clock import Clock
-from sync.credentials import CredentialKind, NewCredential, create_credential
-from sync.entra.client import GraphClient
 from sync.entra.cloud import Cloud, Endpoints
-from sync.entra.token import SignIn, StaticToken
-from sync.organizations import default_organization
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import SignIn, StaticToken
+from sync.organization.organizations import default_organization
 from sync.runtime import DATABASE_FILE, Config, Runtime
+from sync.secret.credentials import CredentialKind, NewCredential, create_credential
 from sync.store import AnyRow
 from sync.store.tables import metadata, run_log, runs, sites
-from sync.tasks.queue import trigger_task
-from sync.tasks.repair import FULL_ROUND_DAYS
+from sync.tasks.connector.repair import FULL_ROUND_DAYS
+from sync.tasks.engine.workplace import ROWS_AHEAD
+from sync.tasks.run.queue import trigger_task
 from sync.tasks.task import NewConnector, create_connector
-from sync.tasks.workplace import ROWS_AHEAD
 from tests.entra.clock import FakeClock
 from tests.started import start_first
 

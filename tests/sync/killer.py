@@ -24,7 +24,7 @@ from random import Random
 from typing import Any
 
 from server.simulator import Simulator
-from server.simulator.churn import Churn
+from server.simulator.tenant.churn import Churn
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App
 from tests.sync.installation import Installation

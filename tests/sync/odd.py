@@ -13,14 +13,14 @@ import httpx
 from sqlalchemy import select
 
 from sync.clock import Clock
-from sync.entra.client import GraphClient
 from sync.entra.cloud import Endpoints
-from sync.entra.token import SignIn, StaticToken
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import SignIn, StaticToken
 from sync.runtime import Config
 from sync.store import AnyRow
 from sync.store.tables import run_log
-from sync.tasks.log import Level
-from sync.tasks.workplace import ROWS_AHEAD
+from sync.tasks.engine.workplace import ROWS_AHEAD
+from sync.tasks.run.log import Level
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 from tests.entra.transport import Network, answer

@@ -20,17 +20,17 @@ from sqlalchemy import Engine, event, select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.simulator import Plan, Rule, Simulator
-from server.simulator.churn import Churn
 from server.simulator.fault import find, rows
-from server.simulator.plan import POSITIONS
-from server.simulator.route import STREAMS
+from server.simulator.fault.plan import POSITIONS
+from server.simulator.graph.route import STREAMS
+from server.simulator.tenant.churn import Churn
 from sync.clock import Clock
-from sync.entra.client import AnswerLimits, GraphClient
-from sync.entra.token import SignIn, StaticToken
-from sync.inventory.kind import KINDS
+from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.signin.token import SignIn, StaticToken
+from sync.inventory.directory.kind import KINDS
 from sync.runtime import DATABASE_FILE, KEY_FILE
 from sync.store.tables import edges
-from sync.tasks.workplace import ROWS_AHEAD
+from sync.tasks.engine.workplace import ROWS_AHEAD
 from tests.entra.clock import FakeClock
 from tests.simulator.transport import InProcess
 from tests.sync.installation import Installation

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from server.simulator import Simulator
-from server.simulator.churn import Churn
-from sync.tasks.device_relations import DeviceRelations
+from server.simulator.tenant.churn import Churn
+from sync.tasks.connector.device_relations import DeviceRelations
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App, at_request, refuse
 from tests.sync.installation import Installation

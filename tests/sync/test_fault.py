@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from sync.clock import timestamp
-from sync.entra.client import GraphClient
-from sync.inventory.kind import KINDS
+from sync.entra.graph.client import GraphClient
+from sync.inventory.directory.kind import KINDS
 from sync.runtime import Config, Runtime
 from sync.store.tables import tasks
-from sync.tasks.engine import STORE_INTERVAL_S
+from sync.tasks.engine.engine import STORE_INTERVAL_S
 from tests.entra.clock import FakeClock
 from tests.sync.commits import failing_commits
 from tests.sync.fault import App, From, Once, stream_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from sync.inventory.kind import KINDS, Kind
+from sync.inventory.directory.kind import KINDS, Kind
 from sync.store.tables import users
 from tests.sync.odd import Item, Odd
 

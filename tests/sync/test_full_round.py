@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from server.simulator import Simulator
-from sync.inventory.kind import KINDS, Edge
+from sync.inventory.directory.kind import KINDS, Edge
 from sync.store.tables import edges, users
-from sync.tasks.repair import FULL_ROUND_DAYS
+from sync.tasks.connector.repair import FULL_ROUND_DAYS
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App, refuse
 from tests.sync.installation import Installation

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from sync.store.tables import directories, run_log
-from sync.tasks.log import Level
+from sync.tasks.run.log import Level
 from tests.sync.fault import App, stream_of
 from tests.sync.installation import Installation
 from tests.sync.truth import differences

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.simulator import Simulator
-from server.simulator.relation import RELATIONS
+from server.simulator.tenant.relation import RELATIONS
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App
 from tests.sync.graphql import differences_told

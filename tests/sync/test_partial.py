@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from sync.store.tables import edges, groups
 from tests.sync.fault import App, stream_of
 from tests.sync.installation import Installation

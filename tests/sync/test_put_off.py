@@ -14,7 +14,7 @@ from server.simulator import Simulator
 from sync.clock import timestamp
 from sync.errors import Conflict
 from sync.store.tables import cursors
-from sync.tasks.run import ATTEMPTS_MAX
+from sync.tasks.run.run import ATTEMPTS_MAX
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App, stream_of
 from tests.sync.installation import Installation

@@ -10,8 +10,8 @@ import pytest
 
 from server.simulator import Simulator
 from sync.errors import Conflict, NotFound
-from sync.inventory.kind import Edge
-from sync.tasks.queue import confirm_removal
+from sync.inventory.directory.kind import Edge
+from sync.tasks.run.queue import confirm_removal
 from tests.sync.fault import App, From
 from tests.sync.installation import Installation
 from tests.sync.truth import differences

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from server.simulator import Simulator
 from sync.clock import SystemClock
 from sync.store.tables import run_log
-from sync.tasks.run import Run
+from sync.tasks.run.run import Run
 from tests.patience import PATIENCE_S
 from tests.sync.fault import App, From, at_request
 from tests.sync.installation import Dump, Installation

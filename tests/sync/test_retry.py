@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from server.simulator import Simulator
 from sync.store import AnyRow
 from sync.store.tables import runs, tasks
-from sync.tasks.queue import stop_run
-from sync.tasks.retry import JITTER, WAITS_S
-from sync.tasks.state import ACTIVE
+from sync.tasks.run.queue import stop_run
+from sync.tasks.run.retry import JITTER, WAITS_S
+from sync.tasks.run.state import ACTIVE
 from tests.entra.clock import FakeClock
 from tests.patience import PATIENCE_S
 from tests.sync.fault import App, From, refuse

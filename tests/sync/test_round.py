@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from server.simulator import Simulator
-from server.simulator.churn import Churn
+from server.simulator.tenant.churn import Churn
 from sync.store.tables import device_keys, devices, directories, run_log
 from tests.entra.clock import FakeClock
 from tests.sync.installation import Installation

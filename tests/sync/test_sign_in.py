@@ -11,9 +11,9 @@ import pytest
 
 from server.simulator import RunningSimulator, Simulator, running
 from sync.clock import SystemClock
-from sync.credentials import CredentialKind, NewCredential
 from sync.entra.cloud import Cloud, Endpoints
 from sync.runtime import Config
+from sync.secret.credentials import CredentialKind, NewCredential
 from tests.canary import canary_secret
 from tests.sync.installation import Installation
 from tests.sync.truth import differences

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.inventory.kind import Edge
+from sync.inventory.directory.kind import Edge
 from tests.share import share
 from tests.sync.graphql import differences_told
 from tests.sync.installation import Installation

@@ -14,9 +14,9 @@ from sqlalchemy import select
 from schema.access import Principal, Role
 from server.simulator import Simulator
 from sync.clock import Clock
-from sync.entra.client import GraphClient
 from sync.entra.diagnose import ADVICE, TRANSIENT, sign_in_error
-from sync.entra.token import SignIn, StaticToken
+from sync.entra.graph.client import GraphClient
+from sync.entra.signin.token import SignIn, StaticToken
 from sync.errors import EntraError, Unavailable
 from sync.store.tables import run_log
 from tests.api.caller import Caller

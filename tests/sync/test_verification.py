@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schema.access import Principal, Role
-from sync.verification import Subject
+from sync.secret.verification import Subject
 from tests.api.caller import Caller
 from tests.api.mutation import document
 from tests.canary import canary_secret

@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from server.simulator import Simulator
 from sync.clock import timestamp
-from sync.inventory.kind import DEVICE, KINDS, Edge, Kind
+from sync.inventory.directory.kind import DEVICE, KINDS, Edge, Kind
 from sync.store import Store
-from sync.store.column import Time, graph_columns
 from sync.store.tables import assets, devices, edges
+from sync.store.tables.column import Time, graph_columns
 from tests.sync.installation import Installation
 
 RELATIONS = {

@@ -19,9 +19,9 @@ from graphql.execution.values import get_variable_values
 from graphql.type import get_named_type
 
 from schema import build_schema
-from schema.cost import SIZES, Cost, costs
-from schema.expected import is_list, said
-from schema.limits import Limits
+from schema.limit.cost import SIZES, Cost, costs
+from schema.limit.expected import is_list, said
+from schema.limit.limits import Limits
 
 SCHEMA = build_schema()._schema
 PAGE = 10

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sync.events import Events, Happened, Subscription
-from sync.inventory.kind import DEVICE, GROUP, USER
-from sync.inventory.merge import merge_assets
-from sync.organizations import create_organization, next_version
+from sync.inventory.asset.merge import merge_assets
+from sync.inventory.directory.kind import DEVICE, GROUP, USER
+from sync.organization.organizations import create_organization, next_version
 from tests.unit.inventory.inventory import Inventory, device, ends
 
 ALL = ("assets", "users", "groups")

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.indexer import Indexer
-from sync.organizations import create_organization, next_version
+from sync.organization.organizations import create_organization, next_version
 from sync.store import Store, gram
 from sync.store.tables import assets, gram_marks
 from tests.api.rows import Rows

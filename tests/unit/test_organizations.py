@@ -6,7 +6,13 @@ import pytest
 from sqlalchemy import func, select
 
 from sync.errors import BadInput, Conflict, NotFound
-from sync.organizations import check_text, create_organization, create_site, default_organization, next_version
+from sync.organization.organizations import (
+    check_text,
+    create_organization,
+    create_site,
+    default_organization,
+    next_version,
+)
 from sync.store import Store
 from sync.store.tables import organizations, sites
 from tests.entra.clock import FakeClock

@@ -12,15 +12,15 @@ import pytest
 from sqlalchemy import Engine, event, select, update
 
 from sync.alert.webhook import AlertEvent, NewWebhook, create_webhook
-from sync.credentials import CredentialKind, NewCredential, create_credential, open_sign_in
 from sync.entra.cloud import Cloud
 from sync.errors import Conflict, KeyUnusable
-from sync.organizations import default_organization
-from sync.rekey import go_on_without, rotate
+from sync.organization.organizations import default_organization
 from sync.runtime import KEY_FILE, Config, Runtime
-from sync.sealed import KINDS, Found, sealed_columns, survey
+from sync.secret.credentials import CredentialKind, NewCredential, create_credential, open_sign_in
+from sync.secret.rotation import go_on_without, rotate
+from sync.secret.sealed import KINDS, Found, sealed_columns, survey
+from sync.secret.vault import new_key, split_keys
 from sync.store.tables import credentials
-from sync.vault import new_key, split_keys
 from tests.canary import canary_secret
 
 GUID = "11111111-2222-3333-4444-555555555555"

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from sync.errors import KeyUnusable, RollcallError, StoreLocked, StoreUnreadable
 from sync.runtime import DATABASE_FILE, DEFAULT_ORGANIZATION, DEFAULT_SITE, KEY_FILE, Config, Runtime
+from sync.secret.vault import new_key
 from sync.store.tables import organizations, sites
-from sync.vault import new_key
 
 
 async def start(config: Config) -> bool:

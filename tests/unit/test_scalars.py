@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schema.scalars import bound, parse_duration, parse_time
+from schema.field.scalars import bound, parse_duration, parse_time
 from sync.errors import BadInput
 
 STORED = "2026-11-23T22:00:22.000Z"

@@ -15,10 +15,10 @@ from sqlalchemy import event, select
 from sqlalchemy.engine import Engine
 
 from sync.errors import BadInput, NotFound, RollcallError
-from sync.organizations import create_organization
+from sync.organization.organizations import create_organization
+from sync.organization.tokens import ROLES, NewToken, create_token, find_token, is_well_formed, revoke_token, token_of
 from sync.store import Store
 from sync.store.tables import tokens
-from sync.tokens import ROLES, NewToken, create_token, find_token, is_well_formed, revoke_token, token_of
 from tests.canary import watch
 from tests.entra.clock import FakeClock
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from server.graphql.execution import variables_text
-from sync.inventory.item import json_text
+from sync.inventory.directory.item import json_text
 
 NUMBER = 100
 # Of each bytes object, of its place in the list, and of the item that it was written from.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sync.errors import KeyUnusable, Tampered, VaultError
-from sync.vault import (
+from sync.secret.vault import (
     Place,
     Vault,
     change_key_file,

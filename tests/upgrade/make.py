@@ -29,11 +29,11 @@ from graphql import (
 
 from schema import build_schema
 from schema.access import Principal, Role
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from sync.alert.post import Outcome
-from sync.inventory.asset import Place
-from sync.inventory.scan import Host, Service, apply_scan
-from sync.organizations import create_organization
+from sync.inventory.asset.asset import Place
+from sync.inventory.scan.record import Host, Service, apply_scan
+from sync.organization.organizations import create_organization
 from sync.runtime import DATABASE_FILE, KEY_FILE, Config
 from tests.api.caller import Caller
 from tests.api.rows import furnish

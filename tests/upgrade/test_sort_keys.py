@@ -12,12 +12,12 @@ from sqlalchemy import Connection, select, text, update
 
 from sync.runtime import DATABASE_FILE
 from sync.store import Store
-from sync.store.column import keyed_names
 from sync.store.facts import TEXT_FORM, read_fact, write_fact
-from sync.store.function import TEXT_FORM as FORM
-from sync.store.function import version_key
 from sync.store.migrate import configuration, migrate
+from sync.store.statement.function import TEXT_FORM as FORM
+from sync.store.statement.function import version_key
 from sync.store.tables import metadata, users
+from sync.store.tables.column import keyed_names
 from tests.api.text import order
 from tests.upgrade.test_upgrade import first as first
 

@@ -14,9 +14,9 @@ import orjson
 import pytest
 from sqlalchemy import event, select
 
-from sync.credentials import CredentialKind
 from sync.runtime import DATABASE_FILE, KEY_FILE
-from sync.sealed import survey
+from sync.secret.credentials import CredentialKind
+from sync.secret.sealed import survey
 from sync.store import Store
 from sync.store.migrate import head, migrate
 from sync.store.shape import raw_shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from server.simulator.fault.fault import fault
-from server.simulator.reply import Reply
+from server.simulator.graph.reply import Reply
 
 PORTAL = b"""<!DOCTYPE html><html><head><title>Guest Wi-Fi</title></head>
 <body><form action="/login"><input name="user"><input name="password" type="password"></form></body></html>"""

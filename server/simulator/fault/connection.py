@@ -6,7 +6,7 @@ import gzip
 from functools import cache
 
 from server.simulator.fault.fault import fault
-from server.simulator.reply import Reply, cut, endless, silent, trickle
+from server.simulator.graph.reply import Reply, cut, endless, silent, trickle
 
 BOMB_BYTES = 64 * 1024 * 1024
 CUTS = {"before-headers": "headers", "mid-body": "body"}

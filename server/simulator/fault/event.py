@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from server.simulator.churn import Churn
 from server.simulator.fault.fault import event
 from server.simulator.gate import Asked
+from server.simulator.tenant.churn import Churn
 
 
 @event("G5, G12", ("tokens", "delta", "pages"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.simulator.gate import Asked
-from server.simulator.reply import Reply
+from server.simulator.graph.reply import Reply
 from sync.errors import BadInput
 
 Damage = Callable[[Reply, str], None]

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from server.simulator.fault.fault import fault
 from server.simulator.fault.refusal import refuse
-from server.simulator.query import parse_options
-from server.simulator.reply import Reply
-from server.simulator.route import without_turn
+from server.simulator.graph.query import parse_options
+from server.simulator.graph.reply import Reply
+from server.simulator.graph.route import without_turn
 
 NEXT, DELTA = "@odata.nextLink", "@odata.deltaLink"
 ASTRAY = {

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import orjson
 
-from server.simulator.aadsts import CODES, refusal_body
-from server.simulator.exchange import error_body
 from server.simulator.fault.fault import fault
-from server.simulator.reply import Reply
+from server.simulator.graph.exchange import error_body
+from server.simulator.graph.reply import Reply
+from server.simulator.signin.aadsts import CODES, refusal_body
 
 JSON = "application/json"
 RETRY_AFTER = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.simulator.fault.fault import fault
-from server.simulator.reply import Reply
+from server.simulator.graph.reply import Reply
 
 LONG_CHARACTERS = 100_000
 # The value is JSON as it stands on the wire: a lone surrogate can be written in no other way.

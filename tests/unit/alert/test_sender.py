@@ -23,8 +23,8 @@ from sync.alert.webhook import AlertEvent, NewWebhook, create_webhook, delete_we
 from sync.errors import Unavailable
 from sync.runtime import Config
 from sync.store.tables import deliveries, webhooks
-from sync.tasks.run import Run
-from sync.tasks.state import RunStatus
+from sync.tasks.run.run import Run
+from sync.tasks.run.state import RunStatus
 from tests.canary import canary_secret
 from tests.sync.installation import Installation
 

@@ -11,16 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from sync.clock import timestamp
-from sync.entra.stream import Complete
-from sync.inventory.apply import Applied, Round, apply_page
-from sync.inventory.directory import Directory, open_directory
-from sync.inventory.kind import KINDS, Edge, Kind
-from sync.inventory.link import LinkOptions, link_devices
-from sync.inventory.source import BITS, SCAN
-from sync.inventory.sweep import sweep
-from sync.organizations import create_organization, create_site
+from sync.entra.graph.stream import Complete
+from sync.inventory.asset.link import LinkOptions, link_devices
+from sync.inventory.asset.source import BITS, SCAN
+from sync.inventory.directory.directory import Directory, open_directory
+from sync.inventory.directory.kind import KINDS, Edge, Kind
+from sync.inventory.directory.page import Applied, Round, apply_page
+from sync.inventory.directory.sweep import sweep
+from sync.organization.organizations import create_organization, create_site
 from sync.store import Store
-from sync.store.column import graph_columns
 from sync.store.tables import (
     asset_keys,
     assets,
@@ -32,6 +31,7 @@ from sync.store.tables import (
     organizations,
     scan_records,
 )
+from sync.store.tables.column import graph_columns
 from tests.entra.clock import FakeClock
 
 Item = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync.inventory.kind import Edge, Kind
+from sync.inventory.directory.kind import Edge, Kind
 
 ALWAYS = ("accountEnabled", "displayName", "userPrincipalName")
 

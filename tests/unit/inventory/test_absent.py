@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sync.inventory.flaw import Flaw
-from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Kind
-from sync.store.column import graph_columns
+from sync.inventory.directory.flaw import Flaw
+from sync.inventory.directory.kind import DEVICE, GROUP, KINDS, USER, Kind
+from sync.store.tables.column import graph_columns
 from tests.unit.inventory.inventory import Inventory, Item, removed
 from tests.unit.inventory.values import values_of
 

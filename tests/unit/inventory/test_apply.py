@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.inventory.apply import Applied
-from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
+from sync.inventory.directory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
+from sync.inventory.directory.page import Applied
 from sync.store import Store
-from sync.store.column import LOWER, graph_columns
+from sync.store.tables.column import LOWER, graph_columns
 from tests.entra.clock import FakeClock
 from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.inventory.asset import asset_fields
-from sync.inventory.host_name import name_key, name_keys
-from sync.inventory.source import AZUREAD, BITS, SCAN, names
+from sync.inventory.asset.asset import asset_fields
+from sync.inventory.asset.host_name import name_key, name_keys
+from sync.inventory.asset.source import AZUREAD, BITS, SCAN, names
 
 FIELDS = (
     "display_name",

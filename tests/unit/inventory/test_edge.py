@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.inventory.kind import DEVICE, GROUP, USER, Edge
+from sync.inventory.directory.kind import DEVICE, GROUP, USER, Edge
 from tests.unit.inventory.inventory import Inventory, ends, gone, removed
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import RemovalHeld
-from sync.inventory.guard import PERCENT_FREE, ROWS_FREE, Removal, check_removals, must_ask
+from sync.inventory.directory.guard import PERCENT_FREE, ROWS_FREE, Removal, check_removals, must_ask
 
 
 @given(st.integers(0, 2_000_000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from sync.inventory.kind import DEVICE, GROUP, USER, Kind
+from sync.inventory.directory.kind import DEVICE, GROUP, USER, Kind
 from tests.unit.inventory.inventory import Inventory, Item, device, ends
 
 PAGE = 200

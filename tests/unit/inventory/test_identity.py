@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
-from sync.inventory.identity import STALE_DAYS, family_of, hardware_in
-from sync.inventory.kind import DEVICE
-from sync.inventory.match import BEARERS_MAX
-from sync.inventory.merge import merge_assets
+from sync.inventory.asset.identity import STALE_DAYS, family_of, hardware_in
+from sync.inventory.asset.match import BEARERS_MAX
+from sync.inventory.asset.merge import merge_assets
+from sync.inventory.directory.kind import DEVICE
 from sync.store import Store
 from sync.store.tables import assets, devices, directories, matches
 from tests.entra.clock import FakeClock

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors import BadResponse
-from sync.inventory.item import attributes, changes, columns, content_hash, json_text, kind_of, read_time
-from sync.inventory.kind import GROUP, KINDS, USER, Edge, Kind
-from sync.store.column import LOWER, graph_columns
+from sync.inventory.directory.item import attributes, changes, columns, content_hash, json_text, kind_of, read_time
+from sync.inventory.directory.kind import GROUP, KINDS, USER, Edge, Kind
+from sync.store.tables.column import LOWER, graph_columns
 from tests.unit.inventory.values import ANY_TYPE, fits
 
 Item = dict[str, Any]

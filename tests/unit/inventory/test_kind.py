@@ -10,8 +10,8 @@ import orjson
 import pytest
 from sqlalchemy import Boolean, Column, Integer, Text
 
-from sync.inventory.kind import KINDS, Kind
-from sync.store.column import HOLDS, OBJECT, OBJECTS, Json, Time, graph_columns
+from sync.inventory.directory.kind import KINDS, Kind
+from sync.store.tables.column import HOLDS, OBJECT, OBJECTS, Json, Time, graph_columns
 
 METADATA = Path(__file__).parents[2] / "simulator" / "graph_csdl_subset.json"
 # Documented on learn.microsoft.com/graph/api/resources/device, but not in the metadata of v1.0.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.inventory.kind import DEVICE, GROUP, USER, Edge
-from sync.inventory.relation import replace_edges
+from sync.inventory.directory.kind import DEVICE, GROUP, USER, Edge
+from sync.inventory.directory.relation import replace_edges
 from tests.unit.inventory.inventory import Inventory, ends, gone, removed
 
 ONE, OTHER, TEAM = "ab12-0001", "ab12-0002", "cd34-0001"

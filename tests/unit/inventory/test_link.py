@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from sync.inventory.kind import DEVICE
-from sync.inventory.link import LinkOptions
-from sync.inventory.source import AZUREAD, BITS, SCAN
+from sync.inventory.asset.link import LinkOptions
+from sync.inventory.asset.source import AZUREAD, BITS, SCAN
+from sync.inventory.directory.kind import DEVICE
 from sync.store import Store
 from sync.store.tables import assets
 from tests.entra.clock import FakeClock

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sync.inventory.asset import Place
-from sync.inventory.kind import DEVICE
-from sync.inventory.mac import macs_in
-from sync.inventory.scan import Host, apply_scan
+from sync.inventory.asset.asset import Place
+from sync.inventory.asset.mac import macs_in
+from sync.inventory.directory.kind import DEVICE
+from sync.inventory.scan.record import Host, apply_scan
 from tests.unit.inventory.inventory import Inventory, Item, device, joined, registered
 
 MAC = "0a:1b:2c:3d:4e:5f"

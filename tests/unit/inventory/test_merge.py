@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import select, update
 
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset import Place
-from sync.inventory.kind import DEVICE
-from sync.inventory.link import LinkOptions
-from sync.inventory.merge import merge_assets, split_asset
-from sync.inventory.scan import Host, apply_scan
-from sync.organizations import create_site
+from sync.inventory.asset.asset import Place
+from sync.inventory.asset.link import LinkOptions
+from sync.inventory.asset.merge import merge_assets, split_asset
+from sync.inventory.directory.kind import DEVICE
+from sync.inventory.scan.record import Host, apply_scan
+from sync.organization.organizations import create_site
 from sync.store.tables import assets, devices, kept_apart, scan_records
 from tests.unit.inventory.inventory import DEFAULT, Inventory, Item, device, joined, registered, removed
 

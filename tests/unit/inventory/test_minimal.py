@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sync.inventory.kind import GROUP, KINDS, USER, Kind
-from sync.store.column import LOWER, graph_columns
+from sync.inventory.directory.kind import GROUP, KINDS, USER, Kind
+from sync.store.tables.column import LOWER, graph_columns
 from tests.unit.inventory.inventory import Inventory, Item, removed
 from tests.unit.inventory.values import values_of
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from sync.inventory.kind import GROUP, USER, Edge, Kind
+from sync.inventory.directory.kind import GROUP, USER, Edge, Kind
 from sync.store.tables import objects, raw
 from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, ends, gone, removed

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from sync.errors import RemovalHeld
-from sync.inventory.directory import CHUNK_ROWS
-from sync.inventory.kind import DEVICE, GROUP, USER, Edge
-from sync.inventory.other import is_other
+from sync.inventory.directory.directory import CHUNK_ROWS
+from sync.inventory.directory.kind import DEVICE, GROUP, USER, Edge
+from sync.inventory.directory.other import is_other
 from sync.inventory.retention import apply_retention
 from sync.store.tables import objects
 from tests.unit.inventory.inventory import Inventory, device, ends, gone, removed

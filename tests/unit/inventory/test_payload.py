@@ -12,8 +12,8 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from sync.inventory.item import attributes
-from sync.inventory.kind import DEVICE, GROUP, USER, Kind
+from sync.inventory.directory.item import attributes
+from sync.inventory.directory.kind import DEVICE, GROUP, USER, Kind
 from sync.store.tables import objects, raw
 from tests.unit.inventory.inventory import Inventory, Item, ends, gone
 

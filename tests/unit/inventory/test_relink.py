@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from sync.inventory.kind import DEVICE
-from sync.inventory.link import LinkOptions
+from sync.inventory.asset.link import LinkOptions
+from sync.inventory.directory.kind import DEVICE
 from sync.store.tables import assets, devices
 from tests.share import share
 from tests.unit.inventory.inventory import Inventories, Inventory, Item, device, removed

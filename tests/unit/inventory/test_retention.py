@@ -12,10 +12,10 @@ from sqlalchemy import func, insert, select, update
 
 from sync.clock import timestamp
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset import Place
-from sync.inventory.directory import CHUNK_ROWS
-from sync.inventory.kind import DEVICE, GROUP, USER
-from sync.inventory.merge import merge_assets
+from sync.inventory.asset.asset import Place
+from sync.inventory.asset.merge import merge_assets
+from sync.inventory.directory.directory import CHUNK_ROWS
+from sync.inventory.directory.kind import DEVICE, GROUP, USER
 from sync.inventory.retention import (
     Retention,
     Subject,
@@ -25,7 +25,7 @@ from sync.inventory.retention import (
     load_retention,
     save_retention,
 )
-from sync.inventory.scan import Host, apply_scan
+from sync.inventory.scan.record import Host, apply_scan
 from sync.nightly import keep_house, seconds_until_night
 from sync.store.tables import (
     assets,

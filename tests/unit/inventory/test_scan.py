@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from sync.errors import BadInput
-from sync.inventory.asset import Place
-from sync.inventory.kind import DEVICE
-from sync.inventory.link import LinkOptions
-from sync.inventory.scan import Host, Service, apply_scan, merge
-from sync.inventory.source import AZUREAD, BITS, SCAN
+from sync.inventory.asset.asset import Place
+from sync.inventory.asset.link import LinkOptions
+from sync.inventory.asset.source import AZUREAD, BITS, SCAN
+from sync.inventory.directory.kind import DEVICE
+from sync.inventory.scan.record import Host, Service, apply_scan, merge
 from sync.store.tables import assets, scan_records
 from tests.share import share
 from tests.unit.inventory.inventory import DEFAULT, Inventories, Inventory, device, removed

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.inventory.port_set import PortSet, ports_of
-from sync.inventory.scan import Host, Service, mark_silent
-from sync.inventory.service import LOOKED_MAX, join
+from sync.inventory.scan.port_set import PortSet, ports_of
+from sync.inventory.scan.record import Host, Service, mark_silent
+from sync.inventory.scan.service import LOOKED_MAX, join
 from tests.unit.inventory.inventory import Inventory
 from tests.unit.inventory.test_scan import host, one_asset, scanned
 

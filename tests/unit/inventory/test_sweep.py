@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sync.errors import RemovalHeld
-from sync.inventory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
-from sync.inventory.sweep import sweep
+from sync.inventory.directory.kind import DEVICE, GROUP, KINDS, USER, Edge, Kind
+from sync.inventory.directory.sweep import sweep
 from sync.store import Store
 from tests.entra.clock import FakeClock
 from tests.unit.inventory.inventory import Inventory, ends, removed

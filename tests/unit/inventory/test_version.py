@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.inventory.kind import DEVICE, KINDS, Kind
+from sync.inventory.directory.kind import DEVICE, KINDS, Kind
 from sync.store.tables import assets
 from tests.unit.inventory.inventory import Inventory, Item, device, removed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Integer
 
-from sync.store.column import HOLDS, OBJECT, OBJECTS, Json, Time
+from sync.store.tables.column import HOLDS, OBJECT, OBJECTS, Json, Time
 
 HUGE = 2**65
 # One of each type of JSON, and what lists hold at worst.

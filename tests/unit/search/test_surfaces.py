@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, graphql_sync
 
 from schema import build_schema
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from schema.search.table import keywords
 
 SCHEMA = build_schema()._schema

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema import build_schema
-from schema.fields import NOUNS
+from schema.field.registry import NOUNS
 from schema.search import CHARS_MAX, NESTING_MAX, TERMS_MAX, parse_search
 from schema.search.meaning import mistakes
 from schema.search.parser import Joined, Negated, Syntax, parse

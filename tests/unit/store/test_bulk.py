@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql
 from sync.clock import timestamp
 from sync.errors import StoreFull
 from sync.store import Store
-from sync.store.among import among
-from sync.store.bulk import delete_rows, insert_missing, insert_rows, reserve_keys, update_rows, upsert_rows
+from sync.store.statement.bulk import delete_rows, insert_missing, insert_rows, reserve_keys, update_rows, upsert_rows
+from sync.store.statement.in_list import among
 from sync.store.tables import edges, organizations, raw
 from tests.entra.clock import FakeClock
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.store.column import graph, graph_columns
 from sync.store.tables import metadata, users
+from sync.store.tables.column import graph, graph_columns
 
 
 @pytest.mark.parametrize(

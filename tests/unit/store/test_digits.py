@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.store.digits import NumberTooLarge, has_long_number, read_json
+from sync.store.statement.digits import NumberTooLarge, has_long_number, read_json
 
 EDGES = (0, 2**53, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64 - 1, 2**64, 10**20, -(10**20), 10**300)
 NUMBERS = st.sampled_from(EDGES) | st.integers(-(2**200), 2**200)

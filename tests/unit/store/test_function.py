@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.store.function import fold, folded, in_networks, sort_key, version_key
+from sync.store.statement.function import fold, folded, in_networks, sort_key, version_key
 from tests.api import text
 from tests.share import share
 

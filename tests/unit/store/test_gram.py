@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text, update
 
 from sync.store import Store, gram
-from sync.store.function import folded
 from sync.store.migrate import migrate
+from sync.store.statement.function import folded
 from sync.store.tables import assets, gram_marks, metadata, organizations
 from tests.entra.clock import FakeClock
 

@@ -11,7 +11,7 @@ from shutil import copytree
 
 import pytest
 
-from server.control import SOCKET_NAME, ControlSocket
+from server.operator.socket import SOCKET_NAME, ControlSocket
 from sync.errors import StoreExposed
 from sync.runtime import DATABASE_FILE, KEY_FILE, LOCK_FILE, Config, Runtime
 from sync.store.private import exposures, make_private

@@ -13,11 +13,11 @@ from sqlalchemy import insert, select, text
 
 from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, RollcallError, StoreFull, StoreNewer, StoreUnreadable
+from sync.secret.vault import change_key_file, create_key_file, new_key
 from sync.store import Store
 from sync.store.integrity import faults
 from sync.store.snapshot import STEP_PAGES, back_up, examine, reading, restore
 from sync.store.tables import organizations
-from sync.vault import change_key_file, create_key_file, new_key
 from tests.entra.clock import FakeClock
 
 

@@ -15,11 +15,11 @@ from sync import errors
 from sync.clock import timestamp
 from sync.errors import EntraError, RollcallError, ScannerFailed, Throttled
 from sync.store.tables import run_log, runs, tasks
-from sync.tasks.queue import queue_run, retry_run, stop_runs, trigger_task
-from sync.tasks.retry import JITTER, LONGEST_S, RUN_RETRIES, RUN_RETRIES_MAX, WAITS_S, plan_retry
-from sync.tasks.run import Run
+from sync.tasks.run.queue import queue_run, retry_run, stop_runs, trigger_task
+from sync.tasks.run.retry import JITTER, LONGEST_S, RUN_RETRIES, RUN_RETRIES_MAX, WAITS_S, plan_retry
+from sync.tasks.run.run import Run
+from sync.tasks.run.state import RunStatus, TaskKind, Trigger
 from sync.tasks.schedule import Schedule, ScheduleKind
-from sync.tasks.state import RunStatus, TaskKind, Trigger
 from sync.tasks.task import delete_task, set_paused, update_task
 from tests.unit.tasks.test_task import Office, office
 from tests.unit.tasks.test_ticker import DAILY, stored, ticker

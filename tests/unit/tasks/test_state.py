@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from sync.errors import IllegalMove
-from sync.tasks.state import ACTIVE, RunStatus, check_move
+from sync.tasks.run.state import ACTIVE, RunStatus, check_move
 
 ENDED = {RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.STOPPED}
 ALLOWED = {

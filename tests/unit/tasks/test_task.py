@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from sync.credentials import CredentialKind, NewCredential, create_credential, open_sign_in, usable_credential
 from sync.entra.cloud import Cloud
-from sync.entra.token import PasswordSignIn, SecretSignIn
+from sync.entra.signin.token import PasswordSignIn, SecretSignIn
 from sync.errors import BadInput, Conflict, NotFound, Tampered
-from sync.organizations import create_organization, create_site
+from sync.organization.organizations import create_organization, create_site
+from sync.secret.credentials import CredentialKind, NewCredential, create_credential, open_sign_in, usable_credential
+from sync.secret.vault import Vault, new_key
 from sync.store import Store
 from sync.store.tables import credential_access, credentials, runs, tasks
-from sync.tasks.queue import trigger_task
-from sync.tasks.state import RunStatus
+from sync.tasks.run.queue import trigger_task
+from sync.tasks.run.state import RunStatus
 from sync.tasks.task import NewConnector, create_connector
-from sync.vault import Vault, new_key
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
 

@@ -14,11 +14,11 @@ from sqlalchemy import select, update
 from schema.types.schedule import schedule_shown
 from sync.clock import timestamp
 from sync.store.tables import run_log, runs, tasks
-from sync.tasks.queue import queue_run
+from sync.tasks.engine.ticker import TOO_LATE, WAS_ACTIVE, Ticker
+from sync.tasks.run.queue import queue_run
+from sync.tasks.run.state import RunStatus, Trigger
 from sync.tasks.schedule import Schedule, ScheduleKind, Weekday, schedule_of
-from sync.tasks.state import RunStatus, Trigger
 from sync.tasks.task import pause_task, set_schedule
-from sync.tasks.ticker import TOO_LATE, WAS_ACTIVE, Ticker
 from tests.entra.clock import FakeClock
 from tests.patience import PATIENCE_S
 from tests.share import share

@@ -1,0 +1,88 @@
+"""The attributes that a source gives, found by the source's own names: `@azuread.dev.trustType`."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import Column
+
+from schema.field.registry import NOUNS, Field, Kind, Noun, Relation
+from schema.suggestion import did_you_mean
+from sync.errors import BadInput
+from sync.inventory.asset.source import AZUREAD, SCAN
+
+ALIASES = {
+    "azuread": AZUREAD,
+    "azure_ad": AZUREAD,
+    "azure ad": AZUREAD,
+    "entra": AZUREAD,
+    "scan": SCAN,
+    "runzero": SCAN,
+    "rumble": SCAN,
+}
+
+
+def source_of(name: str, path: str) -> str:
+    """Return the source that a caller names, by an alias or in any letter case.
+
+    Raises:
+        BadInput: there is no such source.
+    """
+    found = ALIASES.get(name.casefold())
+    if found is None:
+        hint = did_you_mean(name, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
+        raise BadInput(f"{path}: there is no source of that name.", hint=hint, path=path)
+    return found
+
+
+def attribute(noun: Noun, source: str, kind: str | None, name: str) -> tuple[Relation | None, Field] | None:
+    """Find an attribute of a noun.
+
+    Args:
+        noun: whose attribute it is.
+        source: the source's name or an alias, in any letter case.
+        kind: what the source calls the record, such as `dev`; None for whichever has the attribute.
+        name: the source's name of the attribute, in any letter case; of times also with TS at its end.
+
+    Returns:
+        The relation that leads to the source's record, None if the noun is itself one, and the field there.
+    """
+    wanted = ALIASES.get(source.casefold())
+    for relation in noun.relations.values():
+        if relation.source is not None and relation.source[0] == wanted and kind in (None, relation.source[1]):
+            if field := attributes(NOUNS[relation.target].name).get(folded(name)):
+                return relation, field
+    if wanted == AZUREAD and "external_id" in noun.fields and kind in (None, noun.prefix):
+        if field := attributes(noun.name).get(folded(name)):
+            return None, field
+    return None
+
+
+def attribute_names(noun: Noun, source: str) -> set[str]:
+    """List what a source calls the attributes of a noun."""
+    records = [NOUNS[way.target] for way in noun.relations.values() if way.source and way.source[0] == source]
+    if "external_id" in noun.fields:
+        records.append(noun)
+    return {field.graphql_name for record in records for field in attributes(record.name).values()}
+
+
+@cache
+def attributes(noun: str) -> dict[str, Field]:
+    """Return what can be asked of a source's record, by the source's names as `folded` writes them."""
+    found: dict[str, Field] = {}
+    for field in NOUNS[noun].filterable().values():
+        column = field.column
+        name = column.info.get("graph") if isinstance(column, Column) else field.received_as
+        for spelling in (name, field.graphql_name):
+            if spelling and field.name not in ("id", "external_id"):
+                found[folded(spelling)] = field
+                if field.kind is Kind.TIME:
+                    found[f"{folded(spelling)}ts"] = field
+    if external := NOUNS[noun].fields.get("external_id"):
+        found["id"] = external
+    return found
+
+
+def folded(name: str) -> str:
+    """Return a source's name without what does not count: letter case, underscores, extension attributes' place."""
+    return name.casefold().replace("_", "").removeprefix("extensionattributes.")

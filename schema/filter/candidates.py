@@ -1,0 +1,98 @@
+"""Which rows can satisfy a filter at all, as the index of parts of texts tells (sync/store/gram.py).
+
+The index leads to few rows or is left aside: what it leads to is compared all the same, so it never changes an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from ipaddress import ip_network
+from typing import Any
+
+from sqlalchemy import Select
+
+from schema.field.registry import LISTS, Noun
+from schema.field.rows import is_indexed
+from schema.filter.expr import And, Compare, Expr, Op, Or
+from schema.filter.like import literals
+from sync.store import gram
+
+# Reads (at most so many) keys of rows that may be meant; None reads them all.
+Candidates = Callable[[int | None], Select[Any]]
+# What the index's own parser takes with ease.
+_EQUAL = (Op.EQ, Op.IN)
+_CHARS_MAX, _NESTING_MAX = 4_000, 8
+
+
+def candidates(noun: Noun, expr: Expr, organization_id: Any) -> Candidates | None:
+    """Find what leads to the rows that can satisfy an expression; None if the index says nothing of it."""
+    wanted = _wanted(noun, expr, _NESTING_MAX)
+    return partial(gram.candidates, noun.table, wanted, organization_id) if wanted else None
+
+
+def _wanted(noun: Noun, expr: Expr, nesting: int) -> str | None:
+    """Write what a row must hold to satisfy an expression."""
+    match expr:
+        case Compare(name, op, value):
+            return _compared(noun, name, op, value)
+        case And(parts) if nesting:
+            found = (_wanted(noun, part, nesting - 1) for part in parts)
+            return _joined(" AND ", [part for part in found if part])
+        case Or(parts) if nesting:
+            return _any(_wanted(noun, part, nesting - 1) for part in parts)
+    return None
+
+
+def _compared(noun: Noun, name: str, op: Op, value: Any) -> str | None:
+    field = noun.condition(name)
+    if field.element is not None:
+        return None
+    if op in _EQUAL and is_indexed(field.column):
+        return None
+    match op:
+        case Op.EQ | Op.CONTAINS | Op.STARTS_WITH | Op.ENDS_WITH:
+            return gram.match(field.column, [value])
+        case Op.MATCHES:
+            return gram.match(field.column, literals(value), are_folded=True)
+        case Op.HAS if field.kind in LISTS:
+            return gram.match(field.column, [value])
+        case Op.HAS_ALL:
+            return gram.match(field.column, value)
+        case Op.IN | Op.HAS_ANY:
+            return _any(gram.match(field.column, [one]) for one in value)
+        case Op.IN_NETWORK:
+            return _any(gram.match(field.column, [text]) for network in value for text in _written(network))
+    return None
+
+
+def _written(network: str) -> Iterable[str]:
+    """Return texts of which every address in an IPv4 network holds one; an IPv6 network has too many ways."""
+    found = ip_network(network)
+    if found.version == 6:
+        return [""]
+    whole = found.prefixlen // 8
+    octets = str(found.network_address).split(".")[:whole]
+    # An IPv4 address inside IPv6 is written in more ways than one, but each has this.
+    return [".".join(octets) + "." * (whole < 4), "ffff:"]
+
+
+def _any(parts: Iterable[str | None]) -> str | None:
+    found = list(parts)
+    # One that the index says nothing of may be true of any row.
+    return _joined(" OR ", [part for part in found if part]) if all(found) else None
+
+
+def _joined(operator: str, parts: list[str]) -> str | None:
+    whole = operator.join(f"({part})" for part in parts) if len(parts) > 1 else "".join(parts)
+    return whole if 0 < len(whole) <= _CHARS_MAX else None
+
+
+def holds_parts(expr: Expr) -> bool:
+    """Tell whether an expression compares parts of texts or elements of lists, not only whole texts."""
+    match expr:
+        case Compare():
+            return expr.op not in _EQUAL
+        case And(parts) | Or(parts):
+            return any(map(holds_parts, parts))
+    return False

@@ -1,0 +1,193 @@
+"""One field compared with a value, in SQL; what stands here is the meaning of every operator."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    TableValuedAlias,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
+
+from schema.field.registry import Field, Kind
+from schema.field.sort_key import is_folded, sorting_of
+from schema.filter.expr import Op
+from schema.filter.like import escaped, like, like_any
+from sync.inventory.asset.source import BITS
+from sync.store.statement.function import folded, sort_key, version_key
+from sync.store.statement.text import folded_of, sort_key_of
+from sync.store.tables.column import key_of
+
+Moment = Callable[[float], Any]
+NUMBERS: dict[Op, Callable[[Any, Any], Any]] = {
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+    Op.LT: operator.lt,
+    Op.LTE: operator.le,
+    Op.GT: operator.gt,
+    Op.GTE: operator.ge,
+}
+_PATTERNS = {Op.CONTAINS: "%{}%", Op.STARTS_WITH: "{}%", Op.ENDS_WITH: "%{}", Op.MATCHES: "{}"}
+_ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
+
+
+def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[bool]:
+    """Compile one comparison.
+
+    Args:
+        field: what is compared.
+        op: one of the operators its kind offers.
+        value: in stored form; of relative times: seconds.
+        moment: makes the time that is so many seconds from now.
+    """
+    column = field.column
+    if field.kind is Kind.SOURCES:
+        return _compare_mask(column, op, value)
+    if field.kind in (Kind.LIST, Kind.ADDRESSES):
+        return _compare_list(field, op, value)
+    if field.kind is Kind.NUMBERS:
+        return _compare_numbers(field, op, value)
+    if op in _PATTERNS:
+        return like(column, _pattern(op, value))
+    if op in _RELATIVE:
+        return _RELATIVE[op](column, moment, value)
+    if field.kind is Kind.VERSION and op in _ORDERED:
+        return _PLAIN[op](sorting_of(field)[0], version_key(value))
+    if is_folded(field) and op is not Op.IS_EMPTY:
+        return _compare_text(column, op, value)
+    if op is Op.IS_EMPTY:
+        empty = or_(column.is_(None), column == "") if isinstance(column.type, String) else column.is_(None)
+        return empty if value else not_(empty)
+    return _PLAIN[op](column, value)
+
+
+_PLAIN: dict[Op, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
+    Op.EQ: lambda column, value: column == value,
+    Op.NE: lambda column, value: or_(column != value, column.is_(None)),
+    Op.IN: lambda column, value: column.in_(value),
+    Op.NOT_IN: lambda column, value: or_(column.not_in(value), column.is_(None)),
+    Op.LT: lambda column, value: column < value,
+    Op.LTE: lambda column, value: column <= value,
+    Op.GT: lambda column, value: column > value,
+    Op.GTE: lambda column, value: column >= value,
+    Op.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
+}
+
+
+def _compare_text(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
+    """Compare texts in their folded form, their order by what they are sorted by."""
+    key = key_of(column)
+    if op is Op.IS_NULL:
+        return _PLAIN[op](column if key is None else key, value)
+    if op in _ORDERED:
+        return _PLAIN[op](sort_key_of(column), sort_key(value))
+    texts = value if op in (Op.IN, Op.NOT_IN) else [value]
+    is_one: ColumnElement[bool] = (
+        folded_of(column).in_({folded(text) for text in texts}) if len(texts) != 1 else _is(column, texts[0])
+    )
+    if op in (Op.NE, Op.NOT_IN):
+        return or_(not_(is_one), column.is_(None))
+    if key is None:
+        return is_one
+    # The index leads to those that are the same but for accents; it holds the text, so they are compared in it.
+    keys = {sort_key(text) for text in texts}
+    return and_(key.in_(keys) if len(keys) != 1 else key == keys.pop(), is_one)
+
+
+def _is(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    equal = folded_of(column) == folded(value)
+    # Mostly the text is what was asked for, letter for letter.
+    return or_(column == value, equal) if key_of(column) is not None else equal
+
+
+_RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bool]]] = {
+    Op.OLDER_THAN: lambda column, moment, age: column < moment(-age),
+    Op.NEWER_THAN: lambda column, moment, age: column > moment(-age),
+    Op.WITHIN: lambda column, moment, span: and_(column > moment(-span), column < moment(span)),
+    Op.BEYOND: lambda column, moment, span: or_(column <= moment(-span), column >= moment(span)),
+}
+
+
+# Made once a field: a filter may compare the same one again and again.
+@cache
+def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
+    """Return a list's elements as rows, the text that is compared in each, and that text folded."""
+    elements = func.json_each(field.column).table_valued("value", "type", name=None)
+    inner: ColumnElement[Any] = elements.c.value
+    if field.element is not None:
+        # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+        inner = case((elements.c.type == "object", func.json_extract(inner, f"$.{field.element}")))
+    element = cast(inner, Text)
+    return elements, element, func.fold(element)
+
+
+def _pattern(op: Op, value: str) -> str:
+    return _PATTERNS[op].format(value if op is Op.MATCHES else escaped(folded(value)))
+
+
+def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
+    column = field.column
+    if op in _PATTERNS:
+        return like_any(column, field.element, _pattern(op, value))
+    elements, element, form = _elements(field)
+    if op is Op.IS_EMPTY:
+        empty = or_(column.is_(None), func.json_array_length(column) == 0)
+        if field.element is not None:
+            # Of a list of objects, all may lack the member that is compared.
+            empty = not_(elements.select().where(element != "").exists())
+        return empty if value else not_(empty)
+    if op is Op.IN_NETWORK:
+        return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
+    if op is Op.OUTSIDE:
+        return elements.select().where(func.in_networks(element, " ".join(value)) == false()).exists()
+    wanted = {folded(text) for text in ([value] if op is Op.HAS else value)}
+    if op is Op.HAS_ALL:
+        # Counted in one pass: a condition for each value would be deeper than the database allows.
+        number = select(func.count(form.distinct())).select_from(elements).where(form.in_(wanted))
+        return number.scalar_subquery() == len(wanted)
+    return elements.select().where(form.in_(wanted)).exists()
+
+
+def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
+    """Compare the numbers in a list of objects: some element satisfies."""
+    elements = func.json_each(field.column).table_valued("value", name=None)
+    number = func.json_extract(elements.c.value, f"$.{field.element}")
+    counted = elements.select()
+    if field.only is not None:
+        member, wanted = field.only
+        counted = counted.where(func.json_extract(elements.c.value, f"$.{member}") == wanted)
+    match op:
+        case Op.IS_EMPTY:
+            return not_(counted.exists()) if value else counted.exists()
+        case Op.HAS_ALL:
+            found = counted.where(number.in_(value)).with_only_columns(func.count(number.distinct()))
+            return found.scalar_subquery() == len(set(value))
+        case Op.HAS | Op.HAS_ANY:
+            return counted.where(number.in_([value] if op is Op.HAS else value)).exists()
+    return counted.where(NUMBERS[op](number, value)).exists()
+
+
+def _compare_mask(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
+    """Compare a bit mask of sources; a name that is no source is in none of them."""
+    if op is Op.IS_EMPTY:
+        return column == 0 if value else column != 0
+    wanted = [value] if op is Op.HAS else list(value)
+    mask = sum({BITS.get(name, 0) for name in wanted})
+    found = column.op("&")(mask)
+    if op is Op.HAS_ALL:
+        return found == mask if all(name in BITS for name in wanted) else false()
+    return found != 0

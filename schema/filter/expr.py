@@ -1,0 +1,109 @@
+"""The tree that every filter becomes, typed or written as search text; schema/filter/where.py has its meaning in SQL.
+
+It holds no time of its own ("newer than 3 days" stays that), so that a list's cursors stay valid while time passes.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+Scalar = str | int | bool
+
+
+class Op(enum.StrEnum):
+    """How a field is compared; the names are those of the filters' input fields."""
+
+    EQ = "eq"
+    NE = "ne"
+    IN = "in"
+    NOT_IN = "notIn"
+    LT = "lt"
+    LTE = "lte"
+    GT = "gt"
+    GTE = "gte"
+    IS_NULL = "isNull"
+    CONTAINS = "contains"
+    STARTS_WITH = "startsWith"
+    ENDS_WITH = "endsWith"
+    HAS = "has"
+    HAS_ANY = "hasAny"
+    HAS_ALL = "hasAll"
+    IS_EMPTY = "isEmpty"
+    # Seconds before now.
+    OLDER_THAN = "olderThan"
+    NEWER_THAN = "newerThan"
+    # An element is an address inside one of these networks; outside all of them.
+    IN_NETWORK = "inNetwork"
+    OUTSIDE = "outside"
+    # A pattern of LIKE in which everything is folded and escaped; only from search text.
+    MATCHES = "matches"
+    # At most, or at least, so many seconds from now, into the past or the future; only from search text.
+    WITHIN = "within"
+    BEYOND = "beyond"
+
+
+class Quantifier(enum.StrEnum):
+    """How many of the related rows must satisfy a condition."""
+
+    SOME = "some"
+    NONE = "none"
+    EVERY = "every"
+
+
+@dataclass(frozen=True)
+class Compare:
+    """One field compared with a value, or with several for IN, NOT_IN, HAS_ANY, HAS_ALL and the networks."""
+
+    field: str
+    op: Op
+    value: Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Related:
+    """Rows that a relation leads to: some, none or every one of them satisfies the part."""
+
+    relation: str
+    quantifier: Quantifier
+    part: Expr
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows some relations lead to, together: compared with a number by EQ, NE, LT, LTE, GT or GTE."""
+
+    relations: tuple[str, ...]
+    op: Op
+    number: int
+
+
+@dataclass(frozen=True)
+class And:
+    """True when every part is; without parts: everything."""
+
+    parts: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    """True when some part is; without parts: nothing."""
+
+    parts: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    """True when the part is not, also where the part compares a null."""
+
+    part: Expr
+
+
+Expr = Compare | Related | Count | And | Or | Not
+EVERYTHING = And(())
+NOTHING = Or(())
+
+
+def exists(relation: str) -> Expr:
+    """Ask for rows that a relation leads anywhere from."""
+    return Related(relation, Quantifier.SOME, EVERYTHING)

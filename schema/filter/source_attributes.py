@@ -1,0 +1,164 @@
+"""Conditions on the attributes of a source by the source's own names, for `attributes` of a `where`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from strawberry import UNSET
+
+from schema.field.attribute import attribute, attribute_names, source_of
+from schema.field.registry import Field, Kind, Noun, Relation
+from schema.field.scalars import Duration, bound, parse_time
+from schema.filter.check import check_text, given, null
+from schema.filter.expr import And, Compare, Expr, Not, Op, Quantifier, Related
+from schema.filter.operators import LIST_VALUES_MAX
+from schema.filter.operators import attribute as attribute_of
+from schema.suggestion import did_you_mean
+from sync.errors import BadInput
+from sync.store.statement.function import version_key
+
+_EQUAL = {Op.EQ, Op.NE, Op.IN, Op.NOT_IN, Op.IS_NULL}
+_PART = {Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH}
+_ORDER = {Op.LT, Op.LTE, Op.GT, Op.GTE}
+_AGE = {Op.OLDER_THAN, Op.NEWER_THAN}
+_ALLOWED = {
+    Kind.TEXT: _EQUAL | _PART | _ORDER,
+    Kind.VERSION: _EQUAL | _PART | _ORDER,
+    Kind.BOOL: {Op.EQ, Op.NE, Op.IS_NULL},
+    Kind.INT: _EQUAL | _ORDER,
+    Kind.TIME: _EQUAL | _ORDER | _AGE,
+    Kind.ENUM: _EQUAL,
+    Kind.LIST: _EQUAL | _PART,
+    Kind.ADDRESSES: _EQUAL | _PART,
+    Kind.NUMBERS: _EQUAL | _ORDER,
+}
+# Of a list: an element does, or none does.
+_ELEMENT = {Op.EQ: Op.HAS, Op.IN: Op.HAS_ANY, Op.NE: Op.HAS, Op.NOT_IN: Op.HAS_ANY, Op.IS_NULL: Op.IS_EMPTY}
+_NEGATED = {Op.NE, Op.NOT_IN}
+_LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.NUMBERS}
+_MANY = {Op.IN, Op.NOT_IN}
+_TEXTS = {
+    Op.EQ: "Equal, in any letter case; of a list: an element is.",
+    Op.NE: "Not equal; a missing value is not equal to any.",
+    Op.IN: f"One of these, at most {LIST_VALUES_MAX:,}.",
+    Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; a missing value is none of them.",
+    Op.IS_NULL: "Whether the value is missing from a record of the source; `exists` asks of all records together.",
+    Op.LT: "Less, before, lower.",
+    Op.LTE: "Less or equal.",
+    Op.GT: "Greater, after, higher.",
+    Op.GTE: "Greater or equal.",
+    Op.CONTAINS: "Contains, in any letter case.",
+    Op.STARTS_WITH: "Begins with, in any letter case.",
+    Op.ENDS_WITH: "Ends with, in any letter case.",
+    Op.OLDER_THAN: "A time before so long ago: `30d`.",
+    Op.NEWER_THAN: "A time after so long ago: `12h`.",
+}
+
+
+def _attribute_input() -> Any:
+    body: dict[str, Any] = {"__annotations__": {"source": str, "name": str, "exists": bool | None}}
+    body["source"] = strawberry.field(description="The source, such as `azuread`.")
+    body["name"] = strawberry.field(description="The source's own name, such as `trustType`, in any letter case.")
+    body["exists"] = strawberry.field(default=UNSET, description="Whether a record of the source has it.")
+    for op, text in _TEXTS.items():
+        type_: Any = Duration if op in _AGE else list[str] if op in _MANY else bool if op is Op.IS_NULL else str
+        body["__annotations__"][attribute_of(op)] = type_ | None
+        body[attribute_of(op)] = strawberry.field(name=op.value, description=text, default=UNSET)
+    description = (
+        "A condition on an attribute as a source names it; several operators are ANDed and hold for the same record. "
+        "Values are written as text: `true`, `7`, `2026-11-23T04:05:06Z`."
+    )
+    return strawberry.input(type("AttributeFilter", (), body), description=description)
+
+
+ATTRIBUTE = _attribute_input()
+
+
+def sourced(noun: Noun, value: Any, path: str) -> Expr:
+    """Turn one condition on an attribute into an expression.
+
+    Raises:
+        BadInput: no such source or attribute, no operator, or one that does not fit the attribute.
+    """
+    values = dict(given(value, path))
+    source, name = values.pop("source"), values.pop("name")
+    source = source_of(source, path)
+    found = attribute(noun, source, None, name)
+    if found is None:
+        raise no_attribute(noun, source, name, path)
+    relation, field = found
+    if not values:
+        raise BadInput(f"{path} has no operator.", hint="Give it one, such as exists or eq.", path=path)
+    parts: list[Expr] = []
+    is_there = values.pop("exists", UNSET)
+    if is_there is None:
+        raise null(f"{path}.exists")
+    if is_there is not UNSET:
+        present = _of_record(relation, Compare(field.name, Op.IS_EMPTY, False))
+        parts.append(present if is_there else Not(present))
+    conditions = [_condition(field, key, inner, path) for key, inner in values.items()]
+    if conditions:
+        parts.append(_of_record(relation, And(tuple(conditions))))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def has_attributes(noun: Noun) -> bool:
+    """Tell whether a noun is a source's record, or has such."""
+    return "external_id" in noun.fields or any(relation.source for relation in noun.relations.values())
+
+
+def no_attribute(noun: Noun, source: str, name: str, path: str) -> BadInput:
+    """Make the error of an attribute that a source does not have."""
+    hint = did_you_mean(name, attribute_names(noun, source), "`attributes` and `raw` of a row show what there is.")
+    return BadInput(f"{path}: the source {source} has no attribute of that name.", hint=hint, path=path)
+
+
+def _of_record(relation: Relation | None, part: Expr) -> Expr:
+    return Related(relation.name, Quantifier.SOME, part) if relation else part
+
+
+def _condition(field: Field, key: str, value: Any, path: str) -> Expr:
+    op = Op[key.removeprefix("op_")]
+    here = f"{path}.{op.value}"
+    if value is None or (op in _MANY and None in value):
+        raise null(here)
+    if op not in _ALLOWED.get(field.kind, ()):
+        fitting = ", ".join(sorted(one.value for one in _ALLOWED.get(field.kind, ())))
+        message = f"{here} does not fit an attribute whose values are of kind {field.kind.value}."
+        raise BadInput(message, hint=f"These fit: exists, {fitting}.", path=here)
+    if op in _MANY and len(value) > LIST_VALUES_MAX:
+        raise BadInput(f"{here} has {len(value)} values; at most {LIST_VALUES_MAX} are allowed.", path=here)
+    stored = tuple(_stored(field, op, one, here) for one in value) if op in _MANY else _stored(field, op, value, here)
+    if field.kind not in _LISTS:
+        return Compare(field.name, op, stored)
+    of_element = Compare(field.name, _ELEMENT.get(op, op), stored)
+    return Not(of_element) if op in _NEGATED else of_element
+
+
+def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
+    if op in _AGE or op is Op.IS_NULL:
+        return value
+    text = check_text(value, path)
+    if field.kind is Kind.BOOL:
+        if text not in ("true", "false"):
+            message, hint = f"{path}: this is neither true nor false.", 'Write "true" or "false".'
+            raise BadInput(message, hint=hint, path=path)
+        return text == "true"
+    if field.kind in (Kind.INT, Kind.NUMBERS):
+        if not text.removeprefix("-").isdecimal() or len(text) > 18:
+            hint = 'Write its digits as text, such as "7".'
+            raise BadInput(f"{path}: this is no whole number.", hint=hint, path=path)
+        return int(text)
+    if field.kind is Kind.TIME:
+        return _time(text, path)
+    if field.kind is Kind.VERSION and op in _ORDER and version_key(text) is None:
+        raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
+    return text
+
+
+def _time(text: str, path: str) -> str:
+    try:
+        return bound(parse_time(text))
+    except BadInput as error:
+        raise BadInput(f"{path}: this is no time.", hint=str(error), path=path) from None

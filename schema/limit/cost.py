@@ -1,0 +1,225 @@
+"""What an operation costs, known before it runs: how many rows its lists may hold, nested ones multiplied.
+
+A cost counts what will be read, once: fields are collected as execution collects them, so that a list that several
+fragments select is one list, and what @skip and @include leave out costs nothing. It is made once for a document that
+is valid: a number where nothing depends on variables, else a formula that each request puts its own variables in.
+
+The rule is published in docs/graphql.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    BooleanValueNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    is_abstract_type,
+    is_object_type,
+)
+
+from schema.limit.expected import Described, described, expected, is_list
+from schema.limit.formula import ONE, ZERO, Count, Flag, Formula, Length, Times, When, greatest, total
+from schema.limit.size import INTROSPECTION
+
+# Arguments that say how long a list may be.
+SIZES = ("first", "last", "ids")
+# What a list tells without reading its rows.
+COUNTS = frozenset({"totalCount", "count", "groupCount", "__typename"})
+# The flags that must hold for a field to be read; and those under which the same field is asked for.
+_Guard = frozenset[Flag]
+_Occurrence = tuple[_Guard, FieldNode]
+_Always: _Guard = frozenset()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one operation.
+
+    Args:
+        rows: of the inventory.
+        described: parts of the schema that introspection tells of.
+    """
+
+    rows: Formula
+    described: Formula
+
+
+def costs(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, Cost]:
+    """Make the cost of each operation of a valid document, by the operation's name."""
+    return {
+        node.name.value if node.name else None: _cost(schema, document, node)
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+    }
+
+
+def _cost(schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> Cost:
+    root = schema.get_root_type(node.operation)
+    if root is None:
+        return Cost(ZERO, ZERO)
+    weigh = _Weigh(schema, document)
+    fields = weigh.collect(root, [(_Always, node.selection_set)])
+    told = {name: found for name, found in fields.items() if found[0][1].name.value in INTROSPECTION}
+    rows = weigh.fields(root, {name: found for name, found in fields.items() if name not in told})
+    return Cost(rows, _Describe(weigh, described(schema)).root(told) if node.operation is OperationType.QUERY else ZERO)
+
+
+class _Weigh:
+    """Collects the fields of selections with their guards, and weighs the lists among them."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self.schema = schema
+        self.fragments = {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)}
+
+    def fields(
+        self, parent: GraphQLObjectType, fields: Mapping[str, list[_Occurrence]], *, in_page: bool = False
+    ) -> Formula:
+        """Return what the collected fields of an object cost."""
+        return total(self._field(parent, found, in_page) for found in fields.values())
+
+    def _field(self, parent: GraphQLObjectType, found: list[_Occurrence], in_page: bool) -> Formula:
+        node = found[0][1]
+        field = parent.fields.get(node.name.value)
+        if field is None or node.selection_set is None:
+            return ZERO
+        is_sized = any(name in field.args for name in SIZES)
+        # The lists of a page are the rows that its own arguments count.
+        below, reads = self._below(field, found, in_page=is_sized and not is_list(field.type))
+        if is_sized:
+            rows = When(reads, _length(node), ONE).made()
+        elif is_list(field.type) and not in_page:
+            rows = Count(expected(field))
+        else:
+            return When(_any(found), below, ZERO).made()
+        # The rows of this list, and for each of them what lies below.
+        return When(_any(found), Times(rows, total((ONE, below))).made(), ZERO).made()
+
+    def _below(self, field: GraphQLField, found: list[_Occurrence], *, in_page: bool) -> tuple[Formula, list[_Guard]]:
+        """Return what one row of a field costs, and when more is asked of it than counts."""
+        named = get_named_type(field.type)
+        sets = [(guard, node.selection_set) for guard, node in found if node.selection_set is not None]
+        each: list[Formula] = []
+        reads: list[_Guard] = []
+        for type_ in self.types(named):
+            fields = self.collect(type_, sets)
+            each.append(self.fields(type_, fields, in_page=in_page))
+            reads += [guard for one in fields.values() for guard, node in one if node.name.value not in COUNTS]
+        # A row is of one type: that which costs the most.
+        return greatest(each), reads
+
+    def types(self, named: Any) -> list[GraphQLObjectType]:
+        """List the types that a value may be of."""
+        if isinstance(named, GraphQLObjectType):
+            return [named]
+        return list(self.schema.get_possible_types(named)) if is_abstract_type(named) else []
+
+    def collect(
+        self, type_: GraphQLObjectType, sets: Iterable[tuple[_Guard, SelectionSetNode]]
+    ) -> dict[str, list[_Occurrence]]:
+        """Collect what selection sets together ask of a type, by response name, as execution does."""
+        found: dict[str, list[_Occurrence]] = {}
+        seen: set[tuple[str, _Guard]] = set()
+        for guard, selected in sets:
+            self._add(type_, selected, guard, found, seen)
+        return found
+
+    def _add(
+        self,
+        type_: GraphQLObjectType,
+        selected: SelectionSetNode,
+        guard: _Guard,
+        found: dict[str, list[_Occurrence]],
+        seen: set[tuple[str, _Guard]],
+    ) -> None:
+        for node in selected.selections:
+            held = _guarded(node, guard)
+            if held is None:
+                continue
+            if isinstance(node, FieldNode):
+                found.setdefault((node.alias or node.name).value, []).append((held, node))
+            elif isinstance(node, InlineFragmentNode):
+                if node.type_condition is None or self._fits(type_, node.type_condition.name.value):
+                    self._add(type_, node.selection_set, held, found, seen)
+            elif isinstance(node, FragmentSpreadNode) and (node.name.value, held) not in seen:
+                seen.add((node.name.value, held))
+                fragment = self.fragments[node.name.value]
+                if self._fits(type_, fragment.type_condition.name.value):
+                    self._add(type_, fragment.selection_set, held, found, seen)
+
+    def _fits(self, type_: GraphQLObjectType, condition: str) -> bool:
+        if condition == type_.name:
+            return True
+        named = self.schema.type_map[condition]
+        return is_abstract_type(named) and self.schema.is_sub_type(named, type_)
+
+
+class _Describe:
+    """Weighs introspection: every object that it answers with, lists by how long the schema's own are."""
+
+    def __init__(self, weigh: _Weigh, sizes: Described) -> None:
+        self._weigh, self._sizes = weigh, sizes
+
+    def root(self, fields: Mapping[str, list[_Occurrence]]) -> Formula:
+        """Return what `__schema` and `__type` cost together."""
+        return total(self._field("Query", found) for found in fields.values())
+
+    def _field(self, parent: str, found: list[_Occurrence]) -> Formula:
+        name = found[0][1].name.value
+        type_ = self._sizes.type_of(parent, name)
+        sets = [(guard, node.selection_set) for guard, node in found if node.selection_set is not None]
+        if not is_object_type(type_) or not sets:
+            return ZERO
+        inner = self._weigh.collect(type_, sets)
+        below = total((ONE, *(self._field(type_.name, one) for one in inner.values())))
+        return When(_any(found), Times(Count(self._sizes.length(parent, name)), below).made(), ZERO).made()
+
+
+def _guarded(node: SelectionNode, guard: _Guard) -> _Guard | None:
+    """Add to a guard what a selection's own @skip and @include ask for; None if they leave it out for certain."""
+    for directive in node.directives or ():
+        if directive.name.value not in ("skip", "include"):
+            continue
+        wanted = directive.name.value == "include"
+        value = (directive.arguments or ())[0].value
+        if isinstance(value, BooleanValueNode):
+            if value.value != wanted:
+                return None
+        elif isinstance(value, VariableNode):
+            guard |= {Flag(value.name.value, wanted)}
+    return guard
+
+
+def _any(found: list[_Occurrence]) -> list[_Guard]:
+    return [guard for guard, _ in found]
+
+
+def _length(node: FieldNode) -> Formula:
+    variables: list[str] = []
+    fixed: int | None = None
+    for argument in node.arguments or ():
+        value = argument.value
+        if argument.name.value not in SIZES:
+            continue
+        if isinstance(value, VariableNode):
+            variables.append(value.name.value)
+        elif isinstance(value, IntValueNode | ListValueNode):
+            fixed = max(fixed or 0, len(value.values) if isinstance(value, ListValueNode) else int(value.value))
+    return Length(tuple(variables), fixed).made()

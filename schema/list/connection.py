@@ -1,0 +1,332 @@
+"""Lists as connections: the generated types, their arguments, and how a page is read."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Optional
+
+import strawberry
+from sqlalchemy import ColumnElement, RowMapping, Select
+from strawberry import UNSET
+from strawberry.types import Info
+
+from schema.context import Context
+from schema.field.arguments import ACROSS_SITES, ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
+from schema.field.registry import NOUNS, Field, Noun, referring, related
+from schema.field.resolution import FORM, Every, Linked, Many, One, Pairs
+from schema.field.rows import row_columns, rows_of
+from schema.field.sort_key import sorting_of
+from schema.filter.access_path import Ways, ways
+from schema.filter.expr import Expr
+from schema.filter.inputs import expression, where_input
+from schema.filter.where import Viewpoint, clause
+from schema.generated import get, named, publish
+from schema.list.listing import Listed, Listing, count_rows, nested, read_rows
+from schema.list.paging import SortKey, Window, window
+from sync.errors import BadInput
+
+ORDER_KEYS_MAX = 5
+FLAGS = {"transitive": False, "across_sites": False}
+
+
+@strawberry.enum(description="Which way to sort.")
+class Direction(enum.Enum):
+    """Which way to sort."""
+
+    ASC = strawberry.enum_value(
+        "ASC", description="Smallest, earliest or first letter first, in any letter case and without accents."
+    )
+    DESC = strawberry.enum_value("DESC", description="Greatest, latest or last letter first.")
+
+
+@strawberry.enum(description="Where missing values are sorted.")
+class Nulls(enum.Enum):
+    """Where missing values are sorted."""
+
+    FIRST = strawberry.enum_value("FIRST", description="Before all others.")
+    LAST = strawberry.enum_value("LAST", description="After all others.")
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether rows precede this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first row; null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last row; null on an empty page.")
+
+
+def generate(noun: Noun) -> None:
+    """Generate a noun's connection, edge, `where` and `orderBy` types."""
+    publish(f"{noun.name}Where", where_input(noun))
+    publish(f"{noun.name}Order", _order_input(noun))
+    generate_connection(noun.name, noun.type)
+
+
+def generate_connection(name: str, node: Any) -> None:
+    """Generate a connection and its edge."""
+    publish(f"{name}Edge", _edge_type(name, node))
+    publish(f"{name}Connection", _connection_type(name, node))
+
+
+def _edge_type(name: str, node: Any) -> Any:
+    body = {
+        "__annotations__": {"cursor": str, "node": node},
+        "cursor": strawberry.field(description="Where this row is in the list."),
+        "node": strawberry.field(description="The row."),
+    }
+    return strawberry.type(type(f"{name}Edge", (), body), description=f"A row of a list of {name}.")
+
+
+def _connection_type(name: str, node: Any) -> Any:
+    async def total_count(root: Any, info: Info[Context, None]) -> int:
+        return await count_rows(info.context, root.listed)
+
+    body = {
+        "__annotations__": {
+            "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
+            "nodes": list[node],
+            "page_info": PageInfo,
+            "listed": strawberry.Private[Listed],
+        },
+        "edges": strawberry.field(description="The rows with their cursors."),
+        "nodes": strawberry.field(description="The rows."),
+        "page_info": strawberry.field(description="Where the page lies in the list."),
+        "total_count": strawberry.field(
+            resolver=total_count, description="How many rows the whole list has; costs a query only when selected."
+        ),
+    }
+    return strawberry.type(type(f"{name}Connection", (), body), description=f"A page of a list of {name}.")
+
+
+def _order_input(noun: Noun) -> Any:
+    members = {field.graphql_name: field for field in noun.fields.values() if field.is_orderable}
+    fields = enum.Enum(  # type: ignore[misc]
+        f"{noun.name}OrderField",
+        {
+            _screaming(field.name): strawberry.enum_value(field.name, description=field.description)
+            for field in members.values()
+        },
+    )
+    order_field = strawberry.enum(fields, description=f"What a list of {noun.name} can be sorted by.")
+    body = {
+        "__annotations__": {"field": order_field, "direction": Direction, "nulls": Optional[Nulls]},  # noqa: UP045
+        "direction": strawberry.field(default=Direction.ASC, description="Ascending unless said otherwise."),
+        "nulls": strawberry.field(
+            default=UNSET, description="Where missing values go; by default they count as the smallest value."
+        ),
+        "field": strawberry.field(description="What to sort by."),
+    }
+    return strawberry.input(type(f"{noun.name}Order", (), body), description=f"How to sort a list of {noun.name}.")
+
+
+def _screaming(name: str) -> str:
+    return name.upper()
+
+
+def many(target: str, description: str, pairs: Pairs | None = None, *, transitive: Pairs | None = None) -> Any:
+    """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
+
+    Args:
+        target: the noun's name.
+        description: a sentence for the reader of the schema.
+        pairs: selects (parent, target) keys of the relation.
+        transitive: selects them through other objects too; gives the field an argument that asks for it.
+    """
+    form = Many(target, pairs, transitive)
+
+    async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
+        context, noun = info.context, NOUNS[target]
+        place = (info.path.typename, info.field_name)
+        listing = listing_of(form, context.viewpoint, row_columns(noun), place, arguments)
+
+        async def records(page: Sequence[RowMapping]) -> list[Any]:
+            return [noun.type.of(row) for row in page]
+
+        listed = Listed(listing, context.principal, None if pairs is None else root.key, records)
+        return await read_page(context, listed, arguments)
+
+    order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
+    narrowed_by = whole_narrowing(target) if pairs is None else narrowing(target)
+    arguments = PAGING | narrowed_by | {"order_by": argument(order_by, ORDER_BY)}
+    if transitive is not None:
+        arguments["transitive"] = argument(bool, TRANSITIVE)
+    accept(resolve, named(f"{target}Connection"), arguments, FLAGS)
+    metadata = {FORM: form} | (related(target, pairs) if pairs else {})
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which rows of a noun are meant."""
+    where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
+    return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
+
+
+def whole_narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which of all the caller's rows of a noun are meant."""
+    if NOUNS[target].stands_for_all is None:
+        return narrowing(target)
+    return narrowing(target) | {"across_sites": argument(bool, ACROSS_SITES)}
+
+
+def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
+    """Select the rows that a caller may see and means; say which condition chose them, and what indexes know of it.
+
+    Raises:
+        BadInput: the condition cannot be used.
+        Forbidden: it compares what the caller may not read.
+    """
+    expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
+    rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
+    if arguments.get("across_sites") and noun.stands_for_all is not None:
+        rows = rows.where(noun.stands_for_all)
+    return rows, expr, ways(noun, expr, viewpoint)
+
+
+def given(value: Any) -> Any:
+    """Return an argument's value, None when it was left out."""
+    return None if value is UNSET else value
+
+
+def window_of(arguments: Mapping[str, Any]) -> Window:
+    """Read the paging arguments.
+
+    Raises:
+        BadInput: they do not fit together.
+    """
+    return window(*(given(arguments.get(name)) for name in ("first", "last", "after", "before")))
+
+
+def listing_of(
+    form: Many,
+    viewpoint: Viewpoint,
+    columns: Sequence[ColumnElement[Any]],
+    place: Sequence[object],
+    arguments: Mapping[str, Any],
+) -> Listing:
+    """Make the list that a connection's arguments ask for; its paging arguments aside.
+
+    Raises:
+        BadInput: `where`, `search` or `orderBy` cannot be used.
+        Forbidden: a condition compares what the caller may not read.
+    """
+    noun, is_transitive = NOUNS[form.target], bool(arguments.get("transitive"))
+    across = ["acrossSites"] if arguments.get("across_sites") else []
+    rows, expr, found = narrowed(viewpoint, noun, arguments)
+    listing = Listing(
+        name=noun.name,
+        place=(*place, *across, is_transitive, repr(expr)),
+        rows=rows,
+        key=noun.key,
+        columns=columns,
+        keys=sort_keys(noun, arguments.get("order_by", UNSET)),
+        ways=found,
+    )
+    pairs = form.transitive if is_transitive else form.pairs
+    return listing if pairs is None else nested(listing, pairs, noun)
+
+
+def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
+    """Turn `orderBy` into sort keys; the id is always the last, so that the order is total.
+
+    Raises:
+        BadInput: null, or too many keys.
+    """
+    if order_by is None:
+        raise BadInput("orderBy is null.", hint="Leave it out to sort by id.", path="orderBy")
+    orders = [] if order_by is UNSET else order_by
+    if len(orders) > ORDER_KEYS_MAX:
+        raise BadInput(f"orderBy has {len(orders)} keys; at most {ORDER_KEYS_MAX} are allowed.", path="orderBy")
+    keys = [key for order in orders for key in _sort_keys(noun.fields[order.field.value], order)]
+    if not any(key.field == "key" for key in keys):
+        keys.append(SortKey("key", noun.key, False, False))
+    return tuple(keys)
+
+
+def _sort_keys(field: Field, order: Any) -> list[SortKey]:
+    """Sort texts by what they are sorted by and versions by their numbers; equal ones by the text itself."""
+    is_descending = order.direction is Direction.DESC
+    nulls_first = not is_descending if order.nulls in (UNSET, None) else order.nulls is Nulls.FIRST
+    itself = SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
+    column, form = sorting_of(field)
+    return [itself] if form is None else [replace(itself, column=column, form=form), itself]
+
+
+async def read_page(context: Context, listed: Listed, arguments: Mapping[str, Any]) -> Any:
+    """Read one page of a list and make its connection.
+
+    Raises:
+        BadInput, BadCursor: the paging arguments do not fit.
+    """
+    name, codec = listed.listing.name, listed.codec(context)
+    page = await read_rows(context, listed, window_of(arguments), codec)
+    cursors = [codec.encode([key.value_of(row) for key in listed.listing.keys]) for row in page.rows]
+    nodes = await listed.records(page.rows)
+    edge = get(f"{name}Edge")
+    return get(f"{name}Connection")(
+        edges=[edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
+        nodes=nodes,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+        listed=listed,
+    )
+
+
+def one(target: str, key: str, description: str, *, is_required: bool = False) -> Any:
+    """Declare a field that is one row of a noun, whose key lies in the parent's attribute `key`."""
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return await info.context.load(target, getattr(root, key))
+
+    type_ = named(target, "schema.types")
+    resolve.__annotations__ = {"info": Info, "return": type_ if is_required else Optional[type_]}  # noqa: UP045
+    metadata = {FORM: One(target, key)} | referring(target, key)
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def linked(target: str, description: str, pairs: Pairs) -> Any:
+    """Declare a field that is the one row of a noun that `pairs` leads to, if it is there."""
+    form = Linked(target, pairs)
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return next(reversed(await info.context.follow(form, root.key)), None)
+
+    resolve.__annotations__ = {"info": Info, "return": Optional[named(target, "schema.types")]}  # noqa: UP045
+    metadata = {FORM: form} | related(target, pairs, is_many=False)
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def every(
+    target: str,
+    description: str,
+    pairs: Pairs,
+    *,
+    expected: int,
+    source: tuple[str, str] | None = None,
+    is_crossed: bool = True,
+) -> Any:
+    """Declare a field that is a plain list of the rows of a noun that `pairs` leads to, by key.
+
+    Args:
+        target: the noun's name.
+        description: a sentence for the reader of the schema.
+        pairs: selects (parent, target) keys of the relation.
+        expected: how many rows a parent usually has at most: what the list costs before it is read.
+        source: whose records of the parent they are; see `Relation`.
+        is_crossed: whether filters can cross it; pairs that are walked from their parents cannot be crossed.
+    """
+    form = Every(target, pairs, expected)
+
+    async def resolve(root: Any, info: Any) -> Any:
+        return await info.context.follow(form, root.key)
+
+    resolve.__annotations__ = {"info": Info, "return": list[named(target, "schema.types")]}  # type: ignore[misc]
+    metadata = {FORM: form} | (related(target, pairs, source=source) if is_crossed else {})
+    return strawberry.field(resolver=resolve, description=description, metadata=metadata)

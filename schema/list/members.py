@@ -1,0 +1,169 @@
+"""Members and owners of a group: a list of directory objects, which rows of several nouns stand for.
+
+A user or group stands for itself, an asset for its device, and a `DirectoryObject` for what is none of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Optional, cast
+
+import strawberry
+from sqlalchemy import ColumnElement, FromClause, RowMapping, and_, case, func, select
+
+from schema.access import Principal
+from schema.field.arguments import ORDER_BY, PAGING, TRANSITIVE, accept, argument
+from schema.field.registry import NOUNS, Noun, ending, related
+from schema.field.relations import along, there
+from schema.field.resolution import FORM, Mixed
+from schema.field.rows import asked_keys
+from schema.field.sort_key import sorting_of
+from schema.field.transitive import members_of_groups
+from schema.filter.expr import EVERYTHING, Expr
+from schema.filter.inputs import expression
+from schema.filter.unlike import asked_of
+from schema.filter.where import Viewpoint, clause
+from schema.generated import named
+from schema.list.connection import narrowing, read_page, sort_keys
+from schema.list.listing import Listed, Listing
+from schema.list.paging import SortKey
+from sync.inventory.directory.kind import KINDS, USER, Edge
+from sync.store.tables import devices, groups, objects, users
+
+OTHER = "DirectoryObject"
+_TABLES = {"User": users, "Group": groups, "Asset": devices}
+MEMBERS = Mixed("Member", "members", tuple(_TABLES), lambda: along(Edge.MEMBER), members_of_groups)
+OWNERS = Mixed("GroupOwner", "owners", ("User",), lambda: along(Edge.GROUP_OWNER), narrowed="User")
+
+
+def members() -> Any:
+    """Declare `Group.members`: the members that are there, in the order the directory objects came."""
+    arguments = PAGING | {"transitive": argument(bool, TRANSITIVE)}
+    description = "The members of every kind."
+    return _declare(MEMBERS, description, arguments, ending(lambda: there(Edge.MEMBER, KINDS)))
+
+
+def owners(others: str) -> Any:
+    """Declare `Group.owners`; `others` is the relation to those that are no users."""
+    order_by: Any = Optional[list[named("UserOrder")]]  # type: ignore[misc]  # noqa: UP045
+    arguments = PAGING | narrowing("User") | {"order_by": argument(order_by, ORDER_BY)}
+    description = (
+        "Who owns the group: users, and what is none, such as service principals. Conditions and orders are those of "
+        "users; another object has its name, its ids and its groups, the rest is missing."
+    )
+    metadata = related("User", OWNERS.pairs, others=others) | ending(lambda: there(Edge.GROUP_OWNER, (USER,)))
+    return _declare(OWNERS, description, arguments, metadata)
+
+
+def _declare(form: Mixed, description: str, arguments: dict[str, Any], metadata: dict[str, Any]) -> Any:
+    async def resolve(root: Any, info: Any, **given: Any) -> Any:
+        context = info.context
+
+        async def records(page: Sequence[RowMapping]) -> list[Any]:
+            return await asyncio.gather(*(context.load(row["kind"], row["record"]) for row in page))
+
+        listing = _labelled(mixed_listing(form, context.viewpoint, given))
+        return await read_page(context, Listed(listing, context.principal, root.key, records), given)
+
+    accept(resolve, named(f"{form.name}Connection"), arguments, {"transitive": False} if form.transitive else {})
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: form} | metadata)
+
+
+def _labelled(listing: Listing) -> Listing:
+    """Read what the order needs under the names of its attributes."""
+    noun = NOUNS["User"]
+    more = {key.field: _value(noun, key.field) for key in listing.keys if key.field != "key"}
+    return replace(listing, columns=[*listing.columns, *(column.label(name) for name, column in more.items())])
+
+
+def mixed_columns(form: Mixed) -> list[ColumnElement[Any]]:
+    """List what is read of each object: its own key, the noun that stands for it, and the key of that noun's row."""
+    rows = {name: _record(name) for name in form.kinds}
+    kind = case(*((row.is_not(None), name) for name, row in rows.items()), else_=OTHER)
+    record = func.coalesce(*rows.values(), objects.c.id)
+    return [objects.c.id.label("key"), kind.label("kind"), record.label("record")]
+
+
+def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any]) -> Listing:
+    """Make the list of the objects that each parent's edges lead to.
+
+    Raises:
+        BadInput: `where`, `search` or `orderBy` cannot be used.
+        Forbidden: a condition compares what the caller may not read.
+    """
+    is_transitive = bool(arguments.get("transitive"))
+    pairs = form.transitive().distinct() if is_transitive and form.transitive else form.pairs()
+    parent, end = (ties := pairs.subquery()).columns
+    near, expr = asked_keys("parents"), cast(Expr, EVERYTHING)
+    keys: tuple[SortKey, ...] = (SortKey("key", end, False, True),)
+    if form.narrowed is not None:
+        noun = NOUNS[form.narrowed]
+        expr = expression(noun, *(arguments.get(name, strawberry.UNSET) for name in ("where", "search")))
+        keys = tuple(_key(noun, key, end) for key in sort_keys(noun, arguments.get("order_by", strawberry.UNSET)))
+    # Objects are looked at where they are compared or sorted; else only those that no row stands for.
+    is_plain = expr == EVERYTHING and len(keys) == 1
+    start = ties if is_plain else ties.join(objects, objects.c.id == end)
+    rows = _with_rows(form, start, end, viewpoint.principal)
+    return Listing(
+        name=form.name,
+        place=("Group", form.place, is_transitive, repr(expr)),
+        rows=select(end)
+        .select_from(rows)
+        .where(parent == near.c.value, _is_meant(form, expr, end, viewpoint, is_plain)),
+        key=objects.c.id,
+        columns=mixed_columns(form),
+        keys=keys,
+        near=near,
+        attach=lambda start, on: _with_rows(form, start.outerjoin(objects, on), objects.c.id, viewpoint.principal),
+    )
+
+
+def _record(name: str) -> ColumnElement[Any]:
+    return devices.c.asset_id if name == "Asset" else _TABLES[name].c.id
+
+
+def _with_rows(form: Mixed, start: FromClause, end: ColumnElement[int], principal: Principal) -> FromClause:
+    """Join to objects what may be their rows; only those that are there and the caller's."""
+    for table in map(_TABLES.__getitem__, form.kinds):
+        is_there = (table.c.id == end) & table.c.deleted_at.is_(None)
+        if table is devices:
+            is_there &= devices.c.asset_id.is_not(None)
+        start = start.outerjoin(table, is_there & (table.c.organization_id == principal.organization_id))
+    return start
+
+
+def _is_meant(
+    form: Mixed, expr: Expr, end: ColumnElement[int], viewpoint: Viewpoint, is_plain: bool
+) -> ColumnElement[bool]:
+    """Compile "the object is there and such"; of one that a row stands for, nothing more is looked at."""
+    other = NOUNS[OTHER]
+    seen = [other.visible, other.scope(viewpoint.principal)]
+    found = [_record(name) for name in form.kinds]
+    if is_plain:
+        rest: ColumnElement[Any] = select(objects.c.id).where(objects.c.id == end, *seen).scalar_subquery()
+        return func.coalesce(*found, rest).is_not(None)
+    noun = NOUNS[form.narrowed or ""]
+    seen.append(clause(other, asked_of(other, noun, expr), viewpoint))
+    return case((found[0].is_not(None), clause(noun, expr, viewpoint)), else_=and_(*seen))
+
+
+def _key(noun: Noun, key: SortKey, end: ColumnElement[int]) -> SortKey:
+    if key.field == "key":
+        return replace(key, column=end)
+    value = _value(noun, key.field)
+    if value is noun.fields[key.field].column:
+        return key
+    return replace(key, column=value if key.form is None else _sorted(noun, key.field))
+
+
+def _value(noun: Noun, name: str) -> ColumnElement[Any]:
+    """Return a field of the row, or of the object where no row stands for it."""
+    own, other = noun.fields[name].column, NOUNS[OTHER].fields.get(name)
+    return own if other is None else func.coalesce(own, other.column)
+
+
+def _sorted(noun: Noun, name: str) -> ColumnElement[Any]:
+    own, other = noun.fields[name], NOUNS[OTHER].fields[name]
+    return func.coalesce(sorting_of(own)[0], sorting_of(other)[0])

@@ -1,0 +1,128 @@
+"""What a user interface asks of the search language: its keywords, and what a text typed so far means."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, cast
+
+import strawberry
+
+from schema.field.registry import NOUNS
+from schema.field.scalars import JSON
+from schema.limit.expected import about
+from schema.search.keyword import Keyword
+from schema.search.meaning import mistakes
+from schema.search.print import print_search, tree
+from schema.search.table import listed
+from schema.search.value import FORMS
+from sync.errors import BadSearch
+
+_INVENTORIES = {
+    "ASSETS": strawberry.enum_value("Asset", description="Machines, each once, whatever sources know it."),
+    "USERS": strawberry.enum_value("User", description="Users of directories."),
+    "GROUPS": strawberry.enum_value("Group", description="Groups of directories."),
+    "TASKS": strawberry.enum_value("Task", description="Tasks: syncs of a directory and scans, with their schedules."),
+    "TASK_RUNS": strawberry.enum_value("TaskRun", description="Runs of tasks, with their progress and errors."),
+    "CREDENTIALS": strawberry.enum_value("Credential", description="Ways to sign in."),
+    "SITES": strawberry.enum_value("Site", description="Places that assets live in."),
+    "API_TOKENS": strawberry.enum_value("ApiToken", description="API tokens of callers, without their texts."),
+    "AUDIT_EVENTS": strawberry.enum_value("AuditEvent", description="What callers did and were refused."),
+    "ORGANIZATIONS": strawberry.enum_value("Organization", description="Organizations, each closed to the others."),
+}
+Inventory: Any = strawberry.enum(
+    cast(Any, enum.Enum("Inventory", _INVENTORIES)),
+    description="What can be listed and searched.",
+)
+_VALUE_KINDS = {
+    "ID": strawberry.enum_value("ID", description="An id."),
+    "TEXT": strawberry.enum_value("TEXT", description="Text; `%` and `_` are wildcards."),
+    "VERSION": strawberry.enum_value("VERSION", description="A version, compared number by number."),
+    "BOOL": strawberry.enum_value("BOOL", description="Yes or no."),
+    "INT": strawberry.enum_value("INT", description="A whole number."),
+    "TIME": strawberry.enum_value("TIME", description="A moment, a day, or a distance from now."),
+    "ENUM": strawberry.enum_value("ENUM", description="One of a closed list."),
+    "LIST": strawberry.enum_value("LIST", description="Texts, of which any may satisfy."),
+    "ADDRESSES": strawberry.enum_value("ADDRESSES", description="IP addresses, of which any may satisfy."),
+    "NUMBERS": strawberry.enum_value("NUMBERS", description="Whole numbers, of which any may satisfy."),
+    "SOURCES": strawberry.enum_value("SOURCES", description="The name of a source."),
+}
+SearchValueKind: Any = strawberry.enum(
+    cast(Any, enum.Enum("SearchValueKind", _VALUE_KINDS)),
+    description="What the values of a keyword are.",
+)
+
+
+@strawberry.type(description="A keyword of the search language.")
+class SearchKeyword:
+    """A keyword of the search language."""
+
+    name: str = strawberry.field(description="What to write before the colon.")
+    aliases: list[str] = strawberry.field(description="Other names of it. Underscores and plural never count.")
+    kind: SearchValueKind = strawberry.field(description="What its values are.")
+    description: str = strawberry.field(description="What it stands for.")
+    forms: list[str] = strawberry.field(description="How values may be written.")
+    values: list[str] = strawberry.field(description="All values, if the list is closed.")
+
+
+@strawberry.type(description="A mistake in a search text.")
+class SearchMistake:
+    """A mistake in a search text."""
+
+    message: str = strawberry.field(description="What is wrong.")
+    hint: str | None = strawberry.field(description="What to do about it.")
+    offset: int = strawberry.field(description="Characters before the mistake.")
+    length: int = strawberry.field(description="Characters of the mistake.")
+    line: int = strawberry.field(description="The line, from 1.")
+    column: int = strawberry.field(description="The column, from 1.")
+    expected: list[str] = strawberry.field(description="What could stand there.")
+    suggestions: list[str] = strawberry.field(description="The nearest keywords.")
+
+
+@strawberry.type(description="What a search text means.")
+class SearchParse:
+    """What a search text means."""
+
+    normalized: str | None = strawberry.field(description="The text in its one normal form; null if it has mistakes.")
+    tree: JSON | None = strawberry.field(
+        description="`{and: […]}`, `{or: […]}`, `{not: …}` or `{keyword, operator, value, offset, length}`; "
+        "null if the text is empty or cannot be parsed."
+    )
+    errors: list[SearchMistake] = strawberry.field(
+        description="What is wrong with it; empty if it can be searched.", metadata=about(5)
+    )
+
+
+def search_keywords(inventory: Any) -> list[SearchKeyword]:
+    """List the keywords of an inventory."""
+    return [_shown(keyword) for keyword in listed(inventory.value)]
+
+
+def _shown(keyword: Keyword) -> SearchKeyword:
+    return SearchKeyword(
+        name=keyword.name,
+        aliases=list(keyword.aliases),
+        kind=SearchValueKind[keyword.kind.name],
+        description=keyword.description,
+        forms=FORMS[keyword.kind],
+        values=list(keyword.values),
+    )
+
+
+def parse_search_text(inventory: Any, query: str) -> SearchParse:
+    """Say what a text means, or all that is wrong with it."""
+    syntax, found = mistakes(NOUNS[inventory.value], query)
+    normalized = None if found else print_search(syntax)
+    return SearchParse(
+        normalized=normalized, tree=JSON(tree(syntax)) if syntax else None, errors=[_mistake(error) for error in found]
+    )
+
+
+def _mistake(error: BadSearch) -> SearchMistake:
+    facts: dict[str, Any] = error.facts
+    return SearchMistake(
+        message=error.message,
+        hint=error.hint,
+        **{name: facts[name] for name in ("offset", "length", "line", "column")},
+        expected=facts.get("expected", []),
+        suggestions=facts.get("suggestions", []),
+    )

@@ -1,0 +1,1 @@
+"""The `rollcall` command and its subcommands."""

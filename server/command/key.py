@@ -1,0 +1,114 @@
+"""`rollcall key`: makes, checks and changes the keys that seal stored secrets; never shows a secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from server.command.cli import Failure, carry_out
+from server.operator.operations import runtime_config
+from server.settings import read_settings
+from sync.errors import Conflict, KeyUnusable, StoreUnreadable
+from sync.runtime import DATABASE_FILE, read_vault, take_lock
+from sync.secret.rotation import go_on_without
+from sync.secret.sealed import TAMPERED, Found, survey
+from sync.secret.vault import Vault, create_key_file, new_key
+from sync.store.snapshot import reading
+
+WHY = {
+    TAMPERED: "it was changed or moved, and no key opens it; enter it again",
+    "UNKNOWN_KEY": "its key is not among the present ones; add that key, or enter the secret again",
+}
+
+
+@click.group()
+def key() -> None:
+    """Make, check and change the keys that seal stored secrets."""
+
+
+@key.command("new")
+@click.option("--file", type=click.Path(path_type=Path), help="Write it to a new file that only you can read.")
+def key_new(file: Path | None) -> None:
+    """Make a key and print it, for ROLLCALL_KEYS or a secret store; nothing else is changed."""
+    if file is None:
+        click.echo(new_key())
+        return
+    try:
+        create_key_file(file)
+    except FileExistsError:
+        raise Conflict("There is a file of that name already.", hint="A key file is never overwritten.") from None
+    except OSError as error:
+        raise KeyUnusable(f"The key file cannot be written ({error.strerror}).") from None
+    click.echo(f"The key is in {file}.")
+
+
+@key.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def key_check(as_json: bool) -> None:
+    """Try every stored secret with the present keys, whether or not the server runs; exit 1 if one cannot be opened."""
+    config = runtime_config(read_settings())
+    vault = read_vault(config)
+    with reading(config.data_dir / DATABASE_FILE) as connection:
+        found = survey(connection, vault)
+    counts = Counter(one.key_id for one in found if not one.problem)
+    closed = [one for one in found if one.problem]
+    if as_json:
+        keys = [{"id": name, "seals": name == vault.seal_id, "values": counts[name]} for name in vault.key_ids]
+        unopened = [{"what": one.noun, "id": one.id, "key": one.key_id, "problem": one.problem} for one in closed]
+        click.echo(json.dumps({"keys": keys, "unopened": unopened}))
+    else:
+        _tell(vault, counts, closed)
+    if closed:
+        raise Failure(f"{len(closed)} of {len(found)} sealed values cannot be opened by the present keys.")
+
+
+@key.command("rotate")
+@click.option("--forget-old", is_flag=True, help="Take the old keys out of the key file; earlier backups need them.")
+def key_rotate(forget_old: bool) -> None:
+    """Seal every stored secret with a new key, while the server runs; goes on where an earlier call was broken off."""
+    done = carry_out("key.rotate", {"forget_old": forget_old})
+    if done["is_new"]:
+        click.echo(f"Key {done['key']} was made and put before the others in the key file.")
+    click.echo(f"{done['resealed']} sealed values were sealed anew with key {done['key']}.")
+    if done["left"]:
+        for name in done["left"]:
+            click.echo(f"  {name}: no present key opens it")
+        raise Failure("Some values were left as they are; `rollcall key check` says why.")
+    if done["old"]:
+        click.echo(f"No longer needed, but by earlier backups: {', '.join(done['old'])}.")
+    if not done["resealed"] and not done["is_new"]:
+        click.echo("To change the key, put a new one before the others in ROLLCALL_KEYS, restart, and rotate again.")
+
+
+@key.command("lost")
+def key_lost() -> None:
+    """Go on with the present key after another was lost, while no server runs; a new one is made if there is none.
+
+    Nothing is deleted. What the lost key sealed opens for nobody and has to be entered again.
+    """
+    config = runtime_config(read_settings())
+    database = config.data_dir / DATABASE_FILE
+    if not database.exists():
+        raise StoreUnreadable("There is no database yet.", hint="Check ROLLCALL_DATA_DIR.")
+    lock = take_lock(config.data_dir)
+    try:
+        closed = asyncio.run(go_on_without(config))
+    finally:
+        lock.release()
+    click.echo("The present key is the database's from now on; cursors that were given out are void.")
+    for one in closed:
+        click.echo(f"  {one}: enter its secret again")
+
+
+def _tell(vault: Vault, counts: Counter[str | None], closed: list[Found]) -> None:
+    for number, key_id in enumerate(vault.key_ids):
+        use = "seals" if number == 0 else "opens" if counts[key_id] else "is no longer needed"
+        click.echo(f"Key {key_id} {use}; {counts[key_id]} values are sealed with it.")
+    for one in closed:
+        click.echo(
+            f"{str(one).capitalize()} cannot be opened: {WHY[str(one.problem)]} (key {one.key_id or 'unknown'})."
+        )

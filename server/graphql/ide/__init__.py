@@ -1,0 +1,1 @@
+"""GraphiQL, served from the files of this folder."""

@@ -1,0 +1,123 @@
+"""A POST that comes again, byte for byte, is not read again: what was found out about the first one counts for it.
+
+Only the reading is spared: the token is looked up, the role checked and the operation run each time. Requests whose
+answer is not that of a plan are never kept, and neither is a token: requests are known by a keyed digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schema.lru import Recent
+from server.graphql.deadline import soon
+from server.graphql.handler import GraphQLEndpoint, Read, Reply
+
+# Each entry holds a prepared operation with its variables, a few times the size of its body.
+REQUESTS_MAX = 1_024
+BODY_BYTES_MAX = 8 * 1024
+# What differs from answer to answer; the other headers are those of the first time.
+_OWN_HEADERS = frozenset((b"content-encoding", b"content-length", b"x-request-id"))
+
+# Finds a caller that was identified lately, by the Authorization headers: (scope) → principal or None.
+Recall = Callable[[Scope], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A request that was read before, and the headers around its answer."""
+
+    read: Read
+    headers: list[tuple[bytes, bytes]]
+
+
+class Repeats:
+    """ASGI middleware before everything that reads a request.
+
+    Args:
+        app: answers requests that are new.
+        endpoint: answers the others.
+        path: of the endpoint.
+        recall: finds who is calling without asking the database.
+        body_timeout_s: how long a body may take before the request is read in the ordinary way.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, endpoint: GraphQLEndpoint, path: str, recall: Recall, body_timeout_s: float
+    ) -> None:
+        self._app, self._endpoint, self._path, self._recall = app, endpoint, path, recall
+        self._timeout_s = body_timeout_s
+        self._known: Recent[Known] = Recent(REQUESTS_MAX)
+        self._secret = secrets.token_bytes(32)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
+            await self._app(scope, receive, send)
+            return
+        # Who is not known has nothing read of what he sends.
+        principal = self._recall(scope)
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+        key = self._key(scope, await body.first(self._timeout_s))
+        known = self._known.find(key) if key is not None else None
+        if known is None:
+            await self._app(scope, body.receive, send if key is None else _Notes(self._known, key, scope, send))
+            return
+        reply = await self._endpoint.again(known.read, principal, scope)
+        if isinstance(reply, Reply):
+            reply = Reply(reply.status, known.headers + reply.own, reply.body, tally=reply.tally)
+        await reply(scope, receive, send)
+
+    def _key(self, scope: Scope, message: Message | None) -> bytes | None:
+        """Return what tells a short request from every other one; None for a long one."""
+        if message is None or message.get("more_body") or len(message.get("body", b"")) > BODY_BYTES_MAX:
+            return None
+        digest = hashlib.blake2b(key=self._secret, digest_size=16)
+        # No part can hold a line break but the body, which is the last.
+        digest.update(f"{scope['scheme']} {scope['http_version']}\n".encode() + scope["query_string"] + b"\n")
+        digest.update(b"\n".join([part for pair in scope["headers"] for part in pair]) + b"\n\n")
+        digest.update(message["body"])
+        return digest.digest()
+
+
+class _Body:
+    """A body whose first message was looked at; who reads it gets that one first."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._message: Message | None = None
+
+    async def first(self, timeout_s: float) -> Message | None:
+        """Wait for the first message; None if it is late or no body."""
+        try:
+            self._message = await soon(self._receive(), timeout_s)
+        except TimeoutError:
+            return None
+        return self._message if self._message["type"] == "http.request" else None
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        message, self._message = self._message, None
+        return message if message is not None else await self._receive()
+
+
+class _Notes:
+    """A `send` that keeps what was read of a request, with the headers around its answer."""
+
+    def __init__(self, known: Recent[Known], key: bytes, scope: Scope, send: Send) -> None:
+        self._known, self._key, self._scope, self._send = known, key, scope, send
+
+    async def __call__(self, message: Message) -> None:
+        read = self._scope["state"].get("read")
+        if message["type"] == "http.response.start" and read is not None:
+            headers = [(name, value) for name, value in message["headers"] if name not in _OWN_HEADERS]
+            self._known.keep(self._key, Known(read, headers))
+        await self._send(message)

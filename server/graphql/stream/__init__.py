@@ -1,0 +1,1 @@
+"""Answers that come as a stream: over server-sent events and WebSockets."""

@@ -1,0 +1,63 @@
+"""WebSockets whose caller is not known yet, oldest first: who gives way when places are needed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from server.http.websocket import SocketConnection
+
+# Whoever has a token sends it at once, so that honest callers are strangers for milliseconds.
+PER_ADDRESS_MAX = 256
+
+
+class Strangers:
+    """The sockets without an accepted `connection_init`.
+
+    Args:
+        per_address: how many one address may have.
+    """
+
+    def __init__(self, per_address: int = PER_ADDRESS_MAX) -> None:
+        self.per_address = per_address
+        # Dicts, because they keep the order and drop any member at once.
+        self._all: dict[SocketConnection, str | None] = {}
+        self._by_address: defaultdict[str, dict[SocketConnection, None]] = defaultdict(dict)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, one: SocketConnection) -> None:
+        """Take one in."""
+        self._all[one] = None
+
+    def discard(self, one: SocketConnection) -> None:
+        """Let one go, if it is here."""
+        address = self._all.pop(one, None)
+        if address is not None:
+            neighbours = self._by_address[address]
+            del neighbours[one]
+            if not neighbours:
+                del self._by_address[address]
+
+    def locate(self, one: SocketConnection, address: str) -> SocketConnection | None:
+        """Note where one comes from; return the oldest from there, which has been let go, if there are too many."""
+        if one not in self._all:
+            return None
+        self._all[one] = address
+        neighbours = self._by_address[address]
+        neighbours[one] = None
+        return self._let_go(neighbours) if len(neighbours) > self.per_address else None
+
+    def oldest(self) -> SocketConnection | None:
+        """Return the oldest, which has been let go; None if there are none."""
+        return self._let_go(self._all)
+
+    def _let_go(
+        self, among: dict[SocketConnection, None] | dict[SocketConnection, str | None]
+    ) -> SocketConnection | None:
+        found = next(iter(among), None)
+        if found is not None:
+            self.discard(found)
+        return found

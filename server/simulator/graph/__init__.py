@@ -1,0 +1,1 @@
+"""Microsoft Graph: paths, queries, pages, delta and throttling."""

@@ -1,0 +1,169 @@
+"""One answer on its way out, whole in memory, so that a fault can change it and how it is sent; decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.simulator.gate import SCOPE_KEY, Asked
+from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+TRICKLED_BYTES_MAX = 600  # ten minutes at a byte a second: longer than any client should wait
+ENDLESS_BYTES_MAX = 256 * 1024 * 1024
+FILLER = b" " * 65_536
+Page = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Reply:
+    """What the tenant said, and how it will be sent; header names are in lower case, the body is not compressed."""
+
+    asked: Asked
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    send_as: Manner = field(default=lambda reply, receive, send: whole(reply, receive, send))
+
+    @property
+    def page(self) -> Page:
+        """Return the body as JSON; empty when it is none."""
+        try:
+            value = orjson.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @page.setter
+    def page(self, page: Page) -> None:
+        self.body = orjson.dumps(page)
+
+    @property
+    def next_link(self) -> str | None:
+        """Return the link to the page that follows."""
+        return self.page.get("@odata.nextLink")
+
+    @property
+    def link_name(self) -> str | None:
+        """Return the name of the link that the page ends with, when it has one."""
+        page = self.page
+        return next((name for name in ("@odata.nextLink", "@odata.deltaLink") if name in page), None)
+
+    def replace(self, status: int, body: bytes, kind: str, **headers: str) -> None:
+        """Say something else instead; a name's `_` stands for `-`."""
+        self.status, self.body = status, body
+        self.headers = {"content-type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+Manner = Callable[[Reply, Receive, Send], Awaitable[None]]
+
+
+async def capture(app: ASGIApp, scope: Scope, receive: Receive) -> Reply:
+    """Let the tenant answer, and keep its answer instead of sending it."""
+    start: Message = {}
+    parts: list[bytes] = []
+
+    async def keep(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        else:
+            parts.append(message.get("body", b""))
+
+    await app(scope, receive, keep)
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+    body = b"".join(parts)
+    headers.pop("content-length", None)
+    if headers.pop("content-encoding", None) == "gzip":
+        body = zlib.decompress(body, 31)
+    return Reply(scope[SCOPE_KEY], start["status"], headers, body)
+
+
+async def send_start(reply: Reply, send: Send, *, length: int | None) -> None:
+    """Send status and headers; `length` None leaves the end of the body open."""
+    headers = dict(reply.headers)
+    if length is not None:
+        headers["content-length"] = str(length)
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+
+
+async def whole(reply: Reply, receive: Receive, send: Send) -> None:
+    """Send everything at once."""
+    await send_start(reply, send, length=len(reply.body))
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def cut(*, before_headers: bool, reset: bool) -> Manner:
+    """Return a manner that ends the connection, before the headers or in the middle of the body."""
+
+    async def end(reply: Reply, receive: Receive, send: Send) -> None:
+        if not before_headers:
+            await send_start(reply, send, length=len(reply.body))
+            half = reply.body[: max(len(reply.body) // 2, 1)]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+        raise ConnectionCut(reset=reset)
+
+    return end
+
+
+def silent(*, before_headers: bool) -> Manner:
+    """Return a manner that says nothing, or nothing but the headers, and keeps the connection open."""
+
+    async def hold(reply: Reply, receive: Receive, send: Send) -> None:
+        if not before_headers:
+            await send_start(reply, send, length=len(reply.body))
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+        raise ConnectionSilent
+
+    return hold
+
+
+async def trickle(reply: Reply, receive: Receive, send: Send) -> None:
+    """Send a byte a second, for ten minutes at most."""
+    clock = reply.asked.simulator.clock
+    await send_start(reply, send, length=len(reply.body))
+    async with _until_gone(receive) as is_gone:
+        for at in range(min(len(reply.body), TRICKLED_BYTES_MAX)):
+            if is_gone():
+                return
+            await send({"type": "http.response.body", "body": reply.body[at : at + 1], "more_body": True})
+            await clock.sleep(1)
+    if len(reply.body) > TRICKLED_BYTES_MAX:
+        raise ConnectionCut(reset=False)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def endless(reply: Reply, receive: Receive, send: Send) -> None:
+    """Go on sending JSON that does not end, until the client leaves; 256 MiB at most."""
+    await send_start(reply, send, length=None)
+    await send({"type": "http.response.body", "body": b'{"value":[', "more_body": True})
+    async with _until_gone(receive) as is_gone:
+        for _ in range(0, ENDLESS_BYTES_MAX, len(FILLER)):
+            if is_gone():
+                return
+            await send({"type": "http.response.body", "body": FILLER, "more_body": True})
+    raise ConnectionCut(reset=False)
+
+
+@asynccontextmanager
+async def _until_gone(receive: Receive) -> AsyncIterator[Callable[[], bool]]:
+    """Watch whether the client has left."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield watching.done
+    finally:
+        watching.cancel()

@@ -1,0 +1,1 @@
+"""The Entra sign-in service: apps, accounts, grants and tokens."""

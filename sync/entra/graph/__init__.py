@@ -1,0 +1,1 @@
+"""Reading Microsoft Graph: requests, retries, limits, pages."""

@@ -1,0 +1,1 @@
+"""From records to assets: what identifies a machine, matching, merging, duplicates."""

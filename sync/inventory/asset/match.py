@@ -1,0 +1,313 @@
+"""Which records are one machine: by what a person decided, device id, hardware, MAC address and, with care, name.
+
+Pure, and a function of the records alone: in which order they came makes no difference. Each kind of evidence joins
+whole groups of records, the better kinds first; what contradicts better evidence joins nothing. What is doubtful is
+left apart, for a person to see in `duplicates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise, product
+from typing import TypeVar
+
+from sync.inventory.asset.identity import MAC, NAME, Identity, same_hardware, why_names_differ
+
+MANUAL, DEVICE_ID, HARDWARE_ID, HOST_NAME, MAC_ADDRESS, NEW = "manual", "deviceId", "hardwareId", "name", "mac", "new"
+BEARERS_MAX = 8
+"""A key that more records of a site have tells nothing, whatever they are; so a step looks at few of them."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Why a record belongs to an asset."""
+
+    asset_id: int
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """An asset that scans know: under which (compared name, domain) pairs and MAC addresses."""
+
+    asset_id: int
+    names: frozenset[tuple[str, str]]
+    macs: frozenset[str]
+
+
+@dataclass(frozen=True, order=True)
+class _Link:
+    """Two records that a key has joined; the best comes first."""
+
+    level: int
+    key: str
+    value: str
+    one: str
+    other: str
+
+
+@dataclass(eq=False)
+class Group:
+    """Records that are one machine.
+
+    Args:
+        host: the asset that scans know, if that is it.
+        pinned: the asset that a person put it into.
+        found_by: the key and value that `host` was found by.
+        pins: the records that a person put there.
+    """
+
+    records: list[Identity]
+    pinned: int | None = None
+    pins: frozenset[int] = frozenset()
+    host: int | None = None
+    found_by: tuple[str, str] | None = None
+    links: list[_Link] = field(default_factory=list)
+
+    def reasons(self) -> dict[int, tuple[str, str | None]]:
+        """Return record → the key and value by which it belongs to the others.
+
+        It begins with what a person put there, what the host was found by, or the oldest record.
+        """
+        if len(self.records) == 1 and not self.found_by:
+            return {self.records[0].id: (NEW, None)}
+        ids = {record.external_id: record.id for record in self.records}
+        found: dict[int, tuple[str, str | None]] = {}
+        for record in sorted(self.records, key=lambda record: record.age):
+            if record.id in self.pins:
+                found[record.id] = (MANUAL, None)
+            elif self.found_by and self.found_by[1] in (record.short, *record.macs):
+                found[record.id] = self.found_by
+        if not found:
+            found[min(self.records, key=lambda record: record.age).id] = (NEW, None)
+        links = sorted(self.links)
+        while step := next((link for link in links if (ids[link.one] in found) != (ids[link.other] in found)), None):
+            found[ids[step.other if ids[step.one] in found else step.one]] = (step.key, step.value)
+        return found
+
+
+_Found = list[tuple[list[Identity], str]]
+_B = TypeVar("_B", bound=Group | Host)
+
+
+class Grouping:
+    """Puts records of one site into groups, each of which is one machine.
+
+    Args:
+        records: all that have a key in common with one another, or with what is asked about.
+        pins: record → the asset a person put it into.
+        hosts: what scans know, under any of the names and MAC addresses of the records.
+        common: keys (`Identity.keys`) that more than `BEARERS_MAX` records have.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Identity],
+        pins: Mapping[int, int],
+        hosts: Sequence[Host] = (),
+        common: Container[str] = (),
+    ) -> None:
+        self._records = sorted(records, key=lambda record: record.external_id)
+        self._pins = pins
+        self._hosts = sorted(hosts, key=lambda host: host.asset_id)
+        self._of: dict[int, Group] = {}
+        self._ids: dict[str, int] = {}
+        bearers: dict[str, list[Identity]] = {}
+        for record in self._records:
+            pin = pins.get(record.id)
+            self._of[record.id] = Group([record], pin, frozenset((record.id,)) if pin is not None else frozenset())
+            self._ids[record.external_id] = record.id
+            for key in record.keys:
+                bearers.setdefault(key, []).append(record)
+        too_many = {key for key, mine in bearers.items() if len(mine) > BEARERS_MAX or key in common}
+        # What too many have tells nothing at all, not even that two machines differ.
+        self._clones = {key for key in too_many if not key.startswith((f"{NAME}:", f"{MAC}:"))}
+        self._bearers = {key: mine for key, mine in bearers.items() if key not in too_many}
+        shared = [(key.partition(":"), mine) for key, mine in self._bearers.items() if len(mine) > 1]
+        self._shared = [(kind, value, mine) for (kind, _, value), mine in shared]
+
+    def groups(self) -> list[Group]:
+        """Return the groups, in the order of their oldest records."""
+        self._join(0, MANUAL, self._together(lambda record: str(self._pins.get(record.id) or "")))
+        self._join(1, DEVICE_ID, self._together(lambda record: record.device_id or ""))
+        self._clones.update(
+            f"{kind}:{value}"
+            for kind, value, mine in self._shared
+            if kind not in (NAME, MAC) and len(self._groups_of(mine)) > 2
+        )
+        self._join(2, HARDWARE_ID, self._same_hardware())
+        self._join(3, MAC_ADDRESS, self._same_mac())
+        self._join(4, HOST_NAME, self._same_name())
+        if self._hosts:
+            self._find_hosts()
+        return sorted(self._all(), key=_age)
+
+    def _all(self) -> list[Group]:
+        return list(dict.fromkeys(self._of.values()))
+
+    def _groups_of(self, records: Iterable[Identity]) -> list[Group]:
+        return list(dict.fromkeys(self._of[record.id] for record in records))
+
+    def _together(self, value_of: Callable[[Identity], str]) -> _Found:
+        """List the records that have one value in common, however many."""
+        found: dict[str, list[Identity]] = {}
+        for record in self._records:
+            if value := value_of(record):
+                found.setdefault(value, []).append(record)
+        return [(records, value) for value, records in found.items() if len(records) > 1]
+
+    def _same_hardware(self) -> _Found:
+        return [
+            (mine, f"[{kind}]:{value}")
+            for kind, value, mine in self._shared
+            if kind not in (NAME, MAC) and f"{kind}:{value}" not in self._clones
+        ]
+
+    def _same_mac(self) -> _Found:
+        """List the records of two machines with one MAC address; a docking station's is of more, or of two systems."""
+        return [
+            (mine, value)
+            for kind, value, mine in self._shared
+            if kind == MAC and len(self._groups_of(mine)) == 2 and len({record.family for record in mine} - {None}) < 2
+        ]
+
+    def _same_name(self) -> _Found:
+        found: _Found = []
+        for kind, short, mine in self._shared:
+            for part in _agreeing(self._groups_of(mine), short) if kind == NAME else ():
+                if len(part) == 2 and not any(why_names_differ(*pair) for pair in _pairs(*part)):
+                    found.append(([record for record in mine if self._of[record.id] in part], short))
+        return found
+
+    def _join(self, level: int, key: str, found: _Found) -> None:
+        """Join the groups of records that have something in common, where nothing contradicts it."""
+        if not found:
+            return
+        leaders: dict[Group, Group] = {group: group for records, _ in found for group in self._groups_of(records)}
+
+        def leader(group: Group) -> Group:
+            while leaders[group] is not group:
+                group = leaders[group]
+            return group
+
+        for records, _ in found:
+            first, *rest = map(leader, self._groups_of(records))
+            for other in rest:
+                leaders[leader(other)] = leader(first)
+        parts: dict[Group, list[Group]] = {}
+        for group in leaders:
+            parts.setdefault(leader(group), []).append(group)
+        sound = {group for part in parts.values() if self._is_sound(part, level) for group in part}
+        links = [
+            _Link(level, key, value, one.external_id, other.external_id)
+            for records, value in found
+            if self._of[records[0].id] in sound
+            for one, other in pairwise(records)
+        ]
+        for part in parts.values():
+            if len(part) > 1 and part[0] in sound:
+                self._unite(part)
+        for link in links:
+            self._of[self._ids[link.one]].links.append(link)
+
+    def _unite(self, part: Sequence[Group]) -> None:
+        joined = Group(
+            [record for group in part for record in group.records],
+            next((group.pinned for group in part if group.pinned is not None), None),
+            frozenset[int]().union(*(group.pins for group in part)),
+            links=[link for group in part for link in group.links],
+        )
+        for record in joined.records:
+            self._of[record.id] = joined
+
+    def _is_sound(self, part: Sequence[Group], level: int) -> bool:
+        """Tell whether groups may be one: a person or, below device ids, the hardware may say that they are not."""
+        if len({group.pinned for group in part} - {None}) > 1:
+            return False
+        if level < 2:
+            return True
+        return all(
+            same_hardware(one, other, self._clones) is not False
+            for group, mate in combinations(part, 2)
+            for one, other in _pairs(group, mate)
+        )
+
+    def _find_hosts(self) -> None:
+        """Find what scans know of a group: pinned there, by MAC address, or by a name that is nobody else's."""
+        known = {host.asset_id for host in self._hosts}
+        taken: set[int | None] = set()
+        for group in self._all():
+            if group.pinned in known:
+                group.host = group.pinned
+                taken.add(group.pinned)
+        for why, pairs in ((MAC_ADDRESS, self._hosts_by_mac()), (HOST_NAME, self._hosts_by_name())):
+            self._settle(why, pairs, taken)
+
+    def _settle(self, why: str, pairs: Sequence[tuple[Group, Host, str]], taken: set[int | None]) -> None:
+        """Give hosts to groups where either has one candidate only."""
+        mine: dict[Group, set[int]] = {}
+        its: dict[int, set[Group]] = {}
+        for group, host, _ in pairs:
+            mine.setdefault(group, set()).add(host.asset_id)
+            its.setdefault(host.asset_id, set()).add(group)
+        for group, host, value in pairs:
+            is_free = group.host is None and group.pinned is None and host.asset_id not in taken
+            if is_free and len(mine[group]) == 1 and len(its[host.asset_id]) == 1:
+                group.host, group.found_by = host.asset_id, (why, value)
+                taken.add(host.asset_id)
+
+    def _hosts_by_mac(self) -> list[tuple[Group, Host, str]]:
+        found = []
+        for key, mine in self._bearers.items():
+            kind, _, mac = key.partition(":")
+            hosts = [host for host in self._hosts if mac in host.macs] if kind == MAC else ()
+            groups = self._groups_of(mine)
+            if len(hosts) == len(groups) == 1:
+                found.append((groups[0], hosts[0], mac))
+        return sorted(found, key=lambda pair: pair[2])
+
+    def _hosts_by_name(self) -> list[tuple[Group, Host, str]]:
+        found = []
+        named: dict[str, list[Host]] = {}
+        for host in self._hosts:
+            for short in {short for short, _ in host.names}:
+                named.setdefault(short, []).append(host)
+        for short, hosts in sorted(named.items()):
+            bearers: list[Group | Host] = [*self._groups_of(self._bearers.get(f"{NAME}:{short}", ())), *hosts]
+            for part in _agreeing(bearers, short):
+                groups = [one for one in part if isinstance(one, Group)]
+                its = [one for one in part if isinstance(one, Host)]
+                if len(groups) == len(its) == 1 and not any(record.is_phone for record in groups[0].records):
+                    found.append((groups[0], its[0], short))
+        return found
+
+
+def _age(group: Group) -> tuple[str, str]:
+    return group.records[0].age if len(group.records) == 1 else min(record.age for record in group.records)
+
+
+def _pairs(one: Group, other: Group) -> list[tuple[Identity, Identity]]:
+    return list(product(one.records, other.records))
+
+
+def _domains(bearer: Group | Host, short: str) -> set[str]:
+    """List the domains that something bears a name in; "" for the name alone."""
+    if isinstance(bearer, Host):
+        return {domain for name, domain in bearer.names if name == short}
+    return {record.domain for record in bearer.records if record.short == short}
+
+
+def _agreeing(bearers: Iterable[_B], short: str) -> list[list[_B]]:
+    """Part the bearers of a name into those that may mean one machine: one domain, or none told, links two."""
+    parts: list[tuple[set[str], list[_B]]] = []
+    for bearer in bearers:
+        domains, members, rest = _domains(bearer, short), [bearer], []
+        for others, part in parts:
+            if domains & others or "" in domains | others:
+                domains, members = domains | others, part + members
+            else:
+                rest.append((others, part))
+        parts = [*rest, (domains, members)]
+    return [members for _, members in parts]

@@ -1,0 +1,1 @@
+"""From the pages of a directory to rows: objects, edges, tombstones, and the sweep."""

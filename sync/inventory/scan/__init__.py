@@ -1,0 +1,1 @@
+"""From what scans find to scan records of assets."""

@@ -1,0 +1,340 @@
+"""What scans find becomes scan records of assets: recognised by MAC address, then by host name, else new.
+
+The order in which a scan reports its hosts makes no difference; a host that was found several times is one record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import Connection, select, tuple_
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadInput
+from sync.inventory.asset.asset import (
+    ADDRESS,
+    MAC,
+    NAME,
+    Place,
+    asset_fields,
+    compute_assets,
+    create_assets,
+    recognised_by,
+)
+from sync.inventory.asset.host_name import name_keys
+from sync.inventory.asset.link import link_named
+from sync.inventory.asset.match import HOST_NAME, MAC_ADDRESS, NEW, Match
+from sync.inventory.directory.directory import chunks
+from sync.inventory.scan.port_set import PortSet
+from sync.inventory.scan.service import Service as Service
+from sync.inventory.scan.service import as_looked, digests, join, stored_services
+from sync.store.statement.bulk import insert_missing, insert_rows, update_rows
+from sync.store.statement.in_list import among
+from sync.store.tables import asset_keys, assets, port_sets, scan_records
+
+Key = tuple[str, str]
+_MAC = re.compile(r"[0-9a-f]{12}")
+# What a scan may say once of a host: the first to say it, in the order of `_rank`, is heard.
+_FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by", "detail")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a scan found out about one host.
+
+    Args:
+        seen_at: when, as sync/clock.py writes times.
+        macs: in any usual notation.
+        alive: whether it answered.
+        detected_by: how it was found, such as TCP or ARP.
+        looked: ports that were looked at; those that are none of `services` were not open.
+        detail: what else a scan told, as it is stored: `osMatches`, `cpe`, `scripts`.
+    """
+
+    seen_at: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    alive: bool = True
+    type: str | None = None
+    os: str | None = None
+    os_version: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    detected_by: str | None = None
+    services: tuple[Service, ...] = ()
+    looked: tuple[PortSet, ...] = ()
+    detail: Mapping[str, Any] | None = None
+
+
+def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host]) -> Counter[str]:
+    """Write what a scan found, in the caller's transaction, and bring the assets in line with it.
+
+    Returns:
+        Assets created and updated, and hosts merged with an asset that was known.
+
+    Raises:
+        BadInput: an address is not one.
+    """
+    now = timestamp(clock.now())
+    found = merge(records)
+    asked = {key for host in found for key in (*_keys(host), *_addresses(host))}
+    owners_of, scanned = _owners(tx, site, asked)
+    known = _spoken_of(tx, owners_of)
+    owners = [_owner(host, known, scanned) for host in found]
+    new = [asset_fields([], [host]) for host, owner in zip(found, owners, strict=True) if owner is None]
+    made = create_assets(tx, now, site, new)
+    counts = Counter(created=len(made), merged=len(owners) - len(made))
+    fresh = iter(made)
+    placed = [(host, owner or Match(next(fresh), NEW, None)) for host, owner in zip(found, owners, strict=True)]
+    told_anew = _write(tx, now, site, placed)
+    counts += compute_assets(tx, now, site, {match.asset_id for _, match in placed})
+    link_named(tx, now, site, told_anew)
+    return counts
+
+
+def mark_silent(tx: Connection, clock: Clock, site: Place, silent_at: Callable[[str], str | None]) -> int:
+    """Write that hosts did not answer, in the caller's transaction, and return how many hosts went silent.
+
+    A host has gone silent if all its addresses were looked at and no scan has found it since.
+
+    Args:
+        tx: an open write transaction.
+        clock: stamps the rows.
+        site: whose records.
+        silent_at: tells when an address was looked at without an answer; None if it was not, or answered.
+    """
+    shown = (scan_records.c[name] for name in ("id", "asset_id", "addresses", "alive", "last_seen", "silent_at"))
+    rows = tx.execute(select(*shown).where(scan_records.c.site_id == site.site_id)).all()
+    now = timestamp(clock.now())
+    changed, silent = [], []
+    for row in rows:
+        times = [silent_at(address) for address in row.addresses]
+        at = min((time for time in times if time), default="") if all(times) else ""
+        if at <= max(row.last_seen, row.silent_at or ""):
+            continue
+        changed.append({"id": row.id, "alive": False, "silent_at": at, "updated_at": now})
+        if row.alive:
+            silent.append(row.asset_id)
+    update_rows(tx, scan_records, changed)
+    compute_assets(tx, now, site, set(silent))
+    return len(silent)
+
+
+def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
+    """Make one record of the hosts that share a MAC address or a host name, in an order of their own.
+
+    Raises:
+        BadInput: an address is not one.
+    """
+    hosts = sorted((_stored(host) for host in records), key=_rank, reverse=True)
+    leaders = list(range(len(hosts)))
+
+    def leader(number: int) -> int:
+        while leaders[number] != number:
+            number = leaders[number]
+        return number
+
+    first: dict[Key, int] = {}
+    for number, host in enumerate(hosts):
+        for key in _keys(host):
+            one, other = sorted((leader(first.setdefault(key, number)), leader(number)))
+            leaders[other] = one
+    together: dict[int, list[dict[str, Any]]] = {}
+    for number, host in enumerate(hosts):
+        together.setdefault(leader(number), []).append(host)
+    return [_merged(group) for group in together.values()]
+
+
+def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge what was found of one host, the latest first."""
+    said = (service for host in group for service in host["services"])
+    services, looked = join(said, [host["looked"] for host in group])
+    return {
+        "names": list(dict.fromkeys(name for host in group for name in host["names"])),
+        "addresses": sorted({address for host in group for address in host["addresses"]}),
+        "macs": sorted({mac for host in group for mac in host["macs"]}),
+        "alive": any(host["alive"] for host in group),
+        "services": services,
+        "looked": looked,
+        "silent_at": None,
+        "first_seen": min(host["first_seen"] for host in group),
+        "last_seen": max(host["last_seen"] for host in group),
+        **{fact: next((host[fact] for host in group if host[fact] is not None), None) for fact in _FACTS},
+    }
+
+
+def _stored(host: Host) -> dict[str, Any]:
+    """Bring a host into the form it is stored in."""
+    return {
+        "names": [name for name in dict.fromkeys(name.strip() for name in host.names) if name],
+        "addresses": sorted({_address(address) for address in host.addresses}),
+        "macs": sorted({_mac(mac) for mac in host.macs}),
+        "alive": host.alive,
+        "services": [service.stored(host.seen_at) for service in sorted(set(host.services))],
+        "looked": {ports: host.seen_at for ports in host.looked if ports},
+        "first_seen": host.seen_at,
+        "last_seen": host.seen_at,
+        **{fact: getattr(host, fact) for fact in _FACTS},
+    }
+
+
+def _rank(host: Mapping[str, Any]) -> tuple[str, str]:
+    """Order hosts by when they were seen, then by what they say: any order will do, if only it is always the same."""
+    return host["last_seen"], repr(sorted(item for item in host.items() if item[0] != "looked"))
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise BadInput("A scan reported something that is not an IP address.", path="addresses") from None
+
+
+def _mac(text: str) -> str:
+    digits = re.sub(r"[:.\-]", "", text.casefold())
+    if not _MAC.fullmatch(digits):
+        raise BadInput("A scan reported something that is not a MAC address.", path="macs")
+    return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
+
+
+def _keys(host: Mapping[str, Any]) -> list[Key]:
+    return recognised_by(host["names"], host["macs"], host["addresses"])
+
+
+def _addresses(host: Mapping[str, Any]) -> list[Key]:
+    return [(ADDRESS, address) for address in host["addresses"]]
+
+
+def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> tuple[dict[Key, list[int]], set[int]]:
+    """Find the live assets of the site that have one of the keys, and which of them scans know."""
+    found: dict[Key, list[int]] = {}
+    scanned: set[int] = set()
+    for chunk in chunks(sorted(keys)):
+        statement = (
+            select(asset_keys.c.kind, asset_keys.c.value, asset_keys.c.asset_id, assets.c.scanned)
+            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
+            .where(
+                asset_keys.c.site_id == site.site_id,
+                tuple_(asset_keys.c.kind, asset_keys.c.value).in_(chunk),
+                assets.c.deleted_at.is_(None),
+            )
+            .order_by(asset_keys.c.asset_id)
+        )
+        for kind, value, asset_id, is_scanned in tx.execute(statement):
+            found.setdefault((kind, value), []).append(asset_id)
+            if is_scanned:
+                scanned.add(asset_id)
+    return found, scanned
+
+
+def _spoken_of(tx: Connection, known: Mapping[Key, list[int]]) -> dict[Key, list[int]]:
+    """Of several assets that have a key, keep those of which a scan said it: there is the host's earlier record."""
+    contested = {owner for owners in known.values() if len(owners) > 1 for owner in owners}
+    said: set[tuple[Key, int]] = set()
+    statement = select(scan_records).where(among(scan_records.c.asset_id, "keys"))
+    for record in tx.execute(statement, {"keys": contested}).mappings() if contested else ():
+        said.update((key, record["asset_id"]) for key in _keys(dict(record)))
+    return {key: [owner for owner in owners if (key, owner) in said] or owners for key, owners in known.items()}
+
+
+def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]], scanned: Container[int]) -> Match | None:
+    """Recognise a host by MAC address, then by name, then by the address of what is known by nothing else.
+
+    A name or an address counts if exactly one asset has it. What only a directory knows by the name comes last: it
+    joins the host that was known by its address, if it is the only candidate.
+    """
+    keys = [*_keys(host), *_addresses(host)]
+    by_mac = [(owner, value) for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
+    if by_mac:
+        return Match(min(by_mac)[0], MAC_ADDRESS, min(by_mac)[1])
+    matches = []
+    for wanted, why in ((NAME, HOST_NAME), (ADDRESS, "address")):
+        found = [(owner, value) for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())]
+        if len({owner for owner, _ in found}) == 1:
+            matches.append(Match(found[0][0], why, found[0][1]))
+    return next((match for match in matches if match.asset_id in scanned), next(iter(matches), None))
+
+
+def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> set[str]:
+    """Write each host over the record of its asset that shares a key with it, or as a new record.
+
+    Returns:
+        The keys of devices (`Identity.keys`) that a host has, or has no longer, since now.
+    """
+    told_anew: set[str] = set()
+    present = _present(tx, {match.asset_id for _, match in placed})
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    for host, match in placed:
+        mine = {*_keys(host), *_addresses(host)}
+        # Each record once: two hosts that were one record before become two.
+        row = next((row for row in present.get(match.asset_id, ()) if mine & set(_keys(row))), None)
+        if row is None:
+            told_anew |= _told(host)
+            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": match.asset_id}
+            why = {"match_key": match.key, "match_value": match.value}
+            new.append({**host, **places, **why, "created_at": now, "updated_at": now})
+            continue
+        present[match.asset_id].remove(row)
+        fields = _renewed(row, host)
+        if any(row[name] != value for name, value in fields.items()):
+            told_anew |= _told(row) ^ _told(fields)
+            changed.append({"id": row["id"], **fields, "updated_at": now})
+    sets = digests([row["looked"] for row in (*new, *changed)])
+    known = [{"id": digest, "ranges": ports.ranges} for digest, ports in sets.items()]
+    insert_missing(tx, port_sets, known)
+    insert_rows(tx, scan_records, [_as_row(row) for row in new])
+    update_rows(tx, scan_records, [_as_row(row) for row in changed])
+    return told_anew
+
+
+def _told(host: Mapping[str, Any]) -> set[str]:
+    return {f"{NAME}:{name}" for name in name_keys(host["names"])} | {f"{MAC}:{mac}" for mac in host["macs"]}
+
+
+def _present(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the scan records of assets, with the ports that were looked at."""
+    rows: list[dict[str, Any]] = []
+    for chunk in chunks(sorted(asset_ids)):
+        statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
+        rows += [dict(row) for row in tx.execute(statement, {"keys": chunk}).mappings()]
+    wanted = sorted({digest for row in rows for digest in row["looked"] or ()})
+    known: dict[str, PortSet] = {}
+    for names in chunks(wanted):
+        stored = tx.execute(select(port_sets.c.id, port_sets.c.ranges).where(port_sets.c.id.in_(names)))
+        known |= {
+            digest: PortSet((protocol, first, last) for protocol, first, last in ports) for digest, ports in stored
+        }
+    present: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        row["services"] = stored_services(row["services"], row["last_seen"])
+        row["looked"] = as_looked(row["looked"], known)
+        present.setdefault(row["asset_id"], []).append(row)
+    return present
+
+
+def _as_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "looked": {ports.digest: at for ports, at in row["looked"].items()}}
+
+
+def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record after another scan: the later one decides, what only the earlier one said stays."""
+    later, earlier = (host, row) if host["last_seen"] >= row["last_seen"] else (row, host)
+    fields = {name: later[name] if later[name] or name in _MOMENTARY else earlier[name] for name in host}
+    services, looked = join([*row["services"], *host["services"]], [row["looked"], host["looked"]])
+    # What was found silent stays so until a later scan finds it.
+    is_silent = bool(row["silent_at"]) and row["silent_at"] > later["last_seen"]
+    silence = {"alive": False, "silent_at": row["silent_at"]} if is_silent else {"silent_at": None}
+    first_seen = min(row["first_seen"], host["first_seen"])
+    return fields | {"services": services, "looked": looked, "first_seen": first_seen} | silence
+
+
+# True of the moment of a scan only: nothing is kept of what the one before found.
+_MOMENTARY = ("alive", "addresses")

@@ -1,0 +1,213 @@
+"""What readers of reports have in common: what they find, when it was, how much they take, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any, Protocol
+
+from sync.clock import timestamp
+from sync.errors import BadReport
+from sync.inventory.scan.record import Host
+
+REPORT_BYTES_MAX = 64 * 1024 * 1024
+HOSTS_MAX = 262_144
+SERVICES_MAX = 65_536
+NAMES_MAX = 32
+ADDRESSES_MAX = 64
+TEXT_CHARS_MAX = 200
+CPES_MAX = 8
+SCRIPTS_MAX = 64
+SCRIPT_CHARS_MAX = 2_000
+SCRIPTS_CHARS_MAX = 16_000
+"""What is kept of the output of all scripts of one host."""
+AHEAD_MAX = timedelta(days=1)
+"""How far the clock, or the time zone, of the machine that scanned may be ahead of this one."""
+WHEN_HINT = "Say when it was made: `--made-at` of the command line, `madeAt` of the mutation."
+
+
+@dataclass
+class Report:
+    """What reports tell: hosts that were up, addresses that were looked at in vain, and what is to be said of it.
+
+    Args:
+        hosts: found and not taken yet.
+        silent: address → when it was looked at without an answer.
+        unfinished: addresses of hosts that the scanner gave up because they took too long.
+        warnings: what a person has to know, each text once.
+        listed: hosts that were listed and not looked at, or that only a person said to be up.
+        count: hosts read so far.
+    """
+
+    hosts: list[Host] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
+    warnings: dict[str, None] = field(default_factory=dict)
+    listed: int = 0
+    count: int = 0
+
+    def add(self, host: Host) -> None:
+        """Keep a host until it is taken."""
+        self.counted()
+        self.hosts.append(host)
+
+    def counted(self) -> None:
+        """Count a host of the report.
+
+        Raises:
+            BadReport: there are too many.
+        """
+        self.count += 1
+        if self.count > HOSTS_MAX:
+            raise bad(f"The report has more than {HOSTS_MAX:,} hosts.", "Import it in parts.")
+
+    def take(self) -> list[Host]:
+        """Return the hosts that were not taken yet."""
+        taken, self.hosts = self.hosts, []
+        return taken
+
+    def warn(self, text: str) -> None:
+        """Say something to the person once."""
+        self.warnings[text] = None
+
+    def said(self) -> list[str]:
+        """Return everything that the person has to know."""
+        more = []
+        if self.listed:
+            more.append(f"{self.listed:,} hosts were listed and not looked at; nothing was concluded of them.")
+        if self.unfinished:
+            some = ", ".join(self.unfinished[:20])
+            more.append(f"The scanner gave up {len(self.unfinished):,} hosts, whose services stay as known: {some}.")
+        return [*self.warnings, *more]
+
+
+class Reader(Protocol):
+    """Reads reports of one format, piece by piece, into `report`."""
+
+    report: Report
+
+    def feed(self, piece: bytes) -> None:
+        """Read a piece.
+
+        Raises:
+            BadReport: it is not of the format, or more than a report may hold.
+        """
+
+    def close(self) -> None:
+        """Note that nothing follows; what was cut short leaves a warning.
+
+        Raises:
+            BadReport: there was nothing whole in it.
+        """
+
+
+class Times:
+    """Turns what a report says of times into ours.
+
+    Args:
+        now: by this machine's clock; None takes any time, for a report whose times are not used.
+        made_at: when the report was made, for those that do not say; None if nobody told.
+    """
+
+    def __init__(self, now: datetime | None, made_at: datetime | None = None) -> None:
+        self._last = now and now + AHEAD_MAX
+        self.made_at = made_at and self.moment(made_at)
+
+    def epoch(self, *seconds: object) -> str | None:
+        """Return the first of several numbers of seconds since 1970 that is one; None if none is.
+
+        Raises:
+            BadReport: the time is further ahead than any clock goes wrong.
+        """
+        number = next((number for text in seconds if (number := as_number(text, 0)) > 0), 0)
+        if not number:
+            return None
+        try:
+            return self.moment(datetime.fromtimestamp(number, UTC))
+        except (ValueError, OverflowError, OSError):
+            raise bad(f"The report has a time that no calendar has: {number}.") from None
+
+    def moment(self, moment: datetime) -> str:
+        """Return a moment of the report as it is stored."""
+        if self._last and moment > self._last:
+            problem = f"The report has a time that is still to come: {timestamp(moment)}."
+            raise bad(problem, "Set the clock of the machine that scanned, and scan again.")
+        return timestamp(moment)
+
+    def known(self, *moments: str | None) -> str:
+        """Return the first known moment, last of all when the report was made: never when it is imported.
+
+        Raises:
+            BadReport: none is known.
+        """
+        found = next((moment for moment in (*moments, self.made_at) if moment), None)
+        if found is None:
+            raise bad("The report does not say when it was made.", WHEN_HINT)
+        return found
+
+
+def bad(message: str, hint: str | None = None) -> BadReport:
+    """Make the refusal of a report."""
+    return BadReport(message, hint=hint, path="xml")
+
+
+def as_text(value: object, chars_max: int = TEXT_CHARS_MAX) -> str:
+    """Return a value as text that may be shown: no control characters, not endless."""
+    return "".join(c for c in str(value or "")[:chars_max] if c.isprintable()).strip()
+
+
+def as_lines(value: object) -> str:
+    """Return the output of a script: lines without control characters, not endless."""
+    return "".join(c for c in str(value or "")[:SCRIPT_CHARS_MAX] if c.isprintable() or c in "\n\t").strip()
+
+
+def as_number(value: object, missing: int) -> int:
+    """Return a value as a number, or what stands for one that is none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else missing
+
+
+def as_address(text: str) -> str:
+    """Return an IP address as it is stored.
+
+    Raises:
+        BadReport: it is none.
+    """
+    try:
+        return str(ip_address(text.partition("%")[0]))
+    except ValueError:
+        raise bad("A host has an address that is not an IP address.") from None
+
+
+def as_mac(text: str) -> str:
+    """Return the digits of a MAC address.
+
+    Raises:
+        BadReport: it is none.
+    """
+    digits = text.replace(":", "").replace("-", "").lower()
+    if len(digits) != 12 or set(digits) - set("0123456789abcdef"):
+        raise bad("A host has a MAC address that is none.")
+    return digits
+
+
+def as_port(value: object) -> int:
+    """Return the number of a port.
+
+    Raises:
+        BadReport: it is none.
+    """
+    number = as_number(value, -1)
+    if not 0 <= number <= 65_535:
+        raise bad("A host has a port that is no number from 0 to 65535.")
+    return number
+
+
+def detail_of(
+    os_matches: Iterable[Mapping[str, Any]] = (), cpe: Iterable[str] = (), scripts: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any] | None:
+    """Return what is stored besides the fields; None if it is nothing."""
+    told = {"osMatches": list(os_matches), "cpe": list(dict.fromkeys(cpe))[:CPES_MAX], "scripts": list(scripts)}
+    return {name: value for name, value in told.items() if value} or None

@@ -1,0 +1,1 @@
+"""The scanners, and what this machine knows of its network."""

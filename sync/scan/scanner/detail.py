@@ -1,0 +1,55 @@
+"""What this machine knows of hosts besides what a scanner saw: their names and, on its own networks, their MACs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sync.inventory.asset.host_name import name_key
+from sync.inventory.scan.record import Host
+from sync.scan.scanner.name import NameOf, names_of
+
+SHARED_MAX = 8
+"""A name or a MAC address that more addresses share tells machines apart no longer: a pool, a proxy, a router."""
+
+
+async def with_details(hosts: Sequence[Host], look_up: NameOf, neighbours: Mapping[str, str]) -> list[Host]:
+    """Add names and MAC addresses to hosts that lack them."""
+    names = _telling(await names_of([host.addresses[0] for host in hosts if not host.names], look_up))
+    macs = _telling(neighbours)
+    return [_with(host, names, macs) for host in hosts]
+
+
+def without_shared(hosts: Sequence[Host]) -> list[Host]:
+    """Take from hosts the names and MAC addresses that more than `SHARED_MAX` of them have.
+
+    Args:
+        hosts: all of one scan: a reverse name or a proxy's address may be spread over all of it.
+    """
+    bearers: dict[str, set[tuple[str, ...]]] = {}
+    for host in hosts:
+        for text in {key for name in host.names if (key := name_key(name))} | {*host.macs}:
+            bearers.setdefault(text, set()).add(host.addresses)
+    shared = {text for text, mine in bearers.items() if len(mine) > SHARED_MAX}
+    if not shared:
+        return [*hosts]
+    return [
+        replace(
+            host,
+            names=tuple(name for name in host.names if name_key(name) not in shared),
+            macs=tuple(mac for mac in host.macs if mac not in shared),
+        )
+        for host in hosts
+    ]
+
+
+def _telling(found: Mapping[str, str]) -> dict[str, str]:
+    shared = Counter(found.values())
+    return {address: text for address, text in found.items() if shared[text] <= SHARED_MAX}
+
+
+def _with(host: Host, names: Mapping[str, str], macs: Mapping[str, str]) -> Host:
+    own = [macs[address] for address in host.addresses if address in macs]
+    name = names.get(host.addresses[0])
+    return replace(host, names=host.names or tuple(filter(None, (name,))), macs=host.macs or tuple(own))

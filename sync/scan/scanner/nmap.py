@@ -1,0 +1,166 @@
+"""The scanner nmap, as a child process: arguments in a list, targets over its standard input, its report read safely.
+
+The child gets nothing of this process's environment, and none of it is left when a scan is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from sync.clock import Clock, timestamp
+from sync.errors import BadReport, ScannerFailed, ScannerMissing
+from sync.scan.options import ScannerName
+from sync.scan.report.xml import ReportReader
+from sync.scan.scanner.scanner import Found
+
+PIECE_BYTES = 64 * 1024
+STDERR_BYTES_MAX = 16 * 1024
+HOST_S_MIN, BATCH_S_MORE = 900.0, 2_700.0
+"""How long nmap may spend on one host before it gives it up, and on a batch besides; more if the rate asks for it."""
+TRIES = 3
+"""How often a port is tried, with `RETRIES` more."""
+RETRIES = TRIES - 1
+HINT = "Choose the scanner EMBEDDED, or install nmap on the server."
+
+
+def find_nmap() -> str | None:
+    """Return the path of the installed program; None if there is none."""
+    return shutil.which("nmap")
+
+
+def may_send_packets() -> bool:
+    """Tell whether this process may open raw sockets, which nmap needs for its quick scan and for systems."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
+    except OSError:
+        return False
+    return True
+
+
+class NmapScanner:
+    """Runs nmap for each batch.
+
+    Args:
+        clock: stamps what was seen.
+        program: where nmap is.
+        is_privileged: whether it may send packets of its own.
+    """
+
+    name = ScannerName.NMAP.value
+
+    def __init__(self, clock: Clock, program: str, *, is_privileged: bool) -> None:
+        self._clock, self._program, self._is_privileged = clock, program, is_privileged
+
+    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> Found:
+        """Run nmap once, over addresses of one version.
+
+        Raises:
+            ScannerMissing: nmap cannot be started.
+            ScannerFailed: nmap ended with an error or took too long.
+            BadReport: nmap wrote what is not a report.
+        """
+        host_s = host_limit_s(len(addresses), len(ports), rate)
+        arguments = self._arguments(ports, rate, host_s, is_v6=":" in addresses[0])
+        try:
+            child = await asyncio.create_subprocess_exec(
+                self._program,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={"LC_ALL": "C"},
+            )
+        except OSError as error:
+            raise ScannerMissing(f"nmap cannot be started ({error.strerror}).", hint=HINT) from None
+        try:
+            async with asyncio.timeout(host_s + BATCH_S_MORE):
+                return await self._attend(child, addresses)
+        except TimeoutError:
+            problem = f"nmap took longer than {host_s + BATCH_S_MORE:,.0f} s for one batch."
+            raise ScannerFailed(problem, hint="Name fewer ports, or raise the rate.") from None
+        finally:
+            if child.returncode is None:
+                with suppress(ProcessLookupError):
+                    child.kill()
+            await child.wait()
+
+    def _arguments(self, ports: Sequence[int], rate: int, host_s: float, *, is_v6: bool) -> list[str]:
+        kind = ["-sS", "-O", "--osscan-limit"] if self._is_privileged else ["--unprivileged", "-sT"]
+        return [
+            *(["-6"] if is_v6 else []),
+            *kind,
+            "-sV",
+            "--version-light",
+            # Names are looked up by this program, whichever scanner it uses.
+            "-n",
+            "-p",
+            _ranges(ports),
+            "--max-rate",
+            str(rate),
+            "--max-retries",
+            str(RETRIES),
+            "--host-timeout",
+            f"{host_s:.0f}s",
+            "-oX",
+            "-",
+            "-iL",
+            "-",
+        ]
+
+    async def _attend(self, child: asyncio.subprocess.Process, addresses: Sequence[str]) -> Found:
+        """Tell nmap its targets, and read its report while it writes it."""
+        assert child.stdin and child.stdout and child.stderr  # noqa: S101 - all are pipes
+        complaints = asyncio.create_task(_read_some(child.stderr))
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                child.stdin.write("".join(f"{address}\n" for address in addresses).encode())
+                await child.stdin.drain()
+                child.stdin.close()
+            reader = ReportReader(None)
+            while piece := await child.stdout.read(PIECE_BYTES):
+                reader.feed(piece)
+            said = await complaints
+        finally:
+            complaints.cancel()
+        if await child.wait() != 0:
+            raise ScannerFailed(f"nmap ended with status {child.returncode}: {said or 'it said nothing'}", hint=HINT)
+        reader.close()
+        # nmap counts whole seconds, by a clock of its own.
+        now = timestamp(self._clock.now())
+        report = reader.report
+        if report.warnings:
+            raise BadReport("; ".join(report.warnings), hint="Run the task again.")
+        return Found([replace(host, seen_at=now) for host in report.hosts], unfinished=frozenset(report.unfinished))
+
+
+def host_limit_s(addresses: int, ports: int, rate: int) -> float:
+    """Return how long a host may take: all hosts of a batch share the rate, and each is done when all are.
+
+    Half as much again as the packets take, because answers take their time too.
+    """
+    return HOST_S_MIN + 1.5 * TRIES * addresses * ports / rate
+
+
+def _ranges(ports: Sequence[int]) -> str:
+    """Write ports as nmap takes them: runs of numbers as ranges."""
+    parts: list[list[int]] = []
+    for port in ports:
+        if parts and port == parts[-1][1] + 1:
+            parts[-1][1] = port
+        else:
+            parts.append([port, port])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+async def _read_some(stream: asyncio.StreamReader) -> str:
+    """Read to the end and return the last line that says anything; what is longer than a screen is dropped."""
+    kept = b""
+    while piece := await stream.read(PIECE_BYTES):
+        kept = (kept + piece)[-STDERR_BYTES_MAX:]
+    lines = [line.strip() for line in kept.decode("utf-8", "replace").splitlines() if line.strip()]
+    return "".join(c for c in lines[-1][:200] if c.isprintable()) if lines else ""

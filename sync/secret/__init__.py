@@ -1,0 +1,1 @@
+"""Secrets: sealed, opened for a sign-in, verified, sealed anew with another key."""

@@ -1,0 +1,45 @@
+"""Who is told when a run fails, recovers or needs a person, and what became of each message."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Text, UniqueConstraint
+
+from sync.store.tables.column import Json, Time, refers
+from sync.store.tables.declare import entity, stamps
+
+webhooks = entity(
+    "webhooks",
+    refers("organization_id", "organizations"),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    # The events it is told of.
+    Column("events", Json, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("secret_set_at", Time, nullable=False),
+    Column("created_by", Text),
+    *stamps(),
+    UniqueConstraint("organization_id", "name"),
+)
+
+# Written in the transaction of what they tell of, sent later: a run never waits, a restart loses none.
+deliveries = entity(
+    "deliveries",
+    refers("organization_id", "organizations"),
+    refers("webhook_id", "webhooks", ondelete="CASCADE"),
+    refers("run_id", "runs", nullable=True, ondelete="CASCADE"),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # While it is pending: not sooner.
+    Column("next_attempt_at", Time),
+    Column("last_attempt_at", Time),
+    # What the last attempt came to: a status, or why there was none.
+    Column("http_status", Integer),
+    Column("error", Text),
+    *stamps(),
+    Index(None, "webhook_id"),
+    Index(None, "run_id"),
+    Index(None, "status", "next_attempt_at"),
+)

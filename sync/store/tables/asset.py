@@ -1,0 +1,102 @@
+"""Assets, what each is recognised by, and why its records belong to it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, false
+
+from sync.store.statement.function import sort_key, version_key
+from sync.store.tables.column import KEYED, Json, Key, Time, refers
+from sync.store.tables.declare import created_version, entity, live_index, metadata, stamps
+
+assets = entity(
+    "assets",
+    refers("organization_id", "organizations"),
+    refers("site_id", "sites"),
+    Column("name", Text, info={KEYED: sort_key}),
+    Column("names", Json, nullable=False),
+    Column("domains", Json, nullable=False),
+    Column("addresses", Json, nullable=False),
+    Column("macs", Json, nullable=False),
+    Column("type", Text, info={KEYED: sort_key}),
+    Column("os", Text, info={KEYED: sort_key}),
+    Column("os_version", Text, info={KEYED: version_key}),
+    Column("manufacturer", Text),
+    Column("model", Text),
+    Column("serial", Text, info={KEYED: sort_key}),
+    Column("alive", Boolean),
+    Column("scanned", Boolean, nullable=False),
+    # A bit a source (sync/inventory/asset/source.py): which kinds of record this asset has.
+    Column("source_mask", Integer, nullable=False),
+    Column("source_count", Integer, nullable=False),
+    Column("first_seen", Time),
+    Column("last_seen", Time),
+    Column("tags", Json, nullable=False),
+    Column("comment", Text),
+    Column("criticality", Text),
+    Column("version", Key, nullable=False),
+    created_version(),
+    Column("deleted_at", Time),
+    *stamps(),
+    Index(None, "organization_id", "version"),
+)
+
+for _name in ("id", "name", "os", "last_seen", "serial", "type", "source_mask", "os last_seen"):
+    live_index(assets, _name)
+
+# Lists in the order of both; the one above is for counts of the systems that were not seen for long.
+Index(
+    "ix_assets_live_os_then_last_seen",
+    *(assets.c[name] for name in ("organization_id", "deleted_at", "os_key", "os", "last_seen")),
+    sqlite_where=assets.c.deleted_at.is_(None),
+    postgresql_where=assets.c.deleted_at.is_(None),
+)
+
+# What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
+asset_keys = Table(
+    "asset_keys",
+    metadata,
+    refers("site_id", "sites"),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("site_id", "kind", "value", "asset_id"),
+    Index(None, "asset_id"),
+    sqlite_with_rowid=False,
+)
+
+# By what devices can be recognised or told apart, inside their site, as `Identity.keys` writes it: of every device that
+# is wanted, also of one without an asset. Which devices have a key decides what the key tells.
+device_keys = Table(
+    "device_keys",
+    metadata,
+    refers("site_id", "sites"),
+    Column("key", Text, nullable=False),
+    Column("device_id", Key, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("site_id", "key", "device_id"),
+    Index(None, "device_id"),
+    sqlite_with_rowid=False,
+)
+
+# Why a record belongs to an asset: by which key and value it was recognised, and when.
+matches = entity(
+    "matches",
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    Column("object_id", Key, ForeignKey("objects.id"), nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text),
+    Column("matched_at", Time, nullable=False),
+    # A person merged or split the asset: the record stays with it, whatever it says of itself.
+    Column("is_pinned", Boolean, nullable=False, server_default=false()),
+    Index(None, "asset_id"),
+)
+
+# Assets that a person split: no report calls them duplicates again. The smaller id stands first.
+kept_apart = Table(
+    "kept_apart",
+    metadata,
+    Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    Column("other_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("asset_id", "other_id"),
+    sqlite_with_rowid=False,
+)

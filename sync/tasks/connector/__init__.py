@@ -1,0 +1,1 @@
+"""A connector run: reads a directory and writes it."""

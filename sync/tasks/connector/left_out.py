@@ -1,0 +1,102 @@
+"""Properties that a directory's cloud does not know: found by what Graph refuses, and left out of what is asked for.
+
+They are kept with the directory, by kind. Each full round asks for everything again, because clouds learn.
+
+Source: learn.microsoft.com/graph/query-parameters (select), learn.microsoft.com/graph/api/user-delta
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select, update
+
+from sync.entra.diagnose import refused
+from sync.entra.graph.client import GraphClient
+from sync.entra.graph.stream import delta_url
+from sync.errors import RequestRefused, UnknownProperty
+from sync.inventory.directory.directory import Directory
+from sync.inventory.directory.kind import Kind
+from sync.store import Store
+from sync.store.tables import directories
+
+QUESTIONS_MAX = 64
+"""So many requests at most find out which properties a refusal without names means."""
+
+
+class LeftOut:
+    """What is left out for one directory."""
+
+    def __init__(self, store: Store, directory: Directory) -> None:
+        self._store, self._mine = store, directories.c.id == directory.id
+        self._names: dict[str, list[str]] | None = None
+
+    async def load(self) -> None:
+        """Read what is kept, once."""
+        if self._names is None:
+            async with self._store.read() as tx:
+                kept = await tx.scalar(select(directories.c.left_out).where(self._mine))
+            if self._names is None:  # Another stream may have been quicker.
+                self._names = {kind: list(names) for kind, names in (kept or {}).items()}
+
+    def selected(self, kind: Kind, *, with_edges: bool) -> list[str]:
+        """List what to ask for: everything of the kind but what is left out."""
+        left_out = (self._names or {}).get(kind.plural, ())
+        return [name for name in kind.select(with_edges=with_edges) if name not in left_out]
+
+    async def add(self, kind: Kind, names: Collection[str]) -> None:
+        """Leave out more."""
+        await self._change(kind, {*(self._names or {}).get(kind.plural, ()), *names})
+
+    async def forget(self, kind: Kind) -> None:
+        """Leave nothing out any more: a full round begins."""
+        await self._change(kind, ())
+
+    async def _change(self, kind: Kind, names: Collection[str]) -> None:
+        await self.load()
+        before = self._names or {}
+        if sorted(names) == before.get(kind.plural, []):
+            return
+        # Streams of a run share this object, and all of them are written: nothing of another kind is lost.
+        self._names = {**before, kind.plural: sorted(names)}
+        async with self._store.write() as tx:
+            await tx.execute(update(directories).where(self._mine).values(left_out=self._names))
+
+
+async def unknown_properties(
+    client: GraphClient, kind: Kind, selected: Sequence[str], error: UnknownProperty
+) -> list[str]:
+    """Return which of the selected properties Graph refuses; none if that is not what is wrong.
+
+    Where the refusal names none of them, halves of the selection are tried. Relations are never left out: their edges
+    would look removed.
+
+    Raises:
+        RequestRefused: it refuses the request whatever is selected.
+    """
+    properties = [name for name in selected if name not in kind.edges and name != "id"]
+    if named := [name for name in properties if name in error.named]:
+        return named
+    return await _search(client, kind, properties)
+
+
+async def _search(client: GraphClient, kind: Kind, properties: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    # Nothing but the id first: where that is refused too, no property is to blame.
+    parts = [list(properties), []]
+    for _ in range(QUESTIONS_MAX):
+        if not parts:
+            return found
+        part = parts.pop()
+        try:
+            await client.get(delta_url(kind.plural, ("id", *part)))
+        except RequestRefused as error:
+            if not isinstance(error, UnknownProperty):
+                raise
+            if not part:
+                raise refused(int(str(error.facts["status"])), error.facts) from None
+            if len(part) == 1:
+                found += part
+            else:
+                parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+    return []

@@ -1,0 +1,145 @@
+"""Where each stream of a run begins: at its cursor while that fits, else with a round that reads everything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import update
+
+from sync.entra.graph.stream import Start, delta_url
+from sync.errors import IllegalMove
+from sync.inventory.directory.directory import Cursor, Directory, load_cursor
+from sync.inventory.directory.kind import DEVICE, Kind
+from sync.inventory.directory.page import Round
+from sync.store import Store
+from sync.store.tables import cursors
+from sync.tasks.connector.left_out import LeftOut
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose links these are: a link made for another server, tenant or app does not fit."""
+
+    origin: str
+    tenant_id: str
+    client_id: str
+
+    def query_hash(self, stream: str, selected: Sequence[str]) -> str:
+        """Name what a stream's link was made for; another name means that everything has to be read again."""
+        parts = (self.origin, self.tenant_id, self.client_id, stream, *selected)
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one stream of this run begins: from `start`, in `round_`, its first page being `page_number`."""
+
+    kind: Kind
+    start: Start | str
+    round_: Round
+    page_number: int
+    query_hash: str
+    # Whether delta carries the kind's edges; else they are read by streams of their own.
+    with_edges: bool
+    # Whether a round of changes was read just before: what a full round then finds different, nothing had told of.
+    checks: bool = False
+    # When the stream was last read whole.
+    full_at: str | None = None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it goes on in the middle of a round that an earlier attempt or run began."""
+        return self.page_number > 1
+
+    @property
+    def swept(self) -> Kind:
+        """The kind, with those edges only that the end of a full round may sweep: the ones the round reads."""
+        return self.kind if self.with_edges else replace(self.kind, edges={})
+
+
+class Planner:
+    """Plans the streams of one run."""
+
+    def __init__(self, store: Store, directory: Directory, identity: Identity) -> None:
+        self._store, self.directory, self.identity = store, directory, identity
+        self.left_out = LeftOut(store, directory)
+
+    async def plan(self, kind: Kind, has_relations: Callable[[], Awaitable[bool]]) -> Plan:
+        """Go on from the stream's cursor, or begin anew.
+
+        Args:
+            kind: whose stream it is.
+            has_relations: asks Graph whether a delta of devices reports their owners; called only if need be.
+        """
+        await self.left_out.load()
+        cursor = await self.cursor(kind.plural)
+        for with_edges in (True, False) if kind is DEVICE else (True,):
+            hashed = self._query_hash(kind, with_edges)
+            if cursor and cursor.query_hash == hashed:
+                round_ = Round(cursor.generation, cursor.full_round and not cursor.complete)
+                number = 1 if cursor.complete else cursor.page_number + 1
+                checks = cursor.checks and round_.full
+                return Plan(kind, cursor.link, round_, number, hashed, with_edges, checks, cursor.full_at)
+        # Which relations a device delta carries is not documented: ask before the first round.
+        with_edges = kind is not DEVICE or await has_relations()
+        await self.left_out.forget(kind)
+        return self._full(kind, cursor, 0, with_edges)
+
+    async def next(self, plan: Plan) -> Plan:
+        """Plan the round that follows one that has just been read to its end."""
+        cursor = await self.cursor(plan.kind.plural)
+        if cursor is None or not cursor.complete:
+            raise IllegalMove("A round follows only one that is complete.")
+        round_ = Round(cursor.generation, full=False)
+        return replace(plan, start=cursor.link, round_=round_, page_number=1, checks=False, full_at=cursor.full_at)
+
+    async def again(self, plan: Plan) -> Plan:
+        """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""
+        cursor = await self.cursor(plan.kind.plural)
+        await self.left_out.forget(plan.kind)
+        full = self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
+        return replace(full, checks=plan.checks)
+
+    async def check(self, plan: Plan) -> Plan:
+        """Plan a full round that finds what no round of changes has told of.
+
+        A stream that was never read whole by a program that notes it is read so too, but has nothing to compare with:
+        another version may have written its rows in another way.
+        """
+        return replace(await self.again(plan), checks=plan.full_at is not None)
+
+    async def is_whole_due(self, stream: str, moment: str) -> bool:
+        """Tell whether the stream has not been read whole since a moment."""
+        cursor = await self.cursor(stream)
+        return cursor is None or cursor.full_at is None or cursor.full_at <= moment
+
+    async def without(self, plan: Plan, names: Collection[str]) -> Plan:
+        """Plan a full round again, without properties that Graph does not know."""
+        await self.left_out.add(plan.kind, names)
+        selected = self.left_out.selected(plan.kind, with_edges=plan.with_edges)
+        start = Start(delta_url(plan.kind.plural, selected))
+        return replace(plan, start=start, query_hash=self._query_hash(plan.kind, plan.with_edges))
+
+    async def forget(self, stream: str) -> None:
+        """Have the stream's next run read everything: its link leads nowhere, or round in a circle."""
+        mine = (cursors.c.directory_id == self.directory.id, cursors.c.stream == stream)
+        async with self._store.write() as tx:
+            await tx.execute(update(cursors).where(*mine).values(query_hash=""))
+
+    async def cursor(self, stream: str) -> Cursor | None:
+        """Return where a stream stands."""
+        async with self._store.read() as tx:
+            return await load_cursor(tx, self.directory, stream)
+
+    def _full(self, kind: Kind, cursor: Cursor | None, generation: int, with_edges: bool) -> Plan:
+        generation = max(generation, cursor.generation if cursor else 0) + 1
+        start = Start(delta_url(kind.plural, self.left_out.selected(kind, with_edges=with_edges)))
+        hashed, full_at = self._query_hash(kind, with_edges), cursor.full_at if cursor else None
+        return Plan(kind, start, Round(generation, True), 1, hashed, with_edges, full_at=full_at)
+
+    def _query_hash(self, kind: Kind, with_edges: bool) -> str:
+        # With the shape of the rows: a program that makes them otherwise reads them anew, and calls that no repair.
+        selected = self.left_out.selected(kind, with_edges=with_edges)
+        return self.identity.query_hash(kind.plural, [*selected, kind.signature().hex()])

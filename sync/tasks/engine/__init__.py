@@ -1,0 +1,1 @@
+"""Executes runs: the engine, the ticker of schedules, and what each run works with."""

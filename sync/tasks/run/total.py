@@ -1,0 +1,36 @@
+"""The counters of a run after one more page."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sync.inventory.directory.kind import Kind
+from sync.inventory.directory.page import Applied
+from sync.tasks.connector.repair import REPAIRED, repaired
+from sync.tasks.run.run import Counts
+
+
+def added(
+    counts: Counts,
+    kind: Kind,
+    applied: Applied,
+    removed: Applied | None,
+    linked: Counter[str],
+    *,
+    checks: bool = False,
+) -> Counts:
+    """Add to a run's counters what a page did, what its sweep removed, and what became of assets.
+
+    Args:
+        checks: what it changed counts as repaired, too.
+    """
+    total = {name: Counter(counter) for name, counter in counts.items()}
+    for part in filter(None, (applied, removed)):
+        for name, number in repaired(part, kind).items() if checks else ():
+            total.setdefault(name, Counter())[REPAIRED] += number
+        total.setdefault(kind.plural, Counter()).update(part.counts)
+        for name, counter in part.edge_counts.items():
+            total.setdefault(name, Counter()).update(counter)
+    if linked:
+        total.setdefault("assets", Counter()).update(linked)
+    return total
