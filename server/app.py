@@ -32,7 +32,7 @@ from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.graphql.stream.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
 from server.graphql.stream.websocket import GraphQLSocket
 from server.graphql.trusted_documents import Listed
-from server.http.connection import Connections
+from server.http.connections import Connections
 from server.http.identity import Identity
 from server.http.origins import Edge
 from server.http.rate_limit import Rates

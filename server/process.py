@@ -20,7 +20,8 @@ from starlette.applications import Starlette
 
 from server.app import build_app
 from server.http.certificate import HANDSHAKE_S_MAX, Certificate
-from server.http.connection import Connection, Connections
+from server.http.connection import Connection
+from server.http.connections import Connections
 from server.http.websocket import SocketConnection
 from server.observe.tracing import open_provider
 from server.operator.operations import first_token_text, make_first_token, runtime_config

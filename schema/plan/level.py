@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import orjson
 from orjson import Fragment
@@ -14,12 +14,10 @@ from sqlalchemy import ColumnElement
 
 from schema.field.rows import keys_text
 from schema.limit.budget import LOADED_FACTOR, STEP_BYTES, Tally
+from schema.plan.bound import Bound
 from schema.plan.statement import Row, Statement
 from sync.clock import timestamp
 from sync.store.statement.digits import read_json
-
-if TYPE_CHECKING:
-    from schema.plan.page import Bound
 
 # Rows that are read or shown between two looks at the clock.
 BATCH = 64

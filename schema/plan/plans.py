@@ -19,10 +19,10 @@ from schema.access import Principal, Role
 from schema.limit.budget import Budget, NoMemory, Tally
 from schema.list.listing import CURSOR_PURPOSE
 from schema.lru import Recent
+from schema.plan.bound import Bound
 from schema.plan.collect import Collector, flag_names
 from schema.plan.lane_choice import Caution, Pace
 from schema.plan.level import Run
-from schema.plan.page import Bound
 from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, Refused
 from schema.plan.response import Response, Responses

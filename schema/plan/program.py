@@ -19,10 +19,11 @@ from schema.list.connection import listing_of, window_of
 from schema.list.members import mixed_columns, mixed_listing
 from schema.list.node import is_open
 from schema.lru import Recent
+from schema.plan.bound import Bound, BoundList, BoundLookup, BoundNames
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Nodes
 from schema.plan.level import Columns, Run
-from schema.plan.page import Bound, BoundList, BoundLookup, BoundNames, Connection, ordered
+from schema.plan.page import Connection, ordered
 from schema.plan.refusal import Gave, Refused
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement

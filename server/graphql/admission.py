@@ -15,7 +15,7 @@ from schema.limit.limits import Limits, exceeded
 from schema.lru import Recent
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import VALIDATION_FAILED
-from server.graphql.execution import Prepared
+from server.graphql.operation import Prepared
 from sync.clock import Clock
 from sync.errors import Forbidden, StoreError
 from sync.organization.audit import Event, record

@@ -6,11 +6,11 @@ Never logs a document, a variable or an answer.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import strawberry
@@ -18,9 +18,9 @@ import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution.values import get_variable_values
 
-from schema.limit.budget import Budget, Tally
+from schema.limit.budget import Budget
 from schema.limit.limits import Limits
-from schema.plan import Asked, Plans, Response
+from schema.plan import Asked, Plans
 from schema.worker import Worker
 from server.graphql.deadline import soon
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
@@ -36,6 +36,7 @@ from server.graphql.errors import (
 )
 from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
+from server.graphql.operation import Admit, Answer, Outcome, Prepared, Refusal, Trace, Weigh
 from server.graphql.request import GraphQLRequest
 from server.graphql.runner import Runner
 from server.graphql.trusted_documents import Listed
@@ -48,60 +49,6 @@ COERCION_ERRORS_MAX = 20
 RETRY_AFTER_S = 1
 # Variables whose text is longer are read in the worker.
 VARIABLES_HERE_BYTES = 4_096
-
-Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What is known before anything runs: a valid document, the chosen operation, coerced variables."""
-
-    document: Document
-    request: GraphQLRequest
-    asked: Asked
-
-    @property
-    def operation(self) -> OperationDefinitionNode:
-        """The operation that runs."""
-        return self.asked.operation
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response body and how far the operation came; the handler turns that into a status.
-
-    `planned` is the same body with its tag and its gzipped form, when a plan has answered. `tally` holds the memory of
-    a large body until it is sent.
-    """
-
-    body: bytes
-    outcome: Outcome
-    planned: Response | None = None
-    tally: Tally | None = None
-
-    def close(self) -> None:
-        """Give the memory back: the body was sent, or never will be."""
-        if self.tally is not None:
-            self.tally.close()
-
-
-@dataclass
-class Trace:
-    """What the access log may say of an operation: its name and type, never its text."""
-
-    operation_name: str | None = None
-    operation_type: str | None = None
-    errors: list[str] = field(default_factory=list)
-
-    def name(self, operation: OperationDefinitionNode) -> None:
-        """Note which operation it is."""
-        self.operation_name = operation.name.value if operation.name else None
-        self.operation_type = operation.operation.value
-
-
-Weigh = Callable[[Prepared], None]
-Admit = Callable[[Prepared, Any], None]
-Refusal = Callable[[Any, Forbidden], Awaitable[None]]
 
 
 class Execution:

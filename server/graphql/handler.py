@@ -25,8 +25,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from schema.limit.budget import Tally
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import BAD_USER_INPUT, INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
-from server.graphql.execution import Answer, Execution, Prepared, Trace, rejection
+from server.graphql.execution import Execution, rejection
 from server.graphql.media import Media, accepts_gzip, check_content_type, choose_media, takes_stream, wants_html
+from server.graphql.operation import Answer, Prepared, Trace
 from server.graphql.request import GraphQLRequest, malformed, parse_body, parse_query_string
 from server.graphql.stream.live import Live
 from server.graphql.stream.sse import EventStream, single

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from graphql import FieldNode, OperationDefinitionNode
 
+from server.graphql.operation import Prepared
 from sync.trim import trimmed
-
-if TYPE_CHECKING:
-    from server.graphql.execution import Prepared
 
 ANSWERS_MAX = 32
 ANSWERS_BYTES_MAX = 16 * 1024 * 1024

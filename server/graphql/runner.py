@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType
@@ -17,11 +17,9 @@ from strawberry.execution import optimized_is_awaitable
 from schema.limit.budget import Budget, NoMemory, Tally
 from server.graphql.deadline import soon
 from server.graphql.executor import CountingExecutor
+from server.graphql.operation import Prepared
 from server.graphql.turns import Turns
 from sync.errors import AnswerTooLarge, StoreCrowded
-
-if TYPE_CHECKING:
-    from server.graphql.execution import Prepared
 
 # Operations of one kind that run at once; the last of more would wait longer than its caller does.
 EXECUTING_MAX = 32

@@ -1,92 +1,24 @@
-"""The server's connections, each with its deadlines: for a head, and for an answer that nobody takes.
+"""One connection and its deadlines: for a head, and for an answer that nobody takes.
 
-One sweep looks at all of them from time to time; a timer for each would cost every request something. A body has its
-deadline where it is read, and what is idle between two requests has uvicorn's.
+A body has its deadline where it is read, and what is idle between two requests has uvicorn's.
 """
 
 from __future__ import annotations
 
 import math
-import resource
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
-from server.http.stranger import Strangers
-from server.http.websocket import SocketConnection
-from sync.clock import Clock
+from server.http.connections import Connections, Watched
 
 HEAD_BYTES_MAX = 64 * 1024
 # What a loop hands over at once.
 READ_BYTES_MAX = 256 * 1024
-UNREAD_S_MAX = 30.0
-# How long a WebSocket that this side closes may stay; a peer on a slow line answers within that.
-CLOSE_S_MAX = 1.0
-SWEEP_S = 1.0
-# For the database, its readers and the connections of syncs.
-SPARE_DESCRIPTORS = 256
-DESCRIPTORS_MAX = 131_072
+
+
 _read = HttpToolsProtocol.data_received
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
-
-class Connections:
-    """What holds for all connections of a server, and the sweep that ends those past a deadline.
-
-    Args:
-        clock: tells the time.
-        head_s: how long a new connection may stay silent, and the head of a request take.
-        most: how many may be open; one more takes the place of a socket without a known caller, or of a connection
-            that waits for a request.
-        unread_s: how long a caller may take nothing of its answer.
-        close_s: how long a WebSocket may take to end after its Close.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        head_s: float,
-        most: int,
-        unread_s: float = UNREAD_S_MAX,
-        close_s: float = CLOSE_S_MAX,
-    ) -> None:
-        self._clock, self.head_s, self.unread_s, self.close_s = clock, head_s, unread_s, close_s
-        self.most = min(most, _descriptors() - SPARE_DESCRIPTORS)
-        self.sweep_s = min(SWEEP_S, head_s / 4)
-        self.state = ServerState()
-        self.strangers = Strangers()
-        self.cut = 0
-
-    def __len__(self) -> int:
-        return len(self.state.connections)
-
-    async def sweep(self) -> None:
-        """End what is past its deadline, from now on."""
-        while True:
-            await self._clock.sleep(self.sweep_s)
-            now = self._clock.monotonic()
-            for one in tuple(self.state.connections):
-                if isinstance(one, Connection | SocketConnection) and one.is_late(now):
-                    self.end(one)
-
-    def make_room(self, newest: Connection) -> None:
-        """End one connection if there are too many.
-
-        The oldest socket without a known caller goes first, then one that waits for a request, then the newest.
-        """
-        if len(self) > self.most:
-            self.end(self.strangers.oldest() or self._idle(newest) or newest)
-
-    def _idle(self, newest: Connection) -> Connection | None:
-        waiting = (one for one in self.state.connections if isinstance(one, Connection) and one.is_waiting)
-        return next((one for one in waiting if one is not newest), None)
-
-    def end(self, one: Connection | SocketConnection) -> None:
-        """End a connection at once; what was to be sent is dropped."""
-        self.cut += 1
-        one.transport.abort()
 
 
 class Head(list[tuple[bytes, bytes]]):
@@ -96,7 +28,7 @@ class Head(list[tuple[bytes, bytes]]):
         """Drop a field (RFC 9110 section 6.5.1): nobody has checked that it may come after the body."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Watched, HttpToolsProtocol):
     """One connection; knows since when it is where it is."""
 
     def __init__(self, owner: Connections, **of_server: Any) -> None:
@@ -163,13 +95,3 @@ class Connection(HttpToolsProtocol):
         if self.is_waiting and not is_idle:
             return ("head", self.cycle), self._owner.head_s
         return ("busy",), math.inf
-
-
-def _descriptors() -> int:
-    """Raise the number of files that may be open as far as the system allows, and return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return DESCRIPTORS_MAX if soft == resource.RLIM_INFINITY else soft

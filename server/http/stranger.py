@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from server.http.websocket import SocketConnection
+Socket = TypeVar("Socket", bound=Hashable)
 
 # Whoever has a token sends it at once, so that honest callers are strangers for milliseconds.
 PER_ADDRESS_MAX = 256
 
 
-class Strangers:
+class Strangers(Generic[Socket]):
     """The sockets without an accepted `connection_init`.
 
     Args:
@@ -22,17 +22,17 @@ class Strangers:
     def __init__(self, per_address: int = PER_ADDRESS_MAX) -> None:
         self.per_address = per_address
         # Dicts, because they keep the order and drop any member at once.
-        self._all: dict[SocketConnection, str | None] = {}
-        self._by_address: defaultdict[str, dict[SocketConnection, None]] = defaultdict(dict)
+        self._all: dict[Socket, str | None] = {}
+        self._by_address: defaultdict[str, dict[Socket, None]] = defaultdict(dict)
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, one: SocketConnection) -> None:
+    def add(self, one: Socket) -> None:
         """Take one in."""
         self._all[one] = None
 
-    def discard(self, one: SocketConnection) -> None:
+    def discard(self, one: Socket) -> None:
         """Let one go, if it is here."""
         address = self._all.pop(one, None)
         if address is not None:
@@ -41,7 +41,7 @@ class Strangers:
             if not neighbours:
                 del self._by_address[address]
 
-    def locate(self, one: SocketConnection, address: str) -> SocketConnection | None:
+    def locate(self, one: Socket, address: str) -> Socket | None:
         """Note where one comes from; return the oldest from there, which has been let go, if there are too many."""
         if one not in self._all:
             return None
@@ -50,13 +50,11 @@ class Strangers:
         neighbours[one] = None
         return self._let_go(neighbours) if len(neighbours) > self.per_address else None
 
-    def oldest(self) -> SocketConnection | None:
+    def oldest(self) -> Socket | None:
         """Return the oldest, which has been let go; None if there are none."""
         return self._let_go(self._all)
 
-    def _let_go(
-        self, among: dict[SocketConnection, None] | dict[SocketConnection, str | None]
-    ) -> SocketConnection | None:
+    def _let_go(self, among: dict[Socket, None] | dict[Socket, str | None]) -> Socket | None:
         found = next(iter(among), None)
         if found is not None:
             self.discard(found)

@@ -6,19 +6,18 @@ Uvicorn waits ten seconds for the answer to a Close, and for ever for a peer tha
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-if TYPE_CHECKING:
-    from server.http.connection import Connections
+from server.http.connections import Connections, Watched
 
 # A token may have 8,192 characters; nothing longer is needed before it is known to be good.
 STRANGER_BYTES_MAX = 16 * 1024
 BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class SocketConnection(WebSocketsSansIOProtocol):
+class SocketConnection(Watched, WebSocketsSansIOProtocol):
     """One WebSocket connection.
 
     The application finds it as `scope["state"]["socket"]`, and tells it what it learns about the caller.

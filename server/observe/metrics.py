@@ -20,9 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.graphql.errors import Refused
-from server.graphql.execution import Execution, Trace
+from server.graphql.execution import Execution
+from server.graphql.operation import Trace
 from server.graphql.stream.live import Live
-from server.http.connection import Connections
+from server.http.connections import Connections
 from server.http.identity import bearer
 from server.http.rate_limit import Rates
 from sync.product import version

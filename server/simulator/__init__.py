@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from server.simulator.asked import Faults
 from server.simulator.fault.plan import Plan, Rule, read_plan
-from server.simulator.gate import Faults
 from server.simulator.request_log import RequestLog
 from server.simulator.serving import RunningSimulator, running, serve
 from server.simulator.signin.credential import AppCredential

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -15,14 +15,12 @@ from starlette.routing import Route
 
 from server.simulator.fault.plan import NAMED, Plan, plan_from, read_plan
 from server.simulator.signin.credential import PASSWORD_STATES, Account, App
+from server.simulator.state import SimulatedTenant
 from server.simulator.tenant.churn import Churn
 from server.simulator.tenant.population import KINDS, OTHERS
 from server.simulator.tenant.relation import RELATIONS
 from sync.clock import timestamp
 from sync.errors import BadInput, Conflict, NotFound, RollcallError
-
-if TYPE_CHECKING:
-    from server.simulator.simulator import Simulator
 
 Handler = Callable[[Request], Awaitable[Response]]
 STATUS: dict[type[RollcallError], int] = {BadInput: 400, NotFound: 404, Conflict: 409}
@@ -32,7 +30,7 @@ ROWS_A_CHUNK = 500
 class Admin:
     """The admin door of one tenant."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: SimulatedTenant) -> None:
         self._simulator = simulator
         self._churns: dict[int, Churn] = {}
 

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
 from server.simulator.graph.query import parse_options
 from server.simulator.graph.route import stream_of, template_of, without_turn
 from server.simulator.request_log import Entry
+from server.simulator.state import SimulatedTenant
 
-if TYPE_CHECKING:
-    from server.simulator.simulator import Simulator
-
-SCOPE_KEY = "simulator"  # where the classified request stands in the scope
 NO_ANSWER = 0  # the status of a request that was never answered
-
-
-class Faults(Protocol):
-    """Sees every request first and decides whether and how `app` answers it; a Plan is one."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
-        """Answer, delay, damage or pass on one request."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """One request to Graph or to the sign-in service.
-
-    `pages` holds, for each stream it belongs to, which page of it this is, from 1; asking again is the same page.
-    `units` and `fault` are filled in while it is answered.
-    """
-
-    simulator: Simulator
-    number: int
-    method: str
-    url: str
-    template: str
-    pages: dict[str, int] = field(default_factory=dict)
-    units: int = 0
-    fault: str | None = None
 
 
 class Gate:
     """The outermost layer of one tenant; the admin door lies outside of it."""
 
-    def __init__(self, app: ASGIApp, simulator: Simulator) -> None:
+    def __init__(self, app: ASGIApp, simulator: SimulatedTenant) -> None:
         self._app = app
         self._simulator = simulator
         self._number = 0

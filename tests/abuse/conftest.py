@@ -19,7 +19,8 @@ from schema.limit.size import check_extent
 from schema.plan import Plans
 from server.graphql.admission import admit, measure, weigh
 from server.graphql.document import DocumentRejected
-from server.graphql.execution import Answer, Execution, Trace, rejection
+from server.graphql.execution import Execution, rejection
+from server.graphql.operation import Answer, Trace
 from server.graphql.request import GraphQLRequest
 from server.simulator import Simulator
 from sync.clock import SystemClock

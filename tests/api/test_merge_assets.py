@@ -11,7 +11,8 @@ from sync.inventory.asset.asset import Place
 from sync.inventory.asset.link import LinkOptions, link_devices
 from sync.inventory.directory.directory import open_directory
 from sync.inventory.directory.kind import DEVICE
-from sync.inventory.directory.page import Round, apply_page
+from sync.inventory.directory.page import apply_page
+from sync.inventory.directory.round import Round
 from sync.inventory.scan.record import Host, apply_scan
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform

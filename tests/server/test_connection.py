@@ -14,7 +14,8 @@ import trustme
 
 from server.graphql.ide.page import assets_version
 from server.http.certificate import Certificate
-from server.http.connection import HEAD_BYTES_MAX, Connections
+from server.http.connection import HEAD_BYTES_MAX
+from server.http.connections import Connections
 from server.settings import Settings
 from sync.clock import SystemClock
 from sync.errors import BadSettings

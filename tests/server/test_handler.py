@@ -11,7 +11,7 @@ from graphql import DocumentNode, GraphQLError
 
 from schema.plan import Asked, Response
 from server.graphql.document import DOCUMENTS_MAX
-from server.graphql.execution import Prepared
+from server.graphql.operation import Prepared
 from sync.errors import Forbidden
 from tests.server.conftest import CANARY, TOKEN, OpenProbe, Probe, touched
 

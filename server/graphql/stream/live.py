@@ -17,7 +17,8 @@ import structlog
 from graphql import GraphQLError, OperationType
 
 from server.graphql.errors import INTERNAL, INTERNAL_HINT, INTERNAL_MESSAGE, Refused
-from server.graphql.execution import Answer, Execution, Prepared, Trace, failed
+from server.graphql.execution import Execution, failed
+from server.graphql.operation import Answer, Prepared, Trace
 from sync.wait import first_of
 
 log = structlog.stdlib.get_logger("rollcall.live")

@@ -13,8 +13,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from server.graphql.errors import Refused
-from server.graphql.execution import Answer
 from server.graphql.media import EVENT_STREAM
+from server.graphql.operation import Answer
 from server.graphql.stream.live import SEND_S_MAX, End, Live
 
 # Well below the minute after which proxies give up a connection that says nothing.

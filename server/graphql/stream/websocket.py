@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import Refused, write_errors
-from server.graphql.execution import Trace
+from server.graphql.operation import Trace
 from server.graphql.request import read_parameters
 from server.graphql.stream.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, SEND_S_MAX, End, Live, too_many
 from server.http.rate_limit import address_of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from server.simulator.asked import Asked
 from server.simulator.fault.fault import event
-from server.simulator.gate import Asked
 from server.simulator.tenant.churn import Churn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from server.simulator.gate import Asked
+from server.simulator.asked import Asked
 from server.simulator.graph.reply import Reply
 from sync.errors import BadInput
 

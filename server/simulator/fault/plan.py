@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.fault import find, rows
-from server.simulator.gate import SCOPE_KEY, Asked
 from server.simulator.graph.reply import Reply, capture
 from server.simulator.graph.route import STREAMS
 from server.simulator.tenant.variant import Variants

@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.simulator.gate import SCOPE_KEY, Asked
+from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.graph.delta import Delta
 from server.simulator.graph.exchange import Answer, Call, GraphRefused, bad_request, error_body
 from server.simulator.graph.listing import Listing

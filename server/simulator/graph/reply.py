@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.simulator.gate import SCOPE_KEY, Asked
+from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from server.simulator.tenant.names import DEPARTMENT, TOPIC
 from server.simulator.tenant.origin import Origin
 
 if TYPE_CHECKING:
-    from server.simulator.tenant.population import Size
+    from server.simulator.tenant.size import Size
 
 # The first groups have fixed parts, so that tests and demos can find them.
 EVERYONE, CYCLE, HIDDEN, DYNAMIC, DYNAMIC_DEVICES, EMPTY = 0, (1, 2, 3), 4, 5, 6, 7

@@ -14,7 +14,7 @@ from server.simulator.tenant.draw import Draw
 from server.simulator.tenant.group import CYCLE, DYNAMIC_DEVICES, EMPTY, EVERYONE
 
 if TYPE_CHECKING:
-    from server.simulator.tenant.population import Size
+    from server.simulator.tenant.size import Size
 
 NESTED_EVERY = 9  # every ninth group holds the two before it
 # Mean 30: most groups are small, a few are not.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from server.simulator.tenant.draw import Draw, Ids
 from server.simulator.tenant.group import build_group
 from server.simulator.tenant.names import TENANT
 from server.simulator.tenant.origin import Origin, days_before
+from server.simulator.tenant.size import Size
 from server.simulator.tenant.user import build_user
 
 KINDS = ("users", "devices", "groups")
@@ -21,16 +21,6 @@ CODES = {"users": 1, "devices": 2, "groups": 3, "servicePrincipals": 5, "contact
 KIND_OF_CODE = {code: kind for kind, code in CODES.items()}
 DEVICE_ID_CODE = 4
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How many objects of each kind the tenant starts with, and how many users its largest group holds."""
-
-    users: int
-    devices: int
-    groups: int
-    largest_group: int
 
 
 class Population:

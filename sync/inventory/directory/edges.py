@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, exists, or_, select
 
 from sync.inventory.directory.item import Change
 from sync.inventory.directory.kind import EDGE_COUNTS, KINDS, RESTORABLE, Edge, Kind
+from sync.inventory.directory.round import Round
 from sync.store.statement.bulk import delete_rows, insert_missing, update_rows
 from sync.store.statement.in_list import among
 from sync.store.tables import edges
-
-if TYPE_CHECKING:
-    from sync.inventory.directory.page import Round
 
 Pair = tuple[int, int]
 _KEY = ("kind", "from_id", "to_id")

@@ -20,6 +20,7 @@ from sync.inventory.directory.edges import apply_edges
 from sync.inventory.directory.flaw import Flaw, Flaws
 from sync.inventory.directory.item import Change, changes, columns, content_hash, json_text
 from sync.inventory.directory.kind import GONE, KINDS, SOFT, Kind
+from sync.inventory.directory.round import Round
 from sync.organization.organizations import next_version
 from sync.store import AnyRow
 from sync.store.statement.bulk import delete_rows, update_rows, upsert_rows
@@ -43,21 +44,6 @@ class Applied:
     touched: list[int] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
     flaws: Flaws = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class Round:
-    """The round a page belongs to.
-
-    Args:
-        generation: stamped by a full round on what it sees.
-        full: it reads everything, so that its end may sweep what it did not see.
-        minimal: it was asked for with Prefer: return=minimal, so that an absent property means unchanged, not null.
-    """
-
-    generation: int
-    full: bool
-    minimal: bool = False
 
 
 def apply_page(

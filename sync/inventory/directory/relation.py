@@ -12,7 +12,8 @@ from sync.inventory.directory.directory import Directory, Mention, chunks, ident
 from sync.inventory.directory.edges import apply_edges, on_leave
 from sync.inventory.directory.item import Change, kind_of, object_id
 from sync.inventory.directory.kind import Edge, Kind
-from sync.inventory.directory.page import Round, stored
+from sync.inventory.directory.page import stored
+from sync.inventory.directory.round import Round
 from sync.organization.organizations import next_version
 from sync.store.tables import edges, objects
 

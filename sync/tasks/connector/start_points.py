@@ -12,7 +12,7 @@ from sync.entra.graph.stream import Start, delta_url
 from sync.errors import IllegalMove
 from sync.inventory.directory.directory import Cursor, Directory, load_cursor
 from sync.inventory.directory.kind import DEVICE, Kind
-from sync.inventory.directory.page import Round
+from sync.inventory.directory.round import Round
 from sync.store import Store
 from sync.store.tables import cursors
 from sync.tasks.connector.left_out import LeftOut

@@ -16,7 +16,8 @@ from sync.inventory.asset.link import LinkOptions, link_devices
 from sync.inventory.asset.source import BITS, SCAN
 from sync.inventory.directory.directory import Directory, open_directory
 from sync.inventory.directory.kind import KINDS, Edge, Kind
-from sync.inventory.directory.page import Applied, Round, apply_page
+from sync.inventory.directory.page import Applied, apply_page
+from sync.inventory.directory.round import Round
 from sync.inventory.directory.sweep import sweep
 from sync.organization.organizations import create_organization, create_site
 from sync.store import Store
