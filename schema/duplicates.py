@@ -22,7 +22,7 @@ from schema.list.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
 from schema.types import Asset, Site
 from sync.errors import NotFound
 from sync.inventory.asset import duplicates as duplicate
-from sync.inventory.asset.identity import Identity, identity
+from sync.inventory.asset.identity import DeviceIdentity, identity
 
 # Of a value that means nothing, such as a maker's placeholder for a serial number, hundreds may share it.
 SHOWN_MAX = 20
@@ -133,16 +133,16 @@ async def read_duplicates(context: Context, site: str | None, after: str | None,
     )
 
 
-async def _records(context: Context, keys: set[int]) -> dict[int, list[Identity]]:
+async def _records(context: Context, keys: set[int]) -> dict[int, list[DeviceIdentity]]:
     """Read what the directory says of assets: of two that share something it decides, of more it does not."""
     statement, values = duplicate.records_of(keys)
-    found: dict[int, list[Identity]] = {}
+    found: dict[int, list[DeviceIdentity]] = {}
     for row in await context.fetch(statement, values) if keys else ():
         found.setdefault(row["asset_id"], []).append(identity(SimpleNamespace(**row)))
     return found
 
 
-def _shown(row: Any, keys: list[int], records: Mapping[int, list[Identity]]) -> Duplicate:
+def _shown(row: Any, keys: list[int], records: Mapping[int, list[DeviceIdentity]]) -> Duplicate:
     key = duplicate.DuplicateKey(row["key"])
     return Duplicate(
         keys=keys,

@@ -14,7 +14,7 @@ from schema.field.arguments import BY, ID, argument
 from schema.field.ids import decode_id
 from schema.field.keys import key_of, written
 from schema.field.registry import NOUNS
-from schema.field.resolution import FORM, Found, Key
+from schema.field.resolution import FORM, Lookup, LookupKey
 from schema.field.rows import row_columns, rows_of
 from schema.filter.check import check_text
 from schema.generated import named, publish
@@ -33,7 +33,7 @@ INVENTORY = strawberry.argument(description="Which inventory the search is for."
 SETTINGS = strawberry.argument(description="Settings to try; what is left out is as it is stored.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
 # The key a look-up goes by, and the value it must have.
-Sought = tuple[Key, Any]
+Sought = tuple[LookupKey, Any]
 
 
 def by_id(target: str, description: str) -> Any:
@@ -50,7 +50,7 @@ def by_id(target: str, description: str) -> Any:
         "id": argument(strawberry.ID, ID),
         "return": Optional[NOUNS[target].type],  # noqa: UP045
     }
-    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Found(target, sought)})
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Lookup(target, sought)})
 
 
 def by_key(target: str, keys: dict[str, str], description: str) -> Any:
@@ -82,7 +82,7 @@ def by_key(target: str, keys: dict[str, str], description: str) -> Any:
         "by": argument(named(input_name), BY),
         "return": Optional[NOUNS[target].type],  # noqa: UP045
     }
-    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Found(target, sought)})
+    return strawberry.field(resolver=resolve, description=description, metadata={FORM: Lookup(target, sought)})
 
 
 async def _find(context: Context, target: str, sought: Sought) -> Any:

@@ -31,12 +31,12 @@ from server.graphql.replay import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
 from server.graphql.stream.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
 from server.graphql.stream.websocket import GraphQLSocket
-from server.graphql.trusted_documents import Listed
+from server.graphql.trusted_documents import TrustedDocuments
 from server.http.connections import Connections
 from server.http.identity import Identity
-from server.http.origins import Edge
+from server.http.origins import OriginCheck
 from server.http.rate_limit import Rates
-from server.observe.logs import RequestLog
+from server.observe.logs import AccessLog
 from server.observe.metrics import Metrics, MetricsRoute, Passed
 from server.observe.tracing import Tracing
 from server.settings import Settings
@@ -89,9 +89,9 @@ def build_app(
         ],
         middleware=[
             *([Middleware(Tracing, provider=spans)] if spans is not None else []),
-            Middleware(RequestLog, clock=runtime.clock, note=passed.note),
+            Middleware(AccessLog, clock=runtime.clock, note=passed.note),
             repeats,
-            Middleware(Edge, cors_origins=settings.cors_origins, charge=rates.charge_address),
+            Middleware(OriginCheck, cors_origins=settings.cors_origins, charge=rates.charge_address),
         ],
         exception_handlers={HTTPException: _plain_error},
     )
@@ -132,7 +132,7 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates
             measure=partial(measure, schema._schema),
             weigh=partial(weigh, settings.limits),
             admit=admit,
-            listed=Listed.read(settings.documents, settings.allow_list),
+            listed=TrustedDocuments.read(settings.documents, settings.allow_list),
             refusal=Refusals(runtime.clock).write,
             plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB, budget=budget),
             budget=budget,

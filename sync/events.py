@@ -39,7 +39,7 @@ class Happened:
     version: int
 
 
-class Subscription:
+class EventFeed:
     """What one subscriber has not heard of yet: an async iterator that never ends by itself."""
 
     def __init__(self, key: int, subjects: Collection[str]) -> None:
@@ -68,20 +68,20 @@ class Events:
     """The subscribers of one process."""
 
     def __init__(self) -> None:
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: set[EventFeed] = set()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
 
     @contextmanager
-    def subscribe(self, key: int, subjects: Collection[str]) -> Iterator[Subscription]:
+    def subscribe(self, key: int, subjects: Collection[str]) -> Iterator[EventFeed]:
         """Hear of changes from now on, while the block lasts.
 
         Args:
             key: an organization's, to hear of its inventories; a run's or a token's.
             subjects: `assets`, `users`, `groups`; or RUN, or TOKEN.
         """
-        subscription = Subscription(key, subjects)
+        subscription = EventFeed(key, subjects)
         self._subscriptions.add(subscription)
         try:
             yield subscription

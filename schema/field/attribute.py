@@ -6,7 +6,7 @@ from functools import cache
 
 from sqlalchemy import Column
 
-from schema.field.registry import NOUNS, Field, Kind, Noun, Relation
+from schema.field.registry import NOUNS, Field, FieldKind, Noun, Relation
 from schema.suggestion import did_you_mean
 from sync.errors import BadInput
 from sync.inventory.asset.source import AZUREAD, SCAN
@@ -76,7 +76,7 @@ def attributes(noun: str) -> dict[str, Field]:
         for spelling in (name, field.graphql_name):
             if spelling and field.name not in ("id", "external_id"):
                 found[folded(spelling)] = field
-                if field.kind is Kind.TIME:
+                if field.kind is FieldKind.TIME:
                     found[f"{folded(spelling)}ts"] = field
     if external := NOUNS[noun].fields.get("external_id"):
         found["id"] = external

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, func, select
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.field.registry import NOUNS
-from schema.field.resolution import Key
+from schema.field.resolution import LookupKey
 from schema.field.rows import parameter
 from sync.store.statement.function import folded
 from sync.store.statement.text import folded_of
@@ -23,16 +23,16 @@ _SEPARATOR, _MAC = re.compile("[-:.]"), re.compile("[0-9a-f]{12}")
 
 
 @cache
-def key_of(target: str, name: str) -> Key:
+def key_of(target: str, name: str) -> LookupKey:
     """Return a noun's key, always the same object, so that a statement compiled for it is found again."""
     noun = NOUNS[target]
     if target == "Asset" and name in _LISTED:
-        return Key(name, _has(_LISTED[name]))
+        return LookupKey(name, _has(_LISTED[name]))
     if target == "Asset" and name == "external_id":
-        return Key("externalId", assets.c.id.in_(_assets_of_device()))
+        return LookupKey("externalId", assets.c.id.in_(_assets_of_device()))
     column = noun.key if name == "id" else noun.fields[name].column
     value = parameter("value", column.type)
-    return Key(to_camel_case(name), column == value if name == "id" else _is(column, value))
+    return LookupKey(to_camel_case(name), column == value if name == "id" else _is(column, value))
 
 
 def written(name: str, value: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, Text, func, literal, select
 from strawberry import UNSET
 
 from schema.field.attribute import source_of
-from schema.field.registry import Field, Kind, condition
+from schema.field.registry import Field, FieldKind, condition
 from schema.field.relations import received
 from schema.field.resolution import Pairs, Rows, gathered
 from schema.field.scalars import JSON
@@ -44,7 +44,7 @@ def received_list(table: Table, prop: str, member: str, description: str, *, key
     aliases = (prop,) if keyword else ()
     # As JSON, also where it is no list: SQLite refuses to read a bare text as one, and the statement with it.
     value = _in_raw(table, raw.c.item.op("->", return_type=Json)(literal(f"$.{prop}", Text())))
-    return condition(value, Kind.LIST, text, keyword=keyword, aliases=aliases, element=member, received_as=prop)
+    return condition(value, FieldKind.LIST, text, keyword=keyword, aliases=aliases, element=member, received_as=prop)
 
 
 def received_text(table: Table, path: str, description: str) -> Field:
@@ -52,7 +52,7 @@ def received_text(table: Table, path: str, description: str) -> Field:
     # Spelled out: SQLAlchemy's own way to a part of JSON converts the path when it runs, which a plan does not.
     value = func.json_extract(raw.c.item, f"$.{path}", type_=Text())
     text = f"{description}. Graph property: `{path}`."
-    return condition(_in_raw(table, value), Kind.TEXT, text, received_as=path)
+    return condition(_in_raw(table, value), FieldKind.TEXT, text, received_as=path)
 
 
 def _in_raw(table: Table, value: ColumnElement[Any]) -> ColumnElement[Any]:

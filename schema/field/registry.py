@@ -27,7 +27,7 @@ T = TypeVar("T")
 _FIELD, _RELATION, _ENDS = "field", "relation", "ends"
 
 
-class Kind(enum.Enum):
+class FieldKind(enum.Enum):
     """What a field's values are, which settles its operators."""
 
     ID = "id"
@@ -44,7 +44,7 @@ class Kind(enum.Enum):
     SOURCES = "sources"
 
 
-LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.NUMBERS, Kind.SOURCES}
+LISTS = {FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS, FieldKind.SOURCES}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Field:
 
     name: str
     column: ColumnElement[Any]
-    kind: Kind
+    kind: FieldKind
     enum: type[enum.Enum] | None
     description: str
     is_filterable: bool = True
@@ -206,7 +206,7 @@ def field(
     description: str,
     *,
     enum: type[enum.Enum] | None = None,
-    kind: Kind | None = None,
+    kind: FieldKind | None = None,
     where: bool = True,
     keyword: str = "",
     aliases: tuple[str, ...] = (),
@@ -231,7 +231,9 @@ def field(
     return strawberry.field(description=description, metadata={_FIELD: made})
 
 
-def condition(column: ColumnElement[Any], kind: Kind, description: str, *, keyword: str = "", **more: Any) -> Field:
+def condition(
+    column: ColumnElement[Any], kind: FieldKind, description: str, *, keyword: str = "", **more: Any
+) -> Field:
     """Declare what can be filtered by although no field shows it like this; see `noun`, and `Field` for `more`."""
     return Field("", column, kind, None, description, keyword=keyword, **more)
 
@@ -251,18 +253,18 @@ def ending(pairs: Callable[[], Select[Any]]) -> dict[str, Any]:
     return {_ENDS: Ends("", pairs)}
 
 
-def kind_of(column: ColumnElement[Any], enum_type: type[enum.Enum] | None) -> Kind:
+def kind_of(column: ColumnElement[Any], enum_type: type[enum.Enum] | None) -> FieldKind:
     """Read a field's kind from the type of its column."""
     type_: TypeEngine[Any] = column.type
     if enum_type is not None:
-        return Kind.ENUM
+        return FieldKind.ENUM
     if isinstance(type_, Boolean):
-        return Kind.BOOL
+        return FieldKind.BOOL
     if type_ is Time:
-        return Kind.TIME
+        return FieldKind.TIME
     if type_ is Json:
-        return Kind.LIST
-    return Kind.INT if isinstance(type_, Integer) else Kind.TEXT
+        return FieldKind.LIST
+    return FieldKind.INT if isinstance(type_, Integer) else FieldKind.TEXT
 
 
 @dataclass_transform(field_specifiers=(field, identifier))
@@ -298,7 +300,7 @@ def noun(
             scope,
             stands_for_all,
         )
-        entry.fields["id"] = Field("id", table.c.id, Kind.ID, None, "The object's id.", keyword="id")
+        entry.fields["id"] = Field("id", table.c.id, FieldKind.ID, None, "The object's id.", keyword="id")
         for declared in made.__strawberry_definition__.fields:  # type: ignore[attr-defined]
             name = declared.python_name
             if found := declared.metadata.get(_FIELD):

@@ -110,7 +110,7 @@ class Mixed:
 
 
 @dataclass(frozen=True, eq=False)
-class Key:
+class LookupKey:
     """What a row is looked up by: the name callers give it, and what holds for the row with the parameter `value`."""
 
     name: str
@@ -118,11 +118,11 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Found:
+class Lookup:
     """One row of a noun by a key; `sought(arguments)` returns the key, always the same object, and its value."""
 
     target: str
-    sought: Callable[..., tuple[Key, Any]]
+    sought: Callable[..., tuple[LookupKey, Any]]
 
 
 @dataclass(frozen=True)

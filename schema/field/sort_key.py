@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, func
 
-from schema.field.registry import Field, Kind
+from schema.field.registry import Field, FieldKind
 from sync.store.statement.function import sort_key, version_key
 from sync.store.statement.text import sort_key_of
 from sync.store.tables.column import LOWER, version_key_of
@@ -16,7 +16,7 @@ from sync.store.tables.column import LOWER, version_key_of
 
 def is_folded(field: Field) -> bool:
     """Tell whether a field's values are texts that people write, which are compared in folded form."""
-    return field.kind in (Kind.TEXT, Kind.VERSION)
+    return field.kind in (FieldKind.TEXT, FieldKind.VERSION)
 
 
 # The same object each time, so that a statement compiled for it is found again.
@@ -24,9 +24,9 @@ def is_folded(field: Field) -> bool:
 def sorting_of(field: Field) -> tuple[ColumnElement[Any], Callable[[Any], Any] | None]:
     """Return what rows are sorted by first, and how that is made of the value; None if it is the value."""
     column = field.column
-    if field.kind is Kind.VERSION:
+    if field.kind is FieldKind.VERSION:
         stored = version_key_of(column)
         return func.version_key(column, type_=Text()) if stored is None else stored, version_key
-    if field.kind is not Kind.TEXT or getattr(column, "info", {}).get(LOWER):
+    if field.kind is not FieldKind.TEXT or getattr(column, "info", {}).get(LOWER):
         return column, None
     return sort_key_of(column), sort_key

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Select, case, func, or_, s
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from schema.field.registry import Field, Kind, Noun
+from schema.field.registry import Field, FieldKind, Noun
 from schema.field.rows import is_indexed, rows_of
 from schema.filter.candidates import Candidates, candidates, holds_parts
 from schema.filter.compare import compare
@@ -164,9 +164,9 @@ def _conjuncts(expr: Expr) -> Iterator[Expr]:
 
 def _condition(field: Field, compared: Compare, is_negated: bool, viewpoint: Viewpoint) -> ColumnElement[bool] | None:
     """Write a comparison, or its negation, as the index of its column can be asked; None if it cannot."""
-    if field.kind is Kind.SOURCES:
+    if field.kind is FieldKind.SOURCES:
         return field.column.in_([mask for mask in range(1 << len(BITS)) if _holds(compared, mask) is not is_negated])
-    if is_negated or compared.op not in _RANGES or field.kind is Kind.VERSION:
+    if is_negated or compared.op not in _RANGES or field.kind is FieldKind.VERSION:
         return None
     return compare(field, compared.op, compared.value, viewpoint.moment)
 

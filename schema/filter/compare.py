@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from schema.field.registry import Field, Kind
+from schema.field.registry import Field, FieldKind
 from schema.field.sort_key import is_folded, sorting_of
 from schema.filter.expr import Op
 from schema.filter.like import escaped, like, like_any
@@ -55,17 +55,17 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
         moment: makes the time that is so many seconds from now.
     """
     column = field.column
-    if field.kind is Kind.SOURCES:
+    if field.kind is FieldKind.SOURCES:
         return _compare_mask(column, op, value)
-    if field.kind in (Kind.LIST, Kind.ADDRESSES):
+    if field.kind in (FieldKind.LIST, FieldKind.ADDRESSES):
         return _compare_list(field, op, value)
-    if field.kind is Kind.NUMBERS:
+    if field.kind is FieldKind.NUMBERS:
         return _compare_numbers(field, op, value)
     if op in _PATTERNS:
         return like(column, _pattern(op, value))
     if op in _RELATIVE:
         return _RELATIVE[op](column, moment, value)
-    if field.kind is Kind.VERSION and op in _ORDERED:
+    if field.kind is FieldKind.VERSION and op in _ORDERED:
         return _PLAIN[op](sorting_of(field)[0], version_key(value))
     if is_folded(field) and op is not Op.IS_EMPTY:
         return _compare_text(column, op, value)

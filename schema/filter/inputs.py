@@ -14,7 +14,7 @@ from strawberry import UNSET
 
 from schema.field.attribute import source_of
 from schema.field.ids import decode_id
-from schema.field.registry import NOUNS, Field, Kind, Noun, Relation
+from schema.field.registry import NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.scalars import bound
 from schema.filter.check import check_text, given, null
 from schema.filter.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
@@ -222,7 +222,7 @@ def _comparisons(noun: Noun, field: Field, operators: Any, path: str) -> list[Ex
 
 def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
     """Bring a value into the form it is stored in."""
-    if field.kind is Kind.ID:
+    if field.kind is FieldKind.ID:
         return decode_id(value, noun.prefix, noun.name, path)
     if not isinstance(value, str):
         return value.value if isinstance(value, enum.Enum) else value
@@ -234,8 +234,8 @@ def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
             hint = "An address stands for itself: 10.0.0.5; IPv6 as fd00::/8."
             message = f"{path}: this is no network such as 10.0.0.0/8."
             raise BadInput(message, hint=hint, path=path) from None
-    if field.kind is Kind.SOURCES:
+    if field.kind is FieldKind.SOURCES:
         return source_of(text, path)
-    if field.kind is Kind.VERSION and op in _VERSIONS_ORDERED and version_key(text) is None:
+    if field.kind is FieldKind.VERSION and op in _VERSIONS_ORDERED and version_key(text) is None:
         raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
     return text

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import strawberry
 from strawberry import UNSET
 
-from schema.field.registry import Field, Kind
+from schema.field.registry import Field, FieldKind
 from schema.field.scalars import DateTime, Duration
 from schema.filter.expr import Op
 from schema.generated import publish
@@ -60,17 +60,17 @@ _LIST = {
     Op.HAS_ALL: "Each of these equals an element.",
     Op.IS_EMPTY: "Whether there is no element.",
 }
-_OPERATORS: dict[Kind, dict[Op, str]] = {
-    Kind.ID: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN)},
-    Kind.TEXT: _TEXTS | _TEXT,
-    Kind.VERSION: _TEXTS | _VERSION | _TEXT,
-    Kind.BOOL: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IS_NULL)},
-    Kind.INT: _ANY | _ORDERED,
-    Kind.TIME: _ANY | _TIME,
-    Kind.ENUM: _ANY,
-    Kind.LIST: _LIST,
-    Kind.ADDRESSES: _LIST | {Op.IN_NETWORK: "An element lies in one of these networks, such as `10.0.0.0/8`."},
-    Kind.NUMBERS: {
+_OPERATORS: dict[FieldKind, dict[Op, str]] = {
+    FieldKind.ID: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN)},
+    FieldKind.TEXT: _TEXTS | _TEXT,
+    FieldKind.VERSION: _TEXTS | _VERSION | _TEXT,
+    FieldKind.BOOL: {op: _ANY[op] for op in (Op.EQ, Op.NE, Op.IS_NULL)},
+    FieldKind.INT: _ANY | _ORDERED,
+    FieldKind.TIME: _ANY | _TIME,
+    FieldKind.ENUM: _ANY,
+    FieldKind.LIST: _LIST,
+    FieldKind.ADDRESSES: _LIST | {Op.IN_NETWORK: "An element lies in one of these networks, such as `10.0.0.0/8`."},
+    FieldKind.NUMBERS: {
         Op.HAS: "An element equals this.",
         Op.LT: "An element is less.",
         Op.LTE: "An element is less or equal.",
@@ -78,7 +78,7 @@ _OPERATORS: dict[Kind, dict[Op, str]] = {
         Op.GTE: "An element is greater or equal.",
         **{op: _LIST[op] for op in (Op.HAS_ANY, Op.HAS_ALL, Op.IS_EMPTY)},
     },
-    Kind.SOURCES: _LIST,
+    FieldKind.SOURCES: _LIST,
 }
 MANY = {Op.IN, Op.NOT_IN, Op.HAS_ANY, Op.HAS_ALL, Op.IN_NETWORK}
 FLAGS = {Op.IS_NULL, Op.IS_EMPTY}
@@ -96,7 +96,7 @@ def make_input(name: str, description: str, fields: dict[str, tuple[Any, str, st
     return publish(name, strawberry.input(type(name, (), body), description=description))
 
 
-def _operators(name: str, kind: Kind, value: Any, description: str) -> Any:
+def _operators(name: str, kind: FieldKind, value: Any, description: str) -> Any:
     fields = {}
     for op, text in _OPERATORS[kind].items():
         annotation = bool if op in FLAGS else list[value] if op in MANY else Duration if op in RELATIVE else value
@@ -110,18 +110,26 @@ def attribute(op: Op) -> str:
 
 
 _SHARED = {
-    Kind.ID: _operators("IDFilter", Kind.ID, strawberry.ID, "Conditions on an id; several are ANDed."),
-    Kind.TEXT: _operators("StringFilter", Kind.TEXT, str, "Conditions on text; several are ANDed."),
-    Kind.VERSION: _operators("VersionFilter", Kind.VERSION, str, "Conditions on a version; several are ANDed."),
-    Kind.BOOL: _operators("BooleanFilter", Kind.BOOL, bool, "Conditions on a yes or no; several are ANDed."),
-    Kind.INT: _operators("IntFilter", Kind.INT, int, "Conditions on a number; several are ANDed."),
-    Kind.TIME: _operators("DateTimeFilter", Kind.TIME, DateTime, "Conditions on a time; several are ANDed."),
-    Kind.LIST: _operators("StringListFilter", Kind.LIST, str, "Conditions on a list of texts; several are ANDed."),
-    Kind.NUMBERS: _operators("IntListFilter", Kind.NUMBERS, int, "Conditions on a list of numbers; several are ANDed."),
-    Kind.ADDRESSES: _operators(
-        "AddressListFilter", Kind.ADDRESSES, str, "Conditions on a list of IP addresses; several are ANDed."
+    FieldKind.ID: _operators("IDFilter", FieldKind.ID, strawberry.ID, "Conditions on an id; several are ANDed."),
+    FieldKind.TEXT: _operators("StringFilter", FieldKind.TEXT, str, "Conditions on text; several are ANDed."),
+    FieldKind.VERSION: _operators(
+        "VersionFilter", FieldKind.VERSION, str, "Conditions on a version; several are ANDed."
     ),
-    Kind.SOURCES: _operators("SourceListFilter", Kind.SOURCES, str, "Conditions on sources; several are ANDed."),
+    FieldKind.BOOL: _operators("BooleanFilter", FieldKind.BOOL, bool, "Conditions on a yes or no; several are ANDed."),
+    FieldKind.INT: _operators("IntFilter", FieldKind.INT, int, "Conditions on a number; several are ANDed."),
+    FieldKind.TIME: _operators("DateTimeFilter", FieldKind.TIME, DateTime, "Conditions on a time; several are ANDed."),
+    FieldKind.LIST: _operators(
+        "StringListFilter", FieldKind.LIST, str, "Conditions on a list of texts; several are ANDed."
+    ),
+    FieldKind.NUMBERS: _operators(
+        "IntListFilter", FieldKind.NUMBERS, int, "Conditions on a list of numbers; several are ANDed."
+    ),
+    FieldKind.ADDRESSES: _operators(
+        "AddressListFilter", FieldKind.ADDRESSES, str, "Conditions on a list of IP addresses; several are ANDed."
+    ),
+    FieldKind.SOURCES: _operators(
+        "SourceListFilter", FieldKind.SOURCES, str, "Conditions on sources; several are ANDed."
+    ),
 }
 _ENUM_FILTERS: dict[type[enum.Enum], Any] = {}
 
@@ -133,7 +141,7 @@ def filter_type(field: Field) -> Any:
     if field.enum not in _ENUM_FILTERS:
         name = f"{field.enum.__name__}Filter"
         _ENUM_FILTERS[field.enum] = _operators(
-            name, Kind.ENUM, field.enum, "Conditions on the value; several are ANDed."
+            name, FieldKind.ENUM, field.enum, "Conditions on the value; several are ANDed."
         )
     return _ENUM_FILTERS[field.enum]
 

@@ -8,7 +8,7 @@ import strawberry
 from strawberry import UNSET
 
 from schema.field.attribute import attribute, attribute_names, source_of
-from schema.field.registry import Field, Kind, Noun, Relation
+from schema.field.registry import Field, FieldKind, Noun, Relation
 from schema.field.scalars import Duration, bound, parse_time
 from schema.filter.check import check_text, given, null
 from schema.filter.expr import And, Compare, Expr, Not, Op, Quantifier, Related
@@ -23,20 +23,20 @@ _PART = {Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH}
 _ORDER = {Op.LT, Op.LTE, Op.GT, Op.GTE}
 _AGE = {Op.OLDER_THAN, Op.NEWER_THAN}
 _ALLOWED = {
-    Kind.TEXT: _EQUAL | _PART | _ORDER,
-    Kind.VERSION: _EQUAL | _PART | _ORDER,
-    Kind.BOOL: {Op.EQ, Op.NE, Op.IS_NULL},
-    Kind.INT: _EQUAL | _ORDER,
-    Kind.TIME: _EQUAL | _ORDER | _AGE,
-    Kind.ENUM: _EQUAL,
-    Kind.LIST: _EQUAL | _PART,
-    Kind.ADDRESSES: _EQUAL | _PART,
-    Kind.NUMBERS: _EQUAL | _ORDER,
+    FieldKind.TEXT: _EQUAL | _PART | _ORDER,
+    FieldKind.VERSION: _EQUAL | _PART | _ORDER,
+    FieldKind.BOOL: {Op.EQ, Op.NE, Op.IS_NULL},
+    FieldKind.INT: _EQUAL | _ORDER,
+    FieldKind.TIME: _EQUAL | _ORDER | _AGE,
+    FieldKind.ENUM: _EQUAL,
+    FieldKind.LIST: _EQUAL | _PART,
+    FieldKind.ADDRESSES: _EQUAL | _PART,
+    FieldKind.NUMBERS: _EQUAL | _ORDER,
 }
 # Of a list: an element does, or none does.
 _ELEMENT = {Op.EQ: Op.HAS, Op.IN: Op.HAS_ANY, Op.NE: Op.HAS, Op.NOT_IN: Op.HAS_ANY, Op.IS_NULL: Op.IS_EMPTY}
 _NEGATED = {Op.NE, Op.NOT_IN}
-_LISTS = {Kind.LIST, Kind.ADDRESSES, Kind.NUMBERS}
+_LISTS = {FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS}
 _MANY = {Op.IN, Op.NOT_IN}
 _TEXTS = {
     Op.EQ: "Equal, in any letter case; of a list: an element is.",
@@ -140,19 +140,19 @@ def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
     if op in _AGE or op is Op.IS_NULL:
         return value
     text = check_text(value, path)
-    if field.kind is Kind.BOOL:
+    if field.kind is FieldKind.BOOL:
         if text not in ("true", "false"):
             message, hint = f"{path}: this is neither true nor false.", 'Write "true" or "false".'
             raise BadInput(message, hint=hint, path=path)
         return text == "true"
-    if field.kind in (Kind.INT, Kind.NUMBERS):
+    if field.kind in (FieldKind.INT, FieldKind.NUMBERS):
         if not text.removeprefix("-").isdecimal() or len(text) > 18:
             hint = 'Write its digits as text, such as "7".'
             raise BadInput(f"{path}: this is no whole number.", hint=hint, path=path)
         return int(text)
-    if field.kind is Kind.TIME:
+    if field.kind is FieldKind.TIME:
         return _time(text, path)
-    if field.kind is Kind.VERSION and op in _ORDER and version_key(text) is None:
+    if field.kind is FieldKind.VERSION and op in _ORDER and version_key(text) is None:
         raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
     return text
 

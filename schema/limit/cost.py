@@ -36,7 +36,7 @@ from graphql import (
 )
 
 from schema.limit.expected import Described, described, expected, is_list
-from schema.limit.formula import ONE, ZERO, Count, Flag, Formula, Length, Times, When, greatest, total
+from schema.limit.formula import ONE, ZERO, Constant, Flag, Formula, Length, Product, When, greatest, total
 from schema.limit.size import INTROSPECTION
 
 # Arguments that say how long a list may be.
@@ -106,11 +106,11 @@ class _Weigh:
         if is_sized:
             rows = When(reads, _length(node), ONE).made()
         elif is_list(field.type) and not in_page:
-            rows = Count(expected(field))
+            rows = Constant(expected(field))
         else:
             return When(_any(found), below, ZERO).made()
         # The rows of this list, and for each of them what lies below.
-        return When(_any(found), Times(rows, total((ONE, below))).made(), ZERO).made()
+        return When(_any(found), Product(rows, total((ONE, below))).made(), ZERO).made()
 
     def _below(self, field: GraphQLField, found: list[_Occurrence], *, in_page: bool) -> tuple[Formula, list[_Guard]]:
         """Return what one row of a field costs, and when more is asked of it than counts."""
@@ -189,7 +189,7 @@ class _Describe:
             return ZERO
         inner = self._weigh.collect(type_, sets)
         below = total((ONE, *(self._field(type_.name, one) for one in inner.values())))
-        return When(_any(found), Times(Count(self._sizes.length(parent, name)), below).made(), ZERO).made()
+        return When(_any(found), Product(Constant(self._sizes.length(parent, name)), below).made(), ZERO).made()
 
 
 def _guarded(node: SelectionNode, guard: _Guard) -> _Guard | None:

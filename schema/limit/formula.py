@@ -34,7 +34,7 @@ class Formula(ABC):
 
 
 @dataclass(frozen=True)
-class Count(Formula):
+class Constant(Formula):
     """A number that no variable changes."""
 
     number: int
@@ -44,7 +44,7 @@ class Count(Formula):
         return self.number
 
 
-ZERO, ONE = Count(0), Count(1)
+ZERO, ONE = Constant(0), Constant(1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Length(Formula):
 
     def made(self) -> Formula:
         """Return the smallest formula that says the same."""
-        return self if self.variables else Count(self.of({}))
+        return self if self.variables else Constant(self.of({}))
 
     def of(self, values: Mapping[str, Any]) -> int:
         """Return the length."""
@@ -66,7 +66,7 @@ class Length(Formula):
 
 
 @dataclass(frozen=True)
-class Times(Formula):
+class Product(Formula):
     """A product."""
 
     one: Formula
@@ -74,8 +74,8 @@ class Times(Formula):
 
     def made(self) -> Formula:
         """Return the smallest formula that says the same."""
-        if isinstance(self.one, Count) and isinstance(self.other, Count):
-            return Count(self.one.number * self.other.number)
+        if isinstance(self.one, Constant) and isinstance(self.other, Constant):
+            return Constant(self.one.number * self.other.number)
         return ZERO if ZERO in (self.one, self.other) else self
 
     def of(self, values: Mapping[str, Any]) -> int:
@@ -132,18 +132,18 @@ def total(parts: Iterable[Formula]) -> Formula:
     """Add parts up."""
     number, left = 0, list[Formula]()
     for part in parts:
-        if isinstance(part, Count):
+        if isinstance(part, Constant):
             number += part.number
         else:
             left.append(part)
-    return Total(tuple(left), number) if left else Count(number)
+    return Total(tuple(left), number) if left else Constant(number)
 
 
 def greatest(parts: Sequence[Formula]) -> Formula:
     """Return the greatest of parts; of none, 0."""
-    known = max((part.number for part in parts if isinstance(part, Count)), default=0)
-    left = tuple(dict.fromkeys(part for part in parts if not isinstance(part, Count)))
-    return Greatest((*left, Count(known))) if left else Count(known)
+    known = max((part.number for part in parts if isinstance(part, Constant)), default=0)
+    left = tuple(dict.fromkeys(part for part in parts if not isinstance(part, Constant)))
+    return Greatest((*left, Constant(known))) if left else Constant(known)
 
 
 def _size(value: Any) -> int:

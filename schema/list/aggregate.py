@@ -21,7 +21,7 @@ from strawberry.utils.str_converters import to_camel_case
 from schema.context import Context
 from schema.field.arguments import GROUP_BY, accept, argument
 from schema.field.attribute import attributes, folded, source_of
-from schema.field.registry import LISTS, NOUNS, Field, Kind, Noun, Relation
+from schema.field.registry import LISTS, NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.rows import is_indexed, rows_of
 from schema.field.scalars import JSON
 from schema.filter.access_path import as_they_lie, by_itself, led
@@ -79,7 +79,7 @@ class AttributeName:
 
 
 @dataclass(frozen=True)
-class Key:
+class GroupKey:
     """One thing to group by: its public name, how the rows reach it, and how its value is read."""
 
     name: str
@@ -96,7 +96,7 @@ class Aggregate:
 
     noun: strawberry.Private[Noun]
     rows: strawberry.Private[Select[Any]]
-    chosen: strawberry.Private[list[Key]]
+    chosen: strawberry.Private[list[GroupKey]]
     first: strawberry.Private[int]
 
     @strawberry.field(description="How many rows there are.")
@@ -174,7 +174,7 @@ def generate_group_by() -> None:
 
 def is_groupable(field: Field) -> bool:
     """Tell whether rows can be grouped by a field: all that filters know but the id, which no two share."""
-    return field.is_filterable and field.kind is not Kind.ID
+    return field.is_filterable and field.kind is not FieldKind.ID
 
 
 def _group_by_input(noun: Noun) -> Any:
@@ -194,7 +194,7 @@ def _group_by_input(noun: Noun) -> Any:
     return strawberry.input(type(f"{noun.name}GroupBy", (), body), one_of=True, description=description)
 
 
-def _is_counted(chosen: list[Key]) -> bool:
+def _is_counted(chosen: list[GroupKey]) -> bool:
     """Tell whether an index alone has what is grouped by."""
     return not chosen or (len(chosen) == 1 and is_indexed(chosen[0].column))
 
@@ -206,7 +206,7 @@ def _first(first: int | None) -> int:
     return first
 
 
-def _keys(context: Context, noun: Noun, asked: list[Any]) -> list[Key]:
+def _keys(context: Context, noun: Noun, asked: list[Any]) -> list[GroupKey]:
     if len(asked) > KEYS_MAX:
         raise BadInput(f"groupBy has {len(asked)} keys; at most {KEYS_MAX} are allowed.", path="groupBy")
     found = []
@@ -221,14 +221,14 @@ def _keys(context: Context, noun: Noun, asked: list[Any]) -> list[Key]:
     return found
 
 
-def _own(field: Field, place: int) -> Key:
+def _own(field: Field, place: int) -> GroupKey:
     if field.kind not in LISTS:
-        return Key(field.graphql_name, field.column)
+        return GroupKey(field.graphql_name, field.column)
     elements = func.json_each(field.column).table_valued("value", name=f"e{place}")
-    return Key(field.graphql_name, elements.c.value, lambda rows: rows.outerjoin(elements, true()), is_many=True)
+    return GroupKey(field.graphql_name, elements.c.value, lambda rows: rows.outerjoin(elements, true()), is_many=True)
 
 
-def _related(context: Context, noun: Noun, relation: Relation, name: str, place: int) -> Key:
+def _related(context: Context, noun: Noun, relation: Relation, name: str, place: int) -> GroupKey:
     """Group by a field of what a relation leads to, as far as the caller may see it."""
     target = NOUNS[relation.target]
     field = target.fields[name]
@@ -244,7 +244,7 @@ def _related(context: Context, noun: Noun, relation: Relation, name: str, place:
     # Joined with each other first: an edge to what is gone must not look like a row that has none.
     reached = select(parent.label("parent"), there.c.value).join_from(pairs, there, there.c.key == child)
     reached_ = reached.subquery(f"r{place}")
-    return Key(
+    return GroupKey(
         f"{to_camel_case(relation.name)}.{field.graphql_name}",
         reached_.c.value,
         lambda rows: rows.outerjoin(reached_, reached_.c.parent == noun.key),
@@ -252,7 +252,7 @@ def _related(context: Context, noun: Noun, relation: Relation, name: str, place:
     )
 
 
-def _attribute(noun: Noun, attribute: AttributeName, place: int) -> Key:
+def _attribute(noun: Noun, attribute: AttributeName, place: int) -> GroupKey:
     path = f"groupBy[{place}].attribute"
     if (source := source_of(attribute.source, f"{path}.source")) != AZUREAD:
         more = " What scans found is grouped by as `scan`." if noun.name == "Asset" else ""
@@ -265,7 +265,7 @@ def _attribute(noun: Noun, attribute: AttributeName, place: int) -> Key:
     value = func.nullif(raw.c.item.op("->", return_type=Text())(literal(steps, Text())), "null")
     reached = select(owner.label("parent"), value.label("value")).join_from(pairs, raw, raw.c.object_id == received)
     reached_ = reached.subquery(f"r{place}")
-    return Key(
+    return GroupKey(
         f"{source}.{name}",
         reached_.c.value,
         lambda rows: rows.outerjoin(reached_, reached_.c.parent == noun.key),

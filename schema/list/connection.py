@@ -23,7 +23,7 @@ from schema.filter.expr import Expr
 from schema.filter.inputs import expression, where_input
 from schema.filter.where import Viewpoint, clause
 from schema.generated import get, named, publish
-from schema.list.listing import Listed, Listing, count_rows, nested, read_rows
+from schema.list.listing import Listing, ParentList, count_rows, nested, read_rows
 from schema.list.paging import SortKey, Window, window
 from sync.errors import BadInput
 
@@ -90,7 +90,7 @@ def _connection_type(name: str, node: Any) -> Any:
             "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
             "nodes": list[node],
             "page_info": PageInfo,
-            "listed": strawberry.Private[Listed],
+            "listed": strawberry.Private[ParentList],
         },
         "edges": strawberry.field(description="The rows with their cursors."),
         "nodes": strawberry.field(description="The rows."),
@@ -146,7 +146,7 @@ def many(target: str, description: str, pairs: Pairs | None = None, *, transitiv
         async def records(page: Sequence[RowMapping]) -> list[Any]:
             return [noun.type.of(row) for row in page]
 
-        listed = Listed(listing, context.principal, None if pairs is None else root.key, records)
+        listed = ParentList(listing, context.principal, None if pairs is None else root.key, records)
         return await read_page(context, listed, arguments)
 
     order_by: Any = Optional[list[named(f"{target}Order")]]  # type: ignore[misc]  # noqa: UP045
@@ -255,7 +255,7 @@ def _sort_keys(field: Field, order: Any) -> list[SortKey]:
     return [itself] if form is None else [replace(itself, column=column, form=form), itself]
 
 
-async def read_page(context: Context, listed: Listed, arguments: Mapping[str, Any]) -> Any:
+async def read_page(context: Context, listed: ParentList, arguments: Mapping[str, Any]) -> Any:
     """Read one page of a list and make its connection.
 
     Raises:

@@ -150,7 +150,7 @@ def count_of(listing: Listing) -> Select[Any]:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ParentList:
     """A list of one parent, and what becomes of its rows.
 
     Args:
@@ -179,7 +179,7 @@ class PageOfRows:
     has_previous: bool
 
 
-async def read_rows(context: Context, listed: Listed, page: Window, codec: CursorCodec) -> PageOfRows:
+async def read_rows(context: Context, listed: ParentList, page: Window, codec: CursorCodec) -> PageOfRows:
     """Read one page.
 
     Raises:
@@ -197,7 +197,7 @@ async def read_rows(context: Context, listed: Listed, page: Window, codec: Curso
 
 
 async def _read(
-    context: Context, listed: Listed, keys: tuple[SortKey, ...], size: int, values: Sequence[Any] | None
+    context: Context, listed: ParentList, keys: tuple[SortKey, ...], size: int, values: Sequence[Any] | None
 ) -> list[RowMapping]:
     listing = listed.listing
     if listed.parent is None:
@@ -216,7 +216,7 @@ async def _read(
     return rows
 
 
-async def count_rows(context: Context, listed: Listed) -> int:
+async def count_rows(context: Context, listed: ParentList) -> int:
     """Count the rows of the whole list."""
     listing = listed.listing
     if listed.parent is None:

@@ -27,7 +27,7 @@ from schema.filter.unlike import asked_of
 from schema.filter.where import Viewpoint, clause
 from schema.generated import named
 from schema.list.connection import narrowing, read_page, sort_keys
-from schema.list.listing import Listed, Listing
+from schema.list.listing import Listing, ParentList
 from schema.list.paging import SortKey
 from sync.inventory.directory.kind import KINDS, USER, Edge
 from sync.store.tables import devices, groups, objects, users
@@ -65,7 +65,7 @@ def _declare(form: Mixed, description: str, arguments: dict[str, Any], metadata:
             return await asyncio.gather(*(context.load(row["kind"], row["record"]) for row in page))
 
         listing = _labelled(mixed_listing(form, context.viewpoint, given))
-        return await read_page(context, Listed(listing, context.principal, root.key, records), given)
+        return await read_page(context, ParentList(listing, context.principal, root.key, records), given)
 
     accept(resolve, named(f"{form.name}Connection"), arguments, {"transitive": False} if form.transitive else {})
     return strawberry.field(resolver=resolve, description=description, metadata={FORM: form} | metadata)

@@ -4,7 +4,7 @@ Rows of nothing but columns are written as JSON by the database; of the others t
 The executor stays the definition of what is right: a plan answers exactly as it would, or does not answer at all.
 """
 
-from schema.plan.plans import Asked, Plans
+from schema.plan.plans import AskedQuery, Plans
 from schema.plan.response import Response
 
-__all__ = ["Asked", "Plans", "Response"]
+__all__ = ["AskedQuery", "Plans", "Response"]

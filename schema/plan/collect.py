@@ -27,7 +27,7 @@ from graphql import (
     visit,
 )
 
-from schema.plan.refusal import Refused
+from schema.plan.refusal import NotPlanned
 
 # Response name → the nodes that ask for it; they have the same field and arguments, or validation had refused them.
 Fields = dict[str, list[FieldNode]]
@@ -72,7 +72,7 @@ class Collector:
                 seen.add(node.name.value)
                 fragment = self.fragments[node.name.value]
                 if fragment.directives:
-                    raise Refused
+                    raise NotPlanned
                 if self._fits(type_, fragment.type_condition.name.value):
                     self._add(type_, fragment.selection_set, found, seen)
 
@@ -87,18 +87,18 @@ class Collector:
 
     def _allows(self, directive: DirectiveNode) -> bool:
         if directive.name.value not in ("skip", "include"):
-            raise Refused
+            raise NotPlanned
         value = (directive.arguments or ())[0].value
         flag = self.flags[value.name.value] if isinstance(value, VariableNode) else _literal(value)
         if flag is None:
             # Null given in place of a default: an error, which the executor knows how to say.
-            raise Refused
+            raise NotPlanned
         return flag == (directive.name.value == "include")
 
 
 def _literal(value: object) -> bool:
     if not isinstance(value, BooleanValueNode):
-        raise Refused
+        raise NotPlanned
     return value.value
 
 

@@ -14,10 +14,10 @@ from schema.field.registry import NOUNS, Noun
 from schema.field.resolution import FORM, Computed, Every, Gathered, Linked, Many, Mixed, One
 from schema.field.rows import among, rows_of, tied
 from schema.plan.collect import Collector, Fields
-from schema.plan.emit import Source, literal
-from schema.plan.level import Columns, GatheredRelation, OneRelation, Relation, TiedRelation, View
-from schema.plan.page import Connection, ManyRelation
-from schema.plan.refusal import Refused
+from schema.plan.emit import GeneratedSource, literal
+from schema.plan.level import Columns, GatheredRelation, LevelRelation, LevelView, OneRelation, TiedRelation
+from schema.plan.page import ConnectionPlan, ManyRelation
+from schema.plan.refusal import NotPlanned
 from schema.plan.statement import Statement
 from schema.plan.text import FIELDS_MAX, constant, is_available, row_text, value_text
 from schema.plan.value import definition, project
@@ -27,7 +27,7 @@ Nodes = Sequence[FieldNode]
 
 
 @dataclass
-class Level:
+class PlanLevel:
     """The selections on one level's rows, until its columns are all known."""
 
     noun: Noun | None
@@ -50,7 +50,7 @@ class Level:
 
 
 # Makes the connection of a field: (the parent's type, its field node, pairs or None) → the connection.
-Connect = Callable[[GraphQLObjectType, Nodes, Many | Mixed], Connection]
+Connect = Callable[[GraphQLObjectType, Nodes, Many | Mixed], ConnectionPlan]
 
 
 @dataclass
@@ -69,13 +69,13 @@ class Compiler:
     arguments: Callable[[GraphQLObjectType, FieldNode], dict[str, Any]]
     connect: Connect
 
-    def view(self, level: Level, type_: GraphQLObjectType, nodes: Nodes) -> View:
+    def view(self, level: PlanLevel, type_: GraphQLObjectType, nodes: Nodes) -> LevelView:
         """Compile a selection on the level's rows.
 
         Raises:
             Refused: something in it has no form.
         """
-        source, view, selection = Source(), View(), self.collector.collect(type_, nodes)
+        source, view, selection = GeneratedSource(), LevelView(), self.collector.collect(type_, nodes)
         view.text = self._text(level, type_, selection)
         if view.text is not None:
             view.place = level.columns.index(view.text)
@@ -99,11 +99,11 @@ class Compiler:
         level.unfinished.append(generate)
         return view
 
-    def rows(self, target: str, nodes: Nodes) -> tuple[Columns, View]:
+    def rows(self, target: str, nodes: Nodes) -> tuple[Columns, LevelView]:
         """Compile a selection on rows of a noun that are read by themselves; the key stands first in them."""
         noun, columns = NOUNS[target], Columns()
         columns.index(noun.key)
-        level = Level(noun, columns)
+        level = PlanLevel(noun, columns)
         view = self.view(level, self._type(target), nodes)
         level.finish()
         return columns, view
@@ -124,7 +124,7 @@ class Compiler:
         assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - nouns are object types
         return type_
 
-    def _text(self, level: Level, type_: GraphQLObjectType, selection: Fields) -> ColumnElement[str] | None:
+    def _text(self, level: PlanLevel, type_: GraphQLObjectType, selection: Fields) -> ColumnElement[str] | None:
         """Let the database write a selection of nothing but columns."""
         if not is_available() or not 0 < len(selection) <= FIELDS_MAX or level.noun is None:
             return None
@@ -143,7 +143,12 @@ class Compiler:
         return None if entry is None else value_text(entry, type_.fields[name].type, noun.prefix)
 
     def _expression(
-        self, level: Level, type_: GraphQLObjectType, nodes: Nodes, source: Source, relations: list[Relation]
+        self,
+        level: PlanLevel,
+        type_: GraphQLObjectType,
+        nodes: Nodes,
+        source: GeneratedSource,
+        relations: list[LevelRelation],
     ) -> str:
         name = nodes[0].name.value
         if name == "__typename":
@@ -162,8 +167,8 @@ class Compiler:
         return f"{table}[{cell}]" if look_up else f"{table}.get({cell})"
 
     def _relation(
-        self, level: Level, type_: GraphQLObjectType, nodes: Nodes, form: object, returned: GraphQLOutputType
-    ) -> tuple[Relation, bool, int]:
+        self, level: PlanLevel, type_: GraphQLObjectType, nodes: Nodes, form: object, returned: GraphQLOutputType
+    ) -> tuple[LevelRelation, bool, int]:
         """Compile what hangs on the rows: the relation, whether each row must have it, and where its key stands."""
         assert level.noun is not None  # noqa: S101 - see Level.key
         match form:
@@ -178,23 +183,23 @@ class Compiler:
                 return TiedRelation(level.key, statement, view, False), True, level.key
             case Many() | Mixed():
                 return ManyRelation(level.key, self.connect(type_, nodes, form)), True, level.key
-        raise Refused
+        raise NotPlanned
 
-    def _tied(self, target: str, pairs: Callable[[], Select[Any]], nodes: Nodes) -> tuple[Statement, View]:
+    def _tied(self, target: str, pairs: Callable[[], Select[Any]], nodes: Nodes) -> tuple[Statement, LevelView]:
         noun = NOUNS[target]
-        level = Level(noun, Columns(offset=1))
+        level = PlanLevel(noun, Columns(offset=1))
         view = self.view(level, self._type(target), nodes)
         level.finish()
         return Statement.of(tied(noun, self.principal, pairs, level.columns.entries)), view
 
     def _value(
         self,
-        level: Level,
+        level: PlanLevel,
         type_: GraphQLObjectType,
         nodes: Nodes,
         form: Computed | Gathered,
-        source: Source,
-        relations: list[Relation],
+        source: GeneratedSource,
+        relations: list[LevelRelation],
     ) -> str:
         assert level.noun is not None  # noqa: S101 - see Level.key
         shown = project(self.collector, type_.fields[nodes[0].name.value].type, nodes)

@@ -13,7 +13,7 @@ import orjson
 from graphql import GraphQLEnumType, GraphQLInt, GraphQLOutputType, get_named_type, is_enum_type, is_non_null_type
 from sqlalchemy import Boolean, ColumnElement
 
-from schema.field.registry import Field, Kind
+from schema.field.registry import Field, FieldKind
 from schema.plan.refusal import Gave
 from sync.store.tables.column import Json
 
@@ -25,7 +25,7 @@ def _missing() -> Any:
 
 
 @dataclass
-class Source:
+class GeneratedSource:
     """The expressions of one function, and the objects they name."""
 
     names: dict[str, Any] = field(default_factory=lambda: {"Fragment": orjson.Fragment, "missing": _missing})
@@ -55,7 +55,7 @@ class Source:
 
     def leaf(self, entry: Field, type_: GraphQLOutputType, prefix: str, cell: str) -> str:
         """Write a column's value as the response has it."""
-        if entry.kind is Kind.ID:
+        if entry.kind is FieldKind.ID:
             return f"f'{prefix}_{{{cell}}}'"
         shown, column = self._shown(entry.column, type_, cell), entry.column
         if not getattr(column, "nullable", True):

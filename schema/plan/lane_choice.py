@@ -52,7 +52,7 @@ class Caution:
 
 
 @dataclass(slots=True)
-class Pace:
+class LaneChoice:
     """How fast a plan has been.
 
     Args:

@@ -24,7 +24,7 @@ BATCH = 64
 
 
 @dataclass(slots=True)
-class Run:
+class PlanRun:
     """One run of a plan: everything that differs from the next.
 
     Args:
@@ -111,10 +111,10 @@ def _size_of(rows: Sequence[Row]) -> int:
     return sum([len(row[-1]) for row in rows if isinstance(row[-1], str)])
 
 
-class Relation(Protocol):
+class LevelRelation(Protocol):
     """What hangs on the rows of a level, read for all of them at once."""
 
-    def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
+    def load(self, run: PlanRun, rows: Sequence[Row]) -> Mapping[Any, Any]:
         """Return key → value, by the key that the level's expression looks up."""
 
 
@@ -144,18 +144,18 @@ class Columns:
 
 
 @dataclass(slots=True)
-class View:
+class LevelView:
     """What one selection makes of a level's rows; `make` is generated when the level's columns are all known.
 
     `text` is the column that holds the whole of it as JSON, if the database writes it, and `place` is where it stands.
     """
 
-    relations: list[Relation] = field(default_factory=list)
+    relations: list[LevelRelation] = field(default_factory=list)
     text: ColumnElement[str] | None = None
     place: int = 0
     make: Callable[..., list[Any]] = list
 
-    def show(self, run: Run, rows: Sequence[Row]) -> list[Any]:
+    def show(self, run: PlanRun, rows: Sequence[Row]) -> list[Any]:
         """Return the value of each row, as JSON."""
         if not rows:
             return []
@@ -185,7 +185,7 @@ class View:
 class Shows(Protocol):
     """What makes values of rows."""
 
-    def show(self, run: Run, rows: Sequence[Row]) -> list[Any]:
+    def show(self, run: PlanRun, rows: Sequence[Row]) -> list[Any]:
         """Return the value of each row."""
 
 
@@ -195,14 +195,14 @@ class OneRelation:
 
     place: int
     statement: Statement
-    view: View
+    view: LevelView
 
-    def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
+    def load(self, run: PlanRun, rows: Sequence[Row]) -> Mapping[Any, Any]:
         """Return key → value; rows that are not there for this caller are missing."""
         place = self.place
         return self.of_keys(run, {row[place] for row in rows})
 
-    def of_keys(self, run: Run, keys: set[Any]) -> Mapping[Any, Any]:
+    def of_keys(self, run: PlanRun, keys: set[Any]) -> Mapping[Any, Any]:
         """Return key → value of some keys."""
         wanted = sorted(key for key in keys if key is not None)
         if not wanted:
@@ -221,10 +221,10 @@ class TiedRelation:
 
     place: int
     statement: Statement
-    view: View
+    view: LevelView
     is_single: bool
 
-    def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
+    def load(self, run: PlanRun, rows: Sequence[Row]) -> Mapping[Any, Any]:
         """Return parent → value, or list of values."""
         place = self.place
         parents = list(dict.fromkeys([row[place] for row in rows]))
@@ -252,7 +252,7 @@ class GatheredRelation:
     names: tuple[str, ...]
     documents: frozenset[str]
 
-    def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
+    def load(self, run: PlanRun, rows: Sequence[Row]) -> Mapping[Any, Any]:
         """Return parent → rows, by column name."""
         place = self.place
         found: dict[Any, list[Mapping[str, Any]]] = {}
@@ -280,7 +280,7 @@ class MixedView:
     noun: int
     record: int
 
-    def show(self, run: Run, rows: Sequence[Row]) -> list[Any]:
+    def show(self, run: PlanRun, rows: Sequence[Row]) -> list[Any]:
         """Return the value of each row; a noun costs one statement."""
         name, record = self.noun, self.record
         keys: dict[str, set[Any]] = {}

@@ -13,13 +13,13 @@ from schema.field.rows import keys_text
 from schema.list.listing import Listing, codec_of
 from schema.list.paging import CursorCodec
 from schema.plan.bound import BoundList
-from schema.plan.level import Run, Shows
+from schema.plan.level import PlanRun, Shows
 from schema.plan.refusal import Gave
 from schema.plan.statement import Row
 
 
 @dataclass(slots=True)
-class Page:
+class ParentPage:
     """The rows of one parent's page, and what they became: view → one value a row."""
 
     rows: list[Row]
@@ -27,7 +27,7 @@ class Page:
     has_previous: bool
     parent: int | None
     bound: BoundList
-    run: Run
+    run: PlanRun
     shown: dict[int, Any] = field(default_factory=dict)
     count: int = 0
 
@@ -43,19 +43,19 @@ class Page:
         ]
 
 
-def _keys(pages: list[Page]) -> str:
+def _keys(pages: list[ParentPage]) -> str:
     return keys_text([page.parent for page in pages])  # type: ignore[misc] # the parents of nested lists have keys
 
 
-def _codec(run: Run, listing: Listing, parent: int | None) -> CursorCodec:
+def _codec(run: PlanRun, listing: Listing, parent: int | None) -> CursorCodec:
     return codec_of(listing, run.organization, parent, run.cursor_key)
 
 
-Part = Callable[[Page], Any]
+Part = Callable[[ParentPage], Any]
 
 
 @dataclass(slots=True)
-class Connection:
+class ConnectionPlan:
     """What a document selects of a connection.
 
     Args:
@@ -78,15 +78,15 @@ class Connection:
     has_count: bool = False
     is_text: bool = False
 
-    def whole(self, run: Run) -> Any:
+    def whole(self, run: PlanRun) -> Any:
         """Return the connection of a list without parent."""
         return self.of(run, [None])[None]
 
-    def of(self, run: Run, parents: Sequence[int | None]) -> Mapping[int | None, Any]:
+    def of(self, run: PlanRun, parents: Sequence[int | None]) -> Mapping[int | None, Any]:
         """Return parent → connection."""
         bound = run.bounds[self.slot]
         assert isinstance(bound, BoundList)  # noqa: S101 - slots are handed out by kind
-        pages = [Page([], False, False, parent, bound, run) for parent in parents]
+        pages = [ParentPage([], False, False, parent, bound, run) for parent in parents]
         if self.is_text and bound.fits_text:
             self._read_text(run, bound, pages)
         else:
@@ -97,7 +97,7 @@ class Connection:
         parts = self.parts.items()
         return {page.parent: {name: part(page) for name, part in parts} for page in pages}
 
-    def _show(self, run: Run, pages: list[Page]) -> None:
+    def _show(self, run: PlanRun, pages: list[ParentPage]) -> None:
         rows = [row for page in pages for row in page.rows] if len(pages) > 1 else pages[0].rows
         for number, view in enumerate(self.views):
             shown, start = view.show(run, rows), 0
@@ -105,7 +105,9 @@ class Connection:
                 page.shown[number] = shown[start : start + len(page.rows)]
                 start += len(page.rows)
 
-    def _given(self, run: Run, bound: BoundList, pages: list[Page]) -> tuple[list[Any] | None, dict[str, Any]]:
+    def _given(
+        self, run: PlanRun, bound: BoundList, pages: list[ParentPage]
+    ) -> tuple[list[Any] | None, dict[str, Any]]:
         """Return the values that the cursor holds, and what a page's statement takes."""
         window, values = bound.window, None
         if window.cursor is not None:
@@ -116,7 +118,7 @@ class Connection:
         given = {f"cursor{number}": value for number, value in enumerate(values or ())}
         return values, given | {"size": window.size + self.has_more}
 
-    def _read_text(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
+    def _read_text(self, run: PlanRun, bound: BoundList, pages: list[ParentPage]) -> None:
         values, given = self._given(run, bound, pages)
         statement, found = bound.page(values, is_text=True), dict[int | None, str | None]()
         if bound.listing.near is None:
@@ -127,7 +129,7 @@ class Connection:
         for page in pages:
             page.shown[0] = Fragment(f"[{found[page.parent] or ''}]")
 
-    def _read(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
+    def _read(self, run: PlanRun, bound: BoundList, pages: list[ParentPage]) -> None:
         window, (values, given) = bound.window, self._given(run, bound, pages)
         if not self.has_rows:
             return
@@ -145,7 +147,7 @@ class Connection:
                 page.rows.reverse()
                 page.has_next, page.has_previous = values is not None, is_cut
 
-    def _count(self, run: Run, bound: BoundList, pages: list[Page]) -> None:
+    def _count(self, run: PlanRun, bound: BoundList, pages: list[ParentPage]) -> None:
         if bound.listing.near is None:
             pages[0].count = run.rows(bound.count)[0][0]
             return
@@ -159,9 +161,9 @@ class ManyRelation:
     """A connection of each row, whose key stands at `place`."""
 
     place: int
-    connection: Connection
+    connection: ConnectionPlan
 
-    def load(self, run: Run, rows: Sequence[Row]) -> Mapping[Any, Any]:
+    def load(self, run: PlanRun, rows: Sequence[Row]) -> Mapping[Any, Any]:
         """Return parent → connection."""
         place = self.place
         # The same row may hang on several; its list is read once.

@@ -21,10 +21,10 @@ from schema.list.listing import CURSOR_PURPOSE
 from schema.lru import Recent
 from schema.plan.bound import Bound
 from schema.plan.collect import Collector, flag_names
-from schema.plan.lane_choice import Caution, Pace
-from schema.plan.level import Run
+from schema.plan.lane_choice import Caution, LaneChoice
+from schema.plan.level import PlanRun
 from schema.plan.program import Program, ProgramCompiler
-from schema.plan.refusal import Gave, Refused
+from schema.plan.refusal import Gave, NotPlanned
 from schema.plan.response import Response, Responses
 from schema.plan.statement import anyone
 from schema.worker import Worker
@@ -45,7 +45,7 @@ _log = logging.getLogger("rollcall.plan")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuery:
     """A valid query and its variables.
 
     Args:
@@ -80,15 +80,15 @@ class Binding:
 
     program: Program
     bounds: tuple[Bound, ...]
-    pace: Pace
+    pace: LaneChoice
 
 
 @dataclass
-class Plan:
+class DocumentPlan:
     """A program and how fast it has been, whatever its arguments were; `binding_s` is how long reading them took."""
 
     program: Program
-    pace: Pace
+    pace: LaneChoice
     binding_s: float = 0.0
 
 
@@ -116,7 +116,7 @@ class Plans:
         self._cursor_key = runtime.vault.derive(CURSOR_PURPOSE)
         self._flags: Recent[tuple[str, ...]] = Recent(plans_max)
         # None is remembered too: a document that was refused once is not compiled again.
-        self.kept: Recent[Plan | None] = Recent(plans_max)
+        self.kept: Recent[DocumentPlan | None] = Recent(plans_max)
         self._bindings: Recent[Binding] = Recent(BINDINGS_MAX)
         self._responses = Responses(responses_bytes_max)
         self._caution = Caution(runtime.clock)
@@ -125,13 +125,13 @@ class Plans:
         # How many queries were answered from a kept answer, asked for a plan, and had it compiled.
         self.recalled = self.asked = self.compiled = 0
 
-    def recall(self, asked: Asked, principal: Principal) -> Response | None:
+    def recall(self, asked: AskedQuery, principal: Principal) -> Response | None:
         """Return an answer that is kept and still counts."""
         found = self._responses.get(asked.key(principal), self._runtime.store.commits)
         self.recalled += found is not None
         return found
 
-    async def answer(self, asked: Asked, principal: Principal) -> Response | None:
+    async def answer(self, asked: AskedQuery, principal: Principal) -> Response | None:
         """Answer a query; None leaves it to the executor.
 
         Raises:
@@ -158,7 +158,7 @@ class Plans:
             return Response(body, "", tally)
         return self._responses.keep(key, commits, body, tally)
 
-    async def _binding(self, asked: Asked, principal: Principal) -> Binding | None:
+    async def _binding(self, asked: AskedQuery, principal: Principal) -> Binding | None:
         plan = await self._plan(asked, principal)
         if plan is None:
             return None
@@ -177,7 +177,7 @@ class Plans:
         binding = bind() if is_quick else await self._worker.run(bind)
         return self._bindings.keep(key, binding) if len(asked.given) <= VARIABLES_BYTES_MAX else binding
 
-    async def _plan(self, asked: Asked, principal: Principal) -> Plan | None:
+    async def _plan(self, asked: AskedQuery, principal: Principal) -> DocumentPlan | None:
         self.asked += 1
         names = self._flags.get(asked.digest, lambda: flag_names(asked.tree))
         values = asked.variables.coerced
@@ -187,7 +187,7 @@ class Plans:
             return self.kept.find(key)
         return self.kept.keep(key, await self._worker.run(lambda: self._compile(asked, flags, principal.role)))
 
-    def _compile(self, asked: Asked, flags: dict[str, bool | None], role: Role) -> Plan | None:
+    def _compile(self, asked: AskedQuery, flags: dict[str, bool | None], role: Role) -> DocumentPlan | None:
         self.compiled += 1
         fragments = {
             node.name.value: node for node in asked.tree.definitions if isinstance(node, FragmentDefinitionNode)
@@ -195,9 +195,9 @@ class Plans:
         collector = Collector(self._schema._schema, fragments, flags)
         try:
             program = ProgramCompiler(self._schema, collector, anyone(role)).compile(asked.operation)
-        except Refused:
+        except NotPlanned:
             return None
-        return Plan(program, Pace(self._caution, self._caution.first()))
+        return DocumentPlan(program, LaneChoice(self._caution, self._caution.first()))
 
     async def _run(self, binding: Binding, principal: Principal) -> tuple[bytes, bool, Tally | None]:
         """Return the response, whether it depends on the time, and what holds its memory.
@@ -225,7 +225,7 @@ class Plans:
         tally.restart()
         # The database gives up a text that is longer.
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._budget.limits.bytes_max + SPARE_BYTES)
-        run = Run(connection, principal.organization_id, binding.bounds, self._cursor_key, now, tally, watch.check)
+        run = PlanRun(connection, principal.organization_id, binding.bounds, self._cursor_key, now, tally, watch.check)
         try:
             data = binding.program.run(run)
         except sqlite3.DataError as error:

@@ -13,7 +13,7 @@ from strawberry.types.arguments import convert_arguments
 
 from schema.access import Principal
 from schema.field.registry import NOUNS
-from schema.field.resolution import FORM, Found, Many, Mixed, Named
+from schema.field.resolution import FORM, Lookup, Many, Mixed, Named
 from schema.filter.where import Viewpoint
 from schema.list.connection import listing_of, window_of
 from schema.list.members import mixed_columns, mixed_listing
@@ -22,9 +22,9 @@ from schema.lru import Recent
 from schema.plan.bound import Bound, BoundList, BoundLookup, BoundNames
 from schema.plan.collect import Collector
 from schema.plan.compile import Compiler, Nodes
-from schema.plan.level import Columns, Run
-from schema.plan.page import Connection, ordered
-from schema.plan.refusal import Gave, Refused
+from schema.plan.level import Columns, PlanRun
+from schema.plan.page import ConnectionPlan, ordered
+from schema.plan.refusal import Gave, NotPlanned
 from schema.plan.selection import Selection
 from schema.plan.statement import Statement
 from schema.plan.value import definition
@@ -33,7 +33,7 @@ from schema.plan.value import definition
 STATEMENTS_MAX = 64
 
 Bind = Callable[[VariableValues], Bound]
-Root = Callable[[Run], Any]
+Root = Callable[[PlanRun], Any]
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Program:
         """
         return tuple(bind(variables) for bind in self.binds)
 
-    def run(self, run: Run) -> dict[str, Any]:
+    def run(self, run: PlanRun) -> dict[str, Any]:
         """Return the operation's data."""
         return {name: root(run) for name, root in self.roots.items()}
 
@@ -98,17 +98,17 @@ class ProgramCompiler:
         if name == "__typename":
             return lambda _: query.name
         if name not in query.fields:
-            raise Refused
+            raise NotPlanned
         match definition(query, name).metadata.get(FORM):
             case Many() as form:
                 return self._connect(query, nodes, form).whole
-            case Found() as form:
+            case Lookup() as form:
                 return self._lookup(query, nodes, form)
             case Named() as form:
                 return self._named(query, nodes, form)
-        raise Refused
+        raise NotPlanned
 
-    def _lookup(self, query: GraphQLObjectType, nodes: Nodes, form: Found) -> Root:
+    def _lookup(self, query: GraphQLObjectType, nodes: Nodes, form: Lookup) -> Root:
         statements = dict[Any, Statement]()
 
         def bind(variables: VariableValues) -> Bound:
@@ -120,7 +120,7 @@ class ProgramCompiler:
         slot = self._program.slot(bind)
         columns, view = self._compiler.rows(form.target, nodes)
 
-        def find(run: Run) -> Any:
+        def find(run: PlanRun) -> Any:
             bound = run.bounds[slot]
             assert isinstance(bound, BoundLookup)  # noqa: S101 - slots are handed out by kind
             rows = run.rows(bound.statement, value=bound.value)
@@ -137,7 +137,7 @@ class ProgramCompiler:
         )
         rows = {noun: self._compiler.by_key(noun, nodes, 0) for noun in NOUNS if is_open(noun, role)}
 
-        def find(run: Run) -> Any:
+        def find(run: PlanRun) -> Any:
             bound = run.bounds[slot]
             assert isinstance(bound, BoundNames)  # noqa: S101 - slots are handed out by kind
             keys: dict[str, set[int]] = {noun: set() for noun in rows}
@@ -153,7 +153,7 @@ class ProgramCompiler:
 
         return find
 
-    def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Mixed) -> Connection:
+    def _connect(self, parent: GraphQLObjectType, nodes: Nodes, form: Many | Mixed) -> ConnectionPlan:
         columns = Columns(offset=0 if isinstance(form, Many) and not form.pairs else 1)
         if isinstance(form, Mixed):
             columns.entries.extend(mixed_columns(form))
@@ -169,13 +169,13 @@ class ProgramCompiler:
             listing = ordered(listing) if connection.has_cursors else listing
             return BoundList(listing, window_of(arguments), columns.width, known.get(listing.identity, dict))
 
-        connection = Connection(self._program.slot(bind))
+        connection = ConnectionPlan(self._program.slot(bind))
         Selection(self._collector, self._compiler, connection, columns).compile(parent, nodes, form)
         return connection
 
     def _constant(self, type_: GraphQLObjectType, node: FieldNode) -> dict[str, Any]:
         if any(_reads_variables(argument) for argument in node.arguments or ()):
-            raise Refused
+            raise NotPlanned
         return self._arguments(type_, node, VariableValues({}, {}))
 
     def _arguments(self, type_: GraphQLObjectType, node: FieldNode, variables: VariableValues) -> dict[str, Any]:

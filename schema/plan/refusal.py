@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class NotPlanned(Exception):
     """The compiler has no form for something that the document selects."""
 
 

@@ -12,14 +12,14 @@ from schema.field.registry import NOUNS
 from schema.field.resolution import Many, Mixed
 from schema.list.members import OTHER
 from schema.plan.collect import Collector
-from schema.plan.compile import Compiler, Level, Nodes
-from schema.plan.level import Columns, MixedView, View
-from schema.plan.page import Connection, Page, Part
-from schema.plan.refusal import Refused
+from schema.plan.compile import Compiler, Nodes, PlanLevel
+from schema.plan.level import Columns, LevelView, MixedView
+from schema.plan.page import ConnectionPlan, ParentPage, Part
+from schema.plan.refusal import NotPlanned
 
 _KIND_PLACE, _RECORD_PLACE = 2, 3
 # One part of an edge: (page) → its value at each of the page's rows.
-Column = Callable[[Page], list[Any]]
+Column = Callable[[ParentPage], list[Any]]
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Selection:
 
     collector: Collector
     compiler: Compiler
-    connection: Connection
+    connection: ConnectionPlan
     columns: Columns
     _has_edges: bool = False
 
@@ -46,7 +46,7 @@ class Selection:
             Refused: something in it has no form.
         """
         self._kinds = (*form.kinds, OTHER) if isinstance(form, Mixed) else ()
-        self._level = Level(NOUNS[form.target] if isinstance(form, Many) else None, self.columns)
+        self._level = PlanLevel(NOUNS[form.target] if isinstance(form, Many) else None, self.columns)
         type_ = _object(parent, nodes[0].name.value)
         for response, selected in self.collector.collect(type_, nodes).items():
             self.connection.parts[response] = self._part(type_, selected)
@@ -68,13 +68,13 @@ class Selection:
                 return self._edges(_object(type_, "edges"), nodes)
             case "pageInfo":
                 return self._page_info(_object(type_, "pageInfo"), nodes)
-        raise Refused
+        raise NotPlanned
 
     def _is_text(self) -> bool:
         """Tell whether one list is all that is made of the rows, and one text all that is read of each."""
         if self._has_edges or self.connection.has_cursors or self.connection.has_more:
             return False
-        texts = [view.text for view in self.connection.views if isinstance(view, View)]
+        texts = [view.text for view in self.connection.views if isinstance(view, LevelView)]
         return len(texts) == len(self.columns.entries) == 1 and texts[0] is self.columns.entries[0]
 
     def _nodes(self, nodes: Nodes) -> int:
@@ -100,7 +100,7 @@ class Selection:
             return lambda page: [{} for _ in page.rows]
         names = tuple(columns)
 
-        def edges(page: Page) -> list[Any]:
+        def edges(page: ParentPage) -> list[Any]:
             values = zip(*(column(page) for column in columns.values()), strict=True)
             return [dict(zip(names, row, strict=True)) for row in values]
 
@@ -116,7 +116,7 @@ class Selection:
             case "cursor":
                 self.connection.has_cursors = True
                 return lambda page: page.cursors(page.rows)
-        raise Refused
+        raise NotPlanned
 
     def _page_info(self, type_: GraphQLObjectType, nodes: Nodes) -> Part:
         parts: dict[str, Part] = {}
@@ -133,7 +133,7 @@ class Selection:
                 case "endCursor":
                     parts[response] = lambda page: next(iter(page.cursors(page.rows[-1:])), None)
                 case _:
-                    raise Refused
+                    raise NotPlanned
             self.connection.has_cursors |= selected[0].name.value in ("startCursor", "endCursor")
         self.connection.has_rows = self.connection.has_more = True
         return lambda page: {response: part(page) for response, part in parts.items()}

@@ -14,7 +14,7 @@ from typing import Any
 from graphql import GraphQLInt, GraphQLOutputType, get_named_type, is_enum_type, is_non_null_type
 from sqlalchemy import Boolean, Column, ColumnElement, Integer, Text, case, func, literal, null, type_coerce
 
-from schema.field.registry import Field, Kind
+from schema.field.registry import Field, FieldKind
 from schema.plan.emit import INT_MAX, INT_MIN, names_of
 from sync.store.tables.column import Json
 
@@ -50,7 +50,7 @@ def value_text(entry: Field, type_: GraphQLOutputType, prefix: str) -> ColumnEle
     column, named = entry.column, get_named_type(type_)
     if not isinstance(column, Column) or (column.nullable and is_non_null_type(type_)):
         return None
-    if entry.kind is Kind.ID:
+    if entry.kind is FieldKind.ID:
         return None if column.nullable else constant(f"{prefix}_").concat(column)
     if is_enum_type(named):
         return _checked(column, *((column == stored, constant(name)) for stored, name in names_of(named).items()))

@@ -17,7 +17,7 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from schema.plan.collect import Collector
-from schema.plan.refusal import Gave, Refused
+from schema.plan.refusal import Gave, NotPlanned
 
 Project = Callable[[Any], Any]
 DEFINITION = "strawberry-definition"
@@ -49,7 +49,7 @@ def _project(collector: Collector, type_: Any, nodes: Sequence[FieldNode]) -> Pr
         return serialize
     if is_object_type(type_):
         return _object(collector, type_, nodes)
-    raise Refused
+    raise NotPlanned
 
 
 def _object(collector: Collector, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Project:
@@ -62,7 +62,7 @@ def _object(collector: Collector, type_: GraphQLObjectType, nodes: Sequence[Fiel
             continue
         declared = definition(type_, name)
         if declared.base_resolver is not None:
-            raise Refused
+            raise NotPlanned
         parts.append((response, declared.python_name, project(collector, type_.fields[name].type, selected)))
     return lambda value: {response: inner(getattr(value, name)) for response, name, inner in parts}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from schema.field.ids import decode_id
-from schema.field.registry import NOUNS, Kind, Noun
+from schema.field.registry import NOUNS, FieldKind, Noun
 from schema.filter.expr import (
     EVERYTHING,
     NOTHING,
@@ -66,7 +66,7 @@ def _leading(
         return _any(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
 
     present = there or _any(_along(way, EVERYTHING) for way, _ in ways)
-    return Keyword(name, aliases, Kind.TEXT, description, read, present)
+    return Keyword(name, aliases, FieldKind.TEXT, description, read, present)
 
 
 def _known_by(noun: Noun, reading: Reading) -> Expr:
@@ -80,14 +80,14 @@ def _related_id(name: str, target: str, description: str, way: str) -> Keyword:
     """Make the keyword of related rows by id, ours or the directory's."""
 
     def read(reading: Reading) -> Expr:
-        reading.refuse_order("An id", Kind.ID)
+        reading.refuse_order("An id", FieldKind.ID)
         if reading.is_missing:
             return Not(exists(way))
         external = Compare("external_id", Op.EQ, reading.literal)
         key = _key(NOUNS[target].prefix, reading)
         return _along(way, external if key is None else Or((external, Compare("id", Op.EQ, key))))
 
-    return Keyword(name, (), Kind.ID, description, read, exists(way))
+    return Keyword(name, (), FieldKind.ID, description, read, exists(way))
 
 
 def _key(prefix: str, reading: Reading) -> int | None:
@@ -112,7 +112,7 @@ def _count(name: str, description: str, *relations: str) -> Keyword:
     def read(reading: Reading) -> Expr:
         return Count(relations, Op.EQ, 0) if reading.is_missing else Count(relations, *number(reading))
 
-    return Keyword(name, (), Kind.INT, description, read, Count(relations, Op.GT, 0))
+    return Keyword(name, (), FieldKind.INT, description, read, Count(relations, Op.GT, 0))
 
 
 def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keyword:
@@ -148,7 +148,7 @@ def _flag(name: str, description: str, meaning: Expr) -> Keyword:
             return NOTHING
         return meaning if yes(reading) else Not(meaning)
 
-    return Keyword(name, (), Kind.BOOL, description, read, EVERYTHING)
+    return Keyword(name, (), FieldKind.BOOL, description, read, EVERYTHING)
 
 
 def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str], description: str) -> Keyword:
@@ -159,7 +159,7 @@ def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str
         return And(parts) if reading.is_missing else Or(parts)
 
     there = Or(tuple(Compare(field, Op.IS_EMPTY, False) for field in fields))
-    return Keyword(name, aliases, Kind.TEXT, description, read, there)
+    return Keyword(name, aliases, FieldKind.TEXT, description, read, there)
 
 
 def _networks() -> Keyword:
@@ -170,7 +170,9 @@ def _networks() -> Keyword:
         return found
 
     description = "A network that one of the IP addresses lies in."
-    return Keyword("net", ("network",), Kind.ADDRESSES, description, read, Compare("addresses", Op.IS_EMPTY, False))
+    return Keyword(
+        "net", ("network",), FieldKind.ADDRESSES, description, read, Compare("addresses", Op.IS_EMPTY, False)
+    )
 
 
 def _source() -> Keyword:
@@ -179,7 +181,7 @@ def _source() -> Keyword:
     def read(reading: Reading) -> Expr:
         return NOTHING if reading.is_missing else Compare("source", Op.EQ, source(reading))
 
-    return Keyword("source", (), Kind.SOURCES, "Where the record comes from.", read, EVERYTHING)
+    return Keyword("source", (), FieldKind.SOURCES, "Where the record comes from.", read, EVERYTHING)
 
 
 def _last_logon() -> Keyword:
@@ -194,7 +196,7 @@ def _last_logon() -> Keyword:
     def read(reading: Reading) -> Expr:
         reading.refuse("Sign-in activity is not collected", hint=instead)
 
-    return Keyword("last_logon_at", names, Kind.TIME, description, read, NOTHING, uncollected=instead)
+    return Keyword("last_logon_at", names, FieldKind.TIME, description, read, NOTHING, uncollected=instead)
 
 
 def _last_run_at() -> Keyword:
@@ -205,7 +207,7 @@ def _last_run_at() -> Keyword:
         is_never = reading.is_missing or (isinstance(asked, Compare) and asked.op is Op.IS_NULL)
         return Not(there) if is_never else Related("last_run", Quantifier.SOME, asked)
 
-    return Keyword("last_run", (), Kind.TIME, "When its latest run was queued; 0 if it never ran.", read, there)
+    return Keyword("last_run", (), FieldKind.TIME, "When its latest run was queued; 0 if it never ran.", read, there)
 
 
 _RAN = {
@@ -233,7 +235,7 @@ def _task_status() -> Keyword:
         return NOTHING if reading.is_missing else meanings[choose(reading, meanings)]
 
     description = "What it is doing (active, paused, scheduled, new, idle), or how its latest run stands."
-    return Keyword("status", (), Kind.ENUM, description, read, EVERYTHING, tuple(meanings))
+    return Keyword("status", (), FieldKind.ENUM, description, read, EVERYTHING, tuple(meanings))
 
 
 def _task_source() -> Keyword:
@@ -242,7 +244,7 @@ def _task_source() -> Keyword:
     def read(reading: Reading) -> Expr:
         return NOTHING if reading.is_missing else Compare("kind", Op.EQ, kinds[source(reading)])
 
-    return Keyword("source", (), Kind.SOURCES, "What it reads: a directory or the network.", read, EVERYTHING)
+    return Keyword("source", (), FieldKind.SOURCES, "What it reads: a directory or the network.", read, EVERYTHING)
 
 
 def _task_error() -> Keyword:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from schema.field.registry import Field, Kind, Noun, Relation
+from schema.field.registry import Field, FieldKind, Noun, Relation
 from schema.filter.expr import Expr, Not, Quantifier, Related
 from schema.search.value import Reading, condition, present
 
@@ -28,7 +28,7 @@ class Keyword:
 
     name: str
     aliases: tuple[str, ...]
-    kind: Kind
+    kind: FieldKind
     description: str
     read: Callable[[Reading], Expr]
     present: Expr

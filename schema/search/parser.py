@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schema.search.token import Mark, Place, Term, Token, bad_search, tokens
+from schema.search.token import Mark, Term, TextSpan, Token, bad_search, tokens
 
 TERMS_MAX = 100
 NESTING_MAX = 10
@@ -83,7 +83,7 @@ class _Parser:
     def _one(self, depth: int) -> Syntax:
         mark = self._next()
         if mark in ("end", ")", "AND", "OR"):
-            place = Place(len(self.text), len(self.text)) if mark == "end" else self.tokens[self.at].place
+            place = TextSpan(len(self.text), len(self.text)) if mark == "end" else self.tokens[self.at].place
             found = "The search ends" if mark == "end" else f"{mark} stands"
             expected = ["a term", "NOT", "("]
             hint = "A term is keyword:value or a word. AND, OR and NOT themselves are looked for in quotes."

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TypeVar
 
 from schema.field.attribute import attribute, attributes, folded
-from schema.field.registry import NOUNS, Kind, Noun
+from schema.field.registry import NOUNS, FieldKind, Noun
 from schema.filter.expr import EVERYTHING, Expr
 from schema.search.derived import derived
 from schema.search.keyword import Keyword, across, of_field, plain
@@ -65,7 +65,7 @@ def _has(noun: Noun) -> Keyword:
         return keyword.present
 
     description = "Whether another keyword, or an attribute of a source, has a value: its name."
-    return Keyword("has", ("attribute",), Kind.TEXT, description, read, EVERYTHING)
+    return Keyword("has", ("attribute",), FieldKind.TEXT, description, read, EVERYTHING)
 
 
 def known(noun: Noun, reading: Reading, name: str) -> Keyword:

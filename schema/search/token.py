@@ -25,7 +25,7 @@ FOREIGN = {"is", "in", "eq", "ne", "equals", "like", "ilike", "contains"}
 
 
 @dataclass(frozen=True)
-class Place:
+class TextSpan:
     """Where a piece of the text stands: its first character and the one behind its last."""
 
     start: int
@@ -46,7 +46,7 @@ class Term:
     keyword: str
     operator: str
     value: str
-    place: Place = dataclass_field(compare=False, default=Place(0, 0))
+    place: TextSpan = dataclass_field(compare=False, default=TextSpan(0, 0))
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Mark:
     """A parenthesis, AND, OR or NOT."""
 
     text: str
-    place: Place
+    place: TextSpan
 
 
 Token = Term | Mark
 
 
-def bad_search(text: str, place: Place, message: str, *, hint: str | None = None, **facts: object) -> BadSearch:
+def bad_search(text: str, place: TextSpan, message: str, *, hint: str | None = None, **facts: object) -> BadSearch:
     """Make the error of a search text, with the place in it: offset, line and column count characters."""
     start = min(place.start, len(text))
     line_start = text.rfind("\n", 0, start) + 1
@@ -76,18 +76,18 @@ def tokens(text: str) -> Iterator[Token]:
         BadSearch: it is too long, or a value is not complete.
     """
     if len(text) > CHARS_MAX:
-        place = Place(CHARS_MAX, len(text))
+        place = TextSpan(CHARS_MAX, len(text))
         hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
         message = f"The search has {len(text)} characters; at most {CHARS_MAX} are allowed"
         raise bad_search(text, place, message, hint=hint)
     if bad := UNSTORABLE.search(text):
-        raise bad_search(text, Place(*bad.span()), "No text holds this character")
+        raise bad_search(text, TextSpan(*bad.span()), "No text holds this character")
     at = 0
     while at < len(text):
         if blank := _BLANK.match(text, at):
             at = blank.end()
         elif text[at] in "()":
-            yield Mark(text[at], Place(at, at + 1))
+            yield Mark(text[at], TextSpan(at, at + 1))
             at += 1
         else:
             token = _word(text, at)
@@ -105,7 +105,7 @@ def _word(text: str, start: int) -> Token:
     value, end = (quoted[1], quoted.end()) if quoted else _bare(text, at)
     if end < len(text) and not (text[end].isspace() or text[end] in "()"):
         _refuse_rest(text, end)
-    place = Place(start, end)
+    place = TextSpan(start, end)
     if not keyword and not quoted and value.upper() in _MARKS:
         return Mark(value.upper(), place)
     if quoted and keyword and not operator and (sign := _OPERATOR.match(value)):
@@ -143,7 +143,7 @@ def _bare(text: str, at: int) -> tuple[str, int]:
 
 
 def _refuse_rest(text: str, at: int) -> None:
-    place = Place(at, at + 1)
+    place = TextSpan(at, at + 1)
     if text[at] == "\\":
         raise bad_search(text, place, "Nothing follows the backslash", hint="Write \\\\ for a backslash.")
     if text.count('"', at) == 1:

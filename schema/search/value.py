@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from schema.field.attribute import ALIASES
 from schema.field.ids import decode_id
-from schema.field.registry import Field, Kind
+from schema.field.registry import Field, FieldKind
 from schema.field.scalars import STORED_CHARS, bound, parse_duration, parse_time
 from schema.filter.expr import EVERYTHING, And, Compare, Expr, Op
 from schema.filter.like import escaped
@@ -35,17 +35,17 @@ _AGO = re.compile(r"now ?- ?(\w+)|-?(\w+ ?\w*) ago", re.ASCII)
 _AMBIGUOUS = re.compile(r"[0-9]+ ?M")
 _SQUEEZED = str.maketrans("", "", "_- ")
 FORMS = {
-    Kind.ID: ["an id"],
-    Kind.TEXT: ["text", "=text", "text with % and _"],
-    Kind.VERSION: ["text", "=text", "<1.2.3", "<=1.2.3", ">1.2.3", ">=1.2.3"],
-    Kind.BOOL: ["true", "false"],
-    Kind.INT: ["5", "=5", "<5", "<=5", ">5", ">=5"],
-    Kind.TIME: ["<3days", ">2weeks", "<2026-11-23", ">2026-11-23T04:05:06Z", "now", "0"],
-    Kind.ENUM: ["one of its values"],
-    Kind.LIST: ["text", "=text", "text with % and _"],
-    Kind.ADDRESSES: ["10.0.0.5", "10.0.0.0/8", "text", "=text"],
-    Kind.NUMBERS: ["5", "=5", "<5", "<=5", ">5", ">=5"],
-    Kind.SOURCES: ["azuread", "scan"],
+    FieldKind.ID: ["an id"],
+    FieldKind.TEXT: ["text", "=text", "text with % and _"],
+    FieldKind.VERSION: ["text", "=text", "<1.2.3", "<=1.2.3", ">1.2.3", ">=1.2.3"],
+    FieldKind.BOOL: ["true", "false"],
+    FieldKind.INT: ["5", "=5", "<5", "<=5", ">5", ">=5"],
+    FieldKind.TIME: ["<3days", ">2weeks", "<2026-11-23", ">2026-11-23T04:05:06Z", "now", "0"],
+    FieldKind.ENUM: ["one of its values"],
+    FieldKind.LIST: ["text", "=text", "text with % and _"],
+    FieldKind.ADDRESSES: ["10.0.0.5", "10.0.0.0/8", "text", "=text"],
+    FieldKind.NUMBERS: ["5", "=5", "<5", "<=5", ">5", ">=5"],
+    FieldKind.SOURCES: ["azuread", "scan"],
 }
 
 
@@ -110,7 +110,7 @@ class Reading:
         hint = hint or (f"Expected: {', '.join(expected)}." if expected else None)
         raise bad_search(self.text, self.term.place, message, hint=hint, expected=expected, **facts)
 
-    def refuse_order(self, what: str, kind: Kind) -> None:
+    def refuse_order(self, what: str, kind: FieldKind) -> None:
         """Refuse `<` and its like for values that have no order.
 
         Raises:
@@ -133,19 +133,19 @@ def condition(field: Field, prefix: str, reading: Reading) -> Expr:
     """
     if reading.is_missing:
         return Compare(field.name, Op.IS_EMPTY, True)
-    if field.kind is Kind.ID:
+    if field.kind is FieldKind.ID:
         return _id(field, prefix, reading)
     return _KINDS[field.kind](field, reading)
 
 
 def present(field: Field) -> Expr:
     """Ask whether a field has a value."""
-    return EVERYTHING if field.kind is Kind.ID else Compare(field.name, Op.IS_EMPTY, False)
+    return EVERYTHING if field.kind is FieldKind.ID else Compare(field.name, Op.IS_EMPTY, False)
 
 
 def text(field: Field, reading: Reading) -> Expr:
     """Compare with part of a text, or after `=` with all of it, in any letter case; `%` and `_` are wildcards."""
-    reading.refuse_order("Text", Kind.TEXT)
+    reading.refuse_order("Text", FieldKind.TEXT)
     _refuse_star(reading)
     pattern = reading.pattern
     if reading.term.operator == "=":
@@ -173,7 +173,7 @@ def _refuse_star(reading: Reading) -> None:
 
 
 def _id(field: Field, prefix: str, reading: Reading) -> Expr:
-    reading.refuse_order("An id", Kind.ID)
+    reading.refuse_order("An id", FieldKind.ID)
     try:
         return Compare(field.name, Op.EQ, decode_id(reading.literal, prefix, ""))
     except BadInput:
@@ -182,10 +182,12 @@ def _id(field: Field, prefix: str, reading: Reading) -> Expr:
 
 def yes(reading: Reading) -> bool:
     """Read a yes or no."""
-    reading.refuse_order("Yes or no", Kind.BOOL)
+    reading.refuse_order("Yes or no", FieldKind.BOOL)
     word = reading.literal.casefold()
     if word not in _YES | _NO:
-        reading.refuse(f"{reading.said} is neither yes nor no", [*FORMS[Kind.BOOL], "t", "f", "1", "0", "yes", "no"])
+        reading.refuse(
+            f"{reading.said} is neither yes nor no", [*FORMS[FieldKind.BOOL], "t", "f", "1", "0", "yes", "no"]
+        )
     return word in _YES
 
 
@@ -196,7 +198,7 @@ def _bool(field: Field, reading: Reading) -> Expr:
 def number(reading: Reading) -> tuple[Op, int]:
     """Read a number and how it is compared."""
     if not _NUMBER.fullmatch(reading.literal):
-        reading.refuse(f"{reading.said} is not a whole number", FORMS[Kind.INT])
+        reading.refuse(f"{reading.said} is not a whole number", FORMS[FieldKind.INT])
     return _ORDER.get(reading.term.operator, Op.EQ), int(reading.literal)
 
 
@@ -214,13 +216,13 @@ def _version(field: Field, reading: Reading) -> Expr:
     if op is None:
         return text(field, reading)
     if version_key(reading.literal) is None:
-        reading.refuse(f"{reading.said} is not a version", FORMS[Kind.VERSION])
+        reading.refuse(f"{reading.said} is not a version", FORMS[FieldKind.VERSION])
     return Compare(field.name, op, reading.literal)
 
 
 def choose(reading: Reading, values: Iterable[str]) -> str:
     """Find the one value that is meant; letter case, underscores, hyphens and blanks do not count."""
-    reading.refuse_order("A value of a closed list", Kind.ENUM)
+    reading.refuse_order("A value of a closed list", FieldKind.ENUM)
     known = {value.casefold().translate(_SQUEEZED): value for value in values}
     wanted = reading.literal.casefold().translate(_SQUEEZED)
     if wanted not in known:
@@ -234,7 +236,7 @@ def _enum(field: Field, reading: Reading) -> Expr:
 
 
 def _addresses(field: Field, reading: Reading) -> Expr:
-    reading.refuse_order("An address", Kind.ADDRESSES)
+    reading.refuse_order("An address", FieldKind.ADDRESSES)
     try:
         network = str(ip_network(reading.literal, strict=False))
     except ValueError:
@@ -244,7 +246,7 @@ def _addresses(field: Field, reading: Reading) -> Expr:
 
 def source(reading: Reading) -> str:
     """Read the name of a source."""
-    reading.refuse_order("A source", Kind.SOURCES)
+    reading.refuse_order("A source", FieldKind.SOURCES)
     found = ALIASES.get(reading.literal.casefold())
     if found is None:
         hint = did_you_mean(reading.literal, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
@@ -306,7 +308,7 @@ def _moment(name: str, reading: Reading) -> Expr:
     try:
         start = bound(parse_time(value))
     except BadInput:
-        reading.refuse(f"{reading.said} is not a time", FORMS[Kind.TIME], hint=_hint_of_time(reading))
+        reading.refuse(f"{reading.said} is not a time", FORMS[FieldKind.TIME], hint=_hint_of_time(reading))
     if op := _ORDER.get(reading.term.operator):
         return Compare(name, op, start)
     try:
@@ -317,15 +319,15 @@ def _moment(name: str, reading: Reading) -> Expr:
     return And((Compare(name, Op.GTE, start), Compare(name, Op.LT, end)))
 
 
-_KINDS: dict[Kind, Callable[[Field, Reading], Expr]] = {
-    Kind.TEXT: text,
-    Kind.VERSION: _version,
-    Kind.BOOL: _bool,
-    Kind.INT: _int,
-    Kind.TIME: lambda field, reading: time(field.name, reading),
-    Kind.ENUM: _enum,
-    Kind.LIST: text,
-    Kind.ADDRESSES: _addresses,
-    Kind.NUMBERS: _numbers,
-    Kind.SOURCES: _sources,
+_KINDS: dict[FieldKind, Callable[[Field, Reading], Expr]] = {
+    FieldKind.TEXT: text,
+    FieldKind.VERSION: _version,
+    FieldKind.BOOL: _bool,
+    FieldKind.INT: _int,
+    FieldKind.TIME: lambda field, reading: time(field.name, reading),
+    FieldKind.ENUM: _enum,
+    FieldKind.LIST: text,
+    FieldKind.ADDRESSES: _addresses,
+    FieldKind.NUMBERS: _numbers,
+    FieldKind.SOURCES: _sources,
 }

@@ -6,7 +6,7 @@ import strawberry
 from sqlalchemy import func, select, true
 
 from schema.field.received import received_attributes
-from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.registry import FieldKind, Record, condition, field, identifier, noun
 from schema.field.relations import (
     devices_of_asset,
     from_assets,
@@ -59,8 +59,10 @@ class Match:
     "asset",
     scope=own(assets),
     conditions={
-        "sources": condition(_a.source_mask, Kind.SOURCES, _SOURCES, keyword="source"),
-        "service_count": condition(_service_count, Kind.INT, "How many ports scans found open, each counted once."),
+        "sources": condition(_a.source_mask, FieldKind.SOURCES, _SOURCES, keyword="source"),
+        "service_count": condition(
+            _service_count, FieldKind.INT, "How many ports scans found open, each counted once."
+        ),
     },
     description="A machine, seen through the records that one or more sources have of it.",
 )
@@ -72,12 +74,12 @@ class Asset(Record):
     names: list[str] = field(_a.names, "All names it is known by.", keyword="name", aliases=("hostname",), text=True)
     domains: list[str] = field(_a.domains, "The domains of its names.", keyword="domain")
     addresses: list[str] = field(
-        _a.addresses, "Its IP addresses.", kind=Kind.ADDRESSES, keyword="address", aliases=("ip",), text=True
+        _a.addresses, "Its IP addresses.", kind=FieldKind.ADDRESSES, keyword="address", aliases=("ip",), text=True
     )
     macs: list[str] = field(_a.macs, "Its MAC addresses.", keyword="mac", text=True)
     type: str | None = field(_a.type, "The type of machine, such as Server or Mobile, if a source tells.")
     os: str | None = field(_a.os, "The operating system, such as Windows, iOS or Ubuntu.", text=True)
-    os_version: str | None = field(_a.os_version, "The version of the operating system.", kind=Kind.VERSION)
+    os_version: str | None = field(_a.os_version, "The version of the operating system.", kind=FieldKind.VERSION)
     manufacturer: str | None = field(_a.manufacturer, "The manufacturer.", aliases=("vendor",))
     model: str | None = field(_a.model, "The model.")
     serial: str | None = field(_a.serial, "The serial number.")

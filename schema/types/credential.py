@@ -11,7 +11,7 @@ from strawberry.types import Info
 
 from schema.context import Context
 from schema.field.enums import described
-from schema.field.registry import Kind as Values
+from schema.field.registry import FieldKind as Values
 from schema.field.registry import Record, condition, field, identifier, noun
 from schema.field.relations import sharers_of_credential
 from schema.field.resolution import computed
@@ -19,7 +19,7 @@ from schema.field.scalars import DateTime
 from schema.list.connection import every, one
 from schema.types.verification import CredentialVerification, verification_of
 from sync.entra.cloud import Cloud
-from sync.secret.credentials import CredentialKind as Kind
+from sync.secret.credentials import CredentialKind as FieldKind
 from sync.secret.credentials import usable_by
 from sync.store.tables import credentials
 
@@ -28,7 +28,7 @@ EXPIRING_DAYS = 30
 
 
 CredentialKind = described(
-    Kind,
+    FieldKind,
     "CredentialKind",
     "How a credential signs in.",
     AZURE_CLIENT_SECRET="As an application with a client secret: application permissions.",  # noqa: S106 - a description

@@ -6,7 +6,7 @@ import strawberry
 from sqlalchemy import Text, func, select
 
 from schema.field.received import received_item
-from schema.field.registry import Field, Kind, Record, condition, field, identifier, noun
+from schema.field.registry import Field, FieldKind, Record, condition, field, identifier, noun
 from schema.field.relations import against, along
 from schema.field.scalars import JSON, DateTime
 from schema.field.scope import own
@@ -29,7 +29,7 @@ def _extension(number: int) -> tuple[str, Field]:
     """Make one of the fifteen extension attributes something to filter by; they lie in one JSON column."""
     # Spelled out: SQLAlchemy's own way to a part of JSON converts the path when it runs, which a plan does not.
     column = func.json_extract(_d.extension_attributes, f"$.extensionAttribute{number}", type_=Text)
-    return f"extension_attribute{number}", condition(column, Kind.TEXT, f"Extension attribute {number}.")
+    return f"extension_attribute{number}", condition(column, FieldKind.TEXT, f"Extension attribute {number}.")
 
 
 @noun(
@@ -39,7 +39,10 @@ def _extension(number: int) -> tuple[str, Field]:
     conditions={
         **dict(map(_extension, range(1, 16))),
         "matched_by": condition(
-            _matched_by, Kind.TEXT, "What it was recognised by, as `matches` of an asset spells it.", keyword="match"
+            _matched_by,
+            FieldKind.TEXT,
+            "What it was recognised by, as `matches` of an asset spells it.",
+            keyword="match",
         ),
     },
     description="Azure AD's record of a device, every property of Microsoft Graph v1.0.",
@@ -59,7 +62,7 @@ class AzureAdDevice(Record):
     )
     profile_type: str | None = field(_d.profile_type, "`RegisteredDevice`, `SecureVM`, `Printer`, `Shared` or `IoT`.")
     operating_system: str | None = field(_d.operating_system, "The operating system.")
-    operating_system_version: str | None = field(_d.operating_system_version, "Its version.", kind=Kind.VERSION)
+    operating_system_version: str | None = field(_d.operating_system_version, "Its version.", kind=FieldKind.VERSION)
     manufacturer: str | None = field(_d.manufacturer, "The manufacturer.")
     model: str | None = field(_d.model, "The model.")
     approximate_last_sign_in_date_time: DateTime | None = field(

@@ -23,7 +23,7 @@ _DAYS = {
     "tombstones": f"Days that `changes` knows removed rows, at least {kept.TOMBSTONES_DAYS_MIN}.",
 }
 RetentionSubject = described(
-    kept.Subject,
+    kept.RetentionSubject,
     "RetentionSubject",
     "What retention removes.",
     STALE_ASSETS="Assets that no source has seen for a while.",
@@ -86,7 +86,7 @@ async def preview(info: Info[Context, None], input: Any) -> list[RetentionEffect
     kept.check_retention(retention)
     (counts,) = await context.fetch(kept.counting(clock, organization_id, retention))
     found = []
-    for subject in kept.Subject:
+    for subject in kept.RetentionSubject:
         days = getattr(retention, subject)
         before = DateTime(kept.cutoff(clock, days)) if days is not None else None
         found.append(

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 from sqlalchemy import func
 
-from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.registry import FieldKind, Record, condition, field, identifier, noun
 from schema.field.resolution import computed
 from schema.field.scalars import DateTime
 from schema.field.scope import own
@@ -54,10 +54,10 @@ class ScriptOutput:
     "scan",
     scope=own(scan_records),
     conditions={
-        "ports": condition(_s.services, Kind.NUMBERS, "Its open ports.", keyword="port", element="port"),
+        "ports": condition(_s.services, FieldKind.NUMBERS, "Its open ports.", keyword="port", element="port"),
         "tcp_ports": condition(
             _s.services,
-            Kind.NUMBERS,
+            FieldKind.NUMBERS,
             "Its open TCP ports.",
             keyword="tcp_port",
             element="port",
@@ -65,21 +65,28 @@ class ScriptOutput:
         ),
         "udp_ports": condition(
             _s.services,
-            Kind.NUMBERS,
+            FieldKind.NUMBERS,
             "Its open UDP ports.",
             keyword="udp_port",
             element="port",
             only=("protocol", "udp"),
         ),
         "protocols": condition(
-            _s.services, Kind.LIST, "`tcp` or `udp`, as its open ports have it.", keyword="protocol", element="protocol"
+            _s.services,
+            FieldKind.LIST,
+            "`tcp` or `udp`, as its open ports have it.",
+            keyword="protocol",
+            element="protocol",
         ),
         "products": condition(
-            _s.services, Kind.LIST, "What answers at its open ports.", keyword="product", element="product"
+            _s.services, FieldKind.LIST, "What answers at its open ports.", keyword="product", element="product"
         ),
-        "service_count": condition(func.json_array_length(_s.services), Kind.INT, "How many open ports it has."),
+        "service_count": condition(func.json_array_length(_s.services), FieldKind.INT, "How many open ports it has."),
         "matched_by": condition(
-            _s.match_key, Kind.TEXT, "What it was recognised by, as `matches` of an asset spells it.", keyword="match"
+            _s.match_key,
+            FieldKind.TEXT,
+            "What it was recognised by, as `matches` of an asset spells it.",
+            keyword="match",
         ),
     },
     description="What scans found out about a host.",

@@ -11,7 +11,7 @@ from strawberry.types import Info
 
 from schema.context import Context
 from schema.field.enums import described
-from schema.field.registry import Kind, Record, condition, field, identifier, noun
+from schema.field.registry import FieldKind, Record, condition, field, identifier, noun
 from schema.field.relations import latest_run, latest_status, runs_of_task
 from schema.field.resolution import Rows, computed, gathered
 from schema.field.scalars import DateTime
@@ -54,7 +54,7 @@ class TaskStatus(enum.Enum):
     "task",
     scope=own(tasks),
     conditions={
-        "recurring": condition(_t.schedule.is_not(None), Kind.BOOL, "Whether it has a schedule.", keyword="recur")
+        "recurring": condition(_t.schedule.is_not(None), FieldKind.BOOL, "Whether it has a schedule.", keyword="recur")
     },
     description="Something to do: what, where, with which credential.",
 )

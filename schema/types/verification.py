@@ -13,7 +13,7 @@ from schema.limit.expected import about
 from sync.secret import verification as verified
 
 CredentialCheckSubject = described(
-    verified.Subject,
+    verified.CheckSubject,
     "CredentialCheckSubject",
     "What is checked of a credential.",
     SIGN_IN="Microsoft Entra ID lets it sign in.",

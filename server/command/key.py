@@ -15,7 +15,7 @@ from server.settings import read_settings
 from sync.errors import Conflict, KeyUnusable, StoreUnreadable
 from sync.runtime import DATABASE_FILE, read_vault, take_lock
 from sync.secret.rotation import go_on_without
-from sync.secret.sealed import TAMPERED, Found, survey
+from sync.secret.sealed import TAMPERED, SealedValue, survey
 from sync.secret.vault import Vault, create_key_file, new_key
 from sync.store.snapshot import reading
 
@@ -104,7 +104,7 @@ def key_lost() -> None:
         click.echo(f"  {one}: enter its secret again")
 
 
-def _tell(vault: Vault, counts: Counter[str | None], closed: list[Found]) -> None:
+def _tell(vault: Vault, counts: Counter[str | None], closed: list[SealedValue]) -> None:
     for number, key_id in enumerate(vault.key_ids):
         use = "seals" if number == 0 else "opens" if counts[key_id] else "is no longer needed"
         click.echo(f"Key {key_id} {use}; {counts[key_id]} values are sealed with it.")

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 
-from server.demo.demo import Options, Outcome, Stage, Synced, compare, stage, sync
+from server.demo.demo import DemoOutcome, Options, Stage, Synced, compare, stage, sync
 from server.demo.queries import QUERIES
 from server.settings import outer_environment
 from sync.clock import SystemClock
@@ -74,7 +74,7 @@ async def _run(options: Options, *, once: bool, as_json: bool) -> bool:
     return not outcome.proof.differences
 
 
-async def _act(place: Stage, console: Console) -> tuple[Synced, Outcome]:
+async def _act(place: Stage, console: Console) -> tuple[Synced, DemoOutcome]:
     synced = await sync(place, SystemClock(), console)
     return synced, await compare(place, console)
 
@@ -86,7 +86,7 @@ def _stop_signal() -> asyncio.Event:
     return stopped
 
 
-def _json(synced: Synced, outcome: Outcome) -> dict[str, Any]:
+def _json(synced: Synced, outcome: DemoOutcome) -> dict[str, Any]:
     return {
         **outcome.totals,
         "memberships": outcome.proof.memberships,
@@ -103,7 +103,7 @@ def _json(synced: Synced, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) -> None:
+async def _tell(out: Console, place: Stage, synced: Synced, outcome: DemoOutcome) -> None:
     proof, totals = outcome.proof, outcome.totals
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, number in (*totals.items(), ("memberships", proof.memberships)):
@@ -133,7 +133,7 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: Outcome) ->
     )
 
 
-def _night(synced: Synced, outcome: Outcome) -> Table:
+def _night(synced: Synced, outcome: DemoOutcome) -> Table:
     """Tell what the tenant did wrong, and what the run wrote into its log about it."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     for fault, times in outcome.faults.items():

@@ -44,7 +44,7 @@ class Options:
     faults: str = "none"
 
 
-class Server:
+class DemoServer:
     """The server of the demo, which a rough night kills once in the middle of the run."""
 
     def __init__(self, process: Child, origin: str, *, dies: bool) -> None:
@@ -78,7 +78,7 @@ class Stage:
     client: Client
     token: str
     organization: str
-    server: Server
+    server: DemoServer
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Synced:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoOutcome:
     """What the inventory holds, whether it is what the tenant holds, and what the tenant did wrong on the way."""
 
     proof: Proof
@@ -148,7 +148,7 @@ async def server_of(
         async with Client(origin, root) as client:
             organization, token = await _organization(client)
         async with Client(origin, token) as client:
-            yield Stage(facts, origin, client, token, organization, Server(server, origin, dies=dies))
+            yield Stage(facts, origin, client, token, organization, DemoServer(server, origin, dies=dies))
 
 
 def _token(name: str, role: str) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
     return Synced(run, seconds, place.server.kills)
 
 
-async def compare(place: Stage, console: Console) -> Outcome:
+async def compare(place: Stage, console: Console) -> DemoOutcome:
     """Compare the inventory with the tenant, and count it."""
     console.print("Comparing every object, field and edge with the tenant's own truth ...")
     truth = Truth(place.tenant["origin"], place.tenant["caFile"], place.tenant["adminKey"])
@@ -205,7 +205,7 @@ async def compare(place: Stage, console: Console) -> Outcome:
         await truth.close()
     counted = await place.client.ask("{ assets { totalCount } users { totalCount } groups { totalCount } }")
     totals = {name: part["totalCount"] for name, part in counted.items()}
-    return Outcome(proof, totals, faults, await place.client.ask(QUERIES[0].document))
+    return DemoOutcome(proof, totals, faults, await place.client.ask(QUERIES[0].document))
 
 
 async def _task(place: Stage, console: Console) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Query:
+class DemoQuery:
     """A question, its document, and how its answer is told in one line."""
 
     question: str
@@ -49,7 +49,7 @@ def _run(data: dict[str, Any]) -> str:
 
 
 QUERIES = (
-    Query(
+    DemoQuery(
         "Which Windows machines were not seen for longest?",
         """{
   assets(
@@ -66,7 +66,7 @@ QUERIES = (
 }""",
         _stale,
     ),
-    Query(
+    DemoQuery(
         "Which guests have an account that is enabled?",
         """{
   users(
@@ -79,7 +79,7 @@ QUERIES = (
 }""",
         _guests,
     ),
-    Query(
+    DemoQuery(
         "Who are the members of the first groups, nested ones included?",
         """{
   groups(first: 3) {
@@ -100,7 +100,7 @@ QUERIES = (
 }""",
         _largest,
     ),
-    Query(
+    DemoQuery(
         "Whom does somebody report to, all the way up?",
         """{
   users(last: 1, where: { accountEnabled: { eq: true } }) {
@@ -112,7 +112,7 @@ QUERIES = (
 }""",
         _chain,
     ),
-    Query(
+    DemoQuery(
         "What did the last sync do?",
         """{
   taskRuns(last: 1) {

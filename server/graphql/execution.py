@@ -20,7 +20,7 @@ from graphql.execution.values import get_variable_values
 
 from schema.limit.budget import Budget
 from schema.limit.limits import Limits
-from schema.plan import Asked, Plans
+from schema.plan import AskedQuery, Plans
 from schema.worker import Worker
 from server.graphql.deadline import soon
 from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
@@ -38,8 +38,8 @@ from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.operation import Admit, Answer, Outcome, Prepared, Refusal, Trace, Weigh
 from server.graphql.request import GraphQLRequest
-from server.graphql.runner import Runner
-from server.graphql.trusted_documents import Listed
+from server.graphql.runner import OperationRunner
+from server.graphql.trusted_documents import TrustedDocuments
 from sync.errors import AnswerTooLarge, Forbidden, RollcallError, StoreCrowded, StoreSlow
 from sync.trim import trimmed
 
@@ -82,7 +82,7 @@ class Execution:
         admit: Admit | None = None,
         refusal: Refusal | None = None,
         plans: Plans | None = None,
-        listed: Listed | None = None,
+        listed: TrustedDocuments | None = None,
         budget: Budget | None = None,
     ) -> None:
         if schema.extensions:
@@ -93,11 +93,11 @@ class Execution:
         self._admit = admit
         self._refusal = refusal
         self.plans = plans
-        self._listed = listed or Listed()
+        self._listed = listed or TrustedDocuments()
         self._hides = not introspection
         self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
         self._introspection = IntrospectionCache()
-        self.runner = Runner(schema, budget or Budget(), request_timeout_s)
+        self.runner = OperationRunner(schema, budget or Budget(), request_timeout_s)
         self._worker = Worker("documents")
 
     async def execute(self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace) -> Answer:
@@ -201,7 +201,7 @@ class Execution:
             if not self._hides:
                 with_hints(self._schema._schema, values)
             raise DocumentRejected(BAD_USER_INPUT, values)
-        asked = Asked(document.digest, document.tree, operation, values, given)
+        asked = AskedQuery(document.digest, document.tree, operation, values, given)
         prepared = Prepared(document, request, asked)
         if self._weigh is not None:
             self._weigh(prepared)

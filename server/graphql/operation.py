@@ -9,7 +9,7 @@ from typing import Any, Literal
 from graphql import OperationDefinitionNode
 
 from schema.limit.budget import Tally
-from schema.plan import Asked, Response
+from schema.plan import AskedQuery, Response
 from server.graphql.document import Document
 from server.graphql.request import GraphQLRequest
 from sync.errors import Forbidden
@@ -23,7 +23,7 @@ class Prepared:
 
     document: Document
     request: GraphQLRequest
-    asked: Asked
+    asked: AskedQuery
 
     @property
     def operation(self) -> OperationDefinitionNode:

@@ -25,7 +25,7 @@ from sync.errors import AnswerTooLarge, StoreCrowded
 EXECUTING_MAX = 32
 
 
-class Runner:
+class OperationRunner:
     """Runs operations of one schema.
 
     Args:

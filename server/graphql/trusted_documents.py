@@ -33,7 +33,7 @@ SHA256 = "sha256:"
 log = structlog.stdlib.get_logger("rollcall.graphql")
 
 
-class Listed:
+class TrustedDocuments:
     """Documents by id.
 
     Args:
@@ -52,7 +52,7 @@ class Listed:
         return len(self._texts)
 
     @classmethod
-    def read(cls, path: Path | None, mode: Mode = "off") -> Listed:
+    def read(cls, path: Path | None, mode: Mode = "off") -> TrustedDocuments:
         """Read the documents of a folder or a JSON file; no path lists none.
 
         Raises:

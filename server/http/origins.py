@@ -39,7 +39,7 @@ Charge = Callable[[Scope], None]
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-class Edge:
+class OriginCheck:
     """ASGI middleware between the network and the routes.
 
     Args:

@@ -156,7 +156,7 @@ def _named(value: object) -> str:
     return f"<{type(value).__name__}>" if not isinstance(value, Exception | set | tuple) else ascii(value)
 
 
-class RequestLog:
+class AccessLog:
     """ASGI middleware: gives each request an id and writes one access line when it is answered.
 
     Args:

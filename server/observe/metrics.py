@@ -29,7 +29,7 @@ from server.http.rate_limit import Rates
 from sync.product import version
 from sync.runtime import Runtime
 from sync.tasks.run.state import RunStatus
-from sync.tasks.run.tally import Tally, tally
+from sync.tasks.run.tally import TaskTotals, tally
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -95,14 +95,14 @@ class Metrics:
     ) -> None:
         self._passed, self._runtime, self._live, self._rates = passed, runtime, live, rates
         self._connections = connections
-        self._tally: tuple[float, int, Tally] | None = None
+        self._tally: tuple[float, int, TaskTotals] | None = None
 
     async def text(self) -> str:
         """Write all of them."""
         lines = [*self._of_requests(), *_of_execution(self._live.execution), *self._of_process()]
         return "\n".join([*lines, *_of_tally(await self._counted())]) + "\n"
 
-    async def _counted(self) -> Tally:
+    async def _counted(self) -> TaskTotals:
         now, commits = self._runtime.clock.monotonic(), self._runtime.store.commits
         if self._tally is None or (commits != self._tally[1] and now - self._tally[0] >= TALLY_S):
             self._tally = (now, commits, await tally(self._runtime.store))
@@ -154,7 +154,7 @@ def _of_execution(execution: Execution) -> Iterator[str]:
     yield from _family("rollcall_plans", "gauge", "Plans that are kept.", len(plans.kept))
 
 
-def _of_tally(counted: Tally) -> Iterator[str]:
+def _of_tally(counted: TaskTotals) -> Iterator[str]:
     tasks = [({"state": state}, number) for state, number in counted.tasks.items()]
     yield from _family("rollcall_tasks", "gauge", "Tasks, by state.", tasks)
     runs = [({"status": status.value.lower()}, counted.runs.get(status, 0)) for status in RunStatus]

@@ -21,7 +21,7 @@ from sync.alert.post import post
 from sync.entra.cloud import Endpoints
 from sync.entra.transport import tls_context
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.organization.audit import Event, record
 from sync.organization.organizations import default_organization
 from sync.organization.tokens import LIFETIME_DAYS, create_token, revoke_token, token_of
@@ -146,7 +146,7 @@ async def scan_import(runtime: Runtime, arguments: Arguments, talk: Talk) -> Res
         made_at = datetime.fromisoformat(when) if (when := arguments.get("made_at")) else None
     except ValueError:
         raise BadInput("The command's argument made_at is no time.") from None
-    place = Place(organization_id, int(site_id))
+    place = AssetPlace(organization_id, int(site_id))
 
     def tell(read: int, hosts: int) -> None:
         talk.tell({"bytes": read, "hosts": hosts})

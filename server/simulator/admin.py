@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from server.simulator.fault.plan import NAMED, Plan, plan_from, read_plan
+from server.simulator.fault.plan import NAMED, FaultPlan, plan_from, read_plan
 from server.simulator.signin.credential import PASSWORD_STATES, Account, App
 from server.simulator.state import SimulatedTenant
 from server.simulator.tenant.churn import Churn
@@ -154,7 +154,7 @@ class Admin:
     async def faults(self, request: Request) -> Response:
         """Answer the plan of faults with how often each has happened, or null."""
         plan = self._simulator.faults
-        return _json(plan.report() if isinstance(plan, Plan) else None)
+        return _json(plan.report() if isinstance(plan, FaultPlan) else None)
 
     async def use_plan(self, request: Request) -> Response:
         """Begin a plan: `{"plan": name}` or `{"plan": "seed:N"}`, or the plan itself."""

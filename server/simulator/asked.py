@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.simulator.signin.credential import AppCredential
 from server.simulator.tenant.clock import TenantClock
-from server.simulator.tenant.directory import Directory
+from server.simulator.tenant.directory import TenantDirectory
 
 SCOPE_KEY = "simulator"  # where the classified request stands in the scope
 
@@ -24,7 +24,7 @@ class Faults(Protocol):
 class Reachable(Protocol):
     """What a fault reaches of the tenant that a request was sent to."""
 
-    directory: Directory
+    directory: TenantDirectory
     clock: TenantClock
     tenant_id: str
     tenant_domain: str

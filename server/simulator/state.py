@@ -6,11 +6,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from server.simulator.asked import Faults
-from server.simulator.fault.plan import Plan
+from server.simulator.fault.plan import FaultPlan
 from server.simulator.graph.cursor import Cursors
 from server.simulator.graph.delta import Delta
 from server.simulator.graph.front import Graph
-from server.simulator.graph.listing import Listing
+from server.simulator.graph.listing import GraphLists
 from server.simulator.graph.page import PageCache
 from server.simulator.graph.throttle import Throttle
 from server.simulator.request_log import RequestLog
@@ -18,7 +18,7 @@ from server.simulator.signin.credential import Registry
 from server.simulator.signin.service import SignIn
 from server.simulator.signin.token import Tokens
 from server.simulator.tenant.clock import TenantClock
-from server.simulator.tenant.directory import Directory
+from server.simulator.tenant.directory import TenantDirectory
 from server.simulator.tenant.population import AS_OF, Population
 from server.simulator.tenant.variant import Variants
 from sync.clock import Clock, SystemClock
@@ -58,7 +58,7 @@ class SimulatedTenant:
         )
         self.tenant_id = population.tenant_id
         self.tenant_domain = population.domain
-        self.directory = Directory(population, clock)
+        self.directory = TenantDirectory(population, clock)
         self.registry = Registry(population)
         self.requests = RequestLog()
         self.faults: Faults | None = None
@@ -67,7 +67,7 @@ class SimulatedTenant:
         cursors, cache = Cursors(seed), PageCache()
         self.signin = SignIn(self.registry, self._tokens, self.directory, clock, self.variants)
         delta = Delta(self.directory, cursors, cache, clock, self.variants)
-        listing, throttle = Listing(self.directory, cursors, cache), Throttle(self.directory, clock, self.variants)
+        listing, throttle = GraphLists(self.directory, cursors, cache), Throttle(self.directory, clock, self.variants)
         self.graph = Graph(self.directory, listing, delta, self._tokens, throttle, self.requests, clock)
         self.secret_app = self.registry.secret_app
         self.password_app = self.registry.password_app
@@ -114,7 +114,7 @@ class SimulatedTenant:
         """Make every list's nextLink answer 400 Directory_ExpiredPageToken."""
         self.graph.listing.expire()
 
-    def use(self, plan: Plan) -> None:
+    def use(self, plan: FaultPlan) -> None:
         """Let a plan's faults happen from now on, and set its variants; `faults = None` ends the faults."""
         self.variants.change(plan.variants)
         self.faults = plan

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, Conflict, NotFound
 from sync.organization.organizations import check_name
-from sync.secret.vault import Place, Vault
+from sync.secret.vault import SecretPlace, Vault
 from sync.store import AnyRow
 from sync.store.tables import deliveries, webhooks
 
@@ -69,9 +69,9 @@ def origin_of(url: str) -> str | None:
     return f"{parts.scheme}://{host}" + ("" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}")
 
 
-def secret_place(organization_id: int, webhook_id: int) -> Place:
+def secret_place(organization_id: int, webhook_id: int) -> SecretPlace:
     """Return where the secret of a webhook belongs."""
-    return Place(organization_id, webhook_id, "webhook")
+    return SecretPlace(organization_id, webhook_id, "webhook")
 
 
 def check_url(url: str, allowed: Collection[str]) -> str:

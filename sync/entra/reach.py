@@ -11,7 +11,7 @@ import httpx
 
 from sync.clock import Clock
 from sync.entra.outbound import DIRECT, Outbound
-from sync.entra.transport import Failure, failure, through_proxy, timeouts, tls_context
+from sync.entra.transport import TransportFailure, failure, through_proxy, timeouts, tls_context
 
 SILENCE_S, REACH_S_MAX = 5.0, 10.0
 USER_AGENT = "rollcall-doctor"
@@ -26,7 +26,7 @@ class Reach:
         skew_s: by how much our clock is ahead, to a second; None when the answer had no time.
     """
 
-    problem: Failure | None
+    problem: TransportFailure | None
     skew_s: float | None = None
 
 
@@ -50,7 +50,7 @@ async def reach(origin: str, ca_file: Path | None, clock: Clock, outbound: Outbo
     except httpx.RequestError as error:
         return Reach(failure(error, proxied=bool(mounts)))
     except TimeoutError:
-        return Reach(Failure("the answer took too long"))
+        return Reach(TransportFailure("the answer took too long"))
 
 
 def _skew_s(date: str | None, clock: Clock) -> float | None:

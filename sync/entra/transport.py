@@ -112,7 +112,7 @@ def timeouts(read_s: float) -> httpx.Timeout:
 
 
 @dataclass(frozen=True)
-class Failure:
+class TransportFailure:
     """Why a request got no answer, in a few fixed words, and what to do; both can reach a caller."""
 
     reason: str
@@ -136,7 +136,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def failure(error: httpx.RequestError, *, proxied: bool = False) -> Failure:
+def failure(error: httpx.RequestError, *, proxied: bool = False) -> TransportFailure:
     """Say why a request got no answer.
 
     Args:
@@ -154,18 +154,20 @@ def failure(error: httpx.RequestError, *, proxied: bool = False) -> Failure:
     setting = "Check ROLLCALL_HTTPS_PROXY, or HTTPS_PROXY of the environment."
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         if proxied:
-            return Failure("the proxy's host name cannot be resolved", setting)
-        return Failure(
+            return TransportFailure("the proxy's host name cannot be resolved", setting)
+        return TransportFailure(
             "the host name cannot be resolved",
             "Check this machine's name resolution; where only a proxy resolves names, set ROLLCALL_HTTPS_PROXY.",
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return (
-            Failure("the proxy refused the connection", setting) if proxied else Failure("the connection was refused")
+            TransportFailure("the proxy refused the connection", setting)
+            if proxied
+            else TransportFailure("the connection was refused")
         )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Failure("the TLS connection failed")
-    return Failure(_broken(error, proxied=proxied))
+        return TransportFailure("the TLS connection failed")
+    return TransportFailure(_broken(error, proxied=proxied))
 
 
 def _broken(error: httpx.RequestError, *, proxied: bool) -> str:
@@ -178,33 +180,39 @@ def _broken(error: httpx.RequestError, *, proxied: bool) -> str:
     return "the connection broke"
 
 
-def _untrusted(verify_code: int | None) -> Failure:
+def _untrusted(verify_code: int | None) -> TransportFailure:
     if verify_code in _UNKNOWN_AUTHORITY:
-        return Failure(
+        return TransportFailure(
             f"{_UNTRUSTED}: it comes from an unknown authority",
             "A proxy that opens TLS shows its own certificates. Add its authority to this machine's store and restart, "
             f"or name it in {CA_SETTING}.",
         )
     if verify_code in (_EXPIRED, _NOT_YET):
-        return Failure(f"{_UNTRUSTED}: it is not valid today", "Check this machine's clock, and the certificate.")
+        return TransportFailure(
+            f"{_UNTRUSTED}: it is not valid today", "Check this machine's clock, and the certificate."
+        )
     if verify_code in _OTHER_NAMES:
-        return Failure(f"{_UNTRUSTED}: it is for another name", "A proxy or a captive portal may have answered.")
-    return Failure(_UNTRUSTED, f"Check the certificate; {CA_SETTING} adds an authority to trust.")
+        return TransportFailure(
+            f"{_UNTRUSTED}: it is for another name", "A proxy or a captive portal may have answered."
+        )
+    return TransportFailure(_UNTRUSTED, f"Check the certificate; {CA_SETTING} adds an authority to trust.")
 
 
-def _refused_by_proxy(text: str) -> Failure:
+def _refused_by_proxy(text: str) -> TransportFailure:
     """Tell why a proxy did not open the way; of what it said only the status is believed."""
     match = _PROXY_STATUS.match(text)
     status = match[1] if match else None
     if status == "407":
-        return Failure(
+        return TransportFailure(
             "the proxy asks for credentials (407)",
             "Put user and password into ROLLCALL_HTTPS_PROXY_FILE: http://user:password@host:port.",
         )
     if status is not None and status.startswith("5"):
-        return Failure(
+        return TransportFailure(
             f"the proxy could not reach the server ({status})",
             "See the proxy's log: it may not resolve the name, or not be allowed to connect.",
         )
     told = f" ({status})" if status else ""
-    return Failure(f"the proxy refused to connect{told}", "Have the proxy allow this host, or add it to NO_PROXY.")
+    return TransportFailure(
+        f"the proxy refused to connect{told}", "Have the proxy allow this host, or add it to NO_PROXY."
+    )

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset.asset import Place, compute_assets
+from sync.inventory.asset.asset import AssetPlace, compute_assets
 from sync.inventory.directory.directory import CHUNK_ROWS, chunks, hide
 from sync.inventory.directory.other import pointless, remove_pointless
 from sync.organization.idempotency import forget
@@ -56,7 +56,7 @@ class Retention:
     tombstones: int = 90
 
 
-class Subject(enum.StrEnum):
+class RetentionSubject(enum.StrEnum):
     """What can be removed, by the setting it has in `Retention`."""
 
     STALE_ASSETS = "stale_assets"
@@ -101,11 +101,11 @@ def check_retention(retention: Retention) -> None:
     Raises:
         BadInput: `path` is the setting's name.
     """
-    if vars(retention)[Subject.TOMBSTONES] is None:
-        raise BadInput("Tombstones cannot be kept for good.", path=Subject.TOMBSTONES)
+    if vars(retention)[RetentionSubject.TOMBSTONES] is None:
+        raise BadInput("Tombstones cannot be kept for good.", path=RetentionSubject.TOMBSTONES)
     for field in fields(retention):
         days = getattr(retention, field.name)
-        least = TOMBSTONES_DAYS_MIN if field.name == Subject.TOMBSTONES else 1
+        least = TOMBSTONES_DAYS_MIN if field.name == RetentionSubject.TOMBSTONES else 1
         if days is not None and not least <= days <= DAYS_MAX:
             raise BadInput(f"It must be {least} to {DAYS_MAX:,} days; it is {days}.", path=field.name)
 
@@ -121,7 +121,7 @@ def counting(clock: Clock, organization_id: int, retention: Retention) -> Select
     An asset that is both stale and offline counts under both.
     """
     columns = []
-    for subject in Subject:
+    for subject in RetentionSubject:
         days = getattr(retention, subject)
         found = _expired(subject, organization_id, cutoff(clock, days)) if days is not None else []
         counts = [select(func.count()).select_from(keys.subquery()).scalar_subquery() for _, keys in found]
@@ -131,7 +131,7 @@ def counting(clock: Clock, organization_id: int, retention: Retention) -> Select
 
 async def apply_retention(
     store: Store, clock: Clock, organization_id: int, is_stopping: Callable[[], bool] = lambda: False
-) -> Counter[Subject]:
+) -> Counter[RetentionSubject]:
     """Remove what an organization does not want to keep any longer, in transactions of a few hundred rows.
 
     Args:
@@ -142,8 +142,8 @@ async def apply_retention(
     """
     async with store.read() as tx:
         retention = await load_retention(tx, organization_id)
-    removed: Counter[Subject] = Counter()
-    for subject in Subject:
+    removed: Counter[RetentionSubject] = Counter()
+    for subject in RetentionSubject:
         days = getattr(retention, subject)
         for table, statement in _expired(subject, organization_id, cutoff(clock, days)) if days is not None else ():
             is_more = True
@@ -167,24 +167,24 @@ async def _remove_pointless(store: Store, organization_id: int, is_stopping: Cal
             await store.transact(partial(remove_pointless, keys=some))
 
 
-def _expired(subject: Subject, organization_id: int, before: str) -> list[tuple[Table, Select[Any]]]:
+def _expired(subject: RetentionSubject, organization_id: int, before: str) -> list[tuple[Table, Select[Any]]]:
     """Select the keys of what is too old, with the table they are in."""
     live = (assets.c.organization_id == organization_id) & assets.c.deleted_at.is_(None)
     stale = live & (func.coalesce(assets.c.last_seen, assets.c.created_at) < before)
     match subject:
-        case Subject.STALE_ASSETS:
+        case RetentionSubject.STALE_ASSETS:
             return [_keys(assets, stale)]
-        case Subject.OFFLINE_ASSETS:
+        case RetentionSubject.OFFLINE_ASSETS:
             return [_keys(assets, stale & assets.c.alive.is_(False))]
-        case Subject.SOURCE_ATTRIBUTES:
+        case RetentionSubject.SOURCE_ATTRIBUTES:
             mine = scan_records.c.organization_id == organization_id
             return [_keys(scan_records, mine & (scan_records.c.last_seen < before))]
-        case Subject.RUNS:
+        case RetentionSubject.RUNS:
             mine = runs.c.organization_id == organization_id
             # A task shows how its latest run ended, however long ago.
             latest = select(func.max(runs.c.id)).where(mine).group_by(runs.c.task_id)
             return [_keys(runs, mine & (runs.c.finished_at < before) & runs.c.id.not_in(latest))]
-        case Subject.TOMBSTONES:
+        case RetentionSubject.TOMBSTONES:
             return [_tombstones(table, organization_id, before) for table in (*_SYNCED, assets)]
 
 
@@ -236,7 +236,7 @@ def _sites_of(tx: Connection, keys: Sequence[int]) -> dict[int, list[int]]:
 
 def _compute(tx: Connection, clock: Clock, organization_id: int, sites: dict[int, list[int]]) -> None:
     for site_id, keys in sites.items():
-        compute_assets(tx, timestamp(clock.now()), Place(organization_id, site_id), keys)
+        compute_assets(tx, timestamp(clock.now()), AssetPlace(organization_id, site_id), keys)
 
 
 def _remove_runs(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
@@ -258,15 +258,15 @@ def _remove_tombstones(tx: Connection, clock: Clock, organization_id: int, table
 
 
 _REMOVERS = {
-    Subject.STALE_ASSETS: _remove_assets,
-    Subject.OFFLINE_ASSETS: _remove_assets,
-    Subject.SOURCE_ATTRIBUTES: _remove_records,
-    Subject.RUNS: _remove_runs,
-    Subject.TOMBSTONES: _remove_tombstones,
+    RetentionSubject.STALE_ASSETS: _remove_assets,
+    RetentionSubject.OFFLINE_ASSETS: _remove_assets,
+    RetentionSubject.SOURCE_ATTRIBUTES: _remove_records,
+    RetentionSubject.RUNS: _remove_runs,
+    RetentionSubject.TOMBSTONES: _remove_tombstones,
 }
 
 
-def _note(clock: Clock, organization_id: int, removed: Counter[Subject], tx: Connection) -> None:
+def _note(clock: Clock, organization_id: int, removed: Counter[RetentionSubject], tx: Connection) -> None:
     values = {
         "organization_id": organization_id,
         "at": timestamp(clock.now()),

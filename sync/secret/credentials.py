@@ -22,7 +22,7 @@ from sync.entra.signin.token import PasswordSignIn, SecretSignIn
 from sync.errors import BadInput, Conflict, Forbidden, NotFound
 from sync.organization.organizations import check_name
 from sync.secret.text import secret_text
-from sync.secret.vault import Place, Vault
+from sync.secret.vault import SecretPlace, Vault
 from sync.store import AnyRow
 from sync.store.tables import credential_access, credentials, organizations, tasks
 
@@ -259,9 +259,9 @@ def usable_by(organization_id: int) -> ColumnElement[bool]:
     )
 
 
-def secret_place(organization_id: int, credential_id: int, kind: str) -> Place:
+def secret_place(organization_id: int, credential_id: int, kind: str) -> SecretPlace:
     """Return where the secret of a credential belongs."""
-    return Place(organization_id, credential_id, _FIELD[CredentialKind(kind)])
+    return SecretPlace(organization_id, credential_id, _FIELD[CredentialKind(kind)])
 
 
 def open_sign_in(row: AnyRow, vault: Vault, custom: Endpoints | None) -> SecretSignIn | PasswordSignIn:

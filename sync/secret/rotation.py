@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from sync.errors import Conflict, KeyUnusable
 from sync.runtime import DATABASE_FILE, KEY_FILE, Config, Runtime, read_vault
-from sync.secret.sealed import ROOT_PLACE, Found, is_behind, reseal, survey
+from sync.secret.sealed import ROOT_PLACE, SealedValue, is_behind, reseal, survey
 from sync.secret.vault import Vault, change_key_file, create_key_file, new_key, new_root, read_key_file, split_keys
 from sync.store import Store
 from sync.store.migrate import migrate
@@ -33,7 +33,7 @@ class Rotation:
     is_new: bool
     resealed: int
     old: tuple[str, ...]
-    unreadable: list[Found]
+    unreadable: list[SealedValue]
 
 
 async def rotate(runtime: Runtime, *, forget_old: bool = False) -> Rotation:
@@ -66,7 +66,7 @@ async def rotate(runtime: Runtime, *, forget_old: bool = False) -> Rotation:
     return Rotation(vault.seal_id, is_new, resealed, old, unreadable)
 
 
-async def go_on_without(config: Config) -> list[Found]:
+async def go_on_without(config: Config) -> list[SealedValue]:
     """Let the present keys be the database's after another was lost; whoever calls holds the data directory's lock.
 
     What the lost key sealed stays as it is, in case the key is found, and opens for nobody. A key file is made when
@@ -89,7 +89,7 @@ async def go_on_without(config: Config) -> list[Found]:
         await store.close()
 
 
-def _prove_anew(tx: Connection, vault: Vault) -> list[Found]:
+def _prove_anew(tx: Connection, vault: Vault) -> list[SealedValue]:
     closed = [found for found in survey(tx, vault) if found.problem]
     if not any(found.noun == "proof" for found in closed):
         raise Conflict("The present key is the database's.", hint="`rollcall key check` names what it does not open.")

@@ -15,22 +15,22 @@ from sqlalchemy import Connection, LargeBinary, Table, literal, select, update
 from sync.alert.webhook import secret_place as webhook_place
 from sync.errors import KeyUnusable, Tampered
 from sync.secret.credentials import secret_place as credential_place
-from sync.secret.vault import Place, Vault, key_of
+from sync.secret.vault import SecretPlace, Vault, key_of
 from sync.store import AnyRow, Store
 from sync.store.tables import credentials, metadata, vault_proof, webhooks
 
-ROOT_PLACE = Place(0, 0, "proof")
+ROOT_PLACE = SecretPlace(0, 0, "proof")
 UNKNOWN_KEY, TAMPERED = "UNKNOWN_KEY", "TAMPERED"
 
 
 @dataclass(frozen=True)
-class Kind:
+class SealedTable:
     """One table that holds sealed values: what its rows are called, and where the value of a row belongs."""
 
     noun: str
     table: Table
     column: str
-    place: Callable[[AnyRow], Place]
+    place: Callable[[AnyRow], SecretPlace]
 
     @property
     def sealed(self) -> Any:
@@ -39,19 +39,19 @@ class Kind:
 
 
 KINDS = (
-    Kind("proof", vault_proof, "sealed", lambda _: ROOT_PLACE),
-    Kind(
+    SealedTable("proof", vault_proof, "sealed", lambda _: ROOT_PLACE),
+    SealedTable(
         "credential",
         credentials,
         "sealed_secret",
         lambda row: credential_place(row.organization_id, row.id, row.kind),
     ),
-    Kind("webhook", webhooks, "sealed_secret", lambda row: webhook_place(row.organization_id, row.id)),
+    SealedTable("webhook", webhooks, "sealed_secret", lambda row: webhook_place(row.organization_id, row.id)),
 )
 
 
 @dataclass(frozen=True)
-class Found:
+class SealedValue:
     """One sealed value: whose it is, the id of its key, and why it cannot be opened, if so."""
 
     noun: str
@@ -76,7 +76,7 @@ def sealed_columns() -> set[tuple[str, str]]:
     }
 
 
-def survey(connection: Connection, vault: Vault | None) -> list[Found]:
+def survey(connection: Connection, vault: Vault | None) -> list[SealedValue]:
     """Try every sealed value of a database; without a vault nothing can be opened."""
     return [found for kind in KINDS for found in _tried(connection, kind, vault)]
 
@@ -99,19 +99,19 @@ def is_behind(connection: Connection, vault: Vault) -> bool:
     return bool(_behind(connection, vault))
 
 
-def _tried(connection: Connection, kind: Kind, vault: Vault | None) -> Iterator[Found]:
+def _tried(connection: Connection, kind: SealedTable, vault: Vault | None) -> Iterator[SealedValue]:
     for row in connection.execute(select(kind.table)):
         sealed = getattr(row, kind.column)
         name = getattr(row, "name", "")
         try:
             key_id = key_of(sealed)
         except Tampered:
-            yield Found(kind.noun, row.id, name, None, TAMPERED)
+            yield SealedValue(kind.noun, row.id, name, None, TAMPERED)
             continue
-        yield Found(kind.noun, row.id, name, key_id, _problem(vault, sealed, kind.place(row)))
+        yield SealedValue(kind.noun, row.id, name, key_id, _problem(vault, sealed, kind.place(row)))
 
 
-def _problem(vault: Vault | None, sealed: bytes, place: Place) -> str | None:
+def _problem(vault: Vault | None, sealed: bytes, place: SecretPlace) -> str | None:
     try:
         if vault is None:
             return UNKNOWN_KEY
@@ -123,7 +123,7 @@ def _problem(vault: Vault | None, sealed: bytes, place: Place) -> str | None:
     return None
 
 
-def _behind(connection: Connection, vault: Vault) -> list[tuple[Kind, int]]:
+def _behind(connection: Connection, vault: Vault) -> list[tuple[SealedTable, int]]:
     return [
         (kind, found.id)
         for kind in KINDS
@@ -132,7 +132,7 @@ def _behind(connection: Connection, vault: Vault) -> list[tuple[Kind, int]]:
     ]
 
 
-def _renew(tx: Connection, kind: Kind, row_id: int, vault: Vault) -> int:
+def _renew(tx: Connection, kind: SealedTable, row_id: int, vault: Vault) -> int:
     mine = kind.table.c.id == literal(row_id)
     row = tx.execute(select(kind.table).where(mine)).first()
     # Deleted, or sealed by somebody else meanwhile.

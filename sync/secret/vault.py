@@ -30,7 +30,7 @@ _KEY = re.compile(r"([0-9a-f]{8}):([A-Za-z0-9+/]{43}=)")
 
 
 @dataclass(frozen=True)
-class Place:
+class SecretPlace:
     """Where a secret belongs; a sealed value opens nowhere else. The id is that of the row that the field is of."""
 
     organization_id: int
@@ -86,13 +86,13 @@ class Vault:
             raise KeyUnusable("There is no key.", hint="`rollcall key new` prints one.")
         return cls(keys)
 
-    def seal(self, secret: str, place: Place) -> bytes:
+    def seal(self, secret: str, place: SecretPlace) -> bytes:
         """Encrypt a secret for its place; the length of the result is that of the UTF-8 text plus 33."""
         key_id, nonce = self.seal_id, os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[key_id].encrypt(nonce, secret.encode(), place.data())
         return _VERSION + bytes.fromhex(key_id) + nonce + sealed
 
-    def open(self, sealed: bytes, place: Place) -> str:
+    def open(self, sealed: bytes, place: SecretPlace) -> str:
         """Decrypt what `seal` made for the same place.
 
         Raises:

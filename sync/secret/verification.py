@@ -24,7 +24,7 @@ VERIFY_S = 8.0
 """Less than a request may take."""
 
 
-class Subject(enum.StrEnum):
+class CheckSubject(enum.StrEnum):
     """What is checked."""
 
     SIGN_IN = "SIGN_IN"
@@ -54,7 +54,7 @@ class PermissionKind(enum.StrEnum):
 class Check:
     """One line of the checklist; `permission` is what the check needs, `aadsts` Microsoft's number of a refusal."""
 
-    subject: Subject
+    subject: CheckSubject
     result: Result
     message: str
     hint: str | None = None
@@ -65,7 +65,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """A checklist, in the order of `Subject`."""
+    """A checklist, in the order of `CheckSubject`."""
 
     at: str
     permission_kind: PermissionKind
@@ -74,7 +74,7 @@ class Verification:
     @property
     def passed(self) -> bool:
         """Whether nothing failed and the sign-in and every read were seen to work."""
-        needed = set(Subject) - {Subject.MEMBERS}
+        needed = set(CheckSubject) - {CheckSubject.MEMBERS}
         good = {check.subject for check in self.checks if check.result is Result.PASSED}
         return needed <= good and all(check.result is not Result.FAILED for check in self.checks)
 
@@ -83,7 +83,7 @@ class Verification:
         return {**asdict(self), "passed": self.passed}
 
 
-_READS = (Subject.USERS, Subject.GROUPS, Subject.DEVICES, Subject.MEMBERS)
+_READS = (CheckSubject.USERS, CheckSubject.GROUPS, CheckSubject.DEVICES, CheckSubject.MEMBERS)
 _NO_CONSENT = "Every read was denied: the permissions were not added, are of the other type, or have no admin consent."
 
 
@@ -120,17 +120,17 @@ def _kind(sign_in: SignIn) -> PermissionKind:
 
 def _signed_in(kind: PermissionKind) -> Check:
     who = "the application" if kind is PermissionKind.APPLICATION else "the user"
-    return Check(Subject.SIGN_IN, Result.PASSED, f"Signed in as {who}; {kind.lower()} permissions count.")
+    return Check(CheckSubject.SIGN_IN, Result.PASSED, f"Signed in as {who}; {kind.lower()} permissions count.")
 
 
 def _consent(access: Iterable[Access]) -> Check:
     """Judge admin consent by what it lets through: the token itself is not ours to read."""
     tried = [one for one in access if one.is_tried]
     if any(one.granted for one in tried):
-        return Check(Subject.ADMIN_CONSENT, Result.PASSED, "Permissions were granted.")
+        return Check(CheckSubject.ADMIN_CONSENT, Result.PASSED, "Permissions were granted.")
     if tried and all(one.error is not None and "permission" in one.error.facts for one in tried):
-        return Check(Subject.ADMIN_CONSENT, Result.FAILED, _NO_CONSENT, ADVICE[CONSENT_NUMBERS[0]].hint)
-    return Check(Subject.ADMIN_CONSENT, Result.UNKNOWN, "Nothing could be read that would tell.")
+        return Check(CheckSubject.ADMIN_CONSENT, Result.FAILED, _NO_CONSENT, ADVICE[CONSENT_NUMBERS[0]].hint)
+    return Check(CheckSubject.ADMIN_CONSENT, Result.UNKNOWN, "Nothing could be read that would tell.")
 
 
 def _reads(access: Iterable[Access], kind: PermissionKind) -> Iterable[Check]:
@@ -156,18 +156,20 @@ def _refused(error: EntraError) -> tuple[Check, ...]:
     number = error.facts.get("aadsts")
     # What was no answer says nothing about the credential.
     result = Result.FAILED if isinstance(error, SignInFailed) else Result.UNKNOWN
-    sign_in = _failed(Subject.SIGN_IN, error, None, result)
+    sign_in = _failed(CheckSubject.SIGN_IN, error, None, result)
     lacks_consent = number in CONSENT_NUMBERS
     consent = (
-        Check(Subject.ADMIN_CONSENT, Result.FAILED, error.message, error.hint)
+        Check(CheckSubject.ADMIN_CONSENT, Result.FAILED, error.message, error.hint)
         if lacks_consent
-        else Check(Subject.ADMIN_CONSENT, Result.UNKNOWN, "Not tried: the sign-in did not succeed.")
+        else Check(CheckSubject.ADMIN_CONSENT, Result.UNKNOWN, "Not tried: the sign-in did not succeed.")
     )
     rest = (Check(subject, Result.UNKNOWN, "Not tried: the sign-in did not succeed.") for subject in _READS)
     return (sign_in, consent, *rest)
 
 
-def _failed(subject: Subject, error: RollcallError, permission: str | None, result: Result = Result.FAILED) -> Check:
+def _failed(
+    subject: CheckSubject, error: RollcallError, permission: str | None, result: Result = Result.FAILED
+) -> Check:
     number = error.facts.get("aadsts")
     aadsts = number if isinstance(number, int) else None
     return Check(subject, result, error.message, error.hint, error.code, permission, aadsts)

@@ -26,7 +26,7 @@ from sync.errors import (
     StoreError,
     TargetsRefused,
 )
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.scan.record import Host, apply_scan, mark_silent
 from sync.scan.options import ScanOptions
 from sync.scan.scanner.choice import choose_scanner
@@ -34,7 +34,7 @@ from sync.scan.scanner.detail import with_details
 from sync.scan.scanner.name import spans_of
 from sync.scan.scanner.neighbour import read_neighbours
 from sync.scan.scanner.own import own_addresses
-from sync.scan.scanner.scanner import BATCH_HOSTS_MAX, Found, Scanner
+from sync.scan.scanner.scanner import BATCH_HOSTS_MAX, BatchFindings, Scanner
 from sync.scan.special import check_special, without_own
 from sync.scan.target import Spans, check_scope, check_size, read_targets
 from sync.store import AnyRow
@@ -161,7 +161,7 @@ class _Scan:
         own: Spans,
     ) -> None:
         self.place, self.run, self.options, self.spans, self.own = place, run, options, spans, own
-        self.site = Place(task.organization_id, task.site_id)
+        self.site = AssetPlace(task.organization_id, task.site_id)
         self.ports = options.port_numbers()
         self.began_at: str = task.started_at
         self.digest = hashlib.blake2b(f"{spans} {self.ports}".encode(), digest_size=16).hexdigest()
@@ -200,11 +200,11 @@ class _Scan:
             while batch := list(islice(addresses, BATCH_HOSTS_MAX)):
                 yield batch
 
-    async def _look(self, scanner: Scanner, batch: Sequence[str]) -> Found:
+    async def _look(self, scanner: Scanner, batch: Sequence[str]) -> BatchFindings:
         found = await scanner.look(batch, self.ports, self.options.rate)
         return replace(found, hosts=await with_details(found.hosts, self.place.look_up, read_neighbours()))
 
-    def _write(self, found: Found, looked: int, tx: Connection) -> dict[str, Counter[str]]:
+    def _write(self, found: BatchFindings, looked: int, tx: Connection) -> dict[str, Counter[str]]:
         """Write one batch with everything that belongs to it, together or not at all."""
         hosts: list[Host] = found.hosts
         counted = apply_scan(tx, self.place.clock, self.site, hosts)

@@ -40,7 +40,7 @@ from schema import build_schema
 from schema.access import Principal, Role, check, required
 from schema.context import Context
 from schema.plan import Plans
-from schema.plan.plans import Asked
+from schema.plan.plans import AskedQuery
 from sync.errors import BadInput, Forbidden, RollcallError
 from sync.runtime import Runtime
 
@@ -132,7 +132,7 @@ class Caller:
             finished = await result if isawaitable(result) else result
         return Answer(finished.data, tuple(map(_problem, finished.errors or ())))
 
-    async def _is_mistaken(self, asked: Asked) -> bool:
+    async def _is_mistaken(self, asked: AskedQuery) -> bool:
         """Tell whether an argument is wrong where no row leads: plans read all of them, the executor those it meets."""
         try:
             await plans_of(self.runtime)._binding(asked, self.principal)
@@ -148,7 +148,7 @@ class Caller:
         if isinstance(coerced, list):
             return None
         given = repr(variables).encode("utf-8", "surrogatepass")
-        asked = Asked(prepared.digest, prepared.tree, prepared.query, coerced, given)
+        asked = AskedQuery(prepared.digest, prepared.tree, prepared.query, coerced, given)
         planned = await plans_of(self.runtime).answer(asked, self.principal)
         if planned is None:
             # A plan that gives up silently costs what it was to save, and nobody sees it.

@@ -17,7 +17,7 @@ from graphql import (
     is_union_type,
 )
 
-from schema.field.registry import NOUNS, Kind
+from schema.field.registry import NOUNS, FieldKind
 from tests.api.lists import LISTS, SCHEMA
 
 DEPTH_MAX = 4
@@ -149,10 +149,10 @@ class Documents:
         return get_named_type(where.type).name.removesuffix("Where") if where else ""
 
     def _where(self, noun: str) -> str:
-        fields = [field for field in NOUNS[noun].fields.values() if field.kind in (Kind.TEXT, Kind.BOOL)]
+        fields = [field for field in NOUNS[noun].fields.values() if field.kind in (FieldKind.TEXT, FieldKind.BOOL)]
         field = self._chance.choice(fields)
         condition = (
-            "{eq: true}" if field.kind is Kind.BOOL else self._chance.choice(['{contains: "a"}', "{isNull: true}"])
+            "{eq: true}" if field.kind is FieldKind.BOOL else self._chance.choice(['{contains: "a"}', "{isNull: true}"])
         )
         return f"{{not: {{{field.graphql_name}: {condition}}}}}"
 

@@ -11,7 +11,7 @@ from sqlalchemy import Column, select
 
 from schema import build_schema
 from schema.access import Role
-from schema.field.registry import NOUNS, Field, Kind, Noun
+from schema.field.registry import NOUNS, Field, FieldKind, Noun
 from sync.store import tables
 from tests.api.caller import Caller
 from tests.api.text import order as order_of
@@ -110,7 +110,7 @@ def version(text: str | None) -> list[int] | None:
 
 
 # What values are sorted by before they are sorted by themselves.
-_READ: dict[Kind, tuple[Callable[[Any], Any], ...]] = {Kind.TEXT: (order_of,), Kind.VERSION: (version,)}
+_READ: dict[FieldKind, tuple[Callable[[Any], Any], ...]] = {FieldKind.TEXT: (order_of,), FieldKind.VERSION: (version,)}
 
 
 def as_argument(orders: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from schema.field.registry import Field, Kind, Noun
+from schema.field.registry import Field, FieldKind, Noun
 from sync.clock import SystemClock, timestamp
 from tests.api.lists import value_of, version
 from tests.api.text import fold, order
@@ -27,7 +27,7 @@ def _holds(noun: Noun, name: str, value: Any, row: Row) -> bool:
         return holds_together(name, value, lambda part: matches(noun, part, row))
     field = next(field for field in noun.fields.values() if field.graphql_name == name)
     found = value_of(field, row)
-    if field.kind is Kind.ID:
+    if field.kind is FieldKind.ID:
         found = f"{noun.prefix}_{found}"
     return all(compare(field, op, found, wanted) for op, wanted in value.items())
 
@@ -43,11 +43,11 @@ def compare(field: Field, op: str, found: Any, wanted: Any) -> bool:
     """Tell whether one condition holds for a stored value."""
     if op == "inNetwork":
         return any(inside(element, network) for element in found or [] for network in wanted)
-    if field.kind in (Kind.LIST, Kind.ADDRESSES):
+    if field.kind in (FieldKind.LIST, FieldKind.ADDRESSES):
         return _LISTS[op]([fold(str(element)) for element in found or []], wanted)
     if op == "isNull":
         return (found is None) is bool(wanted)
-    if field.kind in (Kind.TEXT, Kind.VERSION) and op in ("eq", "ne", "in", "notIn"):
+    if field.kind in (FieldKind.TEXT, FieldKind.VERSION) and op in ("eq", "ne", "in", "notIn"):
         found = None if found is None else fold(found)
         wanted = fold(wanted) if isinstance(wanted, str) else [fold(one) for one in wanted]
     if op in ("ne", "notIn"):
@@ -55,9 +55,9 @@ def compare(field: Field, op: str, found: Any, wanted: Any) -> bool:
     if found is not None and op in ("olderThan", "newerThan"):
         edge = timestamp(SystemClock().now() - DURATIONS[wanted])
         return bool(found < edge if op == "olderThan" else found > edge)
-    if field.kind is Kind.VERSION and op in ("lt", "lte", "gt", "gte"):
+    if field.kind is FieldKind.VERSION and op in ("lt", "lte", "gt", "gte"):
         found, wanted = version(found), version(wanted)
-    if field.kind is Kind.TEXT and found is not None and op in ("lt", "lte", "gt", "gte"):
+    if field.kind is FieldKind.TEXT and found is not None and op in ("lt", "lte", "gt", "gte"):
         found, wanted = order(found), order(wanted)
     return found is not None and _PLAIN[op](found, wanted)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from schema.field.registry import NOUNS, Field, Kind
+from schema.field.registry import NOUNS, Field, FieldKind
 from sync.clock import SystemClock, timestamp
 from tests.api.links import Links
 from tests.api.lists import id_of, version
@@ -83,31 +83,31 @@ class Terms:
 
     def _spelling(self, field: Field) -> str:
         name = self.chance.choice([field.keyword, field.keyword.upper(), field.keyword.replace("_", "")])
-        return name if field.kind is not Kind.ID else "id"
+        return name if field.kind is not FieldKind.ID else "id"
 
     def _value(self, field: Field, row: Row) -> Any:
-        return id_of(self.noun, row) if field.kind is Kind.ID else row[field.column.name]
+        return id_of(self.noun, row) if field.kind is FieldKind.ID else row[field.column.name]
 
     def _about(self, field: Field) -> tuple[str, Callable[[Any], bool]]:
-        if field.kind is Kind.ID:
+        if field.kind is FieldKind.ID:
             wanted = id_of(self.noun, self._row())
             return wanted, lambda found: found == wanted
-        if field.kind is Kind.BOOL:
+        if field.kind is FieldKind.BOOL:
             yes, word = self.chance.choice([(True, "t"), (True, "YES"), (False, "=0"), (False, "false")])
             return word, lambda found: found is yes
-        if field.kind is Kind.ENUM:
+        if field.kind is FieldKind.ENUM:
             assert field.enum is not None
             member = self.chance.choice(list(field.enum)).value
             return member.lower().replace("_", "-"), lambda found: found == member
-        if field.kind is Kind.INT:
+        if field.kind is FieldKind.INT:
             sign, number = self.chance.choice(list(ORDERS)), self.chance.randrange(-1, 4)
             return f"{sign}{number}", lambda found: found is not None and COUNTS[ORDERS[sign]](found, number)
-        if field.kind is Kind.TIME:
+        if field.kind is FieldKind.TIME:
             return self._time(field)
-        if field.kind is Kind.VERSION and self.chance.random() < 0.5:
+        if field.kind is FieldKind.VERSION and self.chance.random() < 0.5:
             sign, wanted = self.chance.choice(["<", "<=", ">", ">="]), self.chance.choice(["10", "9.0.0", "10.0.19045"])
             return sign + wanted, lambda found: _ordered(ORDERS[sign], version(found), version(wanted))
-        if field.kind is Kind.ADDRESSES and self.chance.random() < 0.5:
+        if field.kind is FieldKind.ADDRESSES and self.chance.random() < 0.5:
             network = self.chance.choice(["10.0.0.0/8", "10.1.2.3", "::/0"])
             return f'"{network}"', lambda found: any(inside(one, network) for one in found or [])
         return self._text(field)
@@ -229,7 +229,7 @@ def _each(found: Any) -> list[str]:
 
 
 def _is_missing(field: Field, found: Any) -> bool:
-    return found is None or (found in ("", []) and field.kind is not Kind.INT)
+    return found is None or (found in ("", []) and field.kind is not FieldKind.INT)
 
 
 def _is_within(found: str, now: datetime, span: timedelta) -> bool:

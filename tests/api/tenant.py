@@ -9,7 +9,7 @@ from pathlib import Path
 from schema.access import Principal, Role
 from server.simulator import Simulator
 from sync.clock import timestamp
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.scan.record import Host, apply_scan
 from tests.api.caller import Caller
 from tests.entra.clock import FakeClock
@@ -54,7 +54,7 @@ async def _scan(installation: Installation) -> None:
         Host(seen_at, ("nas-01",), ("10.0.9.30",), ("00:11:32:00:09:30",), type="NAS", os="Linux"),
         Host(seen_at, (), ("10.0.9.40",), ("00:40:8c:00:09:40",), type="Camera", manufacturer="Axis"),
     ]
-    place = Place(installation.organization_id, installation.site_id)
+    place = AssetPlace(installation.organization_id, installation.site_id)
     async with installation.runtime.store.write() as tx:
         await tx.run_sync(apply_scan, installation.clock, place, hosts)
 

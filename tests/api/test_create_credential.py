@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from schema.access import Role
-from sync.secret.vault import Place
+from sync.secret.vault import SecretPlace
 from sync.store import tables
 from tests.api.caller import INVALID_REQUEST
 from tests.api.mutation import FIELDS, assert_audited, document, perform
@@ -45,7 +45,7 @@ async def test_credential_is_made_and_its_secret_sealed(office: World, kind: dic
     key = int(made["id"].removeprefix("cred_"))
     (row,) = await office.read(select(tables.credentials).where(tables.credentials.c.id == key))
     field = "client_secret" if "Secret" in name else "password"
-    assert office.runtime.vault.open(row["sealed_secret"], Place(office.home, key, field)) == SECRET
+    assert office.runtime.vault.open(row["sealed_secret"], SecretPlace(office.home, key, field)) == SECRET
     assert SECRET.encode() not in row["sealed_secret"]
     assert_audited(outcome, caller, "createCredential", "OK", made["id"])
 
@@ -68,10 +68,10 @@ async def test_secret_is_sealed_without_what_copying_left_at_its_ends(
         return bytes(row["sealed_secret"])
 
     first = await sealed()
-    assert office.runtime.vault.open(first, Place(office.home, key, place)) == inner
+    assert office.runtime.vault.open(first, SecretPlace(office.home, key, place)) == inner
     secret = f"{ends}{inner[::-1]}{ends}"
     (await perform(office, office.caller(), "rotateSecret", credential=made["id"], secret=secret)).made()
-    assert office.runtime.vault.open(await sealed(), Place(office.home, key, place)) == inner[::-1]
+    assert office.runtime.vault.open(await sealed(), SecretPlace(office.home, key, place)) == inner[::-1]
 
 
 async def test_secret_is_in_no_answer_when_everything_is_asked_for(office: World) -> None:

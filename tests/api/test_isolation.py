@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 
 from schema.access import TABLE, Role
 from schema.field.registry import NOUNS
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.scan.record import Host, apply_scan
 from sync.organization.organizations import next_version
 from sync.store import tables
@@ -257,7 +257,7 @@ async def own_asset(office: World, site: int) -> dict[str, str]:
     """Return the ids of an asset of one's own, and of its record."""
     host = Host("2026-11-23T04:05:06.123Z", names=("isolated",))
     async with office.runtime.store.write() as tx:
-        await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, site), [host])
+        await tx.run_sync(apply_scan, office.runtime.clock, AssetPlace(office.home, site), [host])
     (record,) = [row for row in await office.rows(tables.scan_records, office.home) if row["names"] == ["isolated"]]
     return {"asset": f"asset_{record['asset_id']}", "record": id_of("ScanRecord", record)}
 

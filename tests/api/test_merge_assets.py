@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schema.access import Role
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.link import LinkOptions, link_devices
 from sync.inventory.directory.directory import open_directory
 from sync.inventory.directory.kind import DEVICE
@@ -37,7 +37,7 @@ async def scanned(office: World, site: str, *hosts: Host) -> list[str]:
     key = int(site.removeprefix("site_"))
     for host in hosts:
         async with office.runtime.store.write() as tx:
-            await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, key), [host])
+            await tx.run_sync(apply_scan, office.runtime.clock, AssetPlace(office.home, key), [host])
     return [f"asset_{row['id']}" for row in await office.rows(tables.assets, office.home) if row["site_id"] == key]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from schema.field.registry import NOUNS, Kind
+from schema.field.registry import NOUNS, FieldKind
 from schema.list.connection import ORDER_KEYS_MAX
 from schema.list.paging import FIRST_DEFAULT, FIRST_MAX
 from sync.store import tables
@@ -66,15 +66,15 @@ async def test_list_shows_each_row_once_in_pages_of_any_size(world: World, noun:
 
 
 @pytest.mark.slow(cases=1)
-@pytest.mark.parametrize("kind", [Kind.TEXT, Kind.BOOL, Kind.TIME, Kind.ENUM, Kind.INT])
-async def test_list_shows_each_row_once_in_pages_of_one_for_every_kind_of_order(world: World, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [FieldKind.TEXT, FieldKind.BOOL, FieldKind.TIME, FieldKind.ENUM, FieldKind.INT])
+async def test_list_shows_each_row_once_in_pages_of_one_for_every_kind_of_order(world: World, kind: FieldKind) -> None:
     """A cursor on a tie or on a null leads to the very next row, whatever kind of value is ordered by."""
     name = {
-        Kind.TEXT: ("User", "city"),
-        Kind.BOOL: ("Asset", "alive"),
-        Kind.TIME: ("Asset", "last_seen"),
-        Kind.ENUM: ("TaskRun", "phase"),
-        Kind.INT: ("Asset", "source_count"),
+        FieldKind.TEXT: ("User", "city"),
+        FieldKind.BOOL: ("Asset", "alive"),
+        FieldKind.TIME: ("Asset", "last_seen"),
+        FieldKind.ENUM: ("TaskRun", "phase"),
+        FieldKind.INT: ("Asset", "source_count"),
     }[kind]
     assert NOUNS[name[0]].fields[name[1]].kind is kind
     for direction, nulls in WAYS:

@@ -24,8 +24,8 @@ from sqlalchemy import insert
 
 from schema import build_schema
 from schema.access import Role
-from schema.plan import Asked, Plans, Response
-from schema.plan.lane_choice import Caution, Pace, Where
+from schema.plan import AskedQuery, Plans, Response
+from schema.plan.lane_choice import Caution, LaneChoice, Where
 from schema.plan.response import OVERHEAD_BYTES
 from sync.errors import StoreCrowded, StoreSlow
 from sync.store import tables
@@ -50,13 +50,13 @@ PLANNED = {
 }
 
 
-def asked(document: str, **variables: Any) -> Asked:
+def asked(document: str, **variables: Any) -> AskedQuery:
     """Return a document as the server hands it over."""
     tree = parse(document)
     operation = next(node for node in tree.definitions if isinstance(node, OperationDefinitionNode))
     values = get_variable_values(build_schema()._schema, operation.variable_definitions or (), variables)
     assert not isinstance(values, list)
-    return Asked(document.encode(), tree, operation, values, orjson.dumps(variables))
+    return AskedQuery(document.encode(), tree, operation, values, orjson.dumps(variables))
 
 
 async def planned(caller: Caller, document: str, **variables: Any) -> Response | None:
@@ -336,7 +336,7 @@ async def test_plan_moves_out_of_the_way_when_it_is_slow_and_back_when_it_is_qui
     """What outlasts its place runs in a lane from then on; what is quick there runs at once again, a little later."""
     clock, store = FakeClock(), world.runtime.store
     caution = Caution(clock)
-    pace = Pace(caution, caution.first())
+    pace = LaneChoice(caution, caution.first())
     assert pace.where is Where.HERE
 
     def long(connection: sqlite3.Connection, _: object) -> None:

@@ -19,7 +19,7 @@ from graphql import (
 )
 from sqlalchemy import LargeBinary
 
-from schema.field.registry import NOUNS, Kind
+from schema.field.registry import NOUNS, FieldKind
 from schema.field.rows import row_columns
 from tests.api.lists import FILTERABLE, LISTS, ORDERABLE, SCHEMA
 
@@ -170,7 +170,7 @@ def test_enum_filters_offer_the_values_of_their_field() -> None:
     """An enum field is filtered by its own enum."""
     for noun in LISTS:
         for field in NOUNS[noun].fields.values():
-            if field.kind is Kind.ENUM:
+            if field.kind is FieldKind.ENUM:
                 where: Any = OURS[f"{noun}Where"]
                 output: Any = OURS[noun]
                 operators: Any = get_named_type(where.fields[field.graphql_name].type)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from schema.access import Role
-from sync.secret.vault import Place
+from sync.secret.vault import SecretPlace
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform
 from tests.api.test_create_credential import GUID, PASSWORD_KIND, SECRET, SECRET_KIND, kind_with
@@ -132,7 +132,7 @@ async def test_new_secret_takes_the_place_of_the_old(office: World) -> None:
     outcome = await perform(office, caller, "rotateSecret", **given)
     made, new = outcome.made(), await row_of(office, id)
     assert (made["secretState"], made["lastVerifiedAt"]) == ("VALID", None)
-    place = Place(office.home, int(id[5:]), "client_secret")
+    place = SecretPlace(office.home, int(id[5:]), "client_secret")
     assert office.runtime.vault.open(new["sealed_secret"], place) == NEW_SECRET
     assert new["secret_set_at"] >= old["secret_set_at"] and new["last_verification"] is None
     assert "canary" not in str(outcome)
@@ -145,7 +145,7 @@ async def test_new_secret_is_refused_when_it_cannot_be_one(office: World, secret
     id = await create(office, f"Keeps {len(secret)}")
     outcome = await perform(office, office.caller(), "rotateSecret", credential=id, secret=secret)
     assert outcome.refusal() == ("INVALID", ["input", "secret"])
-    place = Place(office.home, int(id[5:]), "client_secret")
+    place = SecretPlace(office.home, int(id[5:]), "client_secret")
     assert office.runtime.vault.open((await row_of(office, id))["sealed_secret"], place) == SECRET
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.scan.record import Host, apply_scan
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform
@@ -65,7 +65,7 @@ async def test_preview_counts_what_would_go_and_removes_nothing(office: World) -
         Host("2099-01-01T00:00:00.000Z", names=("fresh",)),
     ]
     async with office.runtime.store.write() as tx:
-        await tx.run_sync(apply_scan, office.runtime.clock, Place(office.home, 1), hosts)
+        await tx.run_sync(apply_scan, office.runtime.clock, AssetPlace(office.home, 1), hosts)
     given = {"staleAssets": 30, "offlineAssets": 30, "sourceAttributes": 30, "runs": 30}
     rows = (await caller.data(PREVIEW, input=given))["retentionPreview"]
     counts = {row["subject"]: row["count"] for row in rows}

@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schema.field.registry import NOUNS, Field, Kind
+from schema.field.registry import NOUNS, Field, FieldKind
 from schema.filter.check import TEXT_CHARS_MAX
 from schema.filter.inputs import CONDITIONS_MAX, NESTING_MAX
 from schema.filter.operators import LIST_VALUES_MAX
@@ -30,7 +30,7 @@ NETWORKS = ("10.0.0.0/8", "192.168.0.0/16", "10.1.2.3", "::/0", "2001:db8::/32",
 
 SPANS = {"olderThan", "newerThan"}
 VERSIONS = {"lt", "lte", "gt", "gte"}
-LISTS_OF_TEXT = {Kind.LIST, Kind.ADDRESSES}
+LISTS_OF_TEXT = {FieldKind.LIST, FieldKind.ADDRESSES}
 
 
 def operators(noun: str, field: Field) -> list[str]:
@@ -43,19 +43,19 @@ def operators(noun: str, field: Field) -> list[str]:
 def candidates(noun: str, field: Field, rows: Sequence[Row]) -> list[Any]:
     """Return values to compare a field with: stored ones, near ones and absent ones."""
     stored = [value for row in rows if (value := value_of(field, row)) is not None]
-    if field.kind is Kind.ID:
+    if field.kind is FieldKind.ID:
         return [id_of(noun, row) for row in rows[:20]] + [f"{NOUNS[noun].prefix}_999999999"]
-    if field.kind is Kind.BOOL:
+    if field.kind is FieldKind.BOOL:
         return [True, False]
-    if field.kind is Kind.ENUM:
+    if field.kind is FieldKind.ENUM:
         assert field.enum is not None
         return [member.value for member in field.enum]
-    if field.kind is Kind.INT:
+    if field.kind is FieldKind.INT:
         return [*NUMBERS, -1, 2**31 - 1]
-    if field.kind is Kind.TIME:
+    if field.kind is FieldKind.TIME:
         return [*stored[:20], *TIMES, "2026-01-01T00:00:00.000Z"]
     texts = [text for value in stored for text in (value if field.kind in LISTS_OF_TEXT else [value])]
-    if field.kind is Kind.VERSION:
+    if field.kind is FieldKind.VERSION:
         texts += ["10", "10.0.19045", "2.53", "10.00"]
     return [*PROBES, *(texts[n] for n in range(0, len(texts), 1 + len(texts) // 20))]
 
@@ -87,13 +87,13 @@ async def test_filter_returns_what_the_predicate_returns_for_every_operator(worl
     pool = candidates(noun, field, rows)
     for number, operator in enumerate(operators(noun, field)):
         values: list[Any] = [variants(pool[(number * 7 + n) % len(pool)], n) for n in range(2)]
-        if field.kind in (Kind.ID, Kind.ENUM, Kind.TIME):
+        if field.kind in (FieldKind.ID, FieldKind.ENUM, FieldKind.TIME):
             values = [pool[(number + n) % len(pool)] for n in range(2)]
         if operator in FLAGS:
             values = [True, False]
         elif operator in SPANS:
             values = list(DURATIONS)
-        elif operator in VERSIONS and field.kind is Kind.VERSION:
+        elif operator in VERSIONS and field.kind is FieldKind.VERSION:
             values = ["10", "9.0", "1", "0"]
         elif operator == "inNetwork":
             values = [list(NETWORKS[:2]), list(NETWORKS[2:3]), list(NETWORKS[3:4]), []]
@@ -140,9 +140,9 @@ def _value(noun: str, field: Field, operator: str, rows: Sequence[Row], number: 
         return DURATIONS[number % len(DURATIONS)]
     if operator == "inNetwork":
         return [NETWORKS[(number + n) % len(NETWORKS)] for n in range(seed % 3)]
-    if operator in VERSIONS and field.kind is Kind.VERSION:
+    if operator in VERSIONS and field.kind is FieldKind.VERSION:
         return ("10", "9.0", "1", "10.0.19045")[number % 4]
-    free = field.kind in (Kind.TEXT, Kind.VERSION, Kind.LIST, Kind.ADDRESSES)
+    free = field.kind in (FieldKind.TEXT, FieldKind.VERSION, FieldKind.LIST, FieldKind.ADDRESSES)
     chosen = [pool[(number + 31 * n) % len(pool)] for n in range(1 + seed % 4)]
     chosen = [variants(value, seed) if free else value for value in chosen]
     return chosen if operator in MANY else chosen[0]

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Column
 
 from schema.access import Principal, Role
-from schema.field.registry import NOUNS, Field, Kind
+from schema.field.registry import NOUNS, Field, FieldKind
 from sync.inventory.directory.kind import DEVICE, GROUP, KINDS, USER
 from sync.store import AnyRow
 from sync.store.tables.column import LOWER, graph_columns
@@ -32,7 +32,12 @@ LISTED = {
     "AzureAdDevice": "{ assets(first: 1000) { nodes { azureAd { %s } } } }",
 }
 FILTERED = {"User": ("User", "users"), "Group": ("Group", "groups"), "AzureAdDevice": ("Asset", "assets")}
-VALUES: dict[Kind, Any] = {Kind.BOOL: True, Kind.INT: 7, Kind.TIME: "2026-01-02T03:04:05.678Z", Kind.VERSION: "10.0"}
+VALUES: dict[FieldKind, Any] = {
+    FieldKind.BOOL: True,
+    FieldKind.INT: 7,
+    FieldKind.TIME: "2026-01-02T03:04:05.678Z",
+    FieldKind.VERSION: "10.0",
+}
 
 
 def declared(noun: str) -> dict[str, tuple[str, Column[Any]]]:
@@ -163,8 +168,8 @@ async def test_filter_answers_whatever_type_the_received_values_have(read: Read,
     """Every operator of every field, also of those that lie in `raw` alone: one odd object fails no query."""
     name, listed = FILTERED[noun]
     text = f"query($where: {name}Where) {{ {listed}(first: 5, where: $where) {{ totalCount nodes {{ id }} }} }}"
-    fields = [field for field in NOUNS[noun].filterable().values() if not field.enum and field.kind is not Kind.ID]
-    lists = [field for field in fields if field.received_as and field.kind is Kind.LIST]
+    fields = [field for field in NOUNS[noun].filterable().values() if not field.enum and field.kind is not FieldKind.ID]
+    lists = [field for field in fields if field.received_as and field.kind is FieldKind.LIST]
     # A list that lies in `raw` may hold anything: each operator by itself, because OR ends at what holds.
     asked = [[condition] for field in lists for condition in conditions(noun, field)]
     others = [condition for field in fields if field not in lists for condition in conditions(noun, field)]

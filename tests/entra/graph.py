@@ -10,7 +10,7 @@ import httpx
 import orjson
 
 from sync.entra.cloud import Endpoints
-from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.graph.client import BodyLimits, GraphClient
 from sync.entra.graph.retry import RetryPolicy
 from sync.entra.signin.token import StaticToken, TokenProvider
 from tests.canary import canary_secret
@@ -86,7 +86,7 @@ def client_of(
     clock: FakeClock | None = None,
     tokens: TokenProvider | None = None,
     policy: RetryPolicy | None = None,
-    limits: AnswerLimits | None = None,
+    limits: BodyLimits | None = None,
 ) -> GraphClient:
     """Return a client of an ASGI app, on a virtual clock."""
     return GraphClient(
@@ -95,5 +95,5 @@ def client_of(
         clock or FakeClock(),
         transport=httpx.ASGITransport(app),
         policy=policy or RetryPolicy(),
-        limits=limits or AnswerLimits(),
+        limits=limits or BodyLimits(),
     )

@@ -27,7 +27,7 @@ from sync.entra.signin.caller import Callers
 from sync.entra.signin.token import PasswordSignIn, SecretSignIn, SignIn
 from sync.entra.transport import failure, tls_context
 from sync.errors import BadInput
-from sync.secret.verification import Result, Subject, verify
+from sync.secret.verification import CheckSubject, Result, verify
 from sync.tasks.connector.connector import connect
 from tests.canary import canary_secret
 from tests.entra.clock import FakeClock
@@ -191,7 +191,7 @@ async def test_verification_names_the_cause_when_the_way_out_is_closed(
         way = through(proxy, changed.get("private", private), changed.get("password", PROXY_PASSWORD))
         found = await verify(SIGN_INS["secret"], clock, partial(connect, outbound=way))
     check = found.checks[0]
-    assert (check.subject, check.result) == (Subject.SIGN_IN, Result.UNKNOWN)
+    assert (check.subject, check.result) == (CheckSubject.SIGN_IN, Result.UNKNOWN)
     assert told in check.message and hint in str(check.hint)
     assert "canary-" not in repr(found) and USER not in repr(found.checks)
 

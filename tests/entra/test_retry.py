@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sync.entra.graph.retry import Budget, Retry, RetryPolicy, parse_retry_after, put_off_s
+from sync.entra.graph.retry import Retry, RetryBudget, RetryPolicy, parse_retry_after, put_off_s
 from sync.errors import BadResponse, EntraError, Throttled, Unavailable
 from tests.entra.clock import FakeClock
 
@@ -120,7 +120,7 @@ def test_retry_stops_when_the_waits_of_a_request_exceed_its_budget() -> None:
 
 def test_failures_of_all_requests_share_the_budget_of_a_run() -> None:
     """A quarter of an hour of waiting for a failing service ends the next request at once; throttling goes on."""
-    policy, clock, budget = RetryPolicy(), FakeClock(), Budget(RetryPolicy().budget_s)
+    policy, clock, budget = RetryPolicy(), FakeClock(), RetryBudget(RetryPolicy().budget_s)
     waited_s = 0.0
     with pytest.raises(Unavailable):
         for _ in range(99):

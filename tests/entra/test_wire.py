@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sync.entra.cloud import Endpoints
-from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.graph.client import BodyLimits, GraphClient
 from sync.entra.signin.token import StaticToken
 from sync.errors import BadResponse, BadSettings, EntraError, Unavailable
 from tests.entra.clock import FakeClock
@@ -19,10 +19,10 @@ from tests.entra.wire import Act, Certificates, in_turn, response, wire
 
 OK = response(200, {"a": 1})
 # Long enough for a good answer on a busy machine: a TLS handshake and a turn of every other process.
-QUICK = AnswerLimits(silence_s=1.5, headers_s=2.5, body_s=2.5)
+QUICK = BodyLimits(silence_s=1.5, headers_s=2.5, body_s=2.5)
 
 
-def client_to(origin: str, certificates: Certificates, clock: FakeClock, limits: AnswerLimits = QUICK) -> GraphClient:
+def client_to(origin: str, certificates: Certificates, clock: FakeClock, limits: BodyLimits = QUICK) -> GraphClient:
     """Return a client over the network."""
     endpoints = Endpoints(origin, origin, certificates.ca_file)
     return GraphClient(endpoints, StaticToken(TOKEN), clock, limits=limits)
@@ -134,7 +134,7 @@ async def test_get_reads_an_endless_body_only_up_to_the_cap(certificates: Certif
             writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
             await writer.drain()
 
-    limits = AnswerLimits(body_bytes=1024 * 1024)
+    limits = BodyLimits(body_bytes=1024 * 1024)
     async with wire(certificates, in_turn(endless, endless, endless)) as server:
         async with client_to(server.origin, certificates, clock, limits) as client:
             with pytest.raises(BadResponse):
@@ -157,7 +157,7 @@ async def test_get_keeps_the_event_loop_running_while_it_reads_a_large_page(
             rounds += 1
 
     async with wire(certificates, in_turn(reply)) as server:
-        async with client_to(server.origin, certificates, clock, AnswerLimits()) as client:
+        async with client_to(server.origin, certificates, clock, BodyLimits()) as client:
             ticking = asyncio.create_task(tick())
             body = await client.get("/users")
             ticking.cancel()

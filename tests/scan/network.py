@@ -17,7 +17,7 @@ from sync.clock import Clock
 from sync.entra.graph.client import GraphClient
 from sync.entra.signin.token import SignIn
 from sync.errors import RollcallError
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.host_name import name_key
 from sync.inventory.scan.record import Host, apply_scan
 from sync.runtime import Config
@@ -89,7 +89,7 @@ class Network(Installation):
 
     async def seen_before(self, *hosts: Host) -> None:
         """Write what an earlier scan found, an hour before now."""
-        site = Place(self.organization_id, self.site_id)
+        site = AssetPlace(self.organization_id, self.site_id)
         await self.runtime.store.transact(lambda tx: apply_scan(tx, self.clock, site, hosts))
         assert isinstance(self.clock, FakeClock)
         self.clock.moved_s += 3_600

@@ -25,8 +25,8 @@ from server.graphql.errors import Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide.page import ide_asset, ide_page
-from server.http.origins import Edge
-from server.observe.logs import RequestLog, configure_logs
+from server.http.origins import OriginCheck
+from server.observe.logs import AccessLog, configure_logs
 from sync.clock import SystemClock
 from sync.errors import BadInput, StoreBusy
 
@@ -214,8 +214,8 @@ def small_app(endpoint: GraphQLEndpoint, cors_origins: tuple[str, ...] = ()) -> 
     return Starlette(
         routes=[Route("/graphql", endpoint), Route("/graphiql/{version}/{name}", ide_asset)],
         middleware=[
-            Middleware(RequestLog, clock=SystemClock()),
-            Middleware(Edge, cors_origins=cors_origins),
+            Middleware(AccessLog, clock=SystemClock()),
+            Middleware(OriginCheck, cors_origins=cors_origins),
         ],
     )
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from server.http.origins import SECURITY_HEADERS, Edge
+from server.http.origins import SECURITY_HEADERS, OriginCheck
 from tests.server.conftest import OpenProbe, Probe, touched
 
 FRIEND = "https://ui.example"
@@ -143,7 +143,7 @@ async def test_route_keeps_a_header_that_it_chose_itself() -> None:
     async def cached(_: Request) -> Response:
         return PlainTextResponse("x", headers={"Cache-Control": "public"})
 
-    app = Edge(Starlette(routes=[Route("/", cached)]))
+    app = OriginCheck(Starlette(routes=[Route("/", cached)]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://rollcall.test") as client:
         response = await client.get("/")
     assert response.headers["cache-control"] == "public"

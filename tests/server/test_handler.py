@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from graphql import DocumentNode, GraphQLError
 
-from schema.plan import Asked, Response
+from schema.plan import AskedQuery, Response
 from server.graphql.document import DOCUMENTS_MAX
 from server.graphql.operation import Prepared
 from sync.errors import Forbidden
@@ -357,7 +357,7 @@ async def test_plan_answers_a_query_when_it_can_and_leaves_the_rest_to_the_execu
         def recall(self, *_: object) -> None:
             """Keep nothing."""
 
-        async def answer(self, operation: Asked, _: object) -> Response | None:
+        async def answer(self, operation: AskedQuery, _: object) -> Response | None:
             """Answer by name."""
             asked.append(operation.name)
             return Response(b'{"data":"planned"}', "tag") if operation.name else None

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from graphql import parse, print_ast
 
-from server.graphql.trusted_documents import Listed
+from server.graphql.trusted_documents import TrustedDocuments
 from sync.errors import BadSettings
 from tests.server.conftest import OpenProbe, lines
 from tests.server.served import served
@@ -38,7 +38,7 @@ def code_of(response: httpx.Response) -> str | None:
     return errors[0]["extensions"]["code"] if errors else None
 
 
-LISTED = Listed({"greeting": GREETING, "b" * 40: OTHER})
+LISTED = TrustedDocuments({"greeting": GREETING, "b" * 40: OTHER})
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_listed_document_runs_when_it_is_named(open_probe: OpenProbe, name
 
 async def test_unknown_hash_gets_the_answer_that_apollo_s_clients_understand(open_probe: OpenProbe) -> None:
     """NotFound if documents are listed, NotSupported if none are: then a client sends its documents itself."""
-    for listed, text in ((LISTED, "PersistedQueryNotFound"), (Listed(), "PersistedQueryNotSupported")):
+    for listed, text in ((LISTED, "PersistedQueryNotFound"), (TrustedDocuments(), "PersistedQueryNotSupported")):
         async with open_probe(listed=listed) as probe:
             response = await probe.client.post("/graphql", json=apollo(UNLISTED))
             # A client that registers as it goes sends both; nothing is registered, and it is answered.
@@ -119,7 +119,7 @@ async def test_name_of_a_document_is_refused_when_it_is_malformed(open_probe: Op
 )
 async def test_allow_list_refuses_what_is_not_in_it_to_the_byte(open_probe: OpenProbe, body: dict[str, Any]) -> None:
     """Nothing else is even parsed; what is listed runs, sent or named."""
-    async with open_probe(listed=Listed({"a": OTHER}, "on")) as probe:
+    async with open_probe(listed=TrustedDocuments({"a": OTHER}, "on")) as probe:
         assert code_of(await probe.client.post("/graphql", json=body)) == "DOCUMENT_NOT_LISTED"
         for listed in ({"query": OTHER}, {"documentId": "a"}, apollo(OTHER, query=OTHER), apollo(OTHER)):
             assert (await probe.client.post("/graphql", json=listed)).json() == {"data": {"hello": "hello world"}}
@@ -127,7 +127,7 @@ async def test_allow_list_refuses_what_is_not_in_it_to_the_byte(open_probe: Open
 
 async def test_audit_runs_what_is_not_listed_and_logs_it_once(open_probe: OpenProbe, logs: io.StringIO) -> None:
     """The log names the hash, never the text; the operator learns what an allow-list would refuse."""
-    async with open_probe(listed=Listed({"a": OTHER}, "audit")) as probe:
+    async with open_probe(listed=TrustedDocuments({"a": OTHER}, "audit")) as probe:
         for query in (UNLISTED, UNLISTED, OTHER):
             assert code_of(await probe.post(query)) is None
     told = [line for line in lines(logs) if line["event"] == "graphql.document_not_listed"]
@@ -145,7 +145,7 @@ def write_folder(folder: Path) -> Path:
 
 def test_folder_lists_each_file_as_it_stands_and_as_clients_print_it(tmp_path: Path) -> None:
     """Clients hash what their own printer writes, so that comments and the last line break do not count."""
-    listed = Listed.read(write_folder(tmp_path / "documents"))
+    listed = TrustedDocuments.read(write_folder(tmp_path / "documents"))
     file = f"# A greeting.\n{GREETING}\n"
     for form in (file, file.strip(), print_ast(parse(file))):
         assert f"sha256:{hash_of(form)}" in listed._texts
@@ -168,7 +168,7 @@ def test_file_lists_ids_and_documents_of_the_usual_build_tools(tmp_path: Path, c
     """A map of ids, as Relay and GraphQL Code Generator write it, and Apollo's manifest."""
     path = tmp_path / "documents.json"
     path.write_text(json.dumps(content))
-    assert Listed.read(path)._texts["greeting"] == GREETING
+    assert TrustedDocuments.read(path)._texts["greeting"] == GREETING
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_file_of_another_form_is_refused_at_the_start(tmp_path: Path, content: s
     path = tmp_path / "documents.json"
     path.write_text(content, encoding="latin-1")
     with pytest.raises(BadSettings, match=r"The documents cannot be read: not of the right form\."):
-        Listed.read(path)
+        TrustedDocuments.read(path)
     with pytest.raises(BadSettings, match="No such file"):
-        Listed.read(tmp_path / "nothing")
+        TrustedDocuments.read(tmp_path / "nothing")
 
 
 async def test_named_document_is_answered_by_the_same_plan_as_the_sent_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.simulator import Plan, Rule, Simulator
+from server.simulator import FaultPlan, Rule, Simulator
 from tests.entra.clock import FakeClock
 from tests.simulator.consumer import Client
 from tests.simulator.transport import InProcess
@@ -47,7 +47,7 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
 
 async def faulty(simulator: Simulator, client: Client, row: str, url: str) -> httpx.Response:
     """Return the answer to one request that this fault happens to."""
-    simulator.use(Plan([Rule(row)]))
+    simulator.use(FaultPlan([Rule(row)]))
     response = await client.get(url)
     assert simulator.requests.recent[-1].fault == row
     return response

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.simulator import Plan, Rule, Simulator
+from server.simulator import FaultPlan, Rule, Simulator
 from server.simulator.fault import FAULTS, find, rows
 from sync.errors import BadInput
 from tests.entra.clock import FakeClock
@@ -48,7 +48,7 @@ async def seen(client: Client) -> tuple[Any, ...]:
 async def test_fault_shows_on_the_wire(simulator: Simulator, client: Client, row: str) -> None:
     """No fault is without effect: what a client sees differs from what it sees of a healthy tenant."""
     healthy = await seen(client)
-    simulator.use(Plan([Rule(row)]))
+    simulator.use(FaultPlan([Rule(row)]))
     assert await seen(client) != healthy
     assert simulator.requests.faults == {row: 1}
 
@@ -57,7 +57,7 @@ async def test_fault_shows_on_the_wire(simulator: Simulator, client: Client, row
 async def test_fault_happens_once_when_nothing_is_said(simulator: Simulator, client: Client, row: str) -> None:
     """The same request asked again gets the healthy answer."""
     healthy = (await client.get(URL)).json()["value"]
-    simulator.use(Plan([Rule(row)]))
+    simulator.use(FaultPlan([Rule(row)]))
     await seen(client)
     assert (await client.get(URL)).json()["value"] == healthy
 
@@ -127,7 +127,7 @@ async def test_lost_state_says_where_to_start_anew(simulator: Simulator, client:
 @pytest.mark.parametrize("row", [row for row in rows() if row.startswith("aadsts.")])
 async def test_sign_in_is_refused_with_the_number_asked_for(simulator: Simulator, client: Client, row: str) -> None:
     """The token service answers in its own shape, and the next request gets its token."""
-    simulator.use(Plan([Rule(row, "token")]))
+    simulator.use(FaultPlan([Rule(row, "token")]))
     body = (await sign_in(simulator, client)).json()
     number = int(row.partition(".")[2])
     assert body["error_codes"] == [number]
@@ -151,7 +151,7 @@ async def test_connection_fails_as_asked(
     simulator: Simulator, client: Client, row: str, error: type[httpx.TransportError]
 ) -> None:
     """Cuts and silence come as the errors that httpx has for them; mid-body ones after status and headers."""
-    simulator.use(Plan([Rule(row)]))
+    simulator.use(FaultPlan([Rule(row)]))
     with pytest.raises(error):
         await client.get(URL)
     before = row.endswith("before-headers")
@@ -161,7 +161,7 @@ async def test_connection_fails_as_asked(
 
 async def test_silence_costs_the_clients_read_timeout(simulator: Simulator, client: Client, clock: FakeClock) -> None:
     """In process nobody waits: the tenant's clock moves by as much as the client would have waited."""
-    simulator.use(Plan([Rule("silence.before-headers")]))
+    simulator.use(FaultPlan([Rule("silence.before-headers")]))
     with pytest.raises(httpx.ReadTimeout):
         await client.get(URL, timeout=42)
     assert clock.moved_s == 42
@@ -169,7 +169,7 @@ async def test_silence_costs_the_clients_read_timeout(simulator: Simulator, clie
 
 async def test_slow_body_takes_a_second_a_byte(simulator: Simulator, client: Client, clock: FakeClock) -> None:
     """After ten minutes of it the connection is closed."""
-    simulator.use(Plan([Rule("slow-body")]))
+    simulator.use(FaultPlan([Rule("slow-body")]))
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get(URL)
     assert clock.moved_s == 600
@@ -177,7 +177,7 @@ async def test_slow_body_takes_a_second_a_byte(simulator: Simulator, client: Cli
 
 async def test_endless_body_ends_when_the_client_leaves(simulator: Simulator, client: Client) -> None:
     """More than any page comes, only as fast as it is read, and nothing goes on afterwards."""
-    simulator.use(Plan([Rule("endless-body")]))
+    simulator.use(FaultPlan([Rule("endless-body")]))
     size = 0
     async with client.stream("GET", URL) as response:
         async for chunk in response.aiter_raw():
@@ -190,7 +190,7 @@ async def test_endless_body_ends_when_the_client_leaves(simulator: Simulator, cl
 
 async def test_gzip_bomb_is_a_thousand_times_its_size(simulator: Simulator, client: Client) -> None:
     """A small body unpacks to 64 MiB of JSON."""
-    simulator.use(Plan([Rule("gzip-bomb")]))
+    simulator.use(FaultPlan([Rule("gzip-bomb")]))
     async with client.stream("GET", URL) as response:
         raw = b"".join([chunk async for chunk in response.aiter_raw()])
     assert len(gzip.decompress(raw)) / len(raw) > 900
@@ -200,7 +200,7 @@ async def test_gzip_bomb_is_a_thousand_times_its_size(simulator: Simulator, clie
 @pytest.mark.parametrize(("what", "status"), [("tokens", 401), ("delta", 410)])
 async def test_state_expires_in_the_middle(simulator: Simulator, client: Client, what: str, status: int) -> None:
     """Just before a request everything given out before it becomes worthless."""
-    simulator.use(Plan([Rule(f"expire.{what}", "users", "middle")]))
+    simulator.use(FaultPlan([Rule(f"expire.{what}", "users", "middle")]))
     first = (await client.get(URL)).json()
     response = await client.get(first["@odata.nextLink"])
     assert response.status_code == status
@@ -210,7 +210,7 @@ async def test_state_expires_in_the_middle(simulator: Simulator, client: Client,
 
 async def test_page_token_expires_in_the_middle(simulator: Simulator, client: Client) -> None:
     """A list's nextLink is 400 Directory_ExpiredPageToken; the list can be begun anew."""
-    simulator.use(Plan([Rule("expire.pages", "users", "middle")]))
+    simulator.use(FaultPlan([Rule("expire.pages", "users", "middle")]))
     first = (await client.get("/v1.0/users?$top=100")).json()
     response = await client.get(first["@odata.nextLink"])
     assert (response.status_code, error_of(response)["code"]) == (400, "Directory_ExpiredPageToken")
@@ -219,7 +219,7 @@ async def test_page_token_expires_in_the_middle(simulator: Simulator, client: Cl
 
 async def test_directory_changes_while_it_is_read(simulator: Simulator, client: Client) -> None:
     """Before each page some objects change, differently each time."""
-    simulator.use(Plan([Rule("churn.few", "users", times=0)]))
+    simulator.use(FaultPlan([Rule("churn.few", "users", times=0)]))
     await client.pages(URL)
     assert 6 <= simulator.directory.version <= 45
 

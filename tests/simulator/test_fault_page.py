@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from server.simulator import Plan, Rule, Simulator
+from server.simulator import FaultPlan, Rule, Simulator
 from server.simulator.fault import FAULTS, find, rows
 from tests.simulator.conftest import faulty
 from tests.simulator.consumer import Client
@@ -21,7 +21,7 @@ PAGES = [row for row in rows() if find(row)[0].of_page]
 @pytest.mark.parametrize("row", PAGES)
 async def test_fault_of_a_page_waits_for_a_page(simulator: Simulator, client: Client, row: str) -> None:
     """An answer that is an error already is left alone, and the fault is not used up."""
-    plan = Plan([Rule(row)])
+    plan = FaultPlan([Rule(row)])
     simulator.use(plan)
     assert (await client.get("/v1.0/users/delta?$select=nonsense")).status_code == 400
     assert plan.happened == [0]
@@ -71,7 +71,7 @@ async def test_redirect_leads_to_another_host(simulator: Simulator, client: Clie
 @pytest.mark.parametrize("page", [1, 2, 3])
 async def test_links_go_round_in_a_cycle(simulator: Simulator, client: Client, size: int, page: int) -> None:
     """From any page on there are exactly so many addresses, for ever."""
-    simulator.use(Plan([Rule(f"cycle.{size}", "users", page)]))
+    simulator.use(FaultPlan([Rule(f"cycle.{size}", "users", page)]))
     url, asked = URL, []
     for _ in range(page + 3 * size):
         asked.append(url)
@@ -83,14 +83,14 @@ async def test_links_go_round_in_a_cycle(simulator: Simulator, client: Client, s
 
 async def test_empty_page_leads_to_the_real_one(simulator: Simulator, client: Client) -> None:
     """One empty page in between, and nothing is lost."""
-    simulator.use(Plan([Rule("empty-page", "users", 2)]))
+    simulator.use(FaultPlan([Rule("empty-page", "users", 2)]))
     pages = await client.pages(URL)
     assert [len(page["value"]) for page in pages] == [200, 0, 200, 50]
 
 
 async def test_empty_pages_never_end(simulator: Simulator, client: Client) -> None:
     """Each has a link that was never seen before."""
-    simulator.use(Plan([Rule("endless-empty-pages", "users", "first")]))
+    simulator.use(FaultPlan([Rule("endless-empty-pages", "users", "first")]))
     url, asked = URL, set()
     for _ in range(50):
         page = (await client.get(url)).json()
@@ -105,7 +105,7 @@ async def test_page_has_no_link_or_both(simulator: Simulator, client: Client, pa
     """What Graph promises never to do, on any page."""
     url = URL
     for row, names in (("no-link", set()), ("both-links", {"@odata.nextLink", "@odata.deltaLink"})):
-        plan = Plan([Rule(row, "users", page)])
+        plan = FaultPlan([Rule(row, "users", page)])
         simulator.use(plan)
         url = URL
         while plan.happened == [0]:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.simulator import Plan, Rule, Simulator, read_plan
+from server.simulator import FaultPlan, Rule, Simulator, read_plan
 from server.simulator.fault.plan import NAMED, plan_from, seeded
 from server.simulator.tenant.relation import relations_of
 from sync.errors import BadInput
@@ -56,7 +56,7 @@ async def test_rule_selects_a_page_of_its_stream(
     simulator: Simulator, client: Client, stream: str, page: Any, statuses: list[int]
 ) -> None:
     """First, middle, last or by number; the other streams do not notice."""
-    simulator.use(Plan([Rule("failed.500", stream, page)]))
+    simulator.use(FaultPlan([Rule("failed.500", stream, page)]))
     assert set(await walk(client, first("groups"))) == {200}
     assert await walk(client, first(stream)) == statuses
 
@@ -66,13 +66,13 @@ async def test_rule_happens_as_often_as_it_says(
     simulator: Simulator, client: Client, times: int | None, statuses: list[int]
 ) -> None:
     """A page asked again is the same page: it fails so many times."""
-    simulator.use(Plan([Rule("failed.500", "users", 2, times=times)]))
+    simulator.use(FaultPlan([Rule("failed.500", "users", 2, times=times)]))
     assert await walk(client, first("users")) == statuses
 
 
 async def test_rule_lasts_when_times_is_nought(simulator: Simulator, client: Client) -> None:
     """From then on every request that fits fails, and a plan with such a rule is never spent."""
-    plan = Plan([Rule("failed.500", "users", times=0)])
+    plan = FaultPlan([Rule("failed.500", "users", times=0)])
     simulator.use(plan)
     assert {(await client.get(first("users"))).status_code for _ in range(20)} == {500}
     assert (plan.happened, plan.is_spent) == ([20], False)
@@ -84,7 +84,7 @@ async def test_rule_begins_at_a_request_by_number(
 ) -> None:
     """Requests are counted from 1 since the plan was set: once at the third, or from the third on."""
     await client.get("/v1.0/users?$top=1")
-    simulator.use(Plan([Rule("failed.502", request=3, times=times)]))
+    simulator.use(FaultPlan([Rule("failed.502", request=3, times=times)]))
     statuses = [(await client.get("/v1.0/users?$top=1")).status_code for _ in range(5)]
     assert [n for n, status in enumerate(statuses, 1) if status == 502] == failing
 
@@ -93,35 +93,35 @@ async def test_members_are_pages_that_go_on_with_a_group() -> None:
     """In delta, the stream of members is what follows within a big group; lists of members belong to it too."""
     simulator = Simulator(users=5_000, devices=1, groups=12)
     async with open_client(simulator) as client:
-        simulator.use(Plan([Rule("failed.500", "members")]))
+        simulator.use(FaultPlan([Rule("failed.500", "members")]))
         assert (await walk(client, first("groups", "members")))[:3] == [200, 500, 200]
-        simulator.use(Plan([Rule("failed.500", "members", "last")]))
+        simulator.use(FaultPlan([Rule("failed.500", "members", "last")]))
         assert (await walk(client, first("groups", "members")))[:4] == [200, 200, 500, 200]
-        simulator.use(Plan([Rule("failed.500", "members")]))
+        simulator.use(FaultPlan([Rule("failed.500", "members")]))
         group = simulator.directory.slot_id("groups", 0)
         assert (await client.get(f"/v1.0/groups/{group}/members")).status_code == 500
 
 
 async def test_first_rule_that_fits_wins(simulator: Simulator, client: Client) -> None:
     """One request gets one fault; the next rule has its turn at the next request."""
-    simulator.use(Plan([Rule("failed.500"), Rule("failed.502"), Rule("unavailable.missing", "devices")]))
+    simulator.use(FaultPlan([Rule("failed.500"), Rule("failed.502"), Rule("unavailable.missing", "devices")]))
     statuses = [(await client.get("/v1.0/users?$top=1")).status_code for _ in range(3)]
     assert statuses == [500, 502, 200]
 
 
 async def test_token_requests_are_a_stream(simulator: Simulator, client: Client) -> None:
     """A rule on the stream token leaves Graph alone, and one on users leaves sign-in alone."""
-    simulator.use(Plan([Rule("failed.500", "token", times=0)]))
+    simulator.use(FaultPlan([Rule("failed.500", "token", times=0)]))
     assert (await client.get("/v1.0/users?$top=1")).status_code == 200
     url = f"/{simulator.tenant_id}/oauth2/v2.0/token"
     assert (await client.post(url, data={})).status_code == 500
-    simulator.use(Plan([Rule("failed.500", "users", times=0)]))
+    simulator.use(FaultPlan([Rule("failed.500", "users", times=0)]))
     assert (await client.post(url, data={})).status_code == 400
 
 
 async def test_log_tells_faults_retries_and_requests_without_an_answer(simulator: Simulator, client: Client) -> None:
     """What was sent is what is counted: status 0 for nothing, and a retry for an address that failed before."""
-    simulator.use(Plan([Rule("reset.before-headers", "users"), Rule("truncated-json", "users", "middle")]))
+    simulator.use(FaultPlan([Rule("reset.before-headers", "users"), Rule("truncated-json", "users", "middle")]))
     with pytest.raises(httpx.ReadError):
         await client.get(first("users"))
     link = (await client.get(first("users"))).json()["@odata.nextLink"]

@@ -20,7 +20,7 @@ import httpx
 import msal
 import pytest
 
-from server.simulator import Plan, Rule, RunningSimulator, Simulator, running
+from server.simulator import FaultPlan, Rule, RunningSimulator, Simulator, running
 from server.simulator.certificate import prepare_certificate
 from tests.patience import PATIENCE_S
 
@@ -106,7 +106,7 @@ async def test_connection_fails_on_a_socket_as_without_one(
 ) -> None:
     """What is done to a real connection looks to a client as it does in process, and the next one works."""
     simulator = served.simulator
-    simulator.use(Plan([Rule(row)]))
+    simulator.use(FaultPlan([Rule(row)]))
     async with tls_client(served) as client:
         with pytest.raises(error):
             await client.get("/v1.0/users/delta", timeout=0.3)
@@ -117,7 +117,7 @@ async def test_connection_fails_on_a_socket_as_without_one(
 async def test_endless_and_slow_bodies_end_with_their_client(served: RunningSimulator) -> None:
     """Who has read enough leaves; the simulator serves the next request and stops without waiting."""
     for row, enough in (("endless-body", 1_000_000), ("slow-body", 1)):
-        served.simulator.use(Plan([Rule(row)]))
+        served.simulator.use(FaultPlan([Rule(row)]))
         async with tls_client(served) as client:
             size = 0
             async with client.stream("GET", "/v1.0/users/delta") as response:

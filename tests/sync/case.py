@@ -14,7 +14,7 @@ import pytest
 
 from sync.clock import Clock
 from sync.entra.cloud import Endpoints
-from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.graph.client import BodyLimits, GraphClient
 from sync.entra.signin.token import SignIn, StaticToken
 from sync.inventory.directory.kind import Edge
 from sync.runtime import Config, Runtime
@@ -26,7 +26,7 @@ from tests.sync.installation import Installation
 from tests.sync.tiny import ORIGIN, Serve, Target, Tiny
 
 BODY_BYTES_MAX = 256 * 1024
-LIMITS = AnswerLimits(silence_s=0.2, headers_s=0.02, body_s=0.02, body_bytes=BODY_BYTES_MAX)
+LIMITS = BodyLimits(silence_s=0.2, headers_s=0.02, body_s=0.02, body_bytes=BODY_BYTES_MAX)
 """A page of a tiny tenant has some hundred bytes and comes at once: the limits are as small."""
 
 PLURALS = ("users", "groups", "devices")

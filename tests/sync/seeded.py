@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, event, select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.simulator import Plan, Rule, Simulator
+from server.simulator import FaultPlan, Rule, Simulator
 from server.simulator.fault import find, rows
 from server.simulator.fault.plan import POSITIONS
 from server.simulator.graph.route import STREAMS
 from server.simulator.tenant.churn import Churn
 from sync.clock import Clock
-from sync.entra.graph.client import AnswerLimits, GraphClient
+from sync.entra.graph.client import BodyLimits, GraphClient
 from sync.entra.signin.token import SignIn, StaticToken
 from sync.inventory.directory.kind import KINDS
 from sync.runtime import DATABASE_FILE, KEY_FILE
@@ -36,7 +36,7 @@ from tests.simulator.transport import InProcess
 from tests.sync.installation import Installation
 
 DAY_S = 86_400.0
-LIMITS = AnswerLimits(body_bytes=256 * 1024)
+LIMITS = BodyLimits(body_bytes=256 * 1024)
 # A page that says what is not so: the row stays wrong until everything is read again.
 UNTRUE = frozenset({"hostile-text", "unknown-enum", "missing-property"})
 FAULTS = tuple(row for row in rows() if not row.startswith("aadsts"))  # nobody signs in here
@@ -62,7 +62,7 @@ class Draft:
     changes: int
     expired: str | None
     passed_s: float
-    plan: Plan
+    plan: FaultPlan
     dies_at: list[tuple[str, int]] = field(default_factory=list)
     # Whether a person asks for a full round.
     full: bool = False
@@ -106,7 +106,7 @@ def draw_round(random: Random) -> Draft:
         changes=random.choice((0, 3, 10, 30)),
         expired=random.choice((None, None, None, "delta", "tokens")),
         passed_s=random.choice((0.0, 60.0, 0.6 * DAY_S, 8 * DAY_S)),
-        plan=Plan(rules, draw_variants(random)),
+        plan=FaultPlan(rules, draw_variants(random)),
         dies_at=[(what, random.randint(1, most)) for what, most in deaths],
         full=random.random() < 0.2,
     )
@@ -158,7 +158,7 @@ class Seeded(Installation):
         """Let happen what happens between two runs, and set the faults of the next one."""
         self.note_lies()
         simulator = self.simulator
-        simulator.use(Plan(draft.plan.rules, draft.plan.variants))
+        simulator.use(FaultPlan(draft.plan.rules, draft.plan.variants))
         self.churn.apply(draft.changes)
         self.clock.moved_s += draft.passed_s
         if draft.expired:
@@ -180,7 +180,7 @@ class Seeded(Installation):
         # A link that was made and whose end went before we read of it: a full round that leaves it out is all we read.
         self.was_lied_to |= self.simulator.variants.links_on_leave == "left out"
         plan = self.simulator.faults
-        if isinstance(plan, Plan):
+        if isinstance(plan, FaultPlan):
             told = zip(plan.rules, plan.happened, strict=True)
             self.was_lied_to |= any(times and find(rule.fault)[0].name in UNTRUE for rule, times in told)
 

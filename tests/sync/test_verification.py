@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schema.access import Principal, Role
-from sync.secret.verification import Subject
+from sync.secret.verification import CheckSubject
 from tests.api.caller import Caller
 from tests.api.mutation import document
 from tests.canary import canary_secret
@@ -36,7 +36,7 @@ async def verified(installation: Connected, credential: int) -> Any:
     data = await caller_of(installation).data(document("verifyCredential"), input={"credential": f"cred_{credential}"})
     done = data["verifyCredential"]
     assert done["errors"] == [] and done["credential"]["lastVerification"] == done["verification"]
-    assert [check["subject"] for check in done["verification"]["checks"]] == list(Subject)
+    assert [check["subject"] for check in done["verification"]["checks"]] == list(CheckSubject)
     return done
 
 

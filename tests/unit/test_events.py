@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.events import Events, Happened, Subscription
+from sync.events import EventFeed, Events, Happened
 from sync.inventory.asset.merge import merge_assets
 from sync.inventory.directory.kind import DEVICE, GROUP, USER
 from sync.organization.organizations import create_organization, next_version
@@ -22,7 +22,7 @@ async def inventory(store: Any, clock: Any) -> Inventory:
     return await Inventory.of(store, clock)
 
 
-async def heard(subscription: Subscription) -> list[tuple[str, int]]:
+async def heard(subscription: EventFeed) -> list[tuple[str, int]]:
     """Return what a subscriber can hear without waiting."""
     found: list[tuple[str, int]] = []
     while True:

@@ -18,7 +18,7 @@ from sync.organization.organizations import default_organization
 from sync.runtime import KEY_FILE, Config, Runtime
 from sync.secret.credentials import CredentialKind, NewCredential, create_credential, open_sign_in
 from sync.secret.rotation import go_on_without, rotate
-from sync.secret.sealed import KINDS, Found, sealed_columns, survey
+from sync.secret.sealed import KINDS, SealedValue, sealed_columns, survey
 from sync.secret.vault import new_key, split_keys
 from sync.store.tables import credentials
 from tests.canary import canary_secret
@@ -94,7 +94,7 @@ async def runtime(mine: Path) -> AsyncIterator[Runtime]:
     await open_now.close()
 
 
-async def look(runtime: Runtime) -> list[Found]:
+async def look(runtime: Runtime) -> list[SealedValue]:
     """Try everything that is sealed."""
     async with runtime.store.read() as tx:
         return await tx.run_sync(survey, runtime.vault)

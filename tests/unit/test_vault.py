@@ -11,7 +11,7 @@ import pytest
 
 from sync.errors import KeyUnusable, Tampered, VaultError
 from sync.secret.vault import (
-    Place,
+    SecretPlace,
     Vault,
     change_key_file,
     create_key_file,
@@ -24,7 +24,7 @@ from sync.secret.vault import (
 from tests.canary import canary_secret
 
 SECRET = canary_secret("vault")
-PLACE = Place(1, 2, "client_secret")
+PLACE = SecretPlace(1, 2, "client_secret")
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +70,13 @@ def test_sealed_secret_is_refused_when_it_is_cut_or_longer(vault: Vault) -> None
 @pytest.mark.parametrize(
     "place",
     [
-        Place(9, 2, "client_secret"),
-        Place(1, 9, "client_secret"),
-        Place(1, 2, "password"),
+        SecretPlace(9, 2, "client_secret"),
+        SecretPlace(1, 9, "client_secret"),
+        SecretPlace(1, 2, "password"),
     ],
     ids=["organization", "row", "field"],
 )
-def test_sealed_secret_is_refused_when_it_was_moved(vault: Vault, place: Place) -> None:
+def test_sealed_secret_is_refused_when_it_was_moved(vault: Vault, place: SecretPlace) -> None:
     """Bytes copied to another organization, row or field do not open there."""
     with pytest.raises(Tampered):
         vault.open(vault.seal(SECRET, PLACE), place)
@@ -85,7 +85,7 @@ def test_sealed_secret_is_refused_when_it_was_moved(vault: Vault, place: Place) 
 def test_place_is_told_apart_when_its_numbers_are_written_in_a_row(vault: Vault) -> None:
     """Organization 1 with credential 22 is not organization 12 with credential 2."""
     with pytest.raises(Tampered):
-        vault.open(vault.seal(SECRET, Place(1, 22, "password")), Place(12, 2, "password"))
+        vault.open(vault.seal(SECRET, SecretPlace(1, 22, "password")), SecretPlace(12, 2, "password"))
 
 
 def test_sealed_secret_names_its_key_when_the_key_is_unknown(vault: Vault) -> None:

@@ -31,7 +31,7 @@ from schema import build_schema
 from schema.access import Principal, Role
 from schema.field.registry import NOUNS
 from sync.alert.post import Outcome
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.scan.record import Host, Service, apply_scan
 from sync.organization.organizations import create_organization
 from sync.runtime import DATABASE_FILE, KEY_FILE, Config
@@ -101,7 +101,7 @@ async def fill(installation: Upgraded) -> None:
 
 
 async def _scan(installation: Installation) -> None:
-    place = Place(installation.organization_id, installation.site_id)
+    place = AssetPlace(installation.organization_id, installation.site_id)
     async with installation.runtime.store.write() as tx:
         await tx.run_sync(apply_scan, installation.clock, place, HOSTS)
 

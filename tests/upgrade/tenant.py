@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.simulator import Plan, Rule, Simulator
+from server.simulator import FaultPlan, Rule, Simulator
 from tests.entra.clock import FakeClock
 
 # An accent composed, the same accent on its own, a dotted capital, a sharp s, and a capital.
@@ -31,4 +31,4 @@ def change(simulator: Simulator) -> None:
 
 def break_groups(simulator: Simulator) -> None:
     """Let the groups be refused, so that a run ends with an error."""
-    simulator.use(Plan([Rule("refused.403", "groups", times=0)]))
+    simulator.use(FaultPlan([Rule("refused.403", "groups", times=0)]))

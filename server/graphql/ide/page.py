@@ -47,7 +47,7 @@ PAGE_POLICY = "; ".join(
 
 
 @dataclass(frozen=True)
-class Asset:
+class StaticFile:
     """One file, ready to send in both encodings."""
 
     plain: bytes
@@ -56,7 +56,7 @@ class Asset:
 
 
 @cache
-def assets() -> dict[str, Asset]:
+def assets() -> dict[str, StaticFile]:
     """Read and compress the files, once a process."""
     return {name: _asset(name, content_type) for name, content_type in CONTENT_TYPES.items()}
 
@@ -88,6 +88,6 @@ async def ide_asset(request: Request) -> Response:
     return Response(asset.plain, 200, headers, asset.content_type)
 
 
-def _asset(name: str, content_type: str) -> Asset:
+def _asset(name: str, content_type: str) -> StaticFile:
     plain = (FOLDER / name).read_bytes()
-    return Asset(plain, gzip.compress(plain, 9, mtime=0), content_type)
+    return StaticFile(plain, gzip.compress(plain, 9, mtime=0), content_type)

@@ -5,38 +5,38 @@ from __future__ import annotations
 import orjson
 
 from server.simulator.fault.fault import fault
-from server.simulator.graph.reply import Reply
+from server.simulator.graph.reply import GraphReply
 
 PORTAL = b"""<!DOCTYPE html><html><head><title>Guest Wi-Fi</title></head>
 <body><form action="/login"><input name="user"><input name="password" type="password"></form></body></html>"""
 
 
 @fault("G7", of_page=True)
-def truncated_json(reply: Reply, value: str) -> None:
+def truncated_json(reply: GraphReply, value: str) -> None:
     """The JSON stops in the middle, in an answer that is whole for HTTP."""
     reply.body = reply.body[: len(reply.body) // 2]
 
 
 @fault("G7", of_page=True)
-def json_list(reply: Reply, value: str) -> None:
+def json_list(reply: GraphReply, value: str) -> None:
     """The body is a JSON list."""
     reply.body = orjson.dumps(reply.page.get("value", []))
 
 
 @fault("G7", of_page=True)
-def no_value(reply: Reply, value: str) -> None:
+def no_value(reply: GraphReply, value: str) -> None:
     """The page has no `value`."""
     reply.page = {name: part for name, part in reply.page.items() if name != "value"}
 
 
 @fault("G7", of_page=True)
-def value_not_list(reply: Reply, value: str) -> None:
+def value_not_list(reply: GraphReply, value: str) -> None:
     """The page's `value` is an object."""
     reply.page = reply.page | {"value": {"id": "one"}}
 
 
 @fault("G7", of_page=True)
-def item_without_id(reply: Reply, value: str) -> None:
+def item_without_id(reply: GraphReply, value: str) -> None:
     """An object of the page has no `id`; a page without objects gets one."""
     page = reply.page
     first, *others = page.get("value") or [{"displayName": "nobody"}]
@@ -44,24 +44,24 @@ def item_without_id(reply: Reply, value: str) -> None:
 
 
 @fault("G7", of_page=True)
-def wrong_type(reply: Reply, value: str) -> None:
+def wrong_type(reply: GraphReply, value: str) -> None:
     """The page is called text/html, though it is JSON."""
     reply.headers["content-type"] = "text/html; charset=utf-8"
 
 
 @fault("G6, G7")
-def captive_portal(reply: Reply, value: str) -> None:
+def captive_portal(reply: GraphReply, value: str) -> None:
     """200 with the login page of some network in between."""
     reply.replace(200, PORTAL, "text/html; charset=utf-8")
 
 
 @fault("G7")
-def empty_body(reply: Reply, value: str) -> None:
+def empty_body(reply: GraphReply, value: str) -> None:
     """200 with nothing in it."""
     reply.body = b""
 
 
 @fault("G7", of_page=True)
-def not_gzip(reply: Reply, value: str) -> None:
+def not_gzip(reply: GraphReply, value: str) -> None:
     """The body is called gzip and is not."""
     reply.headers["content-encoding"] = "gzip"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.simulator.asked import Asked
-from server.simulator.graph.reply import Reply
+from server.simulator.graph.reply import GraphReply
 from sync.errors import BadInput
 
-Damage = Callable[[Reply, str], None]
+Damage = Callable[[GraphReply, str], None]
 Act = Callable[[Asked, str], None]
 Forms = Mapping[str, str] | Sequence[str]  # values by name, or values that are their own names
 

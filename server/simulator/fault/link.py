@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from server.simulator.fault.fault import fault
 from server.simulator.fault.refusal import refuse
 from server.simulator.graph.query import parse_options
-from server.simulator.graph.reply import Reply
+from server.simulator.graph.reply import GraphReply
 from server.simulator.graph.route import without_turn
 
 NEXT, DELTA = "@odata.nextLink", "@odata.deltaLink"
@@ -36,7 +36,7 @@ def astray(url: str, how: str) -> str:
 
 
 @fault("G9", ASTRAY, of_page=True)
-def link_astray(reply: Reply, value: str) -> None:
+def link_astray(reply: GraphReply, value: str) -> None:
     """The page's nextLink or deltaLink leaves the origin."""
     if name := reply.link_name:
         page = reply.page
@@ -44,56 +44,56 @@ def link_astray(reply: Reply, value: str) -> None:
 
 
 @fault("G9", ASTRAY)
-def location_astray(reply: Reply, value: str) -> None:
+def location_astray(reply: GraphReply, value: str) -> None:
     """410 whose Location leaves the origin."""
     location = astray(f"{reply.asked.simulator.origin}{reply.asked.template}?$deltatoken=", value)
     refuse(reply, 410, "syncStateNotFound", "The sync state generation is not found.", location=location)
 
 
 @fault("G9", ("301", "302", "303", "307", "308"))
-def redirect(reply: Reply, value: str) -> None:
+def redirect(reply: GraphReply, value: str) -> None:
     """A redirect to another host."""
     reply.replace(int(value), b"", "text/plain", location=astray(reply.asked.url, ASTRAY["host"]))
 
 
 @fault("G10", ("1", "2", "5"), lasting=True, of_page=True)
-def cycle(reply: Reply, value: str) -> None:
+def cycle(reply: GraphReply, value: str) -> None:
     """The nextLinks come back to where they were after one, two or five pages, with the same objects."""
     _lead(reply, (_turn(reply) + 1) % int(value), keep=True)
 
 
 @fault("G11", of_page=True)
-def empty_page(reply: Reply, value: str) -> None:
+def empty_page(reply: GraphReply, value: str) -> None:
     """A page without objects, whose nextLink leads to the real one."""
     _lead(reply, _turn(reply) + 1, keep=False)
 
 
 @fault("G11", lasting=True, of_page=True)
-def endless_empty_pages(reply: Reply, value: str) -> None:
+def endless_empty_pages(reply: GraphReply, value: str) -> None:
     """Pages without objects, each with another nextLink, for ever."""
     _lead(reply, _turn(reply) + 1, keep=False)
 
 
 @fault("G11", of_page=True)
-def no_link(reply: Reply, value: str) -> None:
+def no_link(reply: GraphReply, value: str) -> None:
     """The page has neither nextLink nor deltaLink."""
     reply.page = {name: part for name, part in reply.page.items() if name not in (NEXT, DELTA)}
 
 
 @fault("G11", of_page=True)
-def both_links(reply: Reply, value: str) -> None:
+def both_links(reply: GraphReply, value: str) -> None:
     """The page has nextLink and deltaLink."""
     page = reply.page
     link = page.get(NEXT) or page.get(DELTA)
     reply.page = page | {NEXT: link, DELTA: link}
 
 
-def _turn(reply: Reply) -> int:
+def _turn(reply: GraphReply) -> int:
     options = parse_options(parse_qsl(urlsplit(reply.asked.url).query))
     return int(options.get("turn", "0"))
 
 
-def _lead(reply: Reply, turn: int, *, keep: bool) -> None:
+def _lead(reply: GraphReply, turn: int, *, keep: bool) -> None:
     """Let the page lead back to its own address; an option at its end tells the turns apart."""
     url = without_turn(reply.asked.url)
     link = f"{url}{'&' if '?' in url else '?'}turn={turn}" if turn else url

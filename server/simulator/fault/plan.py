@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.fault import find, rows
-from server.simulator.graph.reply import Reply, capture
+from server.simulator.graph.reply import GraphReply, capture
 from server.simulator.graph.route import STREAMS
 from server.simulator.tenant.variant import Variants
 from sync.errors import BadInput
@@ -69,7 +69,7 @@ class Rule:
         wanted: dict[str | int | None, bool] = {None: True, "first": page == 1, "middle": page > 1, "last": True}
         return wanted.get(self.page, page == self.page)
 
-    def fits(self, asked: Asked, reply: Reply) -> bool:
+    def fits(self, asked: Asked, reply: GraphReply) -> bool:
         """Say whether a request that may fit does, now that its answer is known."""
         if reply.status != 200 and (find(self.fault)[0].of_page or self.page in ("middle", "last")):
             return False
@@ -81,7 +81,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Plan:
+class FaultPlan:
     """Rules in the order in which they are tried, and how often each has happened so far.
 
     One request gets one fault: that of the first rule that fits. `variants` are set when the plan is.
@@ -130,7 +130,7 @@ class Plan:
         return {"faults": shown, "variants": dict(self.variants), "requests": self.number, "happened": self.happened}
 
 
-def seeded(seed: int, count: int = SEEDED_RULES) -> Plan:
+def seeded(seed: int, count: int = SEEDED_RULES) -> FaultPlan:
     """Return a plan of `count` random faults that each happen once or twice; the same for the same seed."""
     random = Random(seed)  # noqa: S311 - repeatable test data, not a secret
     passing = [row for row in rows() if not find(row)[0].lasting]
@@ -140,7 +140,7 @@ def seeded(seed: int, count: int = SEEDED_RULES) -> Plan:
         stream = "token" if row.startswith("aadsts") else random.choice(STREAMS[:3])
         page = None if stream == "token" else random.choice(POSITIONS)
         rules.append(Rule(row, stream, page, times=random.randint(1, 2)))
-    return Plan(rules)
+    return FaultPlan(rules)
 
 
 # A night that a sync has to get through: every kind of trouble that passes by itself, and a state that is lost.
@@ -160,13 +160,13 @@ ROUGH = (
     Rule("reset.before-headers", "devices", "last"),
 )
 NAMED = {
-    "none": Plan(),
-    "rough": Plan(ROUGH, {"replays": 3, "empty_pages": 1}),
-    "throttled": Plan((), {"quota": 0.002}),
+    "none": FaultPlan(),
+    "rough": FaultPlan(ROUGH, {"replays": 3, "empty_pages": 1}),
+    "throttled": FaultPlan((), {"quota": 0.002}),
 }
 
 
-def read_plan(text: str) -> Plan:
+def read_plan(text: str) -> FaultPlan:
     """Return a fresh plan.
 
     Args:
@@ -176,7 +176,7 @@ def read_plan(text: str) -> Plan:
         BadInput: nothing of the kind, or the file is not a plan.
     """
     if text in NAMED:
-        return Plan(NAMED[text].rules, NAMED[text].variants)
+        return FaultPlan(NAMED[text].rules, NAMED[text].variants)
     if text.startswith("seed:"):
         if not text[5:].isdigit():
             raise BadInput(f"A seeded plan is seed: and a whole number, unlike {text}.")
@@ -191,7 +191,7 @@ def read_plan(text: str) -> Plan:
         raise BadInput(f"{text} is not JSON.") from error
 
 
-def plan_from(value: Any) -> Plan:
+def plan_from(value: Any) -> FaultPlan:
     """Return the plan in a JSON value: a list of rules, or `{"faults": [rules], "variants": {…}}`.
 
     Raises:
@@ -209,4 +209,4 @@ def plan_from(value: Any) -> Plan:
     for entry in entries:
         if unknown := sorted(set(entry) - names):
             raise BadInput(f"A fault of a plan has {', '.join(sorted(names))}, not {', '.join(unknown)}.")
-    return Plan([Rule(**entry) for entry in entries], value.get("variants", {}))
+    return FaultPlan([Rule(**entry) for entry in entries], value.get("variants", {}))

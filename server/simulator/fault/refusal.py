@@ -12,7 +12,7 @@ import orjson
 
 from server.simulator.fault.fault import fault
 from server.simulator.graph.exchange import error_body
-from server.simulator.graph.reply import Reply
+from server.simulator.graph.reply import GraphReply
 from server.simulator.signin.aadsts import CODES, refusal_body
 
 JSON = "application/json"
@@ -22,7 +22,7 @@ RETRY_AFTER = {
 }  # fmt: skip
 
 
-def refuse(reply: Reply, status: int, code: str, message: str, **headers: str) -> None:
+def refuse(reply: GraphReply, status: int, code: str, message: str, **headers: str) -> None:
     """Answer with Graph's error body."""
     request_id = reply.headers.get("request-id", "00000000-0000-0000-0000-000000000000")
     client_request_id = reply.headers.get("client-request-id", request_id)
@@ -34,7 +34,7 @@ def refuse(reply: Reply, status: int, code: str, message: str, **headers: str) -
     reply.replace(status, orjson.dumps(body), JSON, **kept, **headers)
 
 
-def _wait(reply: Reply, value: str) -> dict[str, str]:
+def _wait(reply: GraphReply, value: str) -> dict[str, str]:
     if not value:
         return {}
     if value.startswith("date"):
@@ -44,7 +44,7 @@ def _wait(reply: Reply, value: str) -> dict[str, str]:
 
 
 @fault("G1, G2", RETRY_AFTER)
-def throttled(reply: Reply, value: str) -> None:
+def throttled(reply: GraphReply, value: str) -> None:
     """429 TooManyRequests with the headers of throttling; the form is that of Retry-After."""
     simulator = reply.asked.simulator
     scope = f"Tenant_Application/ReadWrite/{simulator.secret_app.client_id}/{simulator.tenant_id}"
@@ -53,19 +53,19 @@ def throttled(reply: Reply, value: str) -> None:
 
 
 @fault("G1, G2", RETRY_AFTER)
-def unavailable(reply: Reply, value: str) -> None:
+def unavailable(reply: GraphReply, value: str) -> None:
     """503 serviceNotAvailable; the form is that of Retry-After."""
     refuse(reply, 503, "serviceNotAvailable", "The service is temporarily unavailable.", **_wait(reply, value))
 
 
 @fault("G1, G2", RETRY_AFTER)
-def gateway_timeout(reply: Reply, value: str) -> None:
+def gateway_timeout(reply: GraphReply, value: str) -> None:
     """504 UnknownError; the form is that of Retry-After."""
     refuse(reply, 504, "UnknownError", "The gateway did not get an answer in time.", **_wait(reply, value))
 
 
 @fault("G3", ("500", "502"))
-def failed(reply: Reply, value: str) -> None:
+def failed(reply: GraphReply, value: str) -> None:
     """500 or 502 UnknownError, as Graph really sends them."""
     refuse(reply, int(value), "UnknownError", "")
 
@@ -80,20 +80,20 @@ REFUSALS = {
 
 
 @fault("G4", [str(status) for status in REFUSALS])
-def refused(reply: Reply, value: str) -> None:
+def refused(reply: GraphReply, value: str) -> None:
     """A status that asking again does not change; 403 is a missing permission."""
     refuse(reply, int(value), *REFUSALS[int(value)])
 
 
 @fault("G5")
-def unauthorized(reply: Reply, value: str) -> None:
+def unauthorized(reply: GraphReply, value: str) -> None:
     """401 InvalidAuthenticationToken, whatever the token is worth."""
     message = "Lifetime validation failed, the token is expired."
     refuse(reply, 401, "InvalidAuthenticationToken", message, www_authenticate='Bearer realm=""')
 
 
 @fault("G6", [str(number) for number in CODES])
-def aadsts(reply: Reply, value: str) -> None:
+def aadsts(reply: GraphReply, value: str) -> None:
     """The token service refuses with that AADSTS number; use it on the stream token."""
     simulator = reply.asked.simulator
     facts = {"tenant": simulator.tenant_domain, "client": simulator.secret_app.client_id, "user": "somebody"}
@@ -102,7 +102,7 @@ def aadsts(reply: Reply, value: str) -> None:
 
 
 @fault("G12", {"with-location": "location", "bare": ""})
-def gone(reply: Reply, value: str) -> None:
+def gone(reply: GraphReply, value: str) -> None:
     """The sync state is lost: 410 syncStateNotFound, with or without Location."""
     path = reply.asked.template
     headers = {"location": f"{reply.asked.simulator.origin}{path}?$deltatoken="} if value else {}
@@ -110,24 +110,24 @@ def gone(reply: Reply, value: str) -> None:
 
 
 @fault("G12")
-def expired_page_token(reply: Reply, value: str) -> None:
+def expired_page_token(reply: GraphReply, value: str) -> None:
     """400 Directory_ExpiredPageToken, as in big tenants after many pages."""
     refuse(reply, 400, "Directory_ExpiredPageToken", "The specified page token value has expired.")
 
 
 @fault("G12", ("410", "400"))
-def resync_required(reply: Reply, value: str) -> None:
+def resync_required(reply: GraphReply, value: str) -> None:
     """resyncRequired, without Location, as 410 or 400."""
     refuse(reply, int(value), "resyncRequired", "Resync required. Replace any local items with the server's version.")
 
 
 @fault("G12", ("400", "404"))
-def sync_state_not_found(reply: Reply, value: str) -> None:
+def sync_state_not_found(reply: GraphReply, value: str) -> None:
     """syncStateNotFound as the documentation's "40X", without Location."""
     refuse(reply, int(value), "syncStateNotFound", "The sync state generation is not found.")
 
 
 @fault("G12")
-def badly_formed_token(reply: Reply, value: str) -> None:
+def badly_formed_token(reply: GraphReply, value: str) -> None:
     """400 Badly formed token, as for a link that was cut or is of another version."""
     refuse(reply, 400, "Request_BadRequest", "Badly formed token.")

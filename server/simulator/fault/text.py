@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.simulator.fault.fault import fault
-from server.simulator.graph.reply import Reply
+from server.simulator.graph.reply import GraphReply
 
 LONG_CHARACTERS = 100_000
 # The value is JSON as it stands on the wire: a lone surrogate can be written in no other way.
@@ -19,32 +19,32 @@ ENUMS = ("trustType", "profileType", "managementType", "userType", "externalUser
 
 
 @fault("G13", TEXTS, of_page=True)
-def hostile_text(reply: Reply, value: str) -> None:
+def hostile_text(reply: GraphReply, value: str) -> None:
     """The first object's displayName holds such text; 100,000 characters when it is long."""
     _change(reply, lambda item: item | {"displayName": _PLACE})
     reply.body = reply.body.replace(_PLACE.encode(), value.encode())
 
 
 @fault("G13", of_page=True)
-def unknown_enum(reply: Reply, value: str) -> None:
+def unknown_enum(reply: GraphReply, value: str) -> None:
     """The first object's evolvable values are ones that nobody has heard of."""
     _change(reply, lambda item: item | {name: "unknownFutureValue" for name in ENUMS if name in item})
 
 
 @fault("G13", of_page=True)
-def missing_property(reply: Reply, value: str) -> None:
+def missing_property(reply: GraphReply, value: str) -> None:
     """The first object lacks its displayName, though it was selected."""
     _change(reply, lambda item: {name: part for name, part in item.items() if name != "displayName"})
 
 
 @fault("G13", of_page=True)
-def unknown_property(reply: Reply, value: str) -> None:
+def unknown_property(reply: GraphReply, value: str) -> None:
     """The first object has a property and an annotation that nobody asked for."""
     extra = {"newThing": {"deep": [1, None]}, "newThing@odata.type": "#microsoft.graph.newThing"}
     _change(reply, lambda item: item | extra)
 
 
-def _change(reply: Reply, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def _change(reply: GraphReply, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     page = reply.page
     items = page.get("value", [])
     for at, item in enumerate(items):

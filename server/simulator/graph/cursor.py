@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from server.simulator.signin.token import base64url, from_base64url
 
 
-class BadCursor(Exception):
+class UnknownCursor(Exception):
     """The text is not a cursor that this tenant issued."""
 
 
@@ -35,5 +35,5 @@ class Cursors:
         try:
             state: dict[str, Any] = orjson.loads(self._cipher.decrypt(from_base64url(text), [purpose.encode()]))
         except (InvalidTag, ValueError) as error:
-            raise BadCursor(purpose) from error
+            raise UnknownCursor(purpose) from error
         return state

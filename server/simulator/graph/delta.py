@@ -13,14 +13,14 @@ from random import Random
 from typing import Any
 
 from server.simulator.graph import page as pages
-from server.simulator.graph.cursor import BadCursor, Cursors
-from server.simulator.graph.exchange import Answer, Call, GraphRefused, bad_request
-from server.simulator.graph.page import Page, PageCache, Resume
+from server.simulator.graph.cursor import Cursors, UnknownCursor
+from server.simulator.graph.exchange import Call, GraphAnswer, GraphRefused, bad_request
+from server.simulator.graph.page import PageCache, RenderedPage, Resume
 from server.simulator.graph.property import ODATA_TYPE, SORTS
 from server.simulator.graph.query import check_properties, filtered_ids, refuse_unsupported, split_names
 from server.simulator.signin.access import demand, sees_hidden
 from server.simulator.tenant.change import Touch
-from server.simulator.tenant.directory import LIVE, SOFT_DELETED, Directory, Values
+from server.simulator.tenant.directory import LIVE, SOFT_DELETED, TenantDirectory, Values
 from server.simulator.tenant.relation import Links, relations_of
 from server.simulator.tenant.variant import Variants
 from sync.clock import Clock
@@ -30,7 +30,7 @@ STRIDES = (7_919, 7_907)  # primes: a round's other order takes every so-manieth
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class DeltaRound:
     """What one delta round shows; `start` None means everything, of which there were `size` slots when it began."""
 
     kind: str
@@ -46,7 +46,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DeltaView:
     """How the caller wants a round shown."""
 
     minimal: bool
@@ -57,7 +57,7 @@ class Delta:
     """Answers delta requests of one tenant."""
 
     def __init__(
-        self, directory: Directory, cursors: Cursors, cache: PageCache, clock: Clock, variants: Variants
+        self, directory: TenantDirectory, cursors: Cursors, cache: PageCache, clock: Clock, variants: Variants
     ) -> None:
         self.origin = ""
         self.generation = 0
@@ -76,17 +76,17 @@ class Delta:
         """Say whether a nextLink's token goes on with the members of a group."""
         try:
             return bool(token and self._cursors.open("next", token)["o"])
-        except BadCursor:
+        except UnknownCursor:
             return False
 
-    def answer(self, kind: str, call: Call) -> Answer:
+    def answer(self, kind: str, call: Call) -> GraphAnswer:
         """Answer one request of a round."""
         demand(call.principal, kind)
-        answer = Answer()
+        answer = GraphAnswer()
         options = call.options
         refuse_unsupported(options, "select", "filter", "skiptoken", "deltatoken")
         text = options.get("skiptoken") or options.get("deltatoken")
-        view = View(call.prefers("return=minimal"), sees_hidden(call.principal))
+        view = DeltaView(call.prefers("return=minimal"), sees_hidden(call.principal))
         if not text or text == "latest":
             current, resume, empties = self._first(kind, options), (0, 0), 0
             if text == "latest":
@@ -105,7 +105,7 @@ class Delta:
             answer.tail = self._tail(current, answer.page.resume, self._variants.empty_pages)
         return answer
 
-    def _first(self, kind: str, options: Any) -> Round:
+    def _first(self, kind: str, options: Any) -> DeltaRound:
         known = relations_of(kind)
         names = split_names(options.get("select", ""))
         relations = tuple(name for name in names if name in known)
@@ -128,7 +128,7 @@ class Delta:
             ids = tuple(i for i in ids if self._directory.kind_of(i) == kind)
         size = self._directory.slot_count(kind, version) if ids is None else len(ids)
         shuffled = self._variants.shuffled
-        return Round(kind, select, relations, ids, None, version, now_s, self.generation, size, shuffled)
+        return DeltaRound(kind, select, relations, ids, None, version, now_s, self.generation, size, shuffled)
 
     def _version(self) -> int:
         """Return the version that has reached whoever answers: what happened later is told in a later round."""
@@ -136,10 +136,10 @@ class Delta:
         moment = self._clock.now() - timedelta(seconds=lag_s)
         return self._directory.version_at(moment) if lag_s else self._directory.version
 
-    def _resumed(self, kind: str, token: str, purpose: str) -> tuple[Round, Resume, int]:
+    def _resumed(self, kind: str, token: str, purpose: str) -> tuple[DeltaRound, Resume, int]:
         try:
             state = self._cursors.open(purpose, token)
-        except BadCursor as error:
+        except UnknownCursor as error:
             raise bad_request("Badly formed token.") from error
         if state["k"] != kind:
             raise bad_request("Badly formed token.")
@@ -155,29 +155,29 @@ class Delta:
             found = replace(found, size=len(self._changes(found)))
         return found, (state["p"], state["o"]), state["e"]
 
-    def _gone(self, lost: Round) -> GraphRefused:
+    def _gone(self, lost: DeltaRound) -> GraphRefused:
         select = ",".join((*lost.select, *lost.relations))
         location = f"{self.origin}/v1.0/{lost.kind}/delta?$deltatoken=&$select={select}"
         message = "The sync state generation is not found. Start a new synchronization."
         return GraphRefused(410, "syncStateNotFound", message, {"Location": location})
 
-    def _latest(self, answer: Answer, current: Round) -> Answer:
+    def _latest(self, answer: GraphAnswer, current: DeltaRound) -> GraphAnswer:
         answer.page = pages.render(self._context(current), [], None)
         answer.tail = self._tail(current, None, 0)
         return answer
 
-    def _tail(self, current: Round, resume: Resume | None, empties: int) -> bytes:
+    def _tail(self, current: DeltaRound, resume: Resume | None, empties: int) -> bytes:
         base = f"{self.origin}/v1.0/{current.kind}/delta?"
         if resume is not None:
             token = self._cursors.seal("next", _state(current, resume, empties))
             return pages.tail(nextLink=f"{base}$skiptoken={token}")
         return pages.tail(deltaLink=f"{base}$deltatoken={self._cursors.seal('delta', _state(current, (0, 0), 0))}")
 
-    def _context(self, current: Round) -> str:
+    def _context(self, current: DeltaRound) -> str:
         names = ",".join(name for name in (*current.select, *current.relations) if name != "id")
         return f"{self.origin}/v1.0/$metadata#{current.kind}({names})"
 
-    def _page(self, current: Round, resume: Resume, view: View) -> Page:
+    def _page(self, current: DeltaRound, resume: Resume, view: DeltaView) -> RenderedPage:
         version = self._directory.version
         # What a full round shows does not depend on when it began: its pages serve the next full round too.
         end = 0 if current.start is None else current.end
@@ -186,13 +186,13 @@ class Delta:
         said = (variants.removal_reasons, variants.links_on_leave)
         how = (current.shuffled, variants.replays, variants.page_objects, variants.page_links, *said)
 
-        def make() -> Page:
+        def make() -> RenderedPage:
             items, following = self._items(current, resume, view)
             return pages.render(self._context(current), items, following)
 
         return self._cache.get(("delta", self.origin, what, how, resume, view, version), make)
 
-    def _items(self, current: Round, resume: Resume, view: View) -> tuple[list[Values], Resume | None]:
+    def _items(self, current: DeltaRound, resume: Resume, view: DeltaView) -> tuple[list[Values], Resume | None]:
         slot, offset = resume
         items = self._replayed(current, slot, view) if offset == 0 else []
         repeated, room = len(items), self._variants.page_links
@@ -216,7 +216,7 @@ class Delta:
             Random(slot).shuffle(items)  # noqa: S311 - repeatable test data, not a secret
         return items, ((slot, offset) if slot < current.size else None)
 
-    def _replayed(self, current: Round, slot: int, view: View) -> list[Values]:
+    def _replayed(self, current: DeltaRound, slot: int, view: DeltaView) -> list[Values]:
         """Return the last objects before a page once more; what does not fit into one page is not repeated."""
         items: list[Values] = []
         for again in range(max(slot - self._variants.replays, 0), slot):
@@ -230,7 +230,7 @@ class Delta:
         return items
 
     def _item(
-        self, current: Round, slot: int, object_id: str, touch: Touch | None, view: View
+        self, current: DeltaRound, slot: int, object_id: str, touch: Touch | None, view: DeltaView
     ) -> tuple[Values, Entries]:
         if current.start is None and current.ids is None:  # without reading the id back: most pages are like this
             values = self._directory.slot_values(current.kind, _ordered(current, slot))
@@ -242,19 +242,19 @@ class Delta:
             entries.clear("members")
         return _project(values, current.select, touch, view.minimal), entries
 
-    def _removed(self, current: Round, object_id: str) -> list[Values]:
+    def _removed(self, current: DeltaRound, object_id: str) -> list[Values]:
         state = self._directory.state_of(object_id)
         tells = current.start is not None or state == SOFT_DELETED
         reason = {"told": {"reason": state}, "absent": {}, "unknown": {"reason": "vanished"}}
         return [{"id": object_id, "@removed": reason[self._variants.removal_reasons]}] if tells else []
 
-    def _subject(self, current: Round, slot: int) -> tuple[str, Touch | None]:
+    def _subject(self, current: DeltaRound, slot: int) -> tuple[str, Touch | None]:
         slot = _ordered(current, slot)
         if current.start is not None:
             return self._changes(current)[slot]
         return (self._directory.slot_id(current.kind, slot) if current.ids is None else current.ids[slot]), None
 
-    def _changes(self, current: Round) -> list[tuple[str, Touch]]:
+    def _changes(self, current: DeltaRound) -> list[tuple[str, Touch]]:
         start = current.start or 0
         key = (repr((current.kind, current.select, current.relations, current.ids)), start, current.end)
         found = self._touched.get(key)
@@ -271,7 +271,7 @@ class Delta:
         return found
 
     @staticmethod
-    def _relation_names(current: Round) -> tuple[str, ...]:
+    def _relation_names(current: DeltaRound) -> tuple[str, ...]:
         known = relations_of(current.kind)
         return tuple(known[name].name for name in current.relations)
 
@@ -287,7 +287,7 @@ class Entries:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: TenantDirectory,
         relations: tuple[str, ...],
         object_id: str,
         touch: Touch | None,
@@ -343,7 +343,7 @@ class Entries:
         return {} if self._directory.state_of(target) not in shown else {"@odata.type": ODATA_TYPE[kind], "id": target}
 
 
-def _ordered(current: Round, slot: int) -> int:
+def _ordered(current: DeltaRound, slot: int) -> int:
     if not current.shuffled:
         return slot
     return slot * next(prime for prime in STRIDES if current.size % prime) % current.size
@@ -356,7 +356,7 @@ def _project(values: Values, select: tuple[str, ...], touch: Touch | None, minim
     return {name: values[name] for name in select if name in values}
 
 
-def _state(current: Round, resume: Resume, empties: int) -> dict[str, Any]:
+def _state(current: DeltaRound, resume: Resume, empties: int) -> dict[str, Any]:
     return {
         "k": current.kind,
         "s": current.select,
@@ -374,9 +374,9 @@ def _state(current: Round, resume: Resume, empties: int) -> dict[str, Any]:
     }
 
 
-def _round(state: dict[str, Any]) -> Round:
+def _round(state: dict[str, Any]) -> DeltaRound:
     ids = None if state["i"] is None else tuple(state["i"])
     select, relations = tuple(state["s"]), tuple(state["r"])
-    return Round(
+    return DeltaRound(
         state["k"], select, relations, ids, state["f"], state["t"], state["a"], state["g"], state["n"], state["x"]
     )

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from server.simulator.graph.page import Page
-from server.simulator.signin.token import Principal
+from server.simulator.graph.page import RenderedPage
+from server.simulator.signin.token import GraphCaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Call:
     segments: tuple[str, ...]
     options: Mapping[str, str]
     headers: Mapping[str, str]
-    principal: Principal
+    principal: GraphCaller
     body: bytes = b""
 
     def prefers(self, preference: str) -> bool:
@@ -35,13 +35,13 @@ class Call:
 
 
 @dataclass(slots=True)
-class Answer:
+class GraphAnswer:
     """What Graph says. A paged answer keeps its compressed page and only adds the tail."""
 
     body: dict[str, Any] | str | None = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    page: Page | None = None
+    page: RenderedPage | None = None
     tail: bytes = b""
     units: int = 1
 

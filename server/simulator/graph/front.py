@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.graph.delta import Delta
-from server.simulator.graph.exchange import Answer, Call, GraphRefused, bad_request, error_body
-from server.simulator.graph.listing import Listing
+from server.simulator.graph.exchange import Call, GraphAnswer, GraphRefused, bad_request, error_body
+from server.simulator.graph.listing import GraphLists
 from server.simulator.graph.query import known_options
 from server.simulator.graph.route import BY_DEVICE_ID, DELTA_SEGMENTS, graph_template, segments_of, stream_of
 from server.simulator.graph.throttle import Throttle
 from server.simulator.request_log import Entry, RequestLog
 from server.simulator.signin.token import TokenRefused, Tokens
-from server.simulator.tenant.directory import Directory
+from server.simulator.tenant.directory import TenantDirectory
 from server.simulator.tenant.population import KINDS
 from sync.clock import Clock
 
@@ -39,8 +39,8 @@ class Graph:
 
     def __init__(
         self,
-        directory: Directory,
-        listing: Listing,
+        directory: TenantDirectory,
+        listing: GraphLists,
         delta: Delta,
         tokens: Tokens,
         throttle: Throttle,
@@ -80,7 +80,7 @@ class Graph:
             asked.units = answer.units
         return self._encode(answer, request, request_id)
 
-    def _metered(self, call: Call, request_id: str) -> Answer:
+    def _metered(self, call: Call, request_id: str) -> GraphAnswer:
         """Answer one call with what the quota has to say about it."""
         try:
             answer = self._batch(call) if call.segments == ("$batch",) else self.answer(call)
@@ -94,7 +94,7 @@ class Graph:
         answer.headers |= verdict.headers
         return answer
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> GraphAnswer:
         """Answer one call, alone or from a batch.
 
         Raises:
@@ -122,7 +122,7 @@ class Graph:
 
     # $batch
 
-    def _batch(self, call: Call) -> Answer:
+    def _batch(self, call: Call) -> GraphAnswer:
         try:
             requests = orjson.loads(call.body)["requests"]
             ids = [str(item["id"]) for item in requests]
@@ -142,7 +142,7 @@ class Graph:
             )
             done[request_id] = self._batch_item(call, request_id, path, item, failed)
         # Responses come in any order: the last request first, so that nobody relies on positions.
-        return Answer(body={"responses": list(reversed(done.values()))}, units=0)
+        return GraphAnswer(body={"responses": list(reversed(done.values()))}, units=0)
 
     def _batch_item(self, call: Call, item_id: str, path: str, item: Mapping[str, Any], failed: bool) -> dict[str, Any]:
         target, _, query = path.removeprefix(f"{self.origin}/v1.0").partition("?")
@@ -170,7 +170,9 @@ class Graph:
         self._serial += 1
         return self._directory.population.ids.encode(14, self._serial)
 
-    def _refusal(self, refused: GraphRefused, headers: Mapping[str, str], request_id: str, *, units: int = 1) -> Answer:
+    def _refusal(
+        self, refused: GraphRefused, headers: Mapping[str, str], request_id: str, *, units: int = 1
+    ) -> GraphAnswer:
         body = error_body(
             refused.code,
             refused.message,
@@ -178,9 +180,9 @@ class Graph:
             request_id=request_id,
             client_request_id=headers.get("client-request-id", request_id),
         )
-        return Answer(body=body, status=refused.status, headers=refused.headers, units=units)
+        return GraphAnswer(body=body, status=refused.status, headers=refused.headers, units=units)
 
-    def _encode(self, answer: Answer, request: Request, request_id: str) -> Response:
+    def _encode(self, answer: GraphAnswer, request: Request, request_id: str) -> Response:
         headers = {
             "Content-Type": JSON_TYPE,
             "Cache-Control": "no-cache",

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from server.simulator.graph import page as pages
-from server.simulator.graph.cursor import BadCursor, Cursors
-from server.simulator.graph.exchange import Answer, Call, bad_request, not_found, unsupported
-from server.simulator.graph.page import Page, PageCache, Resume
+from server.simulator.graph.cursor import Cursors, UnknownCursor
+from server.simulator.graph.exchange import Call, GraphAnswer, bad_request, not_found, unsupported
+from server.simulator.graph.page import PageCache, RenderedPage, Resume
 from server.simulator.graph.property import ALL_SORTS, ODATA_TYPE
 from server.simulator.graph.query import (
     Expand,
@@ -22,17 +22,17 @@ from server.simulator.graph.query import (
     split_names,
 )
 from server.simulator.signin.access import demand, may_read, sees_hidden
-from server.simulator.signin.token import Principal
-from server.simulator.tenant.directory import LIVE, Directory, Values
-from server.simulator.tenant.relation import Link, Relation, relations_of
+from server.simulator.signin.token import GraphCaller
+from server.simulator.tenant.directory import LIVE, TenantDirectory, Values
+from server.simulator.tenant.relation import GraphRelation, Link, relations_of
 
 EXPAND_MAX = 20
 
 
-class Listing:
+class GraphLists:
     """Answers everything but delta for one tenant."""
 
-    def __init__(self, directory: Directory, cursors: Cursors, cache: PageCache) -> None:
+    def __init__(self, directory: TenantDirectory, cursors: Cursors, cache: PageCache) -> None:
         self.origin = ""
         self._directory = directory
         self._cursors = cursors
@@ -45,7 +45,7 @@ class Listing:
 
     # Collections
 
-    def collection(self, kind: str, call: Call) -> Answer:
+    def collection(self, kind: str, call: Call) -> GraphAnswer:
         """Answer one page of all objects of a kind."""
         demand(call.principal, kind)
         refuse_unsupported(call.options, "select", "expand", "filter", "top", "count", "skiptoken")
@@ -55,7 +55,7 @@ class Listing:
         directory = self._directory
         readable = tuple(k for k in ALL_SORTS if may_read(call.principal, k))
 
-        def make() -> Page:
+        def make() -> RenderedPage:
             items: list[Values] = []
             at, end = slot, directory.slot_count(kind)
             while at < end and len(items) < top:
@@ -70,7 +70,7 @@ class Listing:
             return pages.render(context, items, (at, 0) if at < end else None)
 
         key = ("list", self.origin, kind, select, expand, condition, top, slot, readable, directory.version)
-        answer = Answer(units=_units(2 if kind == "users" else 1, call))
+        answer = GraphAnswer(units=_units(2 if kind == "users" else 1, call))
         answer.page = self._cache.get(key, make)
         count = None
         if call.options.get("count") == "true" and call.eventual and "skiptoken" not in call.options:
@@ -78,7 +78,7 @@ class Listing:
         answer.tail = self._tail(f"/v1.0/{kind}", call, answer.page.resume, count)
         return answer
 
-    def count(self, kind: str, call: Call) -> Answer:
+    def count(self, kind: str, call: Call) -> GraphAnswer:
         """Answer `/$count`: plain text, an advanced query."""
         demand(call.principal, kind)
         refuse_unsupported(call.options, "filter")
@@ -87,7 +87,7 @@ class Listing:
         number = directory.count(kind) if condition is None else sum(map(condition.holds, directory.truth(kind)))
         return _counted(number, call)
 
-    def count_related(self, kind: str, key: str, name: str, call: Call) -> Answer:
+    def count_related(self, kind: str, key: str, name: str, call: Call) -> GraphAnswer:
         """Answer `/$count` of a relation of one object."""
         demand(call.principal, kind)
         object_id = self._resolve(kind, key)
@@ -101,12 +101,12 @@ class Listing:
 
     # Single objects
 
-    def single(self, kind: str, key: str, call: Call) -> Answer:
+    def single(self, kind: str, key: str, call: Call) -> GraphAnswer:
         """Answer one object by id, or a user by user principal name."""
         demand(call.principal, kind)
         return self._object(kind, self._resolve(kind, key), call)
 
-    def device_by_device_id(self, device_id: str, call: Call) -> Answer:
+    def device_by_device_id(self, device_id: str, call: Call) -> GraphAnswer:
         """Answer one device by its alternate key."""
         demand(call.principal, "devices")
         object_id = self._directory.find_device(device_id)
@@ -114,13 +114,13 @@ class Listing:
             raise not_found(device_id)
         return self._object("devices", object_id, call)
 
-    def _object(self, kind: str, object_id: str, call: Call) -> Answer:
+    def _object(self, kind: str, object_id: str, call: Call) -> GraphAnswer:
         refuse_unsupported(call.options, "select", "expand")
         values = self._directory.values_of(object_id)
         select = selected(kind, call.options, single=True)
         body = {"@odata.context": f"{self.origin}/v1.0/$metadata#{kind}/$entity"}
         body |= self._shown(kind, values, select, expanded(kind, call), call.principal)
-        return Answer(body=body, units=_units(1, call))
+        return GraphAnswer(body=body, units=_units(1, call))
 
     def _resolve(self, kind: str, key: str) -> str:
         object_id: str | None = key.lower()
@@ -132,7 +132,7 @@ class Listing:
 
     # Relations
 
-    def related(self, kind: str, key: str, name: str, call: Call) -> Answer:
+    def related(self, kind: str, key: str, name: str, call: Call) -> GraphAnswer:
         """Answer one relation of one object: a page of its targets, or the one target."""
         demand(call.principal, kind)
         object_id = self._resolve(kind, key)
@@ -155,38 +155,38 @@ class Listing:
         items = [self._target(link, names, call.principal) for link in links]
         return self._related_page(call, items, following, 3 if name == "members" else 1)
 
-    def _related_page(self, call: Call, items: list[Values], following: Resume | None, units: int) -> Answer:
-        answer = Answer(units=_units(units, call))
+    def _related_page(self, call: Call, items: list[Values], following: Resume | None, units: int) -> GraphAnswer:
+        answer = GraphAnswer(units=_units(units, call))
         answer.page = pages.render(f"{self.origin}/v1.0/$metadata#directoryObjects", items, following)
         answer.tail = self._tail(f"/v1.0/{'/'.join(quote(s) for s in call.segments)}", call, following, None)
         return answer
 
-    def _member_of(self, object_id: str, call: Call) -> Answer:
+    def _member_of(self, object_id: str, call: Call) -> GraphAnswer:
         top, at = page_size(call.options), self._position(call)
         names = self._related_names(("groups",), call)
         ids = list(islice(self._directory.groups_of(object_id), at, at + top + 1))
         items = [self._target(("groups", group), names, call.principal) for group in ids[:top]]
         return self._related_page(call, items, (at + top, 0) if len(ids) > top else None, 2)
 
-    def _manager(self, object_id: str, call: Call) -> Answer:
+    def _manager(self, object_id: str, call: Call) -> GraphAnswer:
         links = self._directory.visible("manager", object_id)
         if not links:
             raise not_found("manager")
         body = {"@odata.context": f"{self.origin}/v1.0/$metadata#directoryObjects/$entity"}
         names = self._related_names(("users",), call)
-        return Answer(body=body | self._target(links[0], names, call.principal), units=_units(1, call))
+        return GraphAnswer(body=body | self._target(links[0], names, call.principal), units=_units(1, call))
 
     def _related_names(self, kinds: tuple[str, ...], call: Call) -> tuple[str, ...]:
         return related_names(kinds, split_names(call.options.get("select", "")))
 
-    def _sees_links(self, relation: Relation, object_id: str, principal: Principal) -> bool:
+    def _sees_links(self, relation: GraphRelation, object_id: str, principal: GraphCaller) -> bool:
         if relation.name != "members" or sees_hidden(principal):
             return True
         return self._directory.values_of(object_id).get("visibility") != "HiddenMembership"
 
     # Projection
 
-    def _target(self, link: Link, names: tuple[str, ...], principal: Principal) -> Values:
+    def _target(self, link: Link, names: tuple[str, ...], principal: GraphCaller) -> Values:
         kind, object_id = link
         shown: Values = {"@odata.type": ODATA_TYPE[kind], "id": object_id}
         wanted = names or ALL_SORTS[kind].default
@@ -198,7 +198,7 @@ class Listing:
         return shown | _project(kind, values, tuple(name for name in wanted if name in ALL_SORTS[kind].known))
 
     def _shown(
-        self, kind: str, values: Values, select: tuple[str, ...], expand: Expand | None, principal: Principal
+        self, kind: str, values: Values, select: tuple[str, ...], expand: Expand | None, principal: GraphCaller
     ) -> Values:
         shown = _project(kind, values, select)
         if expand is None:
@@ -221,7 +221,7 @@ class Listing:
             return 0
         try:
             state = self._cursors.open("list", text)
-        except BadCursor as error:
+        except UnknownCursor as error:
             raise bad_request("The specified page token value is invalid.") from error
         if state["g"] != self.generation or state["u"] != "/".join(call.segments):
             message = "The specified page token value has expired and can no longer be included in your request."
@@ -250,8 +250,8 @@ def _units(base: int, call: Call) -> int:
     return max(units - (page_size(call.options) < 20), 1)
 
 
-def _counted(number: int, call: Call) -> Answer:
+def _counted(number: int, call: Call) -> GraphAnswer:
     """Return a count as plain text: an advanced query."""
     if not call.eventual:
         raise bad_request("$count is not currently supported.")
-    return Answer(body=str(number), headers={"Content-Type": "text/plain"})
+    return GraphAnswer(body=str(number), headers={"Content-Type": "text/plain"})

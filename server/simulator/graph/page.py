@@ -20,7 +20,7 @@ Resume = tuple[int, int]  # slot to go on with, and the offset among its links
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RenderedPage:
     """The head and the objects of one response, without its end."""
 
     deflated: bytes
@@ -41,12 +41,12 @@ class Page:
         return zlib.decompressobj(-15).decompress(self.deflated) + tail
 
 
-def render(context: str, items: list[dict[str, Any]], resume: Resume | None) -> Page:
+def render(context: str, items: list[dict[str, Any]], resume: Resume | None) -> RenderedPage:
     """Serialise and compress one page."""
     head = b'{"@odata.context":' + orjson.dumps(context) + b',"value":' + orjson.dumps(items)
     squeeze = zlib.compressobj(1, zlib.DEFLATED, -15)
     deflated = squeeze.compress(head) + squeeze.flush(zlib.Z_SYNC_FLUSH)
-    return Page(deflated, zlib.crc32(head), len(head), len(items), resume)
+    return RenderedPage(deflated, zlib.crc32(head), len(head), len(items), resume)
 
 
 def tail(**annotations: str | int | None) -> bytes:
@@ -61,9 +61,9 @@ class PageCache:
     def __init__(self, bytes_max: int = CACHE_BYTES_MAX) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._pages: OrderedDict[Hashable, Page] = OrderedDict()
+        self._pages: OrderedDict[Hashable, RenderedPage] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], Page]) -> Page:
+    def get(self, key: Hashable, make: Callable[[], RenderedPage]) -> RenderedPage:
         """Return the page under a key, made when it is not there."""
         page = self._pages.get(key)
         if page is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from server.simulator.graph.exchange import Call, GraphRefused, bad_request, unsupported
 from server.simulator.graph.property import ALL_SORTS, SORTS
-from server.simulator.tenant.relation import Relation, relations_of
+from server.simulator.tenant.relation import GraphRelation, relations_of
 
 TOP_DEFAULT, TOP_MAX = 100, 999
 OPTIONS = frozenset(
@@ -25,7 +25,7 @@ _EXPAND = re.compile(r"^\s*(\w+)\s*(?:\(\s*\$select=([\w,\s]+)\))?\s*$")
 class Expand:
     """One expanded relation and the properties to show of its targets; empty means their default set."""
 
-    relation: Relation
+    relation: GraphRelation
     select: tuple[str, ...]
 
 

@@ -25,7 +25,7 @@ Page = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Reply:
+class GraphReply:
     """What the tenant said, and how it will be sent; header names are in lower case, the body is not compressed."""
 
     asked: Asked
@@ -64,10 +64,10 @@ class Reply:
         self.headers = {"content-type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-Manner = Callable[[Reply, Receive, Send], Awaitable[None]]
+Manner = Callable[[GraphReply, Receive, Send], Awaitable[None]]
 
 
-async def capture(app: ASGIApp, scope: Scope, receive: Receive) -> Reply:
+async def capture(app: ASGIApp, scope: Scope, receive: Receive) -> GraphReply:
     """Let the tenant answer, and keep its answer instead of sending it."""
     start: Message = {}
     parts: list[bytes] = []
@@ -84,10 +84,10 @@ async def capture(app: ASGIApp, scope: Scope, receive: Receive) -> Reply:
     headers.pop("content-length", None)
     if headers.pop("content-encoding", None) == "gzip":
         body = zlib.decompress(body, 31)
-    return Reply(scope[SCOPE_KEY], start["status"], headers, body)
+    return GraphReply(scope[SCOPE_KEY], start["status"], headers, body)
 
 
-async def send_start(reply: Reply, send: Send, *, length: int | None) -> None:
+async def send_start(reply: GraphReply, send: Send, *, length: int | None) -> None:
     """Send status and headers; `length` None leaves the end of the body open."""
     headers = dict(reply.headers)
     if length is not None:
@@ -96,7 +96,7 @@ async def send_start(reply: Reply, send: Send, *, length: int | None) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
 
 
-async def whole(reply: Reply, receive: Receive, send: Send) -> None:
+async def whole(reply: GraphReply, receive: Receive, send: Send) -> None:
     """Send everything at once."""
     await send_start(reply, send, length=len(reply.body))
     await send({"type": "http.response.body", "body": reply.body})
@@ -105,7 +105,7 @@ async def whole(reply: Reply, receive: Receive, send: Send) -> None:
 def cut(*, before_headers: bool, reset: bool) -> Manner:
     """Return a manner that ends the connection, before the headers or in the middle of the body."""
 
-    async def end(reply: Reply, receive: Receive, send: Send) -> None:
+    async def end(reply: GraphReply, receive: Receive, send: Send) -> None:
         if not before_headers:
             await send_start(reply, send, length=len(reply.body))
             half = reply.body[: max(len(reply.body) // 2, 1)]
@@ -118,7 +118,7 @@ def cut(*, before_headers: bool, reset: bool) -> Manner:
 def silent(*, before_headers: bool) -> Manner:
     """Return a manner that says nothing, or nothing but the headers, and keeps the connection open."""
 
-    async def hold(reply: Reply, receive: Receive, send: Send) -> None:
+    async def hold(reply: GraphReply, receive: Receive, send: Send) -> None:
         if not before_headers:
             await send_start(reply, send, length=len(reply.body))
             await send({"type": "http.response.body", "body": b"", "more_body": True})
@@ -127,7 +127,7 @@ def silent(*, before_headers: bool) -> Manner:
     return hold
 
 
-async def trickle(reply: Reply, receive: Receive, send: Send) -> None:
+async def trickle(reply: GraphReply, receive: Receive, send: Send) -> None:
     """Send a byte a second, for ten minutes at most."""
     clock = reply.asked.simulator.clock
     await send_start(reply, send, length=len(reply.body))
@@ -142,7 +142,7 @@ async def trickle(reply: Reply, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def endless(reply: Reply, receive: Receive, send: Send) -> None:
+async def endless(reply: GraphReply, receive: Receive, send: Send) -> None:
     """Go on sending JSON that does not end, until the client leaves; 256 MiB at most."""
     await send_start(reply, send, length=None)
     await send({"type": "http.response.body", "body": b'{"value":[', "more_body": True})

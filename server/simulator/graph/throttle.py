@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from server.simulator.tenant.directory import Directory
+from server.simulator.tenant.directory import TenantDirectory
 from server.simulator.tenant.variant import Variants
 from sync.clock import Clock
 
@@ -39,7 +39,7 @@ class Verdict:
 class Throttle:
     """The quotas of one tenant."""
 
-    def __init__(self, directory: Directory, clock: Clock, variants: Variants) -> None:
+    def __init__(self, directory: TenantDirectory, clock: Clock, variants: Variants) -> None:
         self._directory = directory
         self._clock = clock
         self._variants = variants

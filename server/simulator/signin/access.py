@@ -6,7 +6,7 @@ Source: the permission tables of learn.microsoft.com/graph/api for list, delta a
 from __future__ import annotations
 
 from server.simulator.graph.exchange import denied
-from server.simulator.signin.token import Principal
+from server.simulator.signin.token import GraphCaller
 
 _DIRECTORY = ("Directory.Read.All", "Directory.ReadWrite.All")
 READERS: dict[str, tuple[str, ...]] = {
@@ -24,17 +24,17 @@ READERS: dict[str, tuple[str, ...]] = {
 }
 
 
-def may_read(principal: Principal, kind: str) -> bool:
+def may_read(principal: GraphCaller, kind: str) -> bool:
     """Say whether the token may read objects of a kind."""
     return principal.has(*READERS[kind])
 
 
-def demand(principal: Principal, kind: str) -> None:
+def demand(principal: GraphCaller, kind: str) -> None:
     """Raise Graph's 403 when the token may not read objects of a kind."""
     if not may_read(principal, kind):
         raise denied()
 
 
-def sees_hidden(principal: Principal) -> bool:
+def sees_hidden(principal: GraphCaller) -> bool:
     """Say whether the token may see the members of groups with hidden membership."""
     return principal.has("Member.Read.Hidden")

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from server.simulator.signin.aadsts import refusal_body
 from server.simulator.signin.credential import Account, App, Registry
 from server.simulator.signin.token import GRAPH_RESOURCE, Tokens, base64url, public_keys, sign
-from server.simulator.tenant.directory import Directory
+from server.simulator.tenant.directory import TenantDirectory
 from server.simulator.tenant.variant import Variants
 from sync.clock import Clock
 
@@ -26,7 +26,7 @@ OPENID_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 NO_STORE = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 
 
-class Refused(Exception):
+class SignInRefused(Exception):
     """The token service says no, with an AADSTS number and what its text names."""
 
     def __init__(self, number: int, **facts: str) -> None:
@@ -39,7 +39,7 @@ class SignIn:
     """The sign-in service of one tenant."""
 
     def __init__(
-        self, registry: Registry, tokens: Tokens, directory: Directory, clock: Clock, variants: Variants
+        self, registry: Registry, tokens: Tokens, directory: TenantDirectory, clock: Clock, variants: Variants
     ) -> None:
         self.registry = registry
         self.tokens = tokens
@@ -93,7 +93,7 @@ class SignIn:
         tenant: str = request.path_params["tenant"]
         try:
             self._check_tenant(tenant)
-        except Refused as refused:
+        except SignInRefused as refused:
             return self._refusal(refused, request)
         base = f"{self.origin}/{self._tenant_id}"
         return JSONResponse(
@@ -124,7 +124,7 @@ class SignIn:
         try:
             self._check_tenant(request.path_params["tenant"])
             answer = self.grant(form)
-        except Refused as refused:
+        except SignInRefused as refused:
             return self._refusal(refused, request)
         return Response(orjson.dumps(answer), media_type="application/json; charset=utf-8", headers=NO_STORE)
 
@@ -136,15 +136,15 @@ class SignIn:
         """
         for field in ("grant_type", "client_id"):
             if not form.get(field):
-                raise Refused(90014, field=field)
+                raise SignInRefused(90014, field=field)
         kind = form["grant_type"]
         if kind not in ("client_credentials", "password"):
-            raise Refused(70003, grant=kind)
+            raise SignInRefused(70003, grant=kind)
         app = self._app(form["client_id"])
         if "client_secret" in form:
             self._check_secret(app, form["client_secret"])
         elif kind == "client_credentials" or not app.public_flows:
-            raise Refused(7000218)
+            raise SignInRefused(7000218)
         self._check_resource(form.get("scope", ""), kind)
         if self._is_for_server(form["scope"]):
             return self._server_grant(app, kind, form)
@@ -184,19 +184,19 @@ class SignIn:
     def _signed_in(self, form: dict[str, str]) -> Account:
         for field in ("username", "password"):
             if not form.get(field):
-                raise Refused(90014, field=field)
+                raise SignInRefused(90014, field=field)
         account = self._account(form["username"])
         if not hmac.compare_digest(account.password.encode(), form["password"].encode()):
-            raise Refused(50126)
+            raise SignInRefused(50126)
         refusals = {"mfa": 50076, "disabled": 50057, "locked": 50053, "expired": 50055}
         if account.state in refusals:
-            raise Refused(refusals[account.state])
+            raise SignInRefused(refusals[account.state])
         return account
 
     def _password_grant(self, app: App, form: dict[str, str]) -> dict[str, Any]:
         account = self._signed_in(form)
         if not app.consented:
-            raise Refused(65001, client=app.client_id, name=app.name)
+            raise SignInRefused(65001, client=app.client_id, name=app.name)
         answer = self._issue(app, roles=set(), scopes=app.scopes, user=account.username)
         resource = self.origin if self.origin in form["scope"] else GRAPH_RESOURCE
         answer["scope"] = " ".join(f"{resource}/{name}" for name in sorted(app.scopes))
@@ -222,14 +222,14 @@ class SignIn:
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant.casefold() not in (self._tenant_id, self._domain):
-            raise Refused(90002, tenant=tenant)
+            raise SignInRefused(90002, tenant=tenant)
 
     def _app(self, client_id: str) -> App:
         app = self.registry.apps.get(client_id.lower())
         if app is None:
-            raise Refused(700016, client=client_id)
+            raise SignInRefused(700016, client=client_id)
         if app.disabled:
-            raise Refused(7000112, client=app.client_id, name=app.name)
+            raise SignInRefused(7000112, client=app.client_id, name=app.name)
         return app
 
     @staticmethod
@@ -237,37 +237,37 @@ class SignIn:
         for known, valid in app.secrets.items():
             if hmac.compare_digest(known.encode(), secret.encode()):
                 if not valid:
-                    raise Refused(7000222, client=app.client_id)
+                    raise SignInRefused(7000222, client=app.client_id)
                 return
-        raise Refused(7000215, client=app.client_id)
+        raise SignInRefused(7000215, client=app.client_id)
 
     def _check_resource(self, scope: str, kind: str) -> None:
         wanted = [name for name in scope.split() if name not in OPENID_SCOPES]
         if not wanted:
-            raise Refused(90014, field="scope")
+            raise SignInRefused(90014, field="scope")
         for name in wanted:
             resource = name.rpartition("/")[0]
             if kind == "client_credentials" and not name.endswith("/.default"):
-                raise Refused(70011, scope=name)
+                raise SignInRefused(70011, scope=name)
             if _resource(name) == self.registry.server_id:
                 continue
             hosts = (None, urlsplit(self.origin).hostname, "graph.microsoft.com")
             if resource.rstrip("/") != GRAPH_APP_ID and urlsplit(resource).hostname not in hosts:
-                raise Refused(500011, resource=resource)
+                raise SignInRefused(500011, resource=resource)
 
     def _account(self, username: str) -> Account:
         account = self.registry.accounts.get(username.casefold())
         if account is None:
             known = self._directory.find_user(username)
             if known is None:
-                raise Refused(50034, user=username)
+                raise SignInRefused(50034, user=username)
             # Generated users exist, but nobody knows their passwords.
-            raise Refused(50126)
+            raise SignInRefused(50126)
         if account.federated:  # the identity provider that knows the password is not here
-            raise Refused(50126)
+            raise SignInRefused(50126)
         return account
 
-    def _refusal(self, refused: Refused, request: Request) -> Response:
+    def _refusal(self, refused: SignInRefused, request: Request) -> Response:
         self._serial += 1
         encode = self._directory.population.ids.encode
         status, body = refusal_body(

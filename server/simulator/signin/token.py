@@ -22,7 +22,7 @@ GRAPH_RESOURCE = "https://graph.microsoft.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
+class GraphCaller:
     """Who calls Graph, and what the token lets them read; None in `user` for an app without a user."""
 
     client_id: str
@@ -109,7 +109,7 @@ class Tokens:
         """Make Graph refuse every token issued so far."""
         self._generation += 1
 
-    def check(self, authorization: str) -> Principal:
+    def check(self, authorization: str) -> GraphCaller:
         """Return who calls.
 
         Raises:
@@ -122,7 +122,7 @@ class Tokens:
         if claims["exp"] <= self._clock.now().timestamp() or claims["xms_sim"] != self._generation:
             raise TokenRefused("Lifetime validation failed, the token is expired.")
         granted = claims.get("roles") or claims.get("scp", "").split()
-        return Principal(claims["appid"], frozenset(granted), claims.get("upn"))
+        return GraphCaller(claims["appid"], frozenset(granted), claims.get("upn"))
 
     def _verify(self, token: str) -> dict[str, Any]:
         signed, _, signature = token.rpartition(".")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LoggedChange:
     """One write. `fields` None means the object as a whole: created, removed or restored."""
 
     kind: str
@@ -35,13 +35,13 @@ class ChangeLog:
     """An append-only list; a position is the number of changes before it."""
 
     def __init__(self) -> None:
-        self._changes: list[Change] = []
+        self._changes: list[LoggedChange] = []
         self._moments: list[datetime] = []
 
     def __len__(self) -> int:
         return len(self._changes)
 
-    def append(self, change: Change, moment: datetime) -> None:
+    def append(self, change: LoggedChange, moment: datetime) -> None:
         """Add one change at the end; a clock that went back does not make it older than the ones before."""
         self._changes.append(change)
         self._moments.append(max(moment, self._moments[-1]) if self._moments else moment)

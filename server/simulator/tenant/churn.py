@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from server.simulator.tenant.directory import LIVE, Directory
+from server.simulator.tenant.directory import LIVE, TenantDirectory
 from server.simulator.tenant.population import KINDS
 from server.simulator.tenant.relation import RELATIONS
 from sync.errors import Conflict, NotFound
@@ -16,7 +16,7 @@ TRIES_MAX = 50
 class Churn:
     """Applies random changes to one directory."""
 
-    def __init__(self, directory: Directory, seed: int) -> None:
+    def __init__(self, directory: TenantDirectory, seed: int) -> None:
         self._directory = directory
         self._random = Random(seed)  # noqa: S311 - repeatable test data, not a secret
         self._deleted: list[tuple[str, str]] = []

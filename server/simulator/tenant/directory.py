@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from server.simulator.graph.property import ALL_SORTS
-from server.simulator.tenant.change import Change, ChangeLog, Touch
+from server.simulator.tenant.change import ChangeLog, LoggedChange, Touch
 from server.simulator.tenant.population import CODES, KINDS, OTHERS, Population
 from server.simulator.tenant.relation import RELATIONS, Link, Links
 from sync.clock import Clock, timestamp
@@ -24,7 +24,7 @@ CREATED_FROM = 1 << 39  # numbers of objects created by hand: far above any popu
 
 
 @dataclass(slots=True)
-class Entry:
+class ObjectEntry:
     """What was written about one object."""
 
     kind: str
@@ -32,14 +32,14 @@ class Entry:
     state: str = LIVE
 
 
-class Directory:
+class TenantDirectory:
     """Every object and edge of one tenant, readable and writable."""
 
     def __init__(self, population: Population, clock: Clock) -> None:
         self.population = population
         self.log = ChangeLog()
         self._clock = clock
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ObjectEntry] = {}
         self._created: dict[str, list[str]] = {kind: [] for kind in (*KINDS, *OTHERS)}
         self._born: dict[str, list[int]] = {kind: [] for kind in self._created}  # the version at which each was created
         self._links = {name: Links(relation, population) for name, relation in RELATIONS.items()}
@@ -179,10 +179,10 @@ class Directory:
         self._check(kind, values)
         number = CREATED_FROM + len(self._created[kind])
         object_id = self.population.ids.encode(CODES[kind], number)
-        self._entries[object_id] = Entry(kind, {"id": object_id} | self._defaults(kind, number) | values)
+        self._entries[object_id] = ObjectEntry(kind, {"id": object_id} | self._defaults(kind, number) | values)
         self._created[kind].append(object_id)
         self._born[kind].append(self.version)
-        self._note(Change(kind, object_id))
+        self._note(LoggedChange(kind, object_id))
         return object_id
 
     def update(self, kind: str, object_id: str, **values: Any) -> None:
@@ -192,7 +192,7 @@ class Directory:
         changed = {name: value for name, value in values.items() if name not in current or current[name] != value}
         if changed:
             self._entry(object_id, kind).values.update(changed)
-            self._note(Change(kind, object_id, frozenset(changed)))
+            self._note(LoggedChange(kind, object_id, frozenset(changed)))
 
     def delete(self, kind: str, object_id: str, *, permanently: bool = False) -> str:
         """Remove an object; return the reason that delta gives: changed (restorable) or deleted.
@@ -209,7 +209,7 @@ class Directory:
         if entry.state == LIVE:
             self._unseen[kind] += 1
         entry.state = reason
-        self._note(Change(kind, object_id))
+        self._note(LoggedChange(kind, object_id))
         return reason
 
     def restore(self, kind: str, object_id: str) -> None:
@@ -218,7 +218,7 @@ class Directory:
             raise NotFound(f"No soft-deleted object {object_id} among the {kind}.")
         self._entry(object_id, kind).state = LIVE
         self._unseen[kind] -= 1
-        self._note(Change(kind, object_id))
+        self._note(LoggedChange(kind, object_id))
 
     def link(self, relation: str, source_id: str, target_id: str) -> bool:
         """Add an edge between two live objects; false when it was there. A single-valued relation is replaced."""
@@ -230,7 +230,7 @@ class Directory:
             for _, previous in links.all(source_id):
                 self._unlink(links, source_id, previous)
         links.add(source_id, kind, target_id)
-        self._note(Change(links.relation.source, source_id, relation=relation, target_id=target_id))
+        self._note(LoggedChange(links.relation.source, source_id, relation=relation, target_id=target_id))
         return True
 
     def unlink(self, relation: str, source_id: str, target_id: str) -> bool:
@@ -245,7 +245,7 @@ class Directory:
     def _unlink(self, links: Links, source_id: str, target_id: str) -> None:
         links.remove(source_id, target_id)
         name = links.relation.name
-        self._note(Change(links.relation.source, source_id, relation=name, target_id=target_id))
+        self._note(LoggedChange(links.relation.source, source_id, relation=name, target_id=target_id))
 
     def _ends(self, relation: str, source_id: str, target_id: str) -> str:
         if relation not in RELATIONS:
@@ -262,11 +262,11 @@ class Directory:
             raise NotFound(f"No live object {object_id} among the {kind}.")
         return values
 
-    def _note(self, change: Change) -> None:
+    def _note(self, change: LoggedChange) -> None:
         self.log.append(change, self._clock.now())
 
-    def _entry(self, object_id: str, kind: str) -> Entry:
-        return self._entries.setdefault(object_id, Entry(kind))
+    def _entry(self, object_id: str, kind: str) -> ObjectEntry:
+        return self._entries.setdefault(object_id, ObjectEntry(kind))
 
     def _check(self, kind: str, values: Values) -> None:
         if kind not in ALL_SORTS:

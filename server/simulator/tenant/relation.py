@@ -20,7 +20,7 @@ Link = tuple[str, str]  # kind and object id of the target
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class GraphRelation:
     """What a relation connects, and how Graph spells it."""
 
     name: str
@@ -34,16 +34,16 @@ class Relation:
 RELATIONS = {
     relation.name: relation
     for relation in (
-        Relation("members", "groups", ("users", "devices", "groups"), "members", others=OTHERS),
-        Relation("groupOwners", "groups", ("users",), "owners", others=("servicePrincipals",)),
-        Relation("deviceOwners", "devices", ("users",), "registeredOwners", single=True),
-        Relation("deviceUsers", "devices", ("users",), "registeredUsers"),
-        Relation("manager", "users", ("users",), "manager", single=True),
+        GraphRelation("members", "groups", ("users", "devices", "groups"), "members", others=OTHERS),
+        GraphRelation("groupOwners", "groups", ("users",), "owners", others=("servicePrincipals",)),
+        GraphRelation("deviceOwners", "devices", ("users",), "registeredOwners", single=True),
+        GraphRelation("deviceUsers", "devices", ("users",), "registeredUsers"),
+        GraphRelation("manager", "users", ("users",), "manager", single=True),
     )
 }
 
 
-def relations_of(kind: str) -> dict[str, Relation]:
+def relations_of(kind: str) -> dict[str, GraphRelation]:
     """Return the relations that start at a kind, by navigation property."""
     return {relation.property: relation for relation in RELATIONS.values() if relation.source == kind}
 
@@ -59,7 +59,7 @@ class Written:
 class Links:
     """The links of one relation, for every source."""
 
-    def __init__(self, relation: Relation, population: Population) -> None:
+    def __init__(self, relation: GraphRelation, population: Population) -> None:
         self.relation = relation
         self._population = population
         self._written: dict[str, Written] = {}

@@ -26,10 +26,10 @@ from sync.entra.cloud import GUID, Endpoints, parse_origin
 from sync.entra.diagnose import graph_error, malformed, redirected
 from sync.entra.graph.body import read_object, unpack
 from sync.entra.graph.limiter import Limiter
-from sync.entra.graph.retry import Budget, Retry, RetryPolicy, parse_http_date, parse_retry_after
+from sync.entra.graph.retry import Retry, RetryBudget, RetryPolicy, parse_http_date, parse_retry_after
 from sync.entra.outbound import DIRECT, Outbound
 from sync.entra.signin.token import TokenProvider
-from sync.entra.transport import USER_AGENT, Failure, failure, through_proxy, timeouts, tls_context
+from sync.entra.transport import USER_AGENT, TransportFailure, failure, through_proxy, timeouts, tls_context
 from sync.errors import (
     AuthRejected,
     BadInput,
@@ -52,7 +52,7 @@ _SERVICE_UNAVAILABLE = 503
 
 
 @dataclass(frozen=True)
-class AnswerLimits:
+class BodyLimits:
     """How long and how large one answer may be."""
 
     silence_s: float = 60.0
@@ -84,7 +84,7 @@ class _Answer:
 
 
 _POLICY = RetryPolicy()
-_LIMITS = AnswerLimits()
+_LIMITS = BodyLimits()
 _POOL = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60)
 
 
@@ -109,13 +109,13 @@ class GraphClient:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         policy: RetryPolicy = _POLICY,
-        limits: AnswerLimits = _LIMITS,
+        limits: BodyLimits = _LIMITS,
         outbound: Outbound = DIRECT,
     ) -> None:
         self.stats = RequestStats()
         self.streams: dict[str, RequestStats] = {}
         self.limiter = Limiter(clock)
-        self._budget = Budget(policy.budget_s)
+        self._budget = RetryBudget(policy.budget_s)
         self._origin = endpoints.graph
         self._tokens = tokens
         self._clock = clock
@@ -315,7 +315,7 @@ class GraphClient:
         except httpx.RequestError as error:
             why = failure(error, proxied=self._outbound.proxy_of(str(url)) is not None)
         except TimeoutError:
-            why = Failure("the answer took too long")
+            why = TransportFailure("the answer took too long")
         else:
             self._count_units(response.headers)
             self.limiter.note_share(response.headers.get("x-ms-throttle-limit-percentage"))

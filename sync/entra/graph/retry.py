@@ -44,7 +44,7 @@ class RetryPolicy:
     budget_s: float = 900.0
 
 
-class Budget:
+class RetryBudget:
     """How long the requests of one run may still wait for a service that fails."""
 
     def __init__(self, seconds: float) -> None:
@@ -94,11 +94,11 @@ def _seconds_until(text: str, now: datetime) -> float | None:
 class Retry:
     """The tries of one request: decides about each failure, never waits itself."""
 
-    def __init__(self, policy: RetryPolicy, clock: Clock, budget: Budget | None = None) -> None:
+    def __init__(self, policy: RetryPolicy, clock: Clock, budget: RetryBudget | None = None) -> None:
         self._policy = policy
         self._clock = clock
-        self._failing = budget or Budget(policy.budget_s)
-        self._throttling = Budget(policy.budget_s)
+        self._failing = budget or RetryBudget(policy.budget_s)
+        self._throttling = RetryBudget(policy.budget_s)
         self._failures = self._malformed = self._throttled = 0
 
     def wait_s(self, error: EntraError) -> float:

@@ -26,7 +26,7 @@ from sync.entra.diagnose import aadsts_numbers, sign_in_error
 from sync.entra.graph.body import unpack
 from sync.entra.graph.retry import parse_http_date, parse_retry_after
 from sync.entra.outbound import DIRECT, Outbound
-from sync.entra.transport import USER_AGENT, Failure, failure, through_proxy, timeouts, tls_context
+from sync.entra.transport import USER_AGENT, TransportFailure, failure, through_proxy, timeouts, tls_context
 from sync.errors import BadInput, BadResponse, EntraError, OffOrigin, SignInFailed, Throttled, Unavailable
 
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -259,5 +259,5 @@ def _refuse_federated(answer: AuthorityAnswer) -> None:
 def connection_error(error: requests.exceptions.RequestException) -> EntraError:
     """Turn MSAL's view of a failed request into Unavailable; the reason is one of our own fixed texts."""
     reason = error.args[0] if error.args else None
-    why = reason if isinstance(reason, Failure) else Failure("there was no answer")
+    why = reason if isinstance(reason, TransportFailure) else TransportFailure("there was no answer")
     return Unavailable(f"The sign-in service could not be reached: {why.reason}.", hint=why.hint, reason=why.reason)

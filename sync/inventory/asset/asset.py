@@ -56,7 +56,7 @@ _KEYS_OF = delete(asset_keys).where(among(asset_keys.c.asset_id, "keys"))
 
 
 @dataclass(frozen=True)
-class Place:
+class AssetPlace:
     """Where assets live: nothing is recognised across sites."""
 
     organization_id: int
@@ -69,7 +69,7 @@ def recognised_by(names: Iterable[str], macs: Sequence[str], addresses: Sequence
     return better or [(ADDRESS, address) for address in addresses]
 
 
-def create_assets(tx: Connection, now: str, place: Place, found: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+def create_assets(tx: Connection, now: str, place: AssetPlace, found: Sequence[Mapping[str, Any]]) -> Sequence[int]:
     """Make assets with these fields (of `asset_fields`) and return their keys, in order."""
     keys = reserve_keys(tx, assets, len(found))
     if not found:
@@ -90,7 +90,7 @@ def create_assets(tx: Connection, now: str, place: Place, found: Sequence[Mappin
 
 
 def compute_assets(
-    tx: Connection, now: str, place: Place, asset_ids: Iterable[int], *, anew: bool = False
+    tx: Connection, now: str, place: AssetPlace, asset_ids: Iterable[int], *, anew: bool = False
 ) -> Counter[str]:
     """Bring the fields of assets in line with their records; one without any record is removed.
 
@@ -135,7 +135,7 @@ def _records(tx: Connection, statement: Select[Any], keys: Sequence[int]) -> dic
     return found
 
 
-def _make_recognisable(tx: Connection, place: Place, found: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+def _make_recognisable(tx: Connection, place: AssetPlace, found: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     keys = [
         {"site_id": place.site_id, "kind": kind, "value": value, "asset_id": key}
         for key, fields in found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, exists, literal, select
 
-from sync.inventory.asset.identity import Identity
+from sync.inventory.asset.identity import DeviceIdentity
 from sync.inventory.asset.match import BEARERS_MAX
 from sync.store.statement.bulk import delete_rows, insert_rows
 from sync.store.statement.in_list import among, elements
@@ -31,7 +31,7 @@ _BEARERS = (
 )
 
 
-def renew_keys(tx: Connection, site_id: int, keys: Sequence[int], wanted: Mapping[int, Identity]) -> set[str]:
+def renew_keys(tx: Connection, site_id: int, keys: Sequence[int], wanted: Mapping[int, DeviceIdentity]) -> set[str]:
     """Bring the keys of some devices in line with what they say now.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_, union_all
 
 from sync.inventory.asset.asset import DEVICE_FIELDS, MAC, NAME
-from sync.inventory.asset.identity import HARDWARE, Identity, same_hardware, why_names_differ
+from sync.inventory.asset.identity import HARDWARE, DeviceIdentity, same_hardware, why_names_differ
 from sync.inventory.asset.source import BITS, SCAN
 from sync.store.statement.in_list import among
 from sync.store.tables import asset_keys, assets, device_keys, devices, kept_apart, sites
@@ -134,7 +134,7 @@ def records_of(asset_ids: Iterable[int]) -> tuple[Select[Any], dict[str, Any]]:
     return _RECORDS, {"keys": [*asset_ids]}
 
 
-def why_apart(key: DuplicateKey, asset_ids: Sequence[int], records: Mapping[int, Sequence[Identity]]) -> str:
+def why_apart(key: DuplicateKey, asset_ids: Sequence[int], records: Mapping[int, Sequence[DeviceIdentity]]) -> str:
     """Tell why assets that share something were not made one.
 
     Args:

@@ -29,7 +29,7 @@ _TRUST = {"workplace": "registered", "azuread": "joined", "serverad": "joined"}
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DeviceIdentity:
     """A record of a device, as far as it tells which machine it is.
 
     Args:
@@ -66,14 +66,14 @@ class Identity:
         return self.registered or self.created or "9", self.external_id
 
 
-def identity(row: Any) -> Identity:
+def identity(row: Any) -> DeviceIdentity:
     """Read what a row of `devices` tells."""
     short, hardware, macs = name_key(row.display_name), hardware_in(row.physical_ids), tuple(macs_in(row.physical_ids))
     keys = [f"{kind}:{value}" for kind, values in hardware.items() for value in values]
     keys.extend(f"{MAC}:{mac}" for mac in macs)
     if short:
         keys.append(f"{NAME}:{short}")
-    return Identity(
+    return DeviceIdentity(
         id=row.id,
         external_id=row.external_id,
         device_id=row.device_id or None,
@@ -120,7 +120,7 @@ def family_of(system: str | None) -> str | None:
     return "linux" if "linux" in text else text.split()[0]
 
 
-def same_hardware(one: Identity, other: Identity, clones: Container[str] = ()) -> bool | None:
+def same_hardware(one: DeviceIdentity, other: DeviceIdentity, clones: Container[str] = ()) -> bool | None:
     """Tell whether hardware ids say that two records are one machine; None if they do not say.
 
     Args:
@@ -136,7 +136,7 @@ def same_hardware(one: Identity, other: Identity, clones: Container[str] = ()) -
     return None
 
 
-def why_names_differ(one: Identity, other: Identity) -> str | None:
+def why_names_differ(one: DeviceIdentity, other: DeviceIdentity) -> str | None:
     """Tell why two records with one name are not taken for one machine by it; None if they are, but for others."""
     if one.is_phone or other.is_phone:
         return "Names of phones and tablets tell nothing."

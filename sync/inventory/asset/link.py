@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, select
 
 from sync.clock import Clock, timestamp
-from sync.inventory.asset.asset import Place, asset_fields, compute_assets, create_assets
+from sync.inventory.asset.asset import AssetPlace, asset_fields, compute_assets, create_assets
 from sync.inventory.asset.device_key import renew_keys
-from sync.inventory.asset.match import Group, Grouping
+from sync.inventory.asset.match import Grouping, RecordGroup
 from sync.inventory.asset.merge import carry_notes
 from sync.inventory.asset.neighbourhood import DEVICES, Neighbourhood, identities, read_neighbourhood
 from sync.inventory.asset.source import AZUREAD
@@ -69,14 +69,14 @@ def link_devices(
     Returns:
         Assets created, updated, removed, restored, and devices merged, skippedUnknown, skippedInactive.
     """
-    place = Place(directory.organization_id, directory.site_id)
+    place = AssetPlace(directory.organization_id, directory.site_id)
     linker = _Linker(tx, timestamp(clock.now()), place, {directory.id: options}, anew=anew)
     for chunk in chunks(keys):
         linker.link(chunk)
     return linker.counts
 
 
-def link_named(tx: Connection, now: str, place: Place, keys: Iterable[str]) -> None:
+def link_named(tx: Connection, now: str, place: AssetPlace, keys: Iterable[str]) -> None:
     """Link the devices again that have one of these keys (`Identity.keys`), because a scan has found it somewhere.
 
     Those that were left out as unknown wait for the next run of their directory, which counts them.
@@ -91,7 +91,7 @@ class _Linker:
     """Args: options: of a directory whose run this is; those of the site's others are read from the store."""
 
     def __init__(
-        self, tx: Connection, now: str, place: Place, options: Mapping[int, LinkOptions], *, anew: bool = False
+        self, tx: Connection, now: str, place: AssetPlace, options: Mapping[int, LinkOptions], *, anew: bool = False
     ) -> None:
         self.tx, self.now, self.place, self.anew = tx, now, place, anew
         self.counts: Counter[str] = Counter()
@@ -149,12 +149,12 @@ class _Placing:
         self.unknown: list[int] = []
         groups = Grouping(near.identities.values(), near.pins, near.hosts, near.common).groups()
         self.members = {group: members for group in groups if (members := self._members(group))}
-        self.targets: dict[Group, int] = {}
+        self.targets: dict[RecordGroup, int] = {}
         # Assets to be made; until its key is known, a negative number stands for each.
-        self.made: list[Group] = []
+        self.made: list[RecordGroup] = []
         self.returning: set[int] = set()
 
-    def _members(self, group: Group) -> list[AnyRow]:
+    def _members(self, group: RecordGroup) -> list[AnyRow]:
         """List the records of a group that get an asset, the oldest first; the others are of no use alone."""
         records = group.records
         if len(records) > 1:
@@ -184,7 +184,7 @@ class _Placing:
         self._carry_notes({row.asset_id for row, _ in moved if row.asset_id is not None})
         return {key for key in affected if key > 0}
 
-    def _moves(self, row: AnyRow, group: Group) -> bool:
+    def _moves(self, row: AnyRow, group: RecordGroup) -> bool:
         return bool(row.asset_id != self.targets[group] or row.skipped is not None)
 
     def _choose(self) -> None:
@@ -208,9 +208,9 @@ class _Placing:
                 self.made.append(group)
                 self.targets[group] = -len(self.made)
 
-    def _keep(self, groups: Sequence[Group], asset_of: Callable[[AnyRow], int | None], taken: set[int]) -> None:
+    def _keep(self, groups: Sequence[RecordGroup], asset_of: Callable[[AnyRow], int | None], taken: set[int]) -> None:
         """Leave each asset to the group of its oldest record, and each group the oldest asset it is left."""
-        heirs: dict[int, tuple[tuple[str, str], Group]] = {}
+        heirs: dict[int, tuple[tuple[str, str], RecordGroup]] = {}
         taken = taken | {*self.targets.values()}
         for group in groups:
             for row in self.members[group]:
@@ -227,7 +227,7 @@ class _Placing:
         is_former = match and match.deleted_at is not None and match.site_id == self.linker.place.site_id
         return match.asset_id if match and is_former and row.asset_id is None else None
 
-    def _count(self, moved: Sequence[tuple[AnyRow, Group]]) -> None:
+    def _count(self, moved: Sequence[tuple[AnyRow, RecordGroup]]) -> None:
         gained = Counter(self.targets[group] for row, group in moved if row.asset_id != self.targets[group])
         counts = self.linker.counts
         counts["created"] += len(self.made)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise, product
 from typing import TypeVar
 
-from sync.inventory.asset.identity import MAC, NAME, Identity, same_hardware, why_names_differ
+from sync.inventory.asset.identity import MAC, NAME, DeviceIdentity, same_hardware, why_names_differ
 
 MANUAL, DEVICE_ID, HARDWARE_ID, HOST_NAME, MAC_ADDRESS, NEW = "manual", "deviceId", "hardwareId", "name", "mac", "new"
 BEARERS_MAX = 8
@@ -29,7 +29,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Host:
+class ScannedHost:
     """An asset that scans know: under which (compared name, domain) pairs and MAC addresses."""
 
     asset_id: int
@@ -49,7 +49,7 @@ class _Link:
 
 
 @dataclass(eq=False)
-class Group:
+class RecordGroup:
     """Records that are one machine.
 
     Args:
@@ -59,7 +59,7 @@ class Group:
         pins: the records that a person put there.
     """
 
-    records: list[Identity]
+    records: list[DeviceIdentity]
     pinned: int | None = None
     pins: frozenset[int] = frozenset()
     host: int | None = None
@@ -88,8 +88,8 @@ class Group:
         return found
 
 
-_Found = list[tuple[list[Identity], str]]
-_B = TypeVar("_B", bound=Group | Host)
+_Found = list[tuple[list[DeviceIdentity], str]]
+_B = TypeVar("_B", bound=RecordGroup | ScannedHost)
 
 
 class Grouping:
@@ -104,20 +104,22 @@ class Grouping:
 
     def __init__(
         self,
-        records: Iterable[Identity],
+        records: Iterable[DeviceIdentity],
         pins: Mapping[int, int],
-        hosts: Sequence[Host] = (),
+        hosts: Sequence[ScannedHost] = (),
         common: Container[str] = (),
     ) -> None:
         self._records = sorted(records, key=lambda record: record.external_id)
         self._pins = pins
         self._hosts = sorted(hosts, key=lambda host: host.asset_id)
-        self._of: dict[int, Group] = {}
+        self._of: dict[int, RecordGroup] = {}
         self._ids: dict[str, int] = {}
-        bearers: dict[str, list[Identity]] = {}
+        bearers: dict[str, list[DeviceIdentity]] = {}
         for record in self._records:
             pin = pins.get(record.id)
-            self._of[record.id] = Group([record], pin, frozenset((record.id,)) if pin is not None else frozenset())
+            self._of[record.id] = RecordGroup(
+                [record], pin, frozenset((record.id,)) if pin is not None else frozenset()
+            )
             self._ids[record.external_id] = record.id
             for key in record.keys:
                 bearers.setdefault(key, []).append(record)
@@ -128,7 +130,7 @@ class Grouping:
         shared = [(key.partition(":"), mine) for key, mine in self._bearers.items() if len(mine) > 1]
         self._shared = [(kind, value, mine) for (kind, _, value), mine in shared]
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[RecordGroup]:
         """Return the groups, in the order of their oldest records."""
         self._join(0, MANUAL, self._together(lambda record: str(self._pins.get(record.id) or "")))
         self._join(1, DEVICE_ID, self._together(lambda record: record.device_id or ""))
@@ -144,15 +146,15 @@ class Grouping:
             self._find_hosts()
         return sorted(self._all(), key=_age)
 
-    def _all(self) -> list[Group]:
+    def _all(self) -> list[RecordGroup]:
         return list(dict.fromkeys(self._of.values()))
 
-    def _groups_of(self, records: Iterable[Identity]) -> list[Group]:
+    def _groups_of(self, records: Iterable[DeviceIdentity]) -> list[RecordGroup]:
         return list(dict.fromkeys(self._of[record.id] for record in records))
 
-    def _together(self, value_of: Callable[[Identity], str]) -> _Found:
+    def _together(self, value_of: Callable[[DeviceIdentity], str]) -> _Found:
         """List the records that have one value in common, however many."""
-        found: dict[str, list[Identity]] = {}
+        found: dict[str, list[DeviceIdentity]] = {}
         for record in self._records:
             if value := value_of(record):
                 found.setdefault(value, []).append(record)
@@ -185,9 +187,11 @@ class Grouping:
         """Join the groups of records that have something in common, where nothing contradicts it."""
         if not found:
             return
-        leaders: dict[Group, Group] = {group: group for records, _ in found for group in self._groups_of(records)}
+        leaders: dict[RecordGroup, RecordGroup] = {
+            group: group for records, _ in found for group in self._groups_of(records)
+        }
 
-        def leader(group: Group) -> Group:
+        def leader(group: RecordGroup) -> RecordGroup:
             while leaders[group] is not group:
                 group = leaders[group]
             return group
@@ -196,7 +200,7 @@ class Grouping:
             first, *rest = map(leader, self._groups_of(records))
             for other in rest:
                 leaders[leader(other)] = leader(first)
-        parts: dict[Group, list[Group]] = {}
+        parts: dict[RecordGroup, list[RecordGroup]] = {}
         for group in leaders:
             parts.setdefault(leader(group), []).append(group)
         sound = {group for part in parts.values() if self._is_sound(part, level) for group in part}
@@ -212,8 +216,8 @@ class Grouping:
         for link in links:
             self._of[self._ids[link.one]].links.append(link)
 
-    def _unite(self, part: Sequence[Group]) -> None:
-        joined = Group(
+    def _unite(self, part: Sequence[RecordGroup]) -> None:
+        joined = RecordGroup(
             [record for group in part for record in group.records],
             next((group.pinned for group in part if group.pinned is not None), None),
             frozenset[int]().union(*(group.pins for group in part)),
@@ -222,7 +226,7 @@ class Grouping:
         for record in joined.records:
             self._of[record.id] = joined
 
-    def _is_sound(self, part: Sequence[Group], level: int) -> bool:
+    def _is_sound(self, part: Sequence[RecordGroup], level: int) -> bool:
         """Tell whether groups may be one: a person or, below device ids, the hardware may say that they are not."""
         if len({group.pinned for group in part} - {None}) > 1:
             return False
@@ -245,10 +249,10 @@ class Grouping:
         for why, pairs in ((MAC_ADDRESS, self._hosts_by_mac()), (HOST_NAME, self._hosts_by_name())):
             self._settle(why, pairs, taken)
 
-    def _settle(self, why: str, pairs: Sequence[tuple[Group, Host, str]], taken: set[int | None]) -> None:
+    def _settle(self, why: str, pairs: Sequence[tuple[RecordGroup, ScannedHost, str]], taken: set[int | None]) -> None:
         """Give hosts to groups where either has one candidate only."""
-        mine: dict[Group, set[int]] = {}
-        its: dict[int, set[Group]] = {}
+        mine: dict[RecordGroup, set[int]] = {}
+        its: dict[int, set[RecordGroup]] = {}
         for group, host, _ in pairs:
             mine.setdefault(group, set()).add(host.asset_id)
             its.setdefault(host.asset_id, set()).add(group)
@@ -258,7 +262,7 @@ class Grouping:
                 group.host, group.found_by = host.asset_id, (why, value)
                 taken.add(host.asset_id)
 
-    def _hosts_by_mac(self) -> list[tuple[Group, Host, str]]:
+    def _hosts_by_mac(self) -> list[tuple[RecordGroup, ScannedHost, str]]:
         found = []
         for key, mine in self._bearers.items():
             kind, _, mac = key.partition(":")
@@ -268,33 +272,36 @@ class Grouping:
                 found.append((groups[0], hosts[0], mac))
         return sorted(found, key=lambda pair: pair[2])
 
-    def _hosts_by_name(self) -> list[tuple[Group, Host, str]]:
+    def _hosts_by_name(self) -> list[tuple[RecordGroup, ScannedHost, str]]:
         found = []
-        named: dict[str, list[Host]] = {}
+        named: dict[str, list[ScannedHost]] = {}
         for host in self._hosts:
             for short in {short for short, _ in host.names}:
                 named.setdefault(short, []).append(host)
         for short, hosts in sorted(named.items()):
-            bearers: list[Group | Host] = [*self._groups_of(self._bearers.get(f"{NAME}:{short}", ())), *hosts]
+            bearers: list[RecordGroup | ScannedHost] = [
+                *self._groups_of(self._bearers.get(f"{NAME}:{short}", ())),
+                *hosts,
+            ]
             for part in _agreeing(bearers, short):
-                groups = [one for one in part if isinstance(one, Group)]
-                its = [one for one in part if isinstance(one, Host)]
+                groups = [one for one in part if isinstance(one, RecordGroup)]
+                its = [one for one in part if isinstance(one, ScannedHost)]
                 if len(groups) == len(its) == 1 and not any(record.is_phone for record in groups[0].records):
                     found.append((groups[0], its[0], short))
         return found
 
 
-def _age(group: Group) -> tuple[str, str]:
+def _age(group: RecordGroup) -> tuple[str, str]:
     return group.records[0].age if len(group.records) == 1 else min(record.age for record in group.records)
 
 
-def _pairs(one: Group, other: Group) -> list[tuple[Identity, Identity]]:
+def _pairs(one: RecordGroup, other: RecordGroup) -> list[tuple[DeviceIdentity, DeviceIdentity]]:
     return list(product(one.records, other.records))
 
 
-def _domains(bearer: Group | Host, short: str) -> set[str]:
+def _domains(bearer: RecordGroup | ScannedHost, short: str) -> set[str]:
     """List the domains that something bears a name in; "" for the name alone."""
-    if isinstance(bearer, Host):
+    if isinstance(bearer, ScannedHost):
         return {domain for name, domain in bearer.names if name == short}
     return {record.domain for record in bearer.records if record.short == short}
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset.asset import Place, asset_fields, compute_assets, create_assets
+from sync.inventory.asset.asset import AssetPlace, asset_fields, compute_assets, create_assets
 from sync.inventory.asset.match import MANUAL
 from sync.organization.organizations import next_version
 from sync.store import AnyRow
@@ -45,7 +45,7 @@ def merge_assets(tx: Connection, clock: Clock, organization_id: int, into: int, 
     if any(getattr(target, name) != value for name, value in notes.items()):
         written = {**notes, "version": next_version(tx, organization_id), "updated_at": now}
         tx.execute(update(assets).where(assets.c.id == into).values(written))
-    compute_assets(tx, now, Place(organization_id, target.site_id), [into, *others])
+    compute_assets(tx, now, AssetPlace(organization_id, target.site_id), [into, *others])
 
 
 def split_asset(
@@ -73,7 +73,7 @@ def split_asset(
         raise NotFound("The asset has no such record.", path="records")
     if [*chosen] == present:
         raise BadInput("These are all records of the asset.", hint="Leave it at least one.", path="records")
-    now, place = timestamp(clock.now()), Place(organization_id, asset.site_id)
+    now, place = timestamp(clock.now()), AssetPlace(organization_id, asset.site_id)
     (new,) = create_assets(tx, now, place, [asset_fields([])])
     _pin(tx, now, asset_id, matches.c.asset_id == asset_id)
     _move(tx, now, new, devices.c.id.in_(device_ids), scan_records.c.id.in_(scan_ids), "split")

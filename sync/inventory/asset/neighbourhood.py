@@ -14,8 +14,8 @@ from sqlalchemy import Connection, bindparam, or_, select
 from sync.inventory.asset.asset import DEVICE_FIELDS, MAC, NAME
 from sync.inventory.asset.device_key import bearers
 from sync.inventory.asset.host_name import host_name
-from sync.inventory.asset.identity import Identity, identity
-from sync.inventory.asset.match import Host
+from sync.inventory.asset.identity import DeviceIdentity, identity
+from sync.inventory.asset.match import ScannedHost
 from sync.inventory.asset.source import AZUREAD, BITS
 from sync.store import AnyRow
 from sync.store.statement.in_list import among
@@ -82,9 +82,9 @@ class Neighbourhood:
     """
 
     rows: dict[int, AnyRow] = field(default_factory=dict)
-    identities: dict[int, Identity] = field(default_factory=dict)
+    identities: dict[int, DeviceIdentity] = field(default_factory=dict)
     matches: dict[int, AnyRow] = field(default_factory=dict)
-    hosts: list[Host] = field(default_factory=list)
+    hosts: list[ScannedHost] = field(default_factory=list)
     common: set[str] = field(default_factory=set)
 
     @property
@@ -93,7 +93,7 @@ class Neighbourhood:
         return {key: match.asset_id for key, match in self.matches.items() if match.is_pinned}
 
 
-def identities(rows: Iterable[AnyRow]) -> dict[int, Identity]:
+def identities(rows: Iterable[AnyRow]) -> dict[int, DeviceIdentity]:
     """Read what rows of `DEVICES` tell."""
     return {row.id: identity(row) for row in rows}
 
@@ -102,7 +102,7 @@ def read_neighbourhood(
     tx: Connection,
     site_id: int,
     rows: Sequence[AnyRow],
-    told: Mapping[int, Identity],
+    told: Mapping[int, DeviceIdentity],
     keys: Iterable[str],
     assets_: Iterable[int],
 ) -> Neighbourhood:
@@ -159,7 +159,7 @@ class _Leads:
         return _Leads(self.keys - others.keys, self.assets - others.assets, self.device_ids - others.device_ids)
 
 
-def _take(tx: Connection, near: Neighbourhood, rows: Sequence[AnyRow], told: Mapping[int, Identity]) -> None:
+def _take(tx: Connection, near: Neighbourhood, rows: Sequence[AnyRow], told: Mapping[int, DeviceIdentity]) -> None:
     near.rows.update((row.id, row) for row in rows)
     for row in rows:
         near.identities[row.id] = told.get(row.id) or identity(row)
@@ -185,7 +185,7 @@ def _is_wanted(row: AnyRow) -> bool:
     return row.deleted_at is None and row.skipped in (None, "UNKNOWN")
 
 
-def _hosts(tx: Connection, site_id: int, near: Neighbourhood) -> list[Host]:
+def _hosts(tx: Connection, site_id: int, near: Neighbourhood) -> list[ScannedHost]:
     inside = {row.asset_id for row in near.rows.values() if row.asset_id is not None} | {*near.pins.values()}
     found = set(tx.scalars(_SCANNED_OF, {"keys": inside})) if inside else set()
     told = {key for record in near.identities.values() for key in record.keys} - near.common
@@ -198,4 +198,4 @@ def _hosts(tx: Connection, site_id: int, near: Neighbourhood) -> list[Host]:
     for row in tx.execute(_SAID, {"keys": found}) if found else ():
         names[row.asset_id].update(map(host_name, row.names))
         macs[row.asset_id].update(row.macs)
-    return [Host(key, frozenset(names[key]), frozenset(macs[key])) for key in found]
+    return [ScannedHost(key, frozenset(names[key]), frozenset(macs[key])) for key in found]

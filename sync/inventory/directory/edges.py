@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, exists, or_, select
 
-from sync.inventory.directory.item import Change
+from sync.inventory.directory.item import ObjectChange
 from sync.inventory.directory.kind import EDGE_COUNTS, KINDS, RESTORABLE, Edge, Kind
 from sync.inventory.directory.round import Round
 from sync.store.statement.bulk import delete_rows, insert_missing, update_rows
@@ -34,7 +34,7 @@ def on_leave(end: Column[int]) -> ColumnElement[bool]:
 def apply_edges(
     tx: Connection,
     kind: Kind,
-    folded: Sequence[Change],
+    folded: Sequence[ObjectChange],
     keys: Mapping[str, int],
     round_: Round,
     counts: dict[str, Counter[str]],
@@ -57,7 +57,7 @@ def apply_edges(
     return is_changed
 
 
-def _pairs(edge: Edge, folded: Sequence[Change], keys: Mapping[str, int]) -> list[Pair]:
+def _pairs(edge: Edge, folded: Sequence[ObjectChange], keys: Mapping[str, int]) -> list[Pair]:
     pairs: list[Pair] = []
     for change in folded:
         if targets := change.linked.get(edge):
@@ -67,7 +67,7 @@ def _pairs(edge: Edge, folded: Sequence[Change], keys: Mapping[str, int]) -> lis
 
 
 def _lost(
-    tx: Connection, edge: Edge, folded: Sequence[Change], keys: Mapping[str, int], linked: Sequence[Pair]
+    tx: Connection, edge: Edge, folded: Sequence[ObjectChange], keys: Mapping[str, int], linked: Sequence[Pair]
 ) -> set[Pair]:
     """List the edges that were reported as removed, and those that a to-one edge led to before."""
     lost = {

@@ -32,7 +32,7 @@ def object_id(text: str) -> str:
 
 
 @dataclass
-class Change:
+class ObjectChange:
     """All that a page says of one object, its items taken together in order.
 
     `item` holds its attributes, or None when only a removal was reported; if a removal was the last word, `removed` is
@@ -78,7 +78,7 @@ class Change:
             yield from targets
 
 
-def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = False) -> list[Change]:
+def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = False) -> list[ObjectChange]:
     """Fold a page's items into one change an object: what the items say one after the other.
 
     A big group is repeated with other members each time, and any object may be replayed: attributes and removal are
@@ -88,12 +88,12 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
     Args:
         minimal: an item holds only what changed (Prefer: return=minimal), so that attributes add up as well.
     """
-    folded: dict[str, Change] = {}
+    folded: dict[str, ObjectChange] = {}
     for item in items:
         external_id = object_id(item["id"])
         change = folded.get(external_id)
         if change is None:
-            change = folded[external_id] = Change(external_id)
+            change = folded[external_id] = ObjectChange(external_id)
         if "@removed" in item:
             removal = item["@removed"]
             reason = removal.get("reason") if isinstance(removal, Mapping) else None
@@ -116,7 +116,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
     return list(folded.values())
 
 
-def _end_life(change: Change, others: Iterable[Change]) -> None:
+def _end_life(change: ObjectChange, others: Iterable[ObjectChange]) -> None:
     """Forget the edges, from and to it, that the page reported before the object was deleted."""
     change.is_new_life = True
     change.linked, change.unlinked, change.replaced = {}, {}, set()
@@ -125,7 +125,7 @@ def _end_life(change: Change, others: Iterable[Change]) -> None:
             targets.pop(change.external_id, None)
 
 
-def _fold_edges(change: Change, edge: Edge, targets: Any, *, single: bool) -> None:
+def _fold_edges(change: ObjectChange, edge: Edge, targets: Any, *, single: bool) -> None:
     """Add what a relation says.
 
     Raises:

@@ -18,7 +18,7 @@ from sync.inventory.asset.source import AZUREAD
 from sync.inventory.directory.directory import FORGOTTEN, Directory, Mention, hide, identify
 from sync.inventory.directory.edges import apply_edges
 from sync.inventory.directory.flaw import Flaw, Flaws
-from sync.inventory.directory.item import Change, changes, columns, content_hash, json_text
+from sync.inventory.directory.item import ObjectChange, changes, columns, content_hash, json_text
 from sync.inventory.directory.kind import GONE, KINDS, SOFT, Kind
 from sync.inventory.directory.round import Round
 from sync.organization.organizations import next_version
@@ -95,7 +95,7 @@ def apply_page(
     return applied
 
 
-def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, Mention]:
+def _mentions(kind: Kind, folded: Iterable[ObjectChange], round_: Round) -> dict[str, Mention]:
     """List the objects that have to have a key: those that are shown, and the ends of their edges."""
     mention = cache(Mention)
     mentions = {end: mention(name) for change in folded for end, name in change.ends()}
@@ -110,7 +110,7 @@ def _mentions(kind: Kind, folded: Iterable[Change], round_: Round) -> dict[str, 
 
 def _retell(
     tx: Connection,
-    folded: Iterable[Change],
+    folded: Iterable[ObjectChange],
     mentions: Mapping[str, Mention],
     known: Mapping[str, AnyRow],
     keys: Mapping[str, int],
@@ -154,13 +154,13 @@ def _known_statement(name: str) -> Select[Any]:
     )
 
 
-def _complete(tx: Connection, folded: Iterable[Change], known: Mapping[str, AnyRow]) -> None:
+def _complete(tx: Connection, folded: Iterable[ObjectChange], known: Mapping[str, AnyRow]) -> None:
     """Put what a minimal item does not mention beside what it does, from what was received before."""
     for change, item in _received(tx, folded, known):
         change.item = item | (change.item or {})
 
 
-def _keep(tx: Connection, kind: Kind, folded: Iterable[Change], known: Mapping[str, AnyRow]) -> None:
+def _keep(tx: Connection, kind: Kind, folded: Iterable[ObjectChange], known: Mapping[str, AnyRow]) -> None:
     """Keep what every object has where an item came without it: that is a fault on the way, not a change."""
     if lacking := [change for change in folded if change.lacks(kind.always)]:
         for change, item in _received(tx, lacking, known):
@@ -168,8 +168,8 @@ def _keep(tx: Connection, kind: Kind, folded: Iterable[Change], known: Mapping[s
 
 
 def _received(
-    tx: Connection, some: Iterable[Change], known: Mapping[str, AnyRow]
-) -> Iterator[tuple[Change, dict[str, Any]]]:
+    tx: Connection, some: Iterable[ObjectChange], known: Mapping[str, AnyRow]
+) -> Iterator[tuple[ObjectChange, dict[str, Any]]]:
     """Yield changes with what was received before of the same object, for those of which something was."""
     mine = {
         known[change.external_id].id: change
@@ -206,13 +206,13 @@ class _Rows:
         self._raws: list[dict[str, Any]] = []
         self._without_raw: list[dict[str, Any]] = []
 
-    def add(self, change: Change) -> None:
+    def add(self, change: ObjectChange) -> None:
         """Compare a change with what is stored; gather what has to be written, and count its fate."""
         row, deletion = self._known.get(change.external_id), _DELETIONS[change.removed]
         known = row if row is not None and row.content_hash is not None else None
         self._applied.counts[self._fate(change, known, deletion)] += 1
 
-    def _fate(self, change: Change, row: AnyRow | None, deletion: str | None) -> str:
+    def _fate(self, change: ObjectChange, row: AnyRow | None, deletion: str | None) -> str:
         if change.item is None:
             if row is None:
                 return "unknown"
@@ -239,7 +239,9 @@ class _Rows:
         if deletion == GONE:
             self._without_raw.append({"object_id": row.id})
 
-    def _renew(self, change: Change, row: AnyRow | None, deletion: str | None, text: bytes, hashed: bytes) -> None:
+    def _renew(
+        self, change: ObjectChange, row: AnyRow | None, deletion: str | None, text: bytes, hashed: bytes
+    ) -> None:
         assert change.item is not None  # noqa: S101 - the caller asks
         key = self._keys[change.external_id]
         self._applied.touched.append(key)

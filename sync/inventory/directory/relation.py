@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from sync.inventory.directory.directory import Directory, Mention, chunks, identify
 from sync.inventory.directory.edges import apply_edges, on_leave
-from sync.inventory.directory.item import Change, kind_of, object_id
+from sync.inventory.directory.item import ObjectChange, kind_of, object_id
 from sync.inventory.directory.kind import Edge, Kind
 from sync.inventory.directory.page import stored
 from sync.inventory.directory.round import Round
@@ -57,7 +57,7 @@ def replace_edges(
     for external_id, targets in lists.items():
         now = {object_id(target["id"]): kind_of(target) for target in targets}
         gone = before.get(external_id, set()) - now.keys()
-        changes.append(Change(external_id, linked={edge: now}, unlinked={edge: gone}))
+        changes.append(ObjectChange(external_id, linked={edge: now}, unlinked={edge: gone}))
     mentions = {end: Mention(name) for change in changes for end, name in change.ends()}
     mentions.update((external_id, Mention(kind.name)) for external_id in lists)
     gone_ids = {end for change in changes for end in change.unlinked_ends()}

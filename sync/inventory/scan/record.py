@@ -20,7 +20,7 @@ from sync.inventory.asset.asset import (
     ADDRESS,
     MAC,
     NAME,
-    Place,
+    AssetPlace,
     asset_fields,
     compute_assets,
     create_assets,
@@ -73,7 +73,7 @@ class Host:
     detail: Mapping[str, Any] | None = None
 
 
-def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host]) -> Counter[str]:
+def apply_scan(tx: Connection, clock: Clock, site: AssetPlace, records: Iterable[Host]) -> Counter[str]:
     """Write what a scan found, in the caller's transaction, and bring the assets in line with it.
 
     Returns:
@@ -99,7 +99,7 @@ def apply_scan(tx: Connection, clock: Clock, site: Place, records: Iterable[Host
     return counts
 
 
-def mark_silent(tx: Connection, clock: Clock, site: Place, silent_at: Callable[[str], str | None]) -> int:
+def mark_silent(tx: Connection, clock: Clock, site: AssetPlace, silent_at: Callable[[str], str | None]) -> int:
     """Write that hosts did not answer, in the caller's transaction, and return how many hosts went silent.
 
     A host has gone silent if all its addresses were looked at and no scan has found it since.
@@ -212,7 +212,7 @@ def _addresses(host: Mapping[str, Any]) -> list[Key]:
     return [(ADDRESS, address) for address in host["addresses"]]
 
 
-def _owners(tx: Connection, site: Place, keys: Iterable[Key]) -> tuple[dict[Key, list[int]], set[int]]:
+def _owners(tx: Connection, site: AssetPlace, keys: Iterable[Key]) -> tuple[dict[Key, list[int]], set[int]]:
     """Find the live assets of the site that have one of the keys, and which of them scans know."""
     found: dict[Key, list[int]] = {}
     scanned: set[int] = set()
@@ -262,7 +262,7 @@ def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]], scanned:
     return next((match for match in matches if match.asset_id in scanned), next(iter(matches), None))
 
 
-def _write(tx: Connection, now: str, site: Place, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> set[str]:
+def _write(tx: Connection, now: str, site: AssetPlace, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> set[str]:
     """Write each host over the record of its asset that shares a key with it, or as a new record.
 
     Returns:

@@ -83,7 +83,7 @@ class Report:
         return [*self.warnings, *more]
 
 
-class Reader(Protocol):
+class PieceReader(Protocol):
     """Reads reports of one format, piece by piece, into `report`."""
 
     report: Report

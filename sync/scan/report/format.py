@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime
 
-from sync.scan.report.finding import Reader, Report, bad
+from sync.scan.report.finding import PieceReader, Report, bad
 from sync.scan.report.masscan import MasscanReader
 from sync.scan.report.nessus import ROOT, NessusReader
 from sync.scan.report.service_list import HINT as LIST_HINT
@@ -57,7 +57,7 @@ class FormatReader:
         self._head, self._bytes = b"", 0
         self._unpacker: _Gzip | None = None
         self._is_begun = False
-        self._reader: Reader | None = None
+        self._reader: PieceReader | None = None
 
     @property
     def report(self) -> Report:
@@ -119,7 +119,7 @@ class FormatReader:
         self._reader.feed(self._head)
         self._head = b""
 
-    def _reader_of(self, head: bytes) -> Reader:
+    def _reader_of(self, head: bytes) -> PieceReader:
         text = head
         for bom in _BOMS:
             text = text.removeprefix(bom)

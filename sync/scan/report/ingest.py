@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock
 from sync.errors import BadReport, NotFound
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.scan.record import apply_scan, mark_silent
 from sync.scan.report.finding import Report
 from sync.scan.report.format import FormatReader
@@ -39,7 +39,12 @@ class Imported:
 
 
 async def import_pieces(
-    store: Store, clock: Clock, place: Place, pieces: AsyncIterator[bytes], tell: Tell, made_at: datetime | None = None
+    store: Store,
+    clock: Clock,
+    place: AssetPlace,
+    pieces: AsyncIterator[bytes],
+    tell: Tell,
+    made_at: datetime | None = None,
 ) -> Imported:
     """Read a report of any known format piece by piece, and write its hosts while it is read.
 
@@ -85,7 +90,7 @@ async def import_pieces(
     return done
 
 
-async def place_of(tx: AsyncConnection, organization_id: int, site_id: int) -> Place:
+async def place_of(tx: AsyncConnection, organization_id: int, site_id: int) -> AssetPlace:
     """Return a site of the organization as a place for assets.
 
     Raises:
@@ -94,10 +99,10 @@ async def place_of(tx: AsyncConnection, organization_id: int, site_id: int) -> P
     mine = (sites.c.id == site_id, sites.c.organization_id == organization_id)
     if await tx.scalar(select(sites.c.id).where(*mine)) is None:
         raise NotFound("There is no such site.", path="site")
-    return Place(organization_id, site_id)
+    return AssetPlace(organization_id, site_id)
 
 
-def write_report(tx: Connection, clock: Clock, place: Place, report: Report) -> Counter[str]:
+def write_report(tx: Connection, clock: Clock, place: AssetPlace, report: Report) -> Counter[str]:
     """Write a report in the caller's transaction; the same one again changes nothing.
 
     Returns:

@@ -22,7 +22,7 @@ from sync.scan.options import ScannerName
 from sync.scan.report.usual_service import service_name
 from sync.scan.scanner.neighbour import TABLE, read_neighbours
 from sync.scan.scanner.pace import Pace
-from sync.scan.scanner.scanner import Found
+from sync.scan.scanner.scanner import BatchFindings
 
 SOCKETS_MAX = 256
 CONNECT_S = 1.5
@@ -55,7 +55,7 @@ class EmbeddedScanner:
     def __init__(self, clock: Clock, neighbours: Path = TABLE, connect_s: float = CONNECT_S) -> None:
         self._clock, self._table, self._connect_s = clock, neighbours, connect_s
 
-    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> Found:
+    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> BatchFindings:
         """Try every port of every address, all hosts at one port before the next."""
         seen, pace = _Seen(), Pace(self._clock, rate)
         attempts = ((address, port) for port in ports for address in addresses)
@@ -70,7 +70,7 @@ class EmbeddedScanner:
         looked = ports_of("tcp", ports)
         hosts = [self._host(address, "TCP", None, found, looked) for address, found in seen.open.items()]
         hosts += [self._host(address, "ARP", mac, (), looked) for address, mac in quiet.items()]
-        return Found(hosts, frozenset(seen.no_way - seen.open.keys()))
+        return BatchFindings(hosts, frozenset(seen.no_way - seen.open.keys()))
 
     async def _work(self, attempts: Iterable[tuple[str, int]], pace: Pace, seen: _Seen) -> None:
         for address, port in attempts:

@@ -16,7 +16,7 @@ from sync.clock import Clock, timestamp
 from sync.errors import BadReport, ScannerFailed, ScannerMissing
 from sync.scan.options import ScannerName
 from sync.scan.report.xml import ReportReader
-from sync.scan.scanner.scanner import Found
+from sync.scan.scanner.scanner import BatchFindings
 
 PIECE_BYTES = 64 * 1024
 STDERR_BYTES_MAX = 16 * 1024
@@ -56,7 +56,7 @@ class NmapScanner:
     def __init__(self, clock: Clock, program: str, *, is_privileged: bool) -> None:
         self._clock, self._program, self._is_privileged = clock, program, is_privileged
 
-    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> Found:
+    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> BatchFindings:
         """Run nmap once, over addresses of one version.
 
         Raises:
@@ -112,7 +112,7 @@ class NmapScanner:
             "-",
         ]
 
-    async def _attend(self, child: asyncio.subprocess.Process, addresses: Sequence[str]) -> Found:
+    async def _attend(self, child: asyncio.subprocess.Process, addresses: Sequence[str]) -> BatchFindings:
         """Tell nmap its targets, and read its report while it writes it."""
         assert child.stdin and child.stdout and child.stderr  # noqa: S101 - all are pipes
         complaints = asyncio.create_task(_read_some(child.stderr))
@@ -135,7 +135,9 @@ class NmapScanner:
         report = reader.report
         if report.warnings:
             raise BadReport("; ".join(report.warnings), hint="Run the task again.")
-        return Found([replace(host, seen_at=now) for host in report.hosts], unfinished=frozenset(report.unfinished))
+        return BatchFindings(
+            [replace(host, seen_at=now) for host in report.hosts], unfinished=frozenset(report.unfinished)
+        )
 
 
 def host_limit_s(addresses: int, ports: int, rate: int) -> float:

@@ -13,7 +13,7 @@ BATCH_HOSTS_MAX = 256
 
 
 @dataclass(frozen=True)
-class Found:
+class BatchFindings:
     """What a scanner found in one batch.
 
     Args:
@@ -32,7 +32,7 @@ class Scanner(Protocol):
 
     name: str
 
-    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> Found:
+    async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> BatchFindings:
         """Look at up to `BATCH_HOSTS_MAX` addresses of one IP version.
 
         Raises:

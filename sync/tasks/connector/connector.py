@@ -52,7 +52,7 @@ from sync.tasks.connector import repair
 from sync.tasks.connector.device_relations import DeviceRelations
 from sync.tasks.connector.left_out import unknown_properties
 from sync.tasks.connector.relink import relink_if_changed
-from sync.tasks.connector.start_points import Identity, Plan, Planner
+from sync.tasks.connector.start_points import LinkOrigin, Planner, StreamPlan
 from sync.tasks.connector.warnings import warn
 from sync.tasks.engine.wait import unless_stopping
 from sync.tasks.engine.workplace import Workplace
@@ -189,7 +189,7 @@ class _Connector:
         self.run, self.client, self.directory = run, client, directory
         self.options = LinkOptions(task.exclude_unknown, task.include_inactive)
         origin = endpoints(Cloud(credential.cloud), place.custom).graph
-        identity = Identity(origin, credential.tenant_id, credential.client_id)
+        identity = LinkOrigin(origin, credential.tenant_id, credential.client_id)
         self.planner = Planner(place.store, directory, identity)
         self.relations = DeviceRelations(place.store, place.clock, place.stopping, run, client, self.planner)
         # A stream that was not read whole since then is read so in this run.
@@ -285,7 +285,7 @@ class _Connector:
             else:
                 return
 
-    async def _without(self, client: GraphClient, plan: Plan, error: UnknownProperty) -> Plan:
+    async def _without(self, client: GraphClient, plan: StreamPlan, error: UnknownProperty) -> StreamPlan:
         """Plan a round again without the properties that Graph refuses; raise the error if it is not about them."""
         kind = plan.kind
         selected = self.planner.left_out.selected(kind, with_edges=plan.with_edges)
@@ -307,7 +307,7 @@ class _Connector:
                     raise
                 await self._warn(f"{stream}: {error.message} Everything is read again.", code=error.code)
 
-    async def _follow(self, client: GraphClient, plan: Plan) -> None:
+    async def _follow(self, client: GraphClient, plan: StreamPlan) -> None:
         await self._announce(client, plan)
         stream = pages(client, plan.start, first_number=plan.page_number)
         if plan.kind is DEVICE:
@@ -323,7 +323,7 @@ class _Connector:
                 if self.stopping.is_set() and not page.ends:
                     raise Interrupted
 
-    async def _announce(self, client: GraphClient, plan: Plan) -> None:
+    async def _announce(self, client: GraphClient, plan: StreamPlan) -> None:
         """Tell how far the stream is; only a round that reads everything from the start begins at nothing."""
         begins = plan.round_.full and plan.page_number == 1
         before = {} if begins else self.run.progress.get(plan.kind.plural, {})
@@ -336,12 +336,12 @@ class _Connector:
     async def _unless_stopping(self, answer: Awaitable[T]) -> T:
         return await unless_stopping(self.stopping, answer)
 
-    async def _write(self, plan: Plan, page: Page) -> None:
+    async def _write(self, plan: StreamPlan, page: Page) -> None:
         """Write what a page says with everything that belongs to it, together or not at all."""
         counts, progress = await self.store.transact(partial(self._write_page, plan, page))
         self.run.counts, self.run.progress[plan.kind.plural] = counts, progress
 
-    def _write_page(self, plan: Plan, page: Page, tx: Connection) -> tuple[Counts, Progress]:
+    def _write_page(self, plan: StreamPlan, page: Page, tx: Connection) -> tuple[Counts, Progress]:
         applied = apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
         removed = self._sweep(tx, plan, page)
         linked = self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
@@ -355,23 +355,23 @@ class _Connector:
             self._log_end(tx, plan, counts)
         return counts, progress
 
-    def _sweep(self, tx: Connection, plan: Plan, page: Page) -> Applied | None:
+    def _sweep(self, tx: Connection, plan: StreamPlan, page: Page) -> Applied | None:
         if not (isinstance(page.link, Complete) and _sweeps(plan, page)):
             return None
         generation, confirmed = plan.round_.generation, self.run.confirmed
         return sweep(tx, self.clock, self.directory, plan.swept, generation, page.link, confirmed)
 
-    def _link(self, tx: Connection, plan: Plan, keys: Sequence[int]) -> Counter[str]:
+    def _link(self, tx: Connection, plan: StreamPlan, keys: Sequence[int]) -> Counter[str]:
         return link_devices(tx, self.clock, self.directory, self.options, keys) if plan.kind is DEVICE else Counter()
 
-    def _cursor(self, plan: Plan, page: Page) -> Cursor:
+    def _cursor(self, plan: StreamPlan, page: Page) -> Cursor:
         link = page.link.delta_link if isinstance(page.link, Complete) else page.link.url
         is_whole = page.ends and plan.round_.full
         full_at = timestamp(self.clock.now()) if is_whole else plan.full_at
         place = (link or "", page.ends, plan.round_.full, plan.round_.generation, page.number, plan.query_hash)
         return Cursor(*place, checks=plan.checks, full_at=full_at)
 
-    def _log_end(self, tx: Connection, plan: Plan, counts: Counts) -> None:
+    def _log_end(self, tx: Connection, plan: StreamPlan, counts: Counts) -> None:
         numbers = counts.get(plan.kind.plural, Counter())
         text = ", ".join(f"{number} {what}" for what, number in sorted(numbers.items()) if number)
         what = "everything is read" if plan.round_.full else "changes are read"
@@ -384,7 +384,7 @@ class _Connector:
         await self.store.transact(lambda tx: self.run.log(tx, Level.WARNING, message, code=code))
 
 
-def _sweeps(plan: Plan, page: Page) -> bool:
+def _sweeps(plan: StreamPlan, page: Page) -> bool:
     return page.ends and plan.round_.full and plan.round_.generation > 1
 
 

@@ -32,7 +32,7 @@ from sync.inventory.directory.kind import DEVICE, EDGE_COUNTS
 from sync.inventory.directory.relation import Targets, linked, replace_edges
 from sync.store import Store
 from sync.store.tables import cursors
-from sync.tasks.connector.start_points import Plan, Planner
+from sync.tasks.connector.start_points import Planner, StreamPlan
 from sync.tasks.engine.wait import unless_stopping
 from sync.tasks.run.progress import Progress, advance, begin
 from sync.tasks.run.run import Counts, Run
@@ -70,7 +70,7 @@ class DeviceRelations:
     def _directory(self) -> Directory:
         return self._planner.directory
 
-    async def prepare(self, plan: Plan) -> None:
+    async def prepare(self, plan: StreamPlan) -> None:
         """Note how the run reads devices, before it does."""
         self._needed = not plan.with_edges
         if self._needed:
@@ -85,7 +85,7 @@ class DeviceRelations:
         generation = await self._generation()
         return [name for name in RELATIONS if await self._state(name, generation) is not _State.FRESH]
 
-    def completed(self, plan: Plan, stream: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
+    def completed(self, plan: StreamPlan, stream: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
         """Add to the pages of devices what delta does not say of them; a full round is followed by a pass instead."""
         if self._followed and not plan.round_.full:
             return self._completed(stream)

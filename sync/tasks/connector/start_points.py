@@ -19,7 +19,7 @@ from sync.tasks.connector.left_out import LeftOut
 
 
 @dataclass(frozen=True)
-class Identity:
+class LinkOrigin:
     """Whose links these are: a link made for another server, tenant or app does not fit."""
 
     origin: str
@@ -33,7 +33,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StreamPlan:
     """How one stream of this run begins: from `start`, in `round_`, its first page being `page_number`."""
 
     kind: Kind
@@ -62,11 +62,11 @@ class Plan:
 class Planner:
     """Plans the streams of one run."""
 
-    def __init__(self, store: Store, directory: Directory, identity: Identity) -> None:
+    def __init__(self, store: Store, directory: Directory, identity: LinkOrigin) -> None:
         self._store, self.directory, self.identity = store, directory, identity
         self.left_out = LeftOut(store, directory)
 
-    async def plan(self, kind: Kind, has_relations: Callable[[], Awaitable[bool]]) -> Plan:
+    async def plan(self, kind: Kind, has_relations: Callable[[], Awaitable[bool]]) -> StreamPlan:
         """Go on from the stream's cursor, or begin anew.
 
         Args:
@@ -81,13 +81,13 @@ class Planner:
                 round_ = Round(cursor.generation, cursor.full_round and not cursor.complete)
                 number = 1 if cursor.complete else cursor.page_number + 1
                 checks = cursor.checks and round_.full
-                return Plan(kind, cursor.link, round_, number, hashed, with_edges, checks, cursor.full_at)
+                return StreamPlan(kind, cursor.link, round_, number, hashed, with_edges, checks, cursor.full_at)
         # Which relations a device delta carries is not documented: ask before the first round.
         with_edges = kind is not DEVICE or await has_relations()
         await self.left_out.forget(kind)
         return self._full(kind, cursor, 0, with_edges)
 
-    async def next(self, plan: Plan) -> Plan:
+    async def next(self, plan: StreamPlan) -> StreamPlan:
         """Plan the round that follows one that has just been read to its end."""
         cursor = await self.cursor(plan.kind.plural)
         if cursor is None or not cursor.complete:
@@ -95,14 +95,14 @@ class Planner:
         round_ = Round(cursor.generation, full=False)
         return replace(plan, start=cursor.link, round_=round_, page_number=1, checks=False, full_at=cursor.full_at)
 
-    async def again(self, plan: Plan) -> Plan:
+    async def again(self, plan: StreamPlan) -> StreamPlan:
         """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""
         cursor = await self.cursor(plan.kind.plural)
         await self.left_out.forget(plan.kind)
         full = self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
         return replace(full, checks=plan.checks)
 
-    async def check(self, plan: Plan) -> Plan:
+    async def check(self, plan: StreamPlan) -> StreamPlan:
         """Plan a full round that finds what no round of changes has told of.
 
         A stream that was never read whole by a program that notes it is read so too, but has nothing to compare with:
@@ -115,7 +115,7 @@ class Planner:
         cursor = await self.cursor(stream)
         return cursor is None or cursor.full_at is None or cursor.full_at <= moment
 
-    async def without(self, plan: Plan, names: Collection[str]) -> Plan:
+    async def without(self, plan: StreamPlan, names: Collection[str]) -> StreamPlan:
         """Plan a full round again, without properties that Graph does not know."""
         await self.left_out.add(plan.kind, names)
         selected = self.left_out.selected(plan.kind, with_edges=plan.with_edges)
@@ -133,11 +133,11 @@ class Planner:
         async with self._store.read() as tx:
             return await load_cursor(tx, self.directory, stream)
 
-    def _full(self, kind: Kind, cursor: Cursor | None, generation: int, with_edges: bool) -> Plan:
+    def _full(self, kind: Kind, cursor: Cursor | None, generation: int, with_edges: bool) -> StreamPlan:
         generation = max(generation, cursor.generation if cursor else 0) + 1
         start = Start(delta_url(kind.plural, self.left_out.selected(kind, with_edges=with_edges)))
         hashed, full_at = self._query_hash(kind, with_edges), cursor.full_at if cursor else None
-        return Plan(kind, start, Round(generation, True), 1, hashed, with_edges, full_at=full_at)
+        return StreamPlan(kind, start, Round(generation, True), 1, hashed, with_edges, full_at=full_at)
 
     def _query_hash(self, kind: Kind, with_edges: bool) -> str:
         # With the shape of the rows: a program that makes them otherwise reads them anew, and calls that no repair.

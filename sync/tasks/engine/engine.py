@@ -21,7 +21,7 @@ from sync.store.tables import runs, tasks
 from sync.tasks.engine.runner import RUNNERS
 from sync.tasks.engine.wait import unless_stopping
 from sync.tasks.run.state import ACTIVE, RunStatus, TaskKind
-from sync.tasks.run.turn import Turns
+from sync.tasks.run.turn import RunTurns
 
 STORE_TRIES = 40
 """How often a run is taken up again because the database fails for good, `STORE_INTERVAL_S` apart."""
@@ -57,7 +57,7 @@ class EmbeddedEngine:
         self._execute = execute
         self._stopping = stopping
         self._running: set[asyncio.Task[None]] = set()
-        self._turns = Turns(store, clock)
+        self._turns = RunTurns(store, clock)
         # What tells each run that is here to stop, alone or with the process.
         self._halts: dict[int, asyncio.Event] = {}
 

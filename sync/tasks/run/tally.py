@@ -19,7 +19,7 @@ REQUEST_NUMBERS = ("count", "retries", "throttledSeconds", "resourceUnits", "byt
 
 
 @dataclass(frozen=True)
-class Tally:
+class TaskTotals:
     """What the tables hold.
 
     Args:
@@ -35,7 +35,7 @@ class Tally:
     requests: Mapping[str, float]
 
 
-async def tally(store: Store) -> Tally:
+async def tally(store: Store) -> TaskTotals:
     """Count in one snapshot."""
     state = case((tasks.c.hidden, "hidden"), (tasks.c.paused, "paused"), else_=literal("active"))
     asked = [func.coalesce(func.sum(runs.c.requests[name].as_float()), 0.0) for name in REQUEST_NUMBERS]
@@ -44,7 +44,7 @@ async def tally(store: Store) -> Tally:
         by_status = (await tx.execute(select(runs.c.status, func.count()).group_by(runs.c.status))).all()
         objects = (await tx.execute(_OBJECTS)).all()
         numbers = (await tx.execute(select(*asked))).one()
-    return Tally(
+    return TaskTotals(
         {"active": 0, "paused": 0, "hidden": 0} | {row[0]: row[1] for row in by_state},
         {row[0]: row[1] for row in by_status},
         {(row[0], row[1]): int(row[2]) for row in objects},

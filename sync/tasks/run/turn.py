@@ -17,7 +17,7 @@ from sync.tasks.run.log import Level, write_log
 from sync.tasks.run.state import RunStatus
 
 
-class Turns:
+class RunTurns:
     """Lets one run at a time into each lane.
 
     Args:

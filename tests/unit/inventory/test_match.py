@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.mac import macs_in
 from sync.inventory.directory.kind import DEVICE
 from sync.inventory.scan.record import Host, apply_scan
@@ -99,7 +99,7 @@ async def test_better_evidence_comes_first(inventory: Inventory) -> None:
 async def test_scanned_host_is_recognised_by_the_hardware_a_directory_names(inventory: Inventory) -> None:
     """A MAC address that only the directory told joins the scan with the device."""
     await groups(inventory, [device("d", "nb-1", physicalIds=[MAC])])
-    place = Place(inventory.directory.organization_id, inventory.directory.site_id)
+    place = AssetPlace(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
         await tx.run_sync(
             apply_scan, inventory.clock, place, [Host("2026-11-23T04:05:06.123Z", names=("x",), macs=(MAC,))]

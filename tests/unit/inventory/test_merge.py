@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.link import LinkOptions
 from sync.inventory.asset.merge import merge_assets, split_asset
 from sync.inventory.directory.kind import DEVICE
@@ -52,7 +52,7 @@ async def split(inventory: Inventory, *names: str) -> int:
 
 async def scan(inventory: Inventory, *hosts: Host) -> None:
     """Apply a scan of the site."""
-    place = Place(inventory.directory.organization_id, inventory.directory.site_id)
+    place = AssetPlace(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
         await tx.run_sync(apply_scan, inventory.clock, place, hosts)
 

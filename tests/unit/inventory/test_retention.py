@@ -12,13 +12,13 @@ from sqlalchemy import func, insert, select, update
 
 from sync.clock import timestamp
 from sync.errors import BadInput, NotFound
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.merge import merge_assets
 from sync.inventory.directory.directory import CHUNK_ROWS
 from sync.inventory.directory.kind import DEVICE, GROUP, USER
 from sync.inventory.retention import (
     Retention,
-    Subject,
+    RetentionSubject,
     apply_retention,
     check_retention,
     counting,
@@ -72,7 +72,7 @@ async def clear(inventory: Inventory) -> dict[str, int]:
 
 async def scan(inventory: Inventory, name: str, days: float, *, alive: bool = True) -> None:
     """Find a host so many days ago."""
-    place = Place(inventory.directory.organization_id, inventory.directory.site_id)
+    place = AssetPlace(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
         await tx.run_sync(apply_scan, inventory.clock, place, [Host(ago(inventory, days), names=(name,), alive=alive)])
 
@@ -218,7 +218,7 @@ async def test_many_tombstones_go_in_chunks_and_the_rest_the_next_night(inventor
     answers = iter([False, True])
     organization_id = inventory.directory.organization_id
     first = await apply_retention(inventory.store, inventory.clock, organization_id, lambda: next(answers, True))
-    assert first == {Subject.TOMBSTONES: CHUNK_ROWS}
+    assert first == {RetentionSubject.TOMBSTONES: CHUNK_ROWS}
     assert await clear(inventory) == {"TOMBSTONES": total - CHUNK_ROWS}
     assert await inventory.rows(USER) == {}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from sync.errors import BadInput
-from sync.inventory.asset.asset import Place
+from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.link import LinkOptions
 from sync.inventory.asset.source import AZUREAD, BITS, SCAN
 from sync.inventory.directory.kind import DEVICE
@@ -32,7 +32,7 @@ def host(**values: Any) -> Host:
 async def scanned(inventory: Inventory, *hosts: Host) -> dict[str, int]:
     """Apply a scan, a minute after what came before, and return the counts that are not zero."""
     inventory.clock.moved_s += 60
-    place = Place(inventory.directory.organization_id, inventory.directory.site_id)
+    place = AssetPlace(inventory.directory.organization_id, inventory.directory.site_id)
     async with inventory.store.write() as tx:
         return dict(+(await tx.run_sync(apply_scan, inventory.clock, place, hosts)))
 
