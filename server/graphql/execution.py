@@ -34,11 +34,11 @@ from server.graphql.errors import (
     origin_of,
     write_errors,
 )
+from server.graphql.executor.runner import OperationRunner
 from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
 from server.graphql.operation import Admit, Answer, Outcome, Prepared, Refusal, Trace, Weigh
 from server.graphql.request import GraphQLRequest
-from server.graphql.runner import OperationRunner
 from server.graphql.trusted_documents import TrustedDocuments
 from sync.errors import AnswerTooLarge, Forbidden, RollcallError, StoreCrowded, StoreSlow
 from sync.trim import trimmed

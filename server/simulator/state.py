@@ -20,7 +20,7 @@ from server.simulator.signin.token import Tokens
 from server.simulator.tenant.clock import TenantClock
 from server.simulator.tenant.directory import TenantDirectory
 from server.simulator.tenant.population import AS_OF, Population
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from sync.clock import Clock, SystemClock
 
 

@@ -13,9 +13,9 @@ import strawberry
 from schema.limit.budget import AnswerLimits, Budget
 from server.graphql.errors import Refused
 from server.graphql.execution import Execution
+from server.graphql.executor.turns import Turns
 from server.graphql.operation import Answer, Trace
 from server.graphql.request import GraphQLRequest
-from server.graphql.turns import Turns
 
 ITEMS = 400
 

@@ -12,7 +12,7 @@ from server.simulator import Simulator
 from server.simulator.admin import Admin
 from server.simulator.fault import FAULTS
 from server.simulator.fault.plan import NAMED, plan_from
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from tests.house.source import read
 
 TEXT = read("docs/simulator.md")

@@ -10,7 +10,7 @@ import pytest
 from server.simulator import Simulator
 from server.simulator.tenant.churn import Churn
 from server.simulator.tenant.relation import relations_of
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from sync.errors import BadInput
 from tests.entra.clock import FakeClock
 from tests.simulator.conftest import error_of, open_client

@@ -15,7 +15,7 @@ from server.simulator.asked import SCOPE_KEY, Asked
 from server.simulator.fault import find, rows
 from server.simulator.graph.reply import GraphReply, capture
 from server.simulator.graph.route import STREAMS
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from sync.errors import BadInput
 
 POSITIONS = ("first", "middle", "last")

@@ -22,7 +22,7 @@ from server.simulator.signin.access import demand, sees_hidden
 from server.simulator.tenant.change import Touch
 from server.simulator.tenant.directory import LIVE, SOFT_DELETED, TenantDirectory, Values
 from server.simulator.tenant.relation import Links, relations_of
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from sync.clock import Clock
 
 ROUNDS_KEPT = 8

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from server.simulator.tenant.directory import TenantDirectory
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from sync.clock import Clock
 
 WINDOW_S = 10

@@ -18,7 +18,7 @@ from server.simulator.signin.aadsts import refusal_body
 from server.simulator.signin.credential import Account, App, Registry
 from server.simulator.signin.token import GRAPH_RESOURCE, Tokens, base64url, public_keys, sign
 from server.simulator.tenant.directory import TenantDirectory
-from server.simulator.tenant.variant import Variants
+from server.simulator.variant import Variants
 from sync.clock import Clock
 
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"

@@ -16,9 +16,9 @@ from strawberry.execution import optimized_is_awaitable
 
 from schema.limit.budget import Budget, NoMemory, Tally
 from server.graphql.deadline import soon
-from server.graphql.executor import CountingExecutor
+from server.graphql.executor.executor import CountingExecutor
+from server.graphql.executor.turns import Turns
 from server.graphql.operation import Prepared
-from server.graphql.turns import Turns
 from sync.errors import AnswerTooLarge, StoreCrowded
 
 # Operations of one kind that run at once; the last of more would wait longer than its caller does.

@@ -17,7 +17,7 @@ from graphql.pyutils import Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.limit.budget import LOADED_FACTOR, NoMemory, Tally
-from server.graphql.turns import Turns
+from server.graphql.executor.turns import Turns
 from sync.errors import AnswerTooLarge
 
 # List items that are awaited at the same time, and the length from which on a list is written once it is complete.
