@@ -1,8 +1,12 @@
 """The GraphQL surface: types, filters, paging and access; imports neither the web framework nor anything of server/."""
 
-from functools import cache
+from __future__ import annotations
 
-import strawberry
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import strawberry
 
 
 @cache

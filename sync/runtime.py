@@ -29,12 +29,11 @@ from sync.store.migrate import migrate
 from sync.store.private import FILE_MODE, make_folder, make_private
 from sync.store.tables import vault_proof
 from sync.tasks.connector.connector import connect
-from sync.tasks.connector.repair import FULL_ROUND_DAYS
+from sync.tasks.defaults import FULL_ROUND_DAYS, RUN_RETRIES
 from sync.tasks.engine.engine import EmbeddedEngine
 from sync.tasks.engine.runner import RUNNERS
 from sync.tasks.engine.ticker import Ticker
 from sync.tasks.engine.workplace import ROWS_AHEAD, Connect, Workplace
-from sync.tasks.run.retry import RUN_RETRIES
 from sync.tasks.run.run import Run
 from sync.tasks.run.state import RunStatus
 

@@ -10,13 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLError, Node
-from strawberry.utils.str_converters import to_camel_case
-
-LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-# The greatest whole number that every JSON reader keeps exactly; doubling fragments go far beyond it.
-_TELLABLE_MAX = 2**53 - 1
-
 
 def _limit(default: int, ceiling: int, description: str) -> Any:
     return dataclasses.field(default=default, metadata={"ceiling": ceiling, "description": description})
@@ -58,30 +51,11 @@ def bounds(limits: Limits) -> Iterator[Bound]:
     """List the limits in the order of their declaration."""
     for field in dataclasses.fields(limits):
         value = getattr(limits, field.name)
-        name, facts = to_camel_case(field.name), field.metadata
+        name, facts = public_name(field.name), field.metadata
         yield Bound(field.name, name, value, facts["ceiling"], facts["description"])
 
 
-def exceeded(which: str, limits: Limits, actual: int, *nodes: Node) -> GraphQLError:
-    """Make the refusal of a document that goes beyond a limit.
-
-    Args:
-        which: the limit's attribute.
-        limits: those in force.
-        actual: what the document has.
-        nodes: where, if one place can be named.
-    """
-    limit, name = getattr(limits, which), to_camel_case(which)
-    actual = min(actual, _TELLABLE_MAX)
-    facts = {"code": LIMIT_EXCEEDED, "which": name, "limit": limit, "actual": actual, "hint": _HINTS.get(which)}
-    return GraphQLError(
-        f"The document goes beyond the limit {name}: {actual} of {limit}.", list(nodes), extensions=facts
-    )
-
-
-_HINTS = {
-    "chars": "Send long values as variables.",
-    "operations": "Send only the operation to run.",
-    "introspection_cost": "Ask for `types` once, and for fewer lists inside each other.",
-    "cost": "Ask for shorter lists with `first`, or for fewer lists inside each other.",
-}
+def public_name(attribute: str) -> str:
+    """Return what callers see a limit called."""
+    first, *rest = attribute.split("_")
+    return first + "".join(word.capitalize() for word in rest)

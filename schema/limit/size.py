@@ -22,7 +22,8 @@ from graphql import (
     SelectionSetNode,
 )
 
-from schema.limit.limits import Limits, exceeded
+from schema.limit.limits import Limits
+from schema.limit.refusal import exceeded
 
 INTROSPECTION = ("__schema", "__type")
 # What wraps the rows of a list: a relation is as deep in either style of writing it.

@@ -11,7 +11,8 @@ from graphql import DocumentNode, GraphQLSchema
 from schema.access import Role, check, required
 from schema.context import Context
 from schema.limit.cost import Cost, costs
-from schema.limit.limits import Limits, exceeded
+from schema.limit.limits import Limits
+from schema.limit.refusal import exceeded
 from schema.lru import Recent
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import VALIDATION_FAILED

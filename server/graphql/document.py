@@ -25,7 +25,8 @@ from graphql import (
 )
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.limit.limits import Limits, exceeded
+from schema.limit.limits import Limits
+from schema.limit.refusal import exceeded
 from server.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
 from server.graphql.hint import with_hints
 

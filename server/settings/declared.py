@@ -13,8 +13,7 @@ from typing import Any
 from schema.limit.limits import Bound, Limits, bounds
 from server.settings import parse
 from sync.entra.cloud import Cloud
-from sync.tasks.connector.repair import FULL_ROUND_DAYS, FULL_ROUND_DAYS_MAX
-from sync.tasks.run.retry import RUN_RETRIES, RUN_RETRIES_MAX
+from sync.tasks.defaults import FULL_ROUND_DAYS, FULL_ROUND_DAYS_MAX, RUN_RETRIES, RUN_RETRIES_MAX
 
 PREFIX = "ROLLCALL_"
 FILE_SUFFIX = "_FILE"

@@ -17,8 +17,7 @@ from server.settings import parse
 from server.settings.declared import BODY_BYTES_CEILING, FILE_SUFFIX, LIMITS, PREFIX, SETTINGS, Setting
 from sync.entra.outbound import Outbound, Proxy
 from sync.errors import BadSettings
-from sync.tasks.connector.repair import FULL_ROUND_DAYS
-from sync.tasks.run.retry import RUN_RETRIES
+from sync.tasks.defaults import FULL_ROUND_DAYS, RUN_RETRIES
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
 

@@ -19,7 +19,7 @@ from sync.scan.options import ScanOptions, check_options
 from sync.secret.credentials import usable_credential
 from sync.store import AnyRow
 from sync.store.tables import runs, sites, tasks
-from sync.tasks.connector.repair import FULL_ROUND_DAYS_MAX
+from sync.tasks.defaults import FULL_ROUND_DAYS_MAX
 from sync.tasks.run.queue import active_run
 from sync.tasks.run.retry import NOTHING_PLANNED, drop_retry
 from sync.tasks.run.state import TaskKind

@@ -50,6 +50,7 @@ async def one(front: Front, way: str, document: str) -> dict[str, Any]:
     return await front.run(execution, document, {})
 
 
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("way", BOTH)
 @pytest.mark.parametrize("name", LARGE)
 async def test_answer_is_refused_while_it_is_built_when_it_is_too_large(hostile: Runtime, name: str, way: str) -> None:
@@ -97,6 +98,7 @@ FITTING = {
 }
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("name", FITTING)
 async def test_answer_is_whole_when_it_fits(hostile: Runtime, name: str) -> None:
     """Written in pieces by a plan and by the executor: the same data from both."""

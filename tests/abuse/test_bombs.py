@@ -16,6 +16,7 @@ from tests.work import work_of
 CALLS_MAX = 400_000
 
 
+@pytest.mark.slow(cases=30)
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_costs_little_before_anything_runs(name: str, record_property: Callable[[str, object], None]) -> None:
     """Parsing, measuring, validating and admitting any document of the corpus stays within the bound."""

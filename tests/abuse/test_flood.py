@@ -73,6 +73,7 @@ def codes(answer: httpx.Response) -> list[str]:
     return [error["extensions"]["code"] for error in answer.json().get("errors", ())]
 
 
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("query", [RUNAWAY, AGGREGATE], ids=["a plan", "the executor"])
 async def test_runaway_query_ends_at_its_deadline_and_others_are_served_meanwhile(
     inventory: tuple[Path, str], query: str
@@ -93,6 +94,7 @@ async def test_runaway_query_ends_at_its_deadline_and_others_are_served_meanwhil
         assert codes(await server.ask(QUICK)) == []
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("query", [RUNAWAY, AGGREGATE], ids=["plans", "the executor"])
 async def test_flood_is_answered_or_told_to_come_again(inventory: tuple[Path, str], query: str) -> None:
     """Hundreds of runaway queries: each ends typed, what is refused says when to come again, and health holds."""
@@ -110,6 +112,7 @@ async def test_flood_is_answered_or_told_to_come_again(inventory: tuple[Path, st
         assert codes(await server.ask(QUICK)) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_thousand_callers_are_answered_at_once(inventory: tuple[Path, str]) -> None:
     """What is quick is never refused, however many ask."""
     data_dir, token = inventory

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import orjson
+import pytest
 
 from bench.load import post
 from bench.query import free_port, served
@@ -22,6 +23,7 @@ DOCUMENTS = (
 )
 
 
+@pytest.mark.slow(cases=0)
 async def test_server_stays_small_when_many_ask_for_large_answers_at_once(tmp_path: Path) -> None:
     """64 at once: each is answered, refused as too large or too slow, or told when to come again."""
     data_dir = tmp_path / "data"

@@ -69,6 +69,7 @@ def test_demo_refuses_a_plan_that_is_none(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_writes_plain_lines_when_there_is_no_terminal(tmp_path: Path) -> None:
     """Progress goes to standard error as plain lines, without any escape code."""
     done = run_demo(tmp_path, "--once", *SIZES)
@@ -77,6 +78,7 @@ def test_demo_writes_plain_lines_when_there_is_no_terminal(tmp_path: Path) -> No
     assert "users: 300 of 300" in done.stderr
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_goes_on_with_its_folder_when_run_again(tmp_path: Path) -> None:
     """A second run in the same folder works, says that it is one, and still equals the tenant."""
     assert run_demo(tmp_path, "--once", "--json", *SIZES).returncode == 0
@@ -96,6 +98,7 @@ def test_demo_follows_the_tenant_when_its_size_changed(tmp_path: Path) -> None:
     assert "no longer has 250 of 300 users" in smaller.stderr
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_stops_with_its_processes_when_interrupted(tmp_path: Path) -> None:
     """Ctrl-C ends the demo with exit 0, and neither server nor tenant stays behind."""
     with serving_demo(tmp_path) as demo:
@@ -105,6 +108,7 @@ def test_demo_stops_with_its_processes_when_interrupted(tmp_path: Path) -> None:
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_says_one_line_when_its_port_is_taken(tmp_path: Path) -> None:
     """A port in use is one clear line and a non-zero exit, not a traceback."""
     with serving_demo(tmp_path / "first") as demo:

@@ -72,12 +72,14 @@ def leaky_run() -> Iterator[subprocess.CompletedProcess[str]]:
         yield run_pytest(Path(path), "\n".join(sources), "-n", "2")
 
 
+@pytest.mark.slow(cases=0)
 def test_run_fails_when_passing_tests_leak_on_workers(leaky_run: subprocess.CompletedProcess[str]) -> None:
     """Secrets left behind turn a run red in which every test passed, also with pytest-xdist."""
     assert f"{len(PLANTS)} passed" in leaky_run.stdout, leaky_run.stdout + leaky_run.stderr
     assert leaky_run.returncode == pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("place", PLANTS)
 def test_report_names_the_test_when_it_leaks(leaky_run: subprocess.CompletedProcess[str], place: str) -> None:
     """Each kind of leak is found, and traced to its test or file."""
@@ -85,6 +87,7 @@ def test_report_names_the_test_when_it_leaks(leaky_run: subprocess.CompletedProc
     assert any(place in line for line in report.splitlines() if "holds a secret" in line)
 
 
+@pytest.mark.slow(cases=0)
 def test_report_never_shows_the_secret(leaky_run: subprocess.CompletedProcess[str]) -> None:
     """The report of a leak is no leak itself."""
     assert not MARKED.search(leaky_run.stdout.encode())

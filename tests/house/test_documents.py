@@ -62,6 +62,7 @@ def calls(line: str, program: str) -> Iterator[str]:
             yield re.split(r"\s\d?[<>]", words)[0].partition("/bin/")[2] or words
 
 
+@functools.cache
 def served() -> GraphQLSchema:
     """Return the committed schema; tests/house/test_sdl.py proves that it is the served one."""
     return build_schema(read("schema/schema.graphql"))

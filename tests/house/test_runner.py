@@ -58,6 +58,7 @@ def _first(decorator: ast.expr) -> str:
     return ast.unparse(decorator.args[0]) if isinstance(decorator, ast.Call) and decorator.args else ""
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize(("option", "status"), [("--no-skips", 1), ("--timeout=100", 0)])
 def test_run_fails_for_a_skip_when_told_so(option: str, status: int) -> None:
     """`make browser` on a machine without a browser is a failure, not a success with a footnote."""
@@ -93,6 +94,7 @@ def test_share_of_a_test_is_so_many_cases_from_all_over_its_list() -> None:
     assert all(len(places(there, wanted)) == wanted for there in range(1, 60) for wanted in range(there + 1))
 
 
+@pytest.mark.slow(cases=0)
 def test_share_grows_with_the_amount_that_is_asked_for(tmp_path: Path) -> None:
     """`make test` leaves cases out, `make test-slow` fewer, and `make night` none."""
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.share"]')

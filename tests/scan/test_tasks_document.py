@@ -61,6 +61,7 @@ async def network(data_dir: Path) -> AsyncIterator[Network]:
         await network.close()
 
 
+@pytest.mark.slow(cases=0)
 async def test_walk_of_the_document_goes_as_it_says(network: Network) -> None:
     """A weekly connector: next runs, triggered, watched, stopped, tried again, log; then a scan with a probe."""
     reader, engine = Reader(network), network.runtime.engine

@@ -105,6 +105,7 @@ def rollcall(tmp_path: Path) -> Rollcall:
     return Rollcall(tmp_path / "data")
 
 
+@pytest.mark.slow(cases=0)
 async def test_tokens_are_made_listed_and_revoked_while_no_server_runs(rollcall: Rollcall) -> None:
     """The commands open the database themselves, on a directory that does not even exist yet."""
     made = await rollcall.run("token", "create", "--name", "ci", "--role", "user", "--days", "7")
@@ -157,6 +158,7 @@ async def test_server_stops_cleanly_on_a_signal(rollcall: Rollcall, name: str) -
     ]
 
 
+@pytest.mark.slow(cases=0)
 async def test_second_server_is_refused_on_the_same_data(rollcall: Rollcall) -> None:
     """One writer a database: the second says so in one line and the first goes on."""
     async with rollcall.serving() as server:

@@ -18,6 +18,7 @@ def rollcall(tmp_path: Path) -> Rollcall:
     return Rollcall(tmp_path / "data")
 
 
+@pytest.mark.slow(cases=0)
 async def test_backup_is_taken_and_restored_as_the_document_says(rollcall: Rollcall, tmp_path: Path) -> None:
     """Beside a running server; restored only without one; afterwards it is as it was at the backup."""
     copy = tmp_path / "backup.db"

@@ -30,6 +30,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[tuple[Serving, str]]:
         yield server, watch(token)
 
 
+@pytest.mark.slow(cases=0)
 async def test_process_ends_on_a_signal_while_streams_are_open(serving: tuple[Serving, str]) -> None:
     """Each stream is ended in its own way and the process exits 0, long before it would be killed."""
     server, token = serving

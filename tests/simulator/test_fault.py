@@ -44,6 +44,7 @@ async def seen(client: Client) -> tuple[Any, ...]:
     return response.status_code, headers, lies, plain if len(ids) == 1 and response.status_code == 200 else b""
 
 
+@pytest.mark.slow(cases=40)
 @pytest.mark.parametrize("row", [row for row in rows() if not find(row)[0].act])
 async def test_fault_shows_on_the_wire(simulator: Simulator, client: Client, row: str) -> None:
     """No fault is without effect: what a client sees differs from what it sees of a healthy tenant."""
@@ -53,6 +54,7 @@ async def test_fault_shows_on_the_wire(simulator: Simulator, client: Client, row
     assert simulator.requests.faults == {row: 1}
 
 
+@pytest.mark.slow(cases=40)
 @pytest.mark.parametrize("row", [row for row in rows() if not find(row)[0].lasting and not find(row)[0].act])
 async def test_fault_happens_once_when_nothing_is_said(simulator: Simulator, client: Client, row: str) -> None:
     """The same request asked again gets the healthy answer."""

@@ -20,7 +20,7 @@ from sync.runtime import DATABASE_FILE, Config, Runtime
 from sync.secret.credentials import CredentialKind, NewCredential, create_credential
 from sync.store import AnyRow
 from sync.store.tables import metadata, run_log, runs, sites
-from sync.tasks.connector.repair import FULL_ROUND_DAYS
+from sync.tasks.defaults import FULL_ROUND_DAYS
 from sync.tasks.engine.workplace import ROWS_AHEAD
 from sync.tasks.run.queue import trigger_task
 from sync.tasks.task import NewConnector, create_connector

@@ -98,6 +98,7 @@ async def test_run_succeeds_when_every_address_is_refused_once(installation: Ins
     assert await differences(installation) == []
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("stream", STREAMS)
 async def test_stream_keeps_its_place_when_it_breaks_off(installation: Installation, stream: str) -> None:
     """A lasting fault ends one stream; the others are complete, and the next run goes on at the page that failed."""
@@ -170,6 +171,7 @@ async def test_run_ends_failed_when_something_unforeseen_happens(installation: I
     assert (await installation.run()).status == "SUCCEEDED"
 
 
+@pytest.mark.slow(cases=0)
 async def test_run_recovers_by_itself_when_the_disk_was_full(installation: Installation) -> None:
     """What the hint says: there is room for small writes and none for a page, and the same run goes on."""
     clock = installation.clock

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from server.simulator import Simulator
 from sync.inventory.directory.kind import KINDS, Edge
 from sync.store.tables import edges, users
-from sync.tasks.connector.repair import FULL_ROUND_DAYS
+from sync.tasks.defaults import FULL_ROUND_DAYS
 from tests.entra.clock import FakeClock
 from tests.sync.fault import App, refuse
 from tests.sync.installation import Installation

@@ -39,6 +39,7 @@ def killed(path: Path, requests: int, module: str = "process") -> int:
     return seen
 
 
+@pytest.mark.slow(cases=0)
 async def test_inventory_is_equal_after_three_kills_in_the_middle_of_a_run(data_dir: Path) -> None:
     """Each process goes on where the last one was killed; the fourth ends the same run, and equal."""
     created = []
@@ -63,6 +64,7 @@ async def test_inventory_is_equal_after_three_kills_in_the_middle_of_a_run(data_
         await installation.close()
 
 
+@pytest.mark.slow(cases=0)
 async def test_texts_are_found_after_kills_in_the_middle_of_indexing(data_dir: Path) -> None:
     """What a killed indexer wrote counts with the place it noted, or not at all: nothing is passed over."""
     path = data_dir / "rollcall.db"

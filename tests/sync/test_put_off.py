@@ -142,6 +142,7 @@ async def test_run_goes_on_by_itself_and_shows_what_it_asked_in_all_attempts(ins
     assert await differences(installation) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_run_is_not_put_off_for_ever(installation: Installation) -> None:
     """A directory that never stops asking for long waits ends the run with what it has: PARTIAL, THROTTLED."""
     installation.simulator.faults = Throttle("groups", "3600", times=10_000)

@@ -97,6 +97,7 @@ async def test_confirmation_survives_a_restart(large: Installation) -> None:
     assert await differences(large) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_held_run_asks_again_when_more_would_go_than_was_confirmed(large: Installation) -> None:
     """A confirmation is for a number of rows; the position may even be lost in between."""
     vanish(large, "users", 150)
@@ -111,6 +112,7 @@ async def test_held_run_asks_again_when_more_would_go_than_was_confirmed(large: 
     assert await differences(large) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_new_run_takes_the_place_of_a_held_one(large: Installation) -> None:
     """Triggered again - the directory has its users back, say - nothing is removed and the old run is stopped."""
     vanish(large, "users", 300)
@@ -123,6 +125,7 @@ async def test_new_run_takes_the_place_of_a_held_one(large: Installation) -> Non
     assert await differences(large) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_several_kinds_are_held_and_confirmed_together(large: Installation) -> None:
     """Each kind has its own numbers; one confirmation is for all that the run told of."""
     vanish(large, "users", 400)
@@ -134,6 +137,7 @@ async def test_several_kinds_are_held_and_confirmed_together(large: Installation
     assert await differences(large) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_run_waits_for_confirmation_also_when_another_stream_failed(large: Installation) -> None:
     """What failed is told as well; after the confirmation it is tried again."""
     vanish(large, "users", 300)

@@ -120,6 +120,7 @@ async def test_sync_goes_on_when_a_database_was_upgraded(upgraded: Upgraded) -> 
     assert await differences_told(upgraded) == []
 
 
+@pytest.mark.slow(cases=0)
 async def test_database_is_as_it_was_when_any_statement_of_an_upgrade_fails(first: Path) -> None:
     """Whichever statement fails, the old version can still use the file, and the next try succeeds."""
 

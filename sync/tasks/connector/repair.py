@@ -14,11 +14,6 @@ from sync.clock import Clock, timestamp
 from sync.inventory.directory.kind import EDGE_COUNTS, Kind
 from sync.inventory.directory.page import Applied
 
-FULL_ROUND_DAYS = 7
-"""After how many days everything is read again, unless the operator or the task says otherwise."""
-
-FULL_ROUND_DAYS_MAX = 3_650
-
 REPAIRED = "repaired"
 _DIFFERED = ("created", "updated", "removed", "restored")
 

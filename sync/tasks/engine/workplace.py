@@ -15,7 +15,7 @@ from sync.entra.signin.token import SignIn
 from sync.scan.scanner.name import NameOf
 from sync.secret.vault import Vault
 from sync.store import Store
-from sync.tasks.connector.repair import FULL_ROUND_DAYS
+from sync.tasks.defaults import FULL_ROUND_DAYS
 
 ROWS_AHEAD = 1_000
 """Graph's pages are small, and each commit has its price."""

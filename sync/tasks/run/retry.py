@@ -19,8 +19,6 @@ from sync.store.tables import runs, tasks
 from sync.tasks.run.log import Level, write_log
 from sync.tasks.run.state import RunStatus, TaskKind
 
-RUN_RETRIES = 4
-RUN_RETRIES_MAX = 24
 WAITS_S = (60.0, 300.0, 900.0, 3_600.0)
 """How long to wait before each retry; the last one before every further one.
 

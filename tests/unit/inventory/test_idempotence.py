@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
 from sync.inventory.directory.kind import DEVICE, GROUP, USER, Kind
@@ -38,6 +39,7 @@ async def written(inventory: Inventory) -> int:
         return int(await tx.scalar(text("SELECT total_changes()")) or 0)
 
 
+@pytest.mark.slow(cases=0)
 async def test_ten_thousand_objects_are_written_once_when_they_are_read_twice(inventory: Inventory) -> None:
     """A round that is read again writes no row; the next full round only stamps what it saw."""
     assert await read(inventory, 1) > 50_000

@@ -15,8 +15,9 @@ from sync import errors
 from sync.clock import timestamp
 from sync.errors import EntraError, RollcallError, ScannerFailed, Throttled
 from sync.store.tables import run_log, runs, tasks
+from sync.tasks.defaults import RUN_RETRIES, RUN_RETRIES_MAX
 from sync.tasks.run.queue import queue_run, retry_run, stop_runs, trigger_task
-from sync.tasks.run.retry import JITTER, LONGEST_S, RUN_RETRIES, RUN_RETRIES_MAX, WAITS_S, plan_retry
+from sync.tasks.run.retry import JITTER, LONGEST_S, WAITS_S, plan_retry
 from sync.tasks.run.run import Run
 from sync.tasks.run.state import RunStatus, TaskKind, Trigger
 from sync.tasks.schedule import Schedule, ScheduleKind
