@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from schema.limit.limits import Bound, Limits, bounds
 from server.settings import parse
 from sync.entra.cloud import Cloud
+from sync.entra.outbound import Outbound, Proxy
 from sync.tasks.defaults import FULL_ROUND_DAYS, FULL_ROUND_DAYS_MAX, RUN_RETRIES, RUN_RETRIES_MAX
 
 PREFIX = "ROLLCALL_"
@@ -49,6 +50,266 @@ class Setting:
         return PREFIX + self.name
 
 
+def setting(parse: Callable[[str], Any], default: Any, description: str, expected: str, **more: Any) -> Any:
+    """Declare a field of `Settings`; the arguments are those of `Setting`, whose name is the field's."""
+    facts = {"parse": parse, "default": default, "description": description, "expected": expected, **more}
+    return field(default=default, repr=not more.get("secret"), metadata=facts)
+
+
+def _rate(default: int, description: str) -> Any:
+    """Declare a rate limit."""
+    expected = f"a whole number from 0 to {RATE_CEILING}"
+    return setting(parse.whole(0, RATE_CEILING), default, f"{description} 0 sets no limit.", expected)
+
+
+def _proxy(scheme: str) -> Any:
+    """Declare the proxy for addresses of one scheme."""
+    return setting(
+        parse.proxy,
+        None,
+        f"Proxy that {scheme.lower()}:// addresses go through; `direct` uses none, whatever the environment says.",
+        "http(s)://[user:password@]host:port, or direct",
+        secret=True,
+        default_text=f"`{scheme}_PROXY` of the environment",
+        standard=True,
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator decided."""
+
+    data_dir: Path = setting(
+        parse.path,
+        Path("rollcall-data"),
+        "Folder for the SQLite database, the key file, the lock file and the control socket.",
+        "a path",
+        default_text="./rollcall-data",
+    )
+    host: str = setting(parse.host, "127.0.0.1", "Address to listen on.", "an IP address or a host name")
+    port: int = setting(parse.port, 8000, "Port to listen on; 0 takes a free one.", "a whole number from 0 to 65535")
+    tls_cert_file: Path | None = setting(
+        parse.path,
+        None,
+        "PEM file with the server's certificate and its chain; with it the server speaks HTTPS alone.",
+        "a path",
+        default_text="none, plain HTTP",
+    )
+    tls_key_file: Path | None = setting(
+        parse.path,
+        None,
+        "PEM file with the certificate's private key, without a passphrase.",
+        "a path",
+        default_text="none",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        parse.networks,
+        (),
+        "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas.",
+        "IP addresses and networks",
+        default_text="none",
+    )
+    keys: str | None = setting(
+        parse.text,
+        None,
+        "Keys that seal stored secrets: `id:base64(32 bytes)`, separated by commas; the first seals, all open.",
+        "id:base64(32 bytes)[,…]",
+        secret=True,
+        default_text="a key file made in the data folder",
+    )
+    custom_authority_url: str | None = setting(
+        parse.https_origin,
+        None,
+        "Sign-in origin of the `CUSTOM` cloud, for the simulator or a proxy of your own.",
+        "an https:// origin without a path",
+        default_text="none",
+    )
+    custom_graph_url: str | None = setting(
+        parse.https_origin,
+        None,
+        "Microsoft Graph origin of the `CUSTOM` cloud.",
+        "an https:// origin without a path",
+        default_text="none",
+    )
+    ca_file: Path | None = setting(
+        parse.path,
+        None,
+        "PEM file with authorities to trust beside those of the machine, such as that of a proxy that opens TLS.",
+        "a path",
+        default_text="none",
+    )
+    https_proxy: Proxy | None = _proxy("HTTPS")
+    http_proxy: Proxy | None = _proxy("HTTP")
+    no_proxy: tuple[str, ...] = setting(
+        parse.no_proxy,
+        (),
+        "Hosts that are reached without a proxy, separated by commas; this machine itself always is.",
+        "host, .domain, IP address or network, each with or without `:port`; `*` for all",
+        default_text="`NO_PROXY` of the environment",
+        standard=True,
+    )
+    entra_tenant: str | None = setting(
+        parse.guid,
+        None,
+        "Directory (tenant) id whose people may sign in to this server with access tokens.",
+        "a GUID",
+        default_text="none",
+    )
+    entra_client_id: str | None = setting(
+        parse.guid,
+        None,
+        "Application (client) id that this server has in that directory: the audience of the tokens.",
+        "a GUID",
+        default_text="none",
+    )
+    entra_cloud: str = setting(
+        parse.choice(*(cloud.lower() for cloud in Cloud)),
+        "global",
+        "The cloud of that directory.",
+        ", ".join(cloud.lower() for cloud in Cloud),
+    )
+    custom_ca_file: Path | None = setting(
+        parse.path,
+        None,
+        "PEM file with the certificate authority that the `CUSTOM` cloud's certificates come from.",
+        "a path",
+        default_text="the machine's authorities",
+    )
+    log_level: str = setting(
+        parse.choice("debug", "info", "warning", "error"),
+        "info",
+        "The least urgent log line to write.",
+        "debug, info, warning or error",
+    )
+    log_format: str = setting(
+        parse.choice("json", "text"), "json", "One JSON object a line, or text for people.", "json or text"
+    )
+    traces: bool = setting(
+        parse.switch,
+        False,
+        "Send spans of requests by OpenTelemetry, where its `OTEL_*` variables say; needs the extra `otel`.",
+        "on or off",
+        default_text="off",
+    )
+    graphiql: bool = setting(parse.switch, True, "Serve GraphiQL at `/graphql`.", "on or off", default_text="on")
+    introspection: bool = setting(
+        parse.switch,
+        True,
+        "Answer `__schema` and `__type` to callers with a valid token.",
+        "on or off",
+        default_text="on",
+    )
+    body_bytes_max: int = setting(
+        parse.whole(1024, BODY_BYTES_CEILING),
+        BODY_BYTES_CEILING,
+        "Largest request body, in bytes.",
+        f"a whole number from 1024 to {BODY_BYTES_CEILING}",
+    )
+    request_timeout_s: float = setting(
+        parse.seconds(0.1, REQUEST_TIMEOUT_CEILING_S),
+        10.0,
+        "Longest time one request may take, in seconds.",
+        f"a number from 0.1 to {REQUEST_TIMEOUT_CEILING_S:g}",
+        default_text="10",
+    )
+    head_timeout_s: float = setting(
+        parse.seconds(0.1, 60),
+        10.0,
+        "Longest time a new connection, or the head of a request, may take, in seconds.",
+        "a number from 0.1 to 60",
+        default_text="10",
+    )
+    keep_alive_s: int = setting(
+        parse.whole(1, 600),
+        30,
+        "How long a connection stays open between two requests, in seconds.",
+        "a whole number from 1 to 600",
+    )
+    connections_max: int = setting(
+        parse.whole(16, 65_536),
+        4_096,
+        "Connections open at once; one more takes the place of one that sends nothing.",
+        "a whole number from 16 to 65536",
+    )
+    requests_per_token: int = _rate(30_000, "Requests a minute of one token.")
+    requests_per_address: int = _rate(
+        60_000, "Requests a minute from one address, a /64 network of IPv6; a token's repeated ones are not counted."
+    )
+    failed_logins_per_address: int = _rate(10, "Requests a minute with a bad token from one address.")
+    response_cache_mib: int = setting(
+        parse.whole(0, RESPONSE_CACHE_CEILING_MIB),
+        64,
+        "Memory for answers that are given again while nothing has changed, in MiB; 0 keeps none.",
+        f"a whole number from 0 to {RESPONSE_CACHE_CEILING_MIB}",
+        default_text="64",
+    )
+    full_round_days: int = setting(
+        parse.whole(0, FULL_ROUND_DAYS_MAX),
+        FULL_ROUND_DAYS,
+        "After how many days a task reads its directory whole, to repair what Graph's changes missed; 0 is never.",
+        f"a whole number from 0 to {FULL_ROUND_DAYS_MAX}",
+    )
+    answer_mib: int = setting(
+        parse.whole(1, ANSWER_CEILING_MIB),
+        32,
+        "Largest answer to one operation, in MiB; a larger one is refused while it is built.",
+        f"a whole number from 1 to {ANSWER_CEILING_MIB}",
+    )
+    answers_mib: int = setting(
+        parse.whole(1, ANSWERS_CEILING_MIB),
+        128,
+        "Memory that all answers may take together while they are built and sent, in MiB; one more waits, then is 503.",
+        f"a whole number from 1 to {ANSWERS_CEILING_MIB}",
+    )
+    run_retries: int = setting(
+        parse.whole(0, RUN_RETRIES_MAX),
+        RUN_RETRIES,
+        "How often in a row a failed run is tried again by itself if its task has no schedule; 0 is never.",
+        f"a whole number from 0 to {RUN_RETRIES_MAX}",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        parse.origins,
+        (),
+        "Web origins whose pages may call the API, separated by commas; `*` is not accepted.",
+        "http(s)://host[:port][,…]; never *",
+        default_text="none",
+    )
+    alert_origins: tuple[str, ...] = setting(
+        parse.origins,
+        (),
+        "Where webhooks may send alerts to, separated by commas; an `http://` origin sends them in the clear.",
+        "http(s)://host[:port][,…]; never *",
+        default_text="nowhere",
+    )
+    documents: Path | None = setting(
+        parse.path,
+        None,
+        "Documents that callers may name by id: a folder of `.graphql` files, or a JSON file.",
+        "a path",
+        default_text="none",
+    )
+    allow_list: Literal["off", "audit", "on"] = setting(
+        parse.choice("off", "audit", "on"),
+        "off",
+        "Run only the documents of `ROLLCALL_DOCUMENTS` (on), or log which others are sent (audit).",
+        "off, audit or on",
+    )
+    metrics_token: str | None = setting(
+        parse.secret,
+        None,
+        "Bearer token that `/metrics` asks for; without one it answers callers of this machine alone.",
+        "16 to 512 printable characters without blanks",
+        secret=True,
+        default_text="none",
+    )
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def outbound(self) -> Outbound:
+        """How this server reaches others."""
+        return Outbound(self.https_proxy, self.http_proxy, self.no_proxy, self.ca_file)
+
+
 def _limit(bound: Bound) -> Setting:
     """Make the setting of a limit that schema/limit/limits.py declares."""
     return Setting(
@@ -60,289 +321,10 @@ def _limit(bound: Bound) -> Setting:
     )
 
 
-def _rate(name: str, default: int, description: str) -> Setting:
-    """Make the setting of a rate limit."""
-    expected = f"a whole number from 0 to {RATE_CEILING}"
-    return Setting(name, parse.whole(0, RATE_CEILING), default, f"{description} 0 sets no limit.", expected)
-
-
-def _proxy(scheme: str) -> Setting:
-    """Make the setting of the proxy for addresses of one scheme."""
-    return Setting(
-        f"{scheme}_PROXY",
-        parse.proxy,
-        None,
-        f"Proxy that {scheme.lower()}:// addresses go through; `direct` uses none, whatever the environment says.",
-        "http(s)://[user:password@]host:port, or direct",
-        secret=True,
-        default_text=f"`{scheme}_PROXY` of the environment",
-        standard=True,
-    )
-
-
 LIMITS: dict[str, str] = {f"query_{bound.attribute}_max": bound.attribute for bound in bounds(Limits())}
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "DATA_DIR",
-        parse.path,
-        Path("rollcall-data"),
-        "Folder for the SQLite database, the key file, the lock file and the control socket.",
-        "a path",
-        default_text="./rollcall-data",
-    ),
-    Setting("HOST", parse.host, "127.0.0.1", "Address to listen on.", "an IP address or a host name"),
-    Setting("PORT", parse.port, 8000, "Port to listen on; 0 takes a free one.", "a whole number from 0 to 65535"),
-    Setting(
-        "TLS_CERT_FILE",
-        parse.path,
-        None,
-        "PEM file with the server's certificate and its chain; with it the server speaks HTTPS alone.",
-        "a path",
-        default_text="none, plain HTTP",
-    ),
-    Setting(
-        "TLS_KEY_FILE",
-        parse.path,
-        None,
-        "PEM file with the certificate's private key, without a passphrase.",
-        "a path",
-        default_text="none",
-    ),
-    Setting(
-        "TRUSTED_PROXIES",
-        parse.networks,
-        (),
-        "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas.",
-        "IP addresses and networks",
-        default_text="none",
-    ),
-    Setting(
-        "KEYS",
-        parse.text,
-        None,
-        "Keys that seal stored secrets: `id:base64(32 bytes)`, separated by commas; the first seals, all open.",
-        "id:base64(32 bytes)[,…]",
-        secret=True,
-        default_text="a key file made in the data folder",
-    ),
-    Setting(
-        "CUSTOM_AUTHORITY_URL",
-        parse.https_origin,
-        None,
-        "Sign-in origin of the `CUSTOM` cloud, for the simulator or a proxy of your own.",
-        "an https:// origin without a path",
-        default_text="none",
-    ),
-    Setting(
-        "CUSTOM_GRAPH_URL",
-        parse.https_origin,
-        None,
-        "Microsoft Graph origin of the `CUSTOM` cloud.",
-        "an https:// origin without a path",
-        default_text="none",
-    ),
-    Setting(
-        "CA_FILE",
-        parse.path,
-        None,
-        "PEM file with authorities to trust beside those of the machine, such as that of a proxy that opens TLS.",
-        "a path",
-        default_text="none",
-    ),
-    _proxy("HTTPS"),
-    _proxy("HTTP"),
-    Setting(
-        "NO_PROXY",
-        parse.no_proxy,
-        (),
-        "Hosts that are reached without a proxy, separated by commas; this machine itself always is.",
-        "host, .domain, IP address or network, each with or without `:port`; `*` for all",
-        default_text="`NO_PROXY` of the environment",
-        standard=True,
-    ),
-    Setting(
-        "ENTRA_TENANT",
-        parse.guid,
-        None,
-        "Directory (tenant) id whose people may sign in to this server with access tokens.",
-        "a GUID",
-        default_text="none",
-    ),
-    Setting(
-        "ENTRA_CLIENT_ID",
-        parse.guid,
-        None,
-        "Application (client) id that this server has in that directory: the audience of the tokens.",
-        "a GUID",
-        default_text="none",
-    ),
-    Setting(
-        "ENTRA_CLOUD",
-        parse.choice(*(cloud.lower() for cloud in Cloud)),
-        "global",
-        "The cloud of that directory.",
-        ", ".join(cloud.lower() for cloud in Cloud),
-    ),
-    Setting(
-        "CUSTOM_CA_FILE",
-        parse.path,
-        None,
-        "PEM file with the certificate authority that the `CUSTOM` cloud's certificates come from.",
-        "a path",
-        default_text="the machine's authorities",
-    ),
-    Setting(
-        "LOG_LEVEL",
-        parse.choice("debug", "info", "warning", "error"),
-        "info",
-        "The least urgent log line to write.",
-        "debug, info, warning or error",
-    ),
-    Setting(
-        "LOG_FORMAT",
-        parse.choice("json", "text"),
-        "json",
-        "One JSON object a line, or text for people.",
-        "json or text",
-    ),
-    Setting(
-        "TRACES",
-        parse.switch,
-        False,
-        "Send spans of requests by OpenTelemetry, where its `OTEL_*` variables say; needs the extra `otel`.",
-        "on or off",
-        default_text="off",
-    ),
-    Setting("GRAPHIQL", parse.switch, True, "Serve GraphiQL at `/graphql`.", "on or off", default_text="on"),
-    Setting(
-        "INTROSPECTION",
-        parse.switch,
-        True,
-        "Answer `__schema` and `__type` to callers with a valid token.",
-        "on or off",
-        default_text="on",
-    ),
-    Setting(
-        "BODY_BYTES_MAX",
-        parse.whole(1024, BODY_BYTES_CEILING),
-        BODY_BYTES_CEILING,
-        "Largest request body, in bytes.",
-        f"a whole number from 1024 to {BODY_BYTES_CEILING}",
-    ),
-    Setting(
-        "REQUEST_TIMEOUT_S",
-        parse.seconds(0.1, REQUEST_TIMEOUT_CEILING_S),
-        10.0,
-        "Longest time one request may take, in seconds.",
-        f"a number from 0.1 to {REQUEST_TIMEOUT_CEILING_S:g}",
-        default_text="10",
-    ),
-    Setting(
-        "HEAD_TIMEOUT_S",
-        parse.seconds(0.1, 60),
-        10.0,
-        "Longest time a new connection, or the head of a request, may take, in seconds.",
-        "a number from 0.1 to 60",
-        default_text="10",
-    ),
-    Setting(
-        "KEEP_ALIVE_S",
-        parse.whole(1, 600),
-        30,
-        "How long a connection stays open between two requests, in seconds.",
-        "a whole number from 1 to 600",
-    ),
-    Setting(
-        "CONNECTIONS_MAX",
-        parse.whole(16, 65_536),
-        4_096,
-        "Connections open at once; one more takes the place of one that sends nothing.",
-        "a whole number from 16 to 65536",
-    ),
-    _rate("REQUESTS_PER_TOKEN", 30_000, "Requests a minute of one token."),
-    _rate(
-        "REQUESTS_PER_ADDRESS",
-        60_000,
-        "Requests a minute from one address, a /64 network of IPv6; a token's repeated ones are not counted.",
-    ),
-    _rate("FAILED_LOGINS_PER_ADDRESS", 10, "Requests a minute with a bad token from one address."),
-    Setting(
-        "RESPONSE_CACHE_MIB",
-        parse.whole(0, RESPONSE_CACHE_CEILING_MIB),
-        64,
-        "Memory for answers that are given again while nothing has changed, in MiB; 0 keeps none.",
-        f"a whole number from 0 to {RESPONSE_CACHE_CEILING_MIB}",
-        default_text="64",
-    ),
-    Setting(
-        "FULL_ROUND_DAYS",
-        parse.whole(0, FULL_ROUND_DAYS_MAX),
-        FULL_ROUND_DAYS,
-        "After how many days a task reads its directory whole, to repair what Graph's changes missed; 0 is never.",
-        f"a whole number from 0 to {FULL_ROUND_DAYS_MAX}",
-    ),
-    Setting(
-        "ANSWER_MIB",
-        parse.whole(1, ANSWER_CEILING_MIB),
-        32,
-        "Largest answer to one operation, in MiB; a larger one is refused while it is built.",
-        f"a whole number from 1 to {ANSWER_CEILING_MIB}",
-    ),
-    Setting(
-        "ANSWERS_MIB",
-        parse.whole(1, ANSWERS_CEILING_MIB),
-        128,
-        "Memory that all answers may take together while they are built and sent, in MiB; one more waits, then is 503.",
-        f"a whole number from 1 to {ANSWERS_CEILING_MIB}",
-    ),
-    Setting(
-        "RUN_RETRIES",
-        parse.whole(0, RUN_RETRIES_MAX),
-        RUN_RETRIES,
-        "How often in a row a failed run is tried again by itself if its task has no schedule; 0 is never.",
-        f"a whole number from 0 to {RUN_RETRIES_MAX}",
-    ),
-    Setting(
-        "CORS_ORIGINS",
-        parse.origins,
-        (),
-        "Web origins whose pages may call the API, separated by commas; `*` is not accepted.",
-        "http(s)://host[:port][,…]; never *",
-        default_text="none",
-    ),
-    Setting(
-        "ALERT_ORIGINS",
-        parse.origins,
-        (),
-        "Where webhooks may send alerts to, separated by commas; an `http://` origin sends them in the clear.",
-        "http(s)://host[:port][,…]; never *",
-        default_text="nowhere",
-    ),
-    Setting(
-        "DOCUMENTS",
-        parse.path,
-        None,
-        "Documents that callers may name by id: a folder of `.graphql` files, or a JSON file.",
-        "a path",
-        default_text="none",
-    ),
-    Setting(
-        "ALLOW_LIST",
-        parse.choice("off", "audit", "on"),
-        "off",
-        "Run only the documents of `ROLLCALL_DOCUMENTS` (on), or log which others are sent (audit).",
-        "off, audit or on",
-    ),
-    Setting(
-        "METRICS_TOKEN",
-        parse.secret,
-        None,
-        "Bearer token that `/metrics` asks for; without one it answers callers of this machine alone.",
-        "16 to 512 printable characters without blanks",
-        secret=True,
-        default_text="none",
-    ),
+    *(Setting(entry.name.upper(), **entry.metadata) for entry in fields(Settings) if entry.metadata),
     *map(_limit, bounds(Limits())),
 )
 

@@ -66,11 +66,11 @@ def test_package_is_imported_only_where_its_rules_are_kept(package: str) -> None
 
 
 def test_environment_is_read_only_by_settings() -> None:
-    """A setting has one door: server/settings/settings.py, which knows every name and never echoes a value."""
+    """A setting has one door: server/settings/read.py, which knows every name and never echoes a value."""
     problems = [
-        f"{module.path}:{line} reads {name}; take it from server/settings/settings.py"
+        f"{module.path}:{line} reads {name}; take it from server/settings/read.py"
         for module in modules(*PRODUCT)
-        if module.path != "server/settings/settings.py"
+        if module.path != "server/settings/read.py"
         for name, line in module.uses()
         if belongs(name, ENVIRONMENT)
     ]

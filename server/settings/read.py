@@ -8,70 +8,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from schema.limit.limits import Limits
 from server.settings import parse
-from server.settings.declared import BODY_BYTES_CEILING, FILE_SUFFIX, LIMITS, PREFIX, SETTINGS, Setting
-from sync.entra.outbound import Outbound, Proxy
+from server.settings.declared import FILE_SUFFIX, LIMITS, PREFIX, SETTINGS, Setting, Settings
 from sync.errors import BadSettings
-from sync.tasks.defaults import FULL_ROUND_DAYS, RUN_RETRIES
 
 SECRET_FILE_BYTES_MAX = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the operator decided; the fields mirror `SETTINGS`, those of `limits` the ones that begin with QUERY."""
-
-    data_dir: Path = Path("rollcall-data")
-    host: str = "127.0.0.1"
-    port: int = 8000
-    tls_cert_file: Path | None = None
-    tls_key_file: Path | None = None
-    trusted_proxies: tuple[str, ...] = ()
-    keys: str | None = field(default=None, repr=False)
-    custom_authority_url: str | None = None
-    custom_graph_url: str | None = None
-    entra_tenant: str | None = None
-    entra_client_id: str | None = None
-    entra_cloud: str = "global"
-    custom_ca_file: Path | None = None
-    ca_file: Path | None = None
-    https_proxy: Proxy | None = field(default=None, repr=False)
-    http_proxy: Proxy | None = field(default=None, repr=False)
-    no_proxy: tuple[str, ...] = ()
-    log_level: str = "info"
-    log_format: str = "json"
-    traces: bool = False
-    graphiql: bool = True
-    introspection: bool = True
-    body_bytes_max: int = BODY_BYTES_CEILING
-    request_timeout_s: float = 10.0
-    head_timeout_s: float = 10.0
-    keep_alive_s: int = 30
-    connections_max: int = 4_096
-    requests_per_token: int = 30_000
-    requests_per_address: int = 60_000
-    failed_logins_per_address: int = 10
-    response_cache_mib: int = 64
-    full_round_days: int = FULL_ROUND_DAYS
-    answer_mib: int = 32
-    answers_mib: int = 128
-    run_retries: int = RUN_RETRIES
-    cors_origins: tuple[str, ...] = ()
-    alert_origins: tuple[str, ...] = ()
-    documents: Path | None = None
-    allow_list: Literal["off", "audit", "on"] = "off"
-    metrics_token: str | None = field(default=None, repr=False)
-    limits: Limits = field(default_factory=Limits)
-
-    @property
-    def outbound(self) -> Outbound:
-        """How this server reaches others."""
-        return Outbound(self.https_proxy, self.http_proxy, self.no_proxy, self.ca_file)
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
