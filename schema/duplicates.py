@@ -49,8 +49,6 @@ DuplicateKey = described(
 
 @strawberry.type(description="Assets of one site that share what should tell machines apart.")
 class Duplicate:
-    """Assets of one site that share what should tell machines apart."""
-
     keys: strawberry.Private[list[int]]
     site_key: strawberry.Private[int]
     key: DuplicateKey = strawberry.field(description="What they share.")  # type: ignore[valid-type]
@@ -74,8 +72,6 @@ class Duplicate:
 
 @strawberry.type(description="A page of the report of duplicates.")
 class Duplicates:
-    """A page of the report of duplicates."""
-
     nodes: list[Duplicate] = strawberry.field(description="What is shared, and by which assets.")
     page_info: PageInfo = strawberry.field(description="Where the page lies in the report.")
 

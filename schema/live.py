@@ -32,8 +32,6 @@ SUBJECTS = {"Asset": "assets", "User": "users", "Group": "groups"}
 
 @strawberry.type(description="An inventory has changed.")
 class InventoryChange:
-    """An inventory has changed."""
-
     inventory: ChangingInventory = strawberry.field(description="Which one.")
     version: BigInt = strawberry.field(description="The organization's version by then; `changes` tells what changed.")
 

@@ -18,8 +18,6 @@ def _mutation(resolve: Any, payload: Any, description: str) -> Any:
 
 @strawberry.type(description="What can be changed.")
 class Mutation:
-    """The root of mutations."""
-
     create_organization = _mutation(
         organization.create_organization_,
         organization.CreateOrganizationPayload,

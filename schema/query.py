@@ -99,8 +99,6 @@ async def _find(context: Context, target: str, sought: Sought) -> Any:
 
 @strawberry.type(description="What can be asked.")
 class Query:
-    """The root of queries."""
-
     node = node()
     nodes = nodes()
     assets = many("Asset", "The assets of the organization.")

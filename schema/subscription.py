@@ -29,8 +29,6 @@ INVENTORIES = strawberry.argument(description="Which inventories; all three if l
 
 @strawberry.type(description="What can be watched, over server-sent events or graphql-transport-ws.")
 class Subscription:
-    """The root of subscriptions."""
-
     @strawberry.subscription(
         description="A run as it is now and after each change; ends with the run. Who is slow gets the newest state."
     )

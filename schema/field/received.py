@@ -23,8 +23,6 @@ PREFIX = strawberry.argument(description="Only those whose name begins so, in th
 
 @strawberry.type(description="One attribute that a source gives.")
 class Attribute:
-    """One attribute that a source gives."""
-
     source: str = strawberry.field(description="The source, such as `azuread`.")
     name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
     value: JSON = strawberry.field(description="The value as the source gave it.")

@@ -52,8 +52,6 @@ _ATTRIBUTE = re.compile(r"[A-Za-z0-9_@.\-]{1,200}", re.ASCII)
 
 @strawberry.type(description="What the rows of a group have in common, in one respect.")
 class AggregateKey:
-    """One value that a group's rows share."""
-
     field: str = strawberry.field(
         description="What was grouped by, such as `os`, `owners.department`, `azuread.trustType`."
     )
@@ -62,8 +60,6 @@ class AggregateKey:
 
 @strawberry.type(description="Rows that have the same values.")
 class AggregateGroup:
-    """One group."""
-
     keys: list[AggregateKey] = strawberry.field(
         description="The values, in the order of `groupBy`.", metadata=about(KEYS_MAX)
     )
@@ -72,8 +68,6 @@ class AggregateGroup:
 
 @strawberry.input(description="An attribute as its source named it.")
 class AttributeName:
-    """One attribute of one source."""
-
     source: str = strawberry.field(description="The source: `azuread`, or an alias.")
     name: str = strawberry.field(description="The source's own name; nested values are joined by dots.")
 
@@ -92,8 +86,6 @@ class GroupKey:
 
 @strawberry.type(description="Counts of rows.")
 class Aggregate:
-    """Counts of the rows that were asked for."""
-
     noun: strawberry.Private[Noun]
     rows: strawberry.Private[Select[Any]]
     chosen: strawberry.Private[list[GroupKey]]

@@ -39,8 +39,6 @@ ChangingInventory: Any = strawberry.enum(
 
 @strawberry.enum(description="What happened to a row.")
 class ChangeKind(enum.Enum):
-    """What happened to a row."""
-
     CREATED = strawberry.enum_value("CREATED", description="It is new since the last complete pull.")
     UPDATED = strawberry.enum_value("UPDATED", description="It changed, or came back after it had been removed.")
     REMOVED = strawberry.enum_value("REMOVED", description="It is gone; `node` is null.")
@@ -48,8 +46,6 @@ class ChangeKind(enum.Enum):
 
 @strawberry.type(description="What became of one row; several changes of it are one, the row as it is now.")
 class Change:
-    """What became of one row."""
-
     change: ChangeKind = strawberry.field(description="What happened to it.")
     id: strawberry.ID = strawberry.field(description="The id of the row.")
     node: Record | None = strawberry.field(description="The row as it is now; null if it is gone.")
@@ -59,16 +55,12 @@ class Change:
 
 @strawberry.type(description="Where a page of changes ends.")
 class ChangesPageInfo:
-    """Where a page of changes ends."""
-
     has_next_page: bool = strawberry.field(description="Whether more changes are there now.")
     end_cursor: str = strawberry.field(description="What to pass as `after` next time, now or days later.")
 
 
 @strawberry.type(description="A page of changes, the oldest first.")
 class Changes:
-    """A page of changes."""
-
     nodes: list[Change] = strawberry.field(description="The changes.")
     page_info: ChangesPageInfo = strawberry.field(description="Where the page ends.")
 

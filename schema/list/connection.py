@@ -33,8 +33,6 @@ FLAGS = {"transitive": False, "across_sites": False}
 
 @strawberry.enum(description="Which way to sort.")
 class Direction(enum.Enum):
-    """Which way to sort."""
-
     ASC = strawberry.enum_value(
         "ASC", description="Smallest, earliest or first letter first, in any letter case and without accents."
     )
@@ -43,16 +41,12 @@ class Direction(enum.Enum):
 
 @strawberry.enum(description="Where missing values are sorted.")
 class Nulls(enum.Enum):
-    """Where missing values are sorted."""
-
     FIRST = strawberry.enum_value("FIRST", description="Before all others.")
     LAST = strawberry.enum_value("LAST", description="After all others.")
 
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    """Where a page lies in its list."""
-
     has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
     has_previous_page: bool = strawberry.field(description="Whether rows precede this page.")
     start_cursor: str | None = strawberry.field(description="The cursor of the first row; null on an empty page.")

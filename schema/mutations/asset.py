@@ -25,8 +25,6 @@ SplitAssetPayload = _asset.type(
 
 @strawberry.input(description="Which assets are one machine.")
 class MergeAssetsInput:
-    """Which assets are one machine."""
-
     into: strawberry.ID = strawberry.field(description="The asset that stays and gets all records.")
     assets: list[strawberry.ID] = strawberry.field(
         description=f"The assets of the same site that become part of it, 1 to {MERGED_MAX}."
@@ -35,8 +33,6 @@ class MergeAssetsInput:
 
 @strawberry.input(description="Which records of an asset are another machine.")
 class SplitAssetInput:
-    """Which records of an asset are another machine."""
-
     asset: strawberry.ID = strawberry.field(description="The asset to split.")
     records: list[strawberry.ID] = strawberry.field(
         description=f"Ids from its `azureAd` and `scan`, 1 to {RECORDS_MAX:,}; not all of them."

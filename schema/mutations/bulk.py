@@ -30,22 +30,16 @@ _WHERE = f"Which ones, {ROWS_MAX:,} at most."
 
 @strawberry.input(description="Whose schedules to suspend.")
 class PauseTasksInput:
-    """Whose schedules to suspend."""
-
     where: _TaskWhere = strawberry.field(description=_WHERE)  # type: ignore[valid-type]
 
 
 @strawberry.input(description="Whose schedules go on.")
 class ResumeTasksInput:
-    """Whose schedules go on."""
-
     where: _TaskWhere = strawberry.field(description=_WHERE)  # type: ignore[valid-type]
 
 
 @strawberry.input(description="Which runs to stop.")
 class StopRunsInput:
-    """Which runs to stop."""
-
     where: _TaskRunWhere = strawberry.field(description=_WHERE)  # type: ignore[valid-type]
 
 

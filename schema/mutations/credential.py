@@ -48,8 +48,6 @@ DeleteCredentialPayload = CREDENTIAL.type(
 
 @strawberry.input(description="An application that signs in with a client secret: application permissions.")
 class AzureClientSecretInput:
-    """An application that signs in with a client secret."""
-
     client_id: str = strawberry.field(description="The application (client) id.")
     tenant_id: str = strawberry.field(description="The directory (tenant) id, or a verified domain of it.")
     client_secret: str = strawberry.field(
@@ -63,8 +61,6 @@ class AzureClientSecretInput:
 
 @strawberry.input(description="A cloud user without MFA, signing in by name and password: delegated permissions.")
 class AzureUsernamePasswordInput:
-    """A cloud user that signs in by name and password."""
-
     client_id: str = strawberry.field(description="The application (client) id; it must allow public client flows.")
     tenant_id: str = strawberry.field(description="The directory (tenant) id, or a verified domain of it.")
     username: str = strawberry.field(description="The full user name; federated accounts cannot be used.")
@@ -73,8 +69,6 @@ class AzureUsernamePasswordInput:
 
 @strawberry.input(description="A new credential: exactly one of the kinds.")
 class CreateCredentialInput:
-    """A new credential."""
-
     name: str = strawberry.field(description="Unique in the organization.")
     cloud: AzureCloud = strawberry.field(default=AzureCloud.GLOBAL, description="The cloud the tenant lives in.")
     is_global: bool = strawberry.field(
@@ -89,8 +83,6 @@ class CreateCredentialInput:
 
 @strawberry.input(one_of=True, description="How a credential signs in: exactly one.")
 class CredentialKindInput:
-    """How a credential signs in."""
-
     azure_client_secret: AzureClientSecretInput | None = strawberry.field(
         default=UNSET, description="As an application with a client secret."
     )
@@ -101,8 +93,6 @@ class CredentialKindInput:
 
 @strawberry.input(description="What to change of a credential; what is left out stays as it is. Kind and cloud stay.")
 class UpdateCredentialInput:
-    """What to change of a credential."""
-
     credential: strawberry.ID = strawberry.field(description="The credential.")
     name: str | None = strawberry.field(default=UNSET, description="Unique in the organization.")
     client_id: str | None = strawberry.field(default=UNSET, description="The application (client) id.")
@@ -127,8 +117,6 @@ class UpdateCredentialInput:
 
 @strawberry.input(description="A new secret for a credential.")
 class RotateSecretInput:
-    """A new secret for a credential."""
-
     credential: strawberry.ID = strawberry.field(description="The credential.")
     secret: str = strawberry.field(
         description="The new client secret's value, or the new password. It is sealed and never returned."
@@ -140,8 +128,6 @@ class RotateSecretInput:
 
 @strawberry.input(description="Which credential to delete, and what becomes of the tasks that use it.")
 class DeleteCredentialInput:
-    """Which credential to delete."""
-
     credential: strawberry.ID = strawberry.field(description="The credential.")
     replacement: strawberry.ID | None = strawberry.field(
         default=UNSET, description="A credential of the same cloud and tenant that its tasks use from now on."

@@ -47,15 +47,11 @@ RevokeTokenPayload = _token.type("revokeToken", token=(ApiToken, "The token, whi
 
 @strawberry.input(description="A new organization.")
 class CreateOrganizationInput:
-    """A new organization."""
-
     name: str = strawberry.field(description="Unique on this server.")
 
 
 @strawberry.input(description="A new site.")
 class CreateSiteInput:
-    """A new site."""
-
     name: str = strawberry.field(description="Unique in the organization.")
     description: str | None = strawberry.field(default=UNSET, description="What the site is.")
     scope: list[str] | None = strawberry.field(default=UNSET, description=_SCOPE)
@@ -63,8 +59,6 @@ class CreateSiteInput:
 
 @strawberry.input(description="What to change of a site; what is left out stays as it is.")
 class UpdateSiteInput:
-    """What to change of a site."""
-
     site: strawberry.ID = strawberry.field(description="The site.")
     name: str | None = strawberry.field(default=UNSET, description="Unique in the organization; never null.")
     description: str | None = strawberry.field(default=UNSET, description="What the site is.")
@@ -73,8 +67,6 @@ class UpdateSiteInput:
 
 @strawberry.input(description="A new API token.")
 class CreateTokenInput:
-    """A new API token."""
-
     name: str = strawberry.field(description="What the token is for.")
     role: Role = strawberry.field(description="What it may do; at most what the asking token may.")  # type: ignore[valid-type]
     organization: strawberry.ID | None = strawberry.field(
@@ -87,8 +79,6 @@ class CreateTokenInput:
 
 @strawberry.input(description="Which API token to revoke.")
 class RevokeTokenInput:
-    """Which API token to revoke."""
-
     token: strawberry.ID = strawberry.field(description="The token; one's own too.")
 
 

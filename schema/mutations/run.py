@@ -25,8 +25,6 @@ ConfirmRemovalPayload = TASK.type("confirmRemoval", run=(TaskRun, "The run, queu
 
 @strawberry.input(description="Which task to run now.")
 class TriggerTaskInput:
-    """Which task to run now."""
-
     task: strawberry.ID = strawberry.field(description="The task.")
     full: bool = strawberry.field(
         default=False,
@@ -40,16 +38,12 @@ class TriggerTaskInput:
 
 @strawberry.input(description="Which run to stop.")
 class StopRunInput:
-    """Which run to stop."""
-
     run: strawberry.ID = strawberry.field(description="A run that has not ended.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
 @strawberry.input(description="Which run to try again.")
 class RetryRunInput:
-    """Which run to try again."""
-
     run: strawberry.ID = strawberry.field(description="A run that is PARTIAL, FAILED or STOPPED.")
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
@@ -58,8 +52,6 @@ class RetryRunInput:
 
 @strawberry.input(description="Which run may remove what it told of.")
 class ConfirmRemovalInput:
-    """Which run may remove what it told of."""
-
     run: strawberry.ID = strawberry.field(description="A run that waits: its status is NEEDS_CONFIRMATION.")
 
 

@@ -45,8 +45,6 @@ ImportScanPayload = _scan.type(
 
 @strawberry.input(description="Reads Microsoft Entra ID once the hosts were found, so that its devices add to them.")
 class AzureAdProbeInput:
-    """The Azure AD probe of a scan."""
-
     enabled: bool = strawberry.field(default=True, description="Whether it runs.")
     credential: strawberry.ID = strawberry.field(description="The credential to sign in with.")
     exclude_unknown: bool = strawberry.field(
@@ -57,15 +55,11 @@ class AzureAdProbeInput:
 
 @strawberry.input(description="What runs after the hosts were found.")
 class ScanProbesInput:
-    """What runs after the hosts were found."""
-
     azure_ad: AzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
 @strawberry.input(description="What to scan, and how.")
 class ScanInput:
-    """What to scan, and how."""
-
     targets: list[str] = strawberry.field(
         description="Addresses, networks (10.0.0.0/24), ranges (10.0.0.5-20) and host names; "
         f"up to {HOSTS_MAX:,} addresses."
@@ -89,8 +83,6 @@ class ScanInput:
 
 @strawberry.input(description="What to change of the probe; what is left out stays as it is.")
 class UpdateAzureAdProbeInput:
-    """What to change of the Azure AD probe of a scan."""
-
     enabled: bool | None = strawberry.field(default=UNSET, description="Whether it runs.")
     credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
     exclude_unknown: bool | None = strawberry.field(
@@ -101,15 +93,11 @@ class UpdateAzureAdProbeInput:
 
 @strawberry.input(description="What to change of what runs after the hosts were found.")
 class UpdateScanProbesInput:
-    """What to change of what runs after the hosts were found."""
-
     azure_ad: UpdateAzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
 @strawberry.input(description="What to change of a scan; what is left out stays, and null is what a new scan has.")
 class UpdateScanInput:
-    """What to change of a scan."""
-
     targets: list[str] | None = strawberry.field(default=UNSET, description="All that is to be scanned.")
     excludes: list[str] | None = strawberry.field(default=UNSET, description="What to leave out of it.")
     ports: str | None = strawberry.field(default=UNSET, description="TCP ports; null: the usual ones.")
@@ -124,8 +112,6 @@ class UpdateScanInput:
 
 @strawberry.input(description="A report to import, and where.")
 class ImportScanInput:
-    """A report to import, and where."""
-
     site: strawberry.ID = strawberry.field(description="The site that the hosts are in.")
     xml: str = strawberry.field(
         description="What nmap wrote with -oX; or masscan as XML or JSON, Nessus (version 2), or a list of services as "

@@ -48,8 +48,6 @@ _CREDENTIAL = "connector.azureAd.credential"
 
 @strawberry.input(description="Reads users, groups, devices and memberships of an Entra tenant.")
 class AzureAdConnectorInput:
-    """What a connector reads."""
-
     credential: strawberry.ID = strawberry.field(description="The credential to sign in with.")
     exclude_unknown: bool = strawberry.field(
         default=False, description="Leave out devices that no asset known from another source matches."
@@ -60,15 +58,11 @@ class AzureAdConnectorInput:
 
 @strawberry.input(one_of=True, description="What a connector task connects to: exactly one.")
 class ConnectorInput:
-    """What a connector task connects to."""
-
     azure_ad: AzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
 @strawberry.input(description="What to change of a connector; what is left out stays as it is.")
 class UpdateAzureAdConnectorInput:
-    """What to change of a connector."""
-
     credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
     exclude_unknown: bool | None = strawberry.field(
         default=UNSET, description="Leave out devices that no asset known from another source matches."
@@ -79,15 +73,11 @@ class UpdateAzureAdConnectorInput:
 
 @strawberry.input(one_of=True, description="What to change of what a connector task connects to.")
 class UpdateConnectorInput:
-    """What to change of what a connector task connects to."""
-
     azure_ad: UpdateAzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
 @strawberry.input(description="A new task.")
 class CreateTaskInput:
-    """A new task."""
-
     name: str = strawberry.field(description="The task's name.")
     site: strawberry.ID = strawberry.field(description="The site it fills.")
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
@@ -107,8 +97,6 @@ class CreateTaskInput:
     description="What to change of a task; what is left out stays as it is. A run that is active ends as it began."
 )
 class UpdateTaskInput:
-    """What to change of a task."""
-
     task: strawberry.ID = strawberry.field(description="The task.")
     name: str | None = strawberry.field(default=UNSET, description="Its name; never null.")
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
@@ -124,32 +112,24 @@ class UpdateTaskInput:
 
 @strawberry.input(description="Which task to delete, with its runs and their logs.")
 class DeleteTaskInput:
-    """Which task to delete."""
-
     task: strawberry.ID = strawberry.field(description="The task.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
 @strawberry.input(description="Whose schedule to suspend.")
 class PauseTaskInput:
-    """Whose schedule to suspend."""
-
     task: strawberry.ID = strawberry.field(description="The task.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
 @strawberry.input(description="Whose schedule goes on.")
 class ResumeTaskInput:
-    """Whose schedule goes on."""
-
     task: strawberry.ID = strawberry.field(description="The task.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
 @strawberry.input(description="Which task to keep out of everyday lists.")
 class HideTaskInput:
-    """Which task to keep out of everyday lists."""
-
     task: strawberry.ID = strawberry.field(description="The task.")
     hidden: bool = strawberry.field(default=True, description="False brings it back.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)

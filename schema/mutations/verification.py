@@ -36,15 +36,11 @@ TestCredentialPayload = CREDENTIAL.type("testCredential", verification=(Credenti
 
 @strawberry.input(description="Which credential to verify.")
 class VerifyCredentialInput:
-    """Which credential to verify."""
-
     credential: strawberry.ID = strawberry.field(description="The credential.")
 
 
 @strawberry.input(description="A credential to try before it is saved; nothing of it is kept.")
 class TestCredentialInput:
-    """A credential to try before it is saved."""
-
     cloud: AzureCloud = strawberry.field(default=AzureCloud.GLOBAL, description="The cloud the tenant lives in.")
     kind: CredentialKindInput = strawberry.field(description="How it signs in.")
 

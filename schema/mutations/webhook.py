@@ -29,8 +29,6 @@ EVENTS = "What it is told of; a test needs no entry."
 
 @strawberry.input(description="A new webhook.")
 class CreateWebhookInput:
-    """A new webhook."""
-
     name: str = strawberry.field(description="Unique in the organization.")
     url: str = strawberry.field(description="Where alerts are posted to; the operator must allow its origin.")
     events: list[AlertEvent] = strawberry.field(description=EVENTS)
@@ -40,8 +38,6 @@ class CreateWebhookInput:
 
 @strawberry.input(description="What to change of a webhook; what is left out stays.")
 class UpdateWebhookInput:
-    """What to change of a webhook."""
-
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
     name: str | None = strawberry.field(default=UNSET, description="Unique in the organization.")
     url: str | None = strawberry.field(default=UNSET, description="Where alerts are posted to.")
@@ -54,15 +50,11 @@ class UpdateWebhookInput:
 
 @strawberry.input(description="Which webhook to delete, with its log.")
 class DeleteWebhookInput:
-    """Which webhook to delete."""
-
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
 
 
 @strawberry.input(description="Which webhook to try.")
 class TestWebhookInput:
-    """Which webhook to try."""
-
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
 
 

@@ -54,8 +54,6 @@ SearchValueKind: Any = strawberry.enum(
 
 @strawberry.type(description="A keyword of the search language.")
 class SearchKeyword:
-    """A keyword of the search language."""
-
     name: str = strawberry.field(description="What to write before the colon.")
     aliases: list[str] = strawberry.field(description="Other names of it. Underscores and plural never count.")
     kind: SearchValueKind = strawberry.field(description="What its values are.")
@@ -66,8 +64,6 @@ class SearchKeyword:
 
 @strawberry.type(description="A mistake in a search text.")
 class SearchMistake:
-    """A mistake in a search text."""
-
     message: str = strawberry.field(description="What is wrong.")
     hint: str | None = strawberry.field(description="What to do about it.")
     offset: int = strawberry.field(description="Characters before the mistake.")
@@ -80,8 +76,6 @@ class SearchMistake:
 
 @strawberry.type(description="What a search text means.")
 class SearchParse:
-    """What a search text means."""
-
     normalized: str | None = strawberry.field(description="The text in its one normal form; null if it has mistakes.")
     tree: JSON | None = strawberry.field(
         description="`{and: […]}`, `{or: […]}`, `{not: …}` or `{keyword, operator, value, offset, length}`; "

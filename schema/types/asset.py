@@ -41,8 +41,6 @@ _service_count = (
 
 @strawberry.type(description="Why a record was taken to belong to an asset.")
 class Match:
-    """Why a record was taken to belong to an asset."""
-
     source: str = strawberry.field(description="The source of the record.")
     key: str = strawberry.field(
         description="What it was recognised by: `deviceId`, `name`, `mac`, `address`; `manual` if a person put it "
@@ -67,8 +65,6 @@ class Match:
     description="A machine, seen through the records that one or more sources have of it.",
 )
 class Asset(Record):
-    """An asset."""
-
     id: strawberry.ID = identifier()
     name: str | None = field(_a.name, "The name of the most recently seen record.", keyword="latest_name")
     names: list[str] = field(_a.names, "All names it is known by.", keyword="name", aliases=("hostname",), text=True)

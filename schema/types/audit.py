@@ -15,8 +15,6 @@ _e = audit_events.c
 
 @noun(audit_events, "event", scope=own(audit_events), description="Something that a caller did or was refused.")
 class AuditEvent(Record):
-    """An audit event."""
-
     id: strawberry.ID = identifier()
     at: DateTime = field(_e.at, "When it happened.", aliases=("created_at",))
     actor: str = field(

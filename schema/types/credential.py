@@ -49,8 +49,6 @@ AzureCloud = described(
 
 @strawberry.enum(description="How long a secret will still work, by what its owner noted.")
 class CredentialSecretState(enum.Enum):
-    """How long a secret will still work."""
-
     UNKNOWN = strawberry.enum_value("UNKNOWN", description="Nobody noted when it expires.")
     VALID = strawberry.enum_value("VALID", description=f"It expires in more than {EXPIRING_DAYS} days.")
     EXPIRING = strawberry.enum_value("EXPIRING", description=f"It expires within {EXPIRING_DAYS} days: rotate it.")

@@ -24,8 +24,6 @@ _g = groups.c
 
 @strawberry.enum(description="What a group is for.")
 class GroupKind(enum.Enum):
-    """What a group is for."""
-
     SECURITY = strawberry.enum_value("SECURITY", description="Grants access.")
     MICROSOFT_365 = strawberry.enum_value("MICROSOFT_365", description="Collaboration: shared mailbox, files, Teams.")
     MAIL_ENABLED_SECURITY = strawberry.enum_value(
@@ -63,8 +61,6 @@ RECEIVED = {
     description="A group of a directory. Deleted groups are not listed.",
 )
 class Group(Record):
-    """A group."""
-
     id: strawberry.ID = identifier()
     source: str = field(_g.source, "Where the record comes from: `azuread`.")
     external_id: str = field(

@@ -32,8 +32,6 @@ def _reachable(principal: Principal) -> ColumnElement[bool]:
     description="A closed world of sites, tasks and inventories.",
 )
 class Organization(Record):
-    """An organization."""
-
     id: strawberry.ID = identifier()
     name: str = field(organizations.c.name, "The name, unique on this server.", text=True)
     version: BigInt = field(

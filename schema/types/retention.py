@@ -36,8 +36,6 @@ RetentionSubject = described(
 
 @strawberry.type(description="How long an organization keeps things, in days; null keeps them for good.")
 class Retention:
-    """How long an organization keeps things."""
-
     stale_assets: int | None = strawberry.field(description=_DAYS["stale_assets"])
     offline_assets: int | None = strawberry.field(description=_DAYS["offline_assets"])
     source_attributes: int | None = strawberry.field(description=_DAYS["source_attributes"])
@@ -47,8 +45,6 @@ class Retention:
 
 @strawberry.type(description="What retention would remove if it were night now.")
 class RetentionEffect:
-    """What retention would remove if it were night now."""
-
     subject: RetentionSubject = strawberry.field(description="What is removed.")  # type: ignore[valid-type]
     days: int | None = strawberry.field(description="The setting; null keeps it for good.")
     before: DateTime | None = strawberry.field(description="What is older than this goes.")
@@ -57,8 +53,6 @@ class RetentionEffect:
 
 @strawberry.input(description="How long to keep things, in days; what is left out stays as it is, null keeps for good.")
 class UpdateRetentionInput:
-    """How long to keep things."""
-
     stale_assets: int | None = strawberry.field(default=UNSET, description=_DAYS["stale_assets"])
     offline_assets: int | None = strawberry.field(default=UNSET, description=_DAYS["offline_assets"])
     source_attributes: int | None = strawberry.field(default=UNSET, description=_DAYS["source_attributes"])

@@ -63,8 +63,6 @@ LogLevel = described(
 
 @strawberry.type(description="How far one stream of a run has come.")
 class StageProgress:
-    """How far one stream of a run has come."""
-
     stage: str = strawberry.field(
         description="`users`, `groups`, `devices`; or `deviceOwners`, `deviceUsers` where they are read apart; "
         "`hosts` of a scan."
@@ -78,8 +76,6 @@ class StageProgress:
 
 @strawberry.type(description="What a run did to one inventory.")
 class InventoryCounts:
-    """What a run did to one inventory."""
-
     inventory: str = strawberry.field(
         description="`users`, `groups`, `devices`, `assets`, `hosts` of a scan, or a relation: `memberships`, "
         "`groupOwners`, `deviceOwners`, `deviceUsers`, `managers`."
@@ -100,8 +96,6 @@ class InventoryCounts:
 
 @strawberry.type(description="What one stream of a run asked of Microsoft Graph.")
 class StreamRequests:
-    """What one stream of a run asked of Microsoft Graph."""
-
     stream: str = strawberry.field(description="The stream, named as in `progress`.")
     count: int = strawberry.field(description="Requests sent, retries included; a batch is one.")
     retries: int = strawberry.field(description="Requests that had to be sent again.")
@@ -112,8 +106,6 @@ class StreamRequests:
 
 @strawberry.type(description="What a run asked of Microsoft Graph.")
 class RequestCounts:
-    """What a run asked of Microsoft Graph."""
-
     count: int = strawberry.field(description="Requests sent, retries included.")
     retries: int = strawberry.field(description="Requests that had to be sent again.")
     throttled_seconds: float = strawberry.field(description="Time waited because Graph asked for it.")
@@ -124,8 +116,6 @@ class RequestCounts:
 
 @strawberry.type(description="Something that went wrong in a run.")
 class RunError:
-    """Something that went wrong in a run."""
-
     code: str = strawberry.field(description="What kind of error, for programs.")
     message: str = strawberry.field(description="What happened.")
     hint: str | None = strawberry.field(description="What a person can do about it.")
@@ -153,8 +143,6 @@ class TaskRunLogEntry(Record):
     description="One execution of a task.",
 )
 class TaskRun(Record):
-    """A run."""
-
     id: strawberry.ID = identifier()
     status: RunStatus = field(_r.status, "Where it stands.", enum=RunStatus)  # type: ignore[valid-type]
     phase: RunPhase | None = field(_r.phase, "What it is doing while it runs.", enum=RunPhase)  # type: ignore[valid-type]

@@ -19,8 +19,6 @@ _s = scan_records.c
 
 @strawberry.type(description="An open port that a scan found.")
 class Service:
-    """An open port."""
-
     port: int = strawberry.field(description="The number of the port.")
     protocol: str = strawberry.field(description="`tcp` or `udp`.")
     product: str | None = strawberry.field(description="What answers there: the product, else what the port is for.")
@@ -33,16 +31,12 @@ class Service:
 
 @strawberry.type(description="A guess of a host's operating system.")
 class OsMatch:
-    """A guess of a host's operating system."""
-
     name: str = strawberry.field(description="The system, as the scanner names it.")
     accuracy: int | None = strawberry.field(description="How sure the scanner is, in percent; null if it does not say.")
 
 
 @strawberry.type(description="What a script of a scanner wrote about a host or one of its ports.")
 class ScriptOutput:
-    """What a script of a scanner wrote."""
-
     script: str = strawberry.field(description="The name of the script.")
     port: int | None = strawberry.field(description="The port it looked at; null for the host as a whole.")
     protocol: str | None = strawberry.field(description="The protocol of the port.")
@@ -92,8 +86,6 @@ class ScriptOutput:
     description="What scans found out about a host.",
 )
 class ScanRecord(Record):
-    """A scan record."""
-
     id: strawberry.ID = identifier()
     names: list[str] = field(_s.names, "Its host names.")
     addresses: list[str] = field(_s.addresses, "Its IP addresses when it was last scanned.")

@@ -20,8 +20,6 @@ Scanner = described(
 
 @strawberry.type(description="What the Azure AD probe of a scan does.")
 class AzureAdProbe:
-    """What the Azure AD probe of a scan does."""
-
     enabled: bool = strawberry.field(description="Whether it runs after the hosts were found.")
     exclude_unknown: bool = strawberry.field(
         description="Whether devices are left out that no asset known from another source matches."
@@ -31,15 +29,11 @@ class AzureAdProbe:
 
 @strawberry.type(description="What a scan asks others about the hosts it has found.")
 class ScanProbes:
-    """What a scan asks others about the hosts it has found."""
-
     azure_ad: AzureAdProbe = strawberry.field(description="Reads Microsoft Entra ID as a connector does.")
 
 
 @strawberry.type(description="What a scan task looks at, and how.")
 class ScanOptions:
-    """What a scan task looks at, and how."""
-
     targets: list[str] = strawberry.field(description="Addresses, networks, ranges and host names.")
     excludes: list[str] = strawberry.field(description="What is left out of them.")
     ports: str | None = strawberry.field(description="The TCP ports to try; null: the usual ones.")

@@ -54,8 +54,6 @@ Weekday = described(
 
 @strawberry.type(description="When a task comes due.")
 class Schedule:
-    """When a task comes due."""
-
     kind: ScheduleKind = strawberry.field(description="How it repeats; fields of other kinds are null.")  # type: ignore[valid-type]
     moment: DateTime | None = strawberry.field(description="ONCE: when.")
     every_hours: int | None = strawberry.field(description=f"HOURLY: {_EVERY}")
@@ -74,38 +72,28 @@ class Schedule:
 
 @strawberry.input(description="Once.")
 class OnceInput:
-    """Once."""
-
     at: DateTime | None = strawberry.field(default=UNSET, description="When; at once if it is left out.")
 
 
 @strawberry.input(description="Every day.")
 class DailyInput:
-    """Every day."""
-
     at: str = strawberry.field(description=_AT)
 
 
 @strawberry.input(description="On some days of the week.")
 class WeeklyInput:
-    """On some days of the week."""
-
     days: list[Weekday] = strawberry.field(description="The days, at least one.")  # type: ignore[valid-type]
     at: str = strawberry.field(description=_AT)
 
 
 @strawberry.input(description="On a day of each month.")
 class MonthlyInput:
-    """On a day of each month."""
-
     day: int = strawberry.field(description=_DAY)
     at: str = strawberry.field(description=_AT)
 
 
 @strawberry.input(description="When a task comes due: exactly one of the six rules, and what holds for all of them.")
 class ScheduleInput:
-    """When a task comes due."""
-
     once: OnceInput | None = strawberry.field(default=UNSET, description="Once.")
     every_hours: int | None = strawberry.field(
         default=UNSET, description=f"{_EVERY} Without a start the first is so many hours from now. 1 to 8,784."

@@ -19,8 +19,6 @@ from sync.store.tables import sites
     description="A place that assets live in. Devices of a directory are matched inside one site.",
 )
 class Site(Record):
-    """A site."""
-
     id: strawberry.ID = identifier()
     name: str = field(sites.c.name, "The name, unique in the organization.", text=True)
     description: str | None = field(sites.c.description, "What the site is.", text=True)

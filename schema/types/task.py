@@ -40,8 +40,6 @@ TaskKind = described(
 
 @strawberry.enum(description="What a task is doing.")
 class TaskStatus(enum.Enum):
-    """What a task is doing."""
-
     NEW = strawberry.enum_value("NEW", description="It has never run and is not scheduled.")
     SCHEDULED = strawberry.enum_value("SCHEDULED", description="It waits for its next time.")
     ACTIVE = strawberry.enum_value("ACTIVE", description="A run of it is queued or running.")
@@ -59,8 +57,6 @@ class TaskStatus(enum.Enum):
     description="Something to do: what, where, with which credential.",
 )
 class Task(Record):
-    """A task."""
-
     id: strawberry.ID = identifier()
     name: str = field(_t.name, "The name; need not be unique.", text=True)
     description: str | None = field(_t.description, "What the task is for.", text=True)

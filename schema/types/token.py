@@ -28,8 +28,6 @@ Role = described(
 
 @noun(tokens, "token", scope=own(tokens), description="An API token; its text is shown only once, when it is created.")
 class ApiToken(Record):
-    """An API token, without its text."""
-
     id: strawberry.ID = identifier()
     name: str = field(_t.name, "What the token is for.", text=True)
     role: Role = field(_t.role, "What it may do.", enum=Role)  # type: ignore[valid-type]

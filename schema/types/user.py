@@ -55,8 +55,6 @@ RECEIVED = {
     description="A user of a directory. Deleted users are not listed.",
 )
 class User(GroupOwner):
-    """A user."""
-
     id: strawberry.ID = identifier()
     source: str = field(_u.source, "Where the record comes from: `azuread`.")
     external_id: str = field(_u.external_id, "The object id in the directory. Graph property: `id`.", keyword="user_id")

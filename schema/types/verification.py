@@ -42,8 +42,6 @@ PermissionKind = described(
 
 @strawberry.type(description="One line of the checklist of a credential.")
 class CredentialCheck:
-    """One line of the checklist."""
-
     subject: CredentialCheckSubject = strawberry.field(description="What was checked.")  # type: ignore[valid-type]
     result: CredentialCheckResult = strawberry.field(description="How it ended.")  # type: ignore[valid-type]
     message: str = strawberry.field(description="What was found.")
@@ -55,8 +53,6 @@ class CredentialCheck:
 
 @strawberry.type(description="What verifying a credential found.")
 class CredentialVerification:
-    """What verifying a credential found."""
-
     at: DateTime = strawberry.field(description="When it was verified.")
     passed: bool = strawberry.field(description="Whether all that a sync needs works.")
     permission_kind: PermissionKind = strawberry.field(description="Which permissions count.")  # type: ignore[valid-type]

@@ -35,8 +35,6 @@ ARGUMENT_LIMITS = {
 
 @strawberry.type(description="Who is asking.")
 class Viewer:
-    """The token behind the request."""
-
     name: str = strawberry.field(description="The name of the token.")
     role: Role = strawberry.field(description="What it may do.")  # type: ignore[valid-type]
     organization_id: strawberry.Private[int]
@@ -45,16 +43,12 @@ class Viewer:
 
 @strawberry.type(description="A limit that is checked before a request runs.")
 class Limit:
-    """A limit."""
-
     name: str = strawberry.field(description="What is limited.")
     value: int = strawberry.field(description="The greatest value that is accepted.")
 
 
 @strawberry.type(description="This server.")
 class Server:
-    """This server."""
-
     version: str = strawberry.field(description="The version of Rollcall.")
 
     @strawberry.field(

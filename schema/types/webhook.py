@@ -61,8 +61,6 @@ class Webhook(Record):
 
 @noun(deliveries, "alert", scope=own(deliveries), description="One alert for one webhook.")
 class AlertDelivery(Record):
-    """One alert for one webhook."""
-
     id: strawberry.ID = identifier()
     event: AlertEvent = field(_d.event, "What it tells of.", enum=AlertEvent)  # type: ignore[valid-type]
     status: DeliveryStatus = field(_d.status, "What became of it.", enum=DeliveryStatus)  # type: ignore[valid-type]

@@ -224,6 +224,23 @@ def test_test_replaces_nothing_inside_the_program() -> None:
     assert not problems, listed(problems)
 
 
+def test_class_of_the_schema_is_described_once() -> None:
+    """By its docstring, or by the description that callers read; one that says both the same is twice the work."""
+    problems = [
+        f"{module.path}:{node.lineno} {node.name} has neither a docstring nor a description"
+        for module in modules("schema/")
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        if not ast.get_docstring(node) and not any(map(is_described, node.decorator_list))
+    ]
+    assert not problems, listed(problems)
+
+
+def is_described(decorator: ast.expr) -> bool:
+    """Tell whether a decorator is given a description."""
+    return isinstance(decorator, ast.Call) and any(keyword.arg == "description" for keyword in decorator.keywords)
+
+
 def test_docstring_of_a_module_is_a_sentence() -> None:
     """The newcomer's way leads over module docstrings: each says what the module does."""
     problems = []
