@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable
@@ -38,3 +39,12 @@ def work_of(do: Callable[[], Any]) -> Work:
     finally:
         sys.setprofile(before)
     return Work(calls, cpu_ms)
+
+
+# What a runtime waits in, which a fixture of the module may have opened in the same loop; it is renewed at any time.
+_WAITS = {"Event.wait", "SystemClock.sleep"}
+
+
+def tasks_at_work() -> set[asyncio.Task[Any]]:
+    """Return the tasks of this loop that do anything but wait for a runtime's next time."""
+    return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "") not in _WAITS}

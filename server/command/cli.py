@@ -55,14 +55,17 @@ class Later(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Hand over to the real command."""
+        return self.load().make_context(info_name, args, parent=parent, **extra)
+
+    def load(self) -> click.Command:
+        """Import the real command."""
         try:
-            command = getattr(importlib.import_module(self._module), self.name or "")
+            command: click.Command = getattr(importlib.import_module(self._module), self.name or "")
         except ModuleNotFoundError as error:
             if error.name is None or not self._module.startswith(error.name):
                 raise
             raise Failure(f"The command {self.name} is not part of this installation.") from None
-        context: click.Context = command.make_context(info_name, args, parent=parent, **extra)
-        return context
+        return command
 
 
 class Told(click.Group):
@@ -141,6 +144,14 @@ def keywords_command() -> None:
 
     build_schema()
     click.echo(keyword_document(), nl=False)
+
+
+@main.command("commands")
+def commands_command() -> None:
+    """Print the reference of all commands (Markdown)."""
+    from server.command.document import command_document
+
+    click.echo(command_document(main), nl=False)
 
 
 @main.group()

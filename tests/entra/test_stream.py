@@ -21,6 +21,7 @@ from sync.entra.graph.stream import (
 )
 from sync.errors import BadInput, BadResponse, EntraError, OffOrigin, Unavailable
 from tests.entra.graph import ORIGIN, Reply, ScriptedGraph, client_of, page, refusal
+from tests.work import tasks_at_work
 
 START = Start("/users/delta?$select=id")
 NEXT = "/v1.0/users/delta?$skiptoken="
@@ -307,13 +308,13 @@ async def test_prefetched_stops_when_it_is_cancelled() -> None:
             async for _ in ahead:
                 pass
 
-    before = asyncio.all_tasks()
+    before = tasks_at_work()
     task = asyncio.create_task(read())
     await turns()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert tape.closed and asyncio.all_tasks() == before
+    assert tape.closed and tasks_at_work() == before
 
 
 @pytest.mark.parametrize(

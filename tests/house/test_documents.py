@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 from graphql import GraphQLError, GraphQLSchema, build_schema, parse, validate
 
+from server.command.cli import main
+from server.command.document import command_document
 from sync.errors import BadSearch
 from tests.house.source import ROOT, listed, read, tracked
 
@@ -78,6 +80,11 @@ def test_graphql_in_the_documents_is_valid() -> None:
             found = [error]
         problems += [f"{fence.path}:{fence.line} {error.message}" for error in found]
     assert not problems, listed(problems)
+
+
+def test_command_reference_is_the_one_that_is_generated() -> None:
+    """docs/cli.md is what `rollcall commands` prints; write it anew with that command."""
+    assert read("docs/cli.md") == command_document(main)
 
 
 def searches() -> Iterator[tuple[str, str, str]]:

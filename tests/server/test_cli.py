@@ -21,7 +21,7 @@ import pytest
 from tests.patience import PATIENCE_S
 
 TOKEN = re.compile(r"rc_[0-9A-Za-z]{49}\b")
-COMMAND = (sys.executable, "-c", "from server.cli import main; main(prog_name='rollcall')")
+COMMAND = (sys.executable, "-c", "from server.command.cli import main; main(prog_name='rollcall')")
 
 
 @dataclass(frozen=True)

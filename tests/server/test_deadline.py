@@ -9,6 +9,7 @@ import pytest
 
 from server.graphql.deadline import soon
 from tests.server.conftest import OpenProbe
+from tests.work import tasks_at_work
 
 LONG_S = 60.0
 
@@ -76,12 +77,12 @@ async def test_cancellation_reaches_what_waits() -> None:
 async def test_request_leaves_nothing_at_work_when_an_error_takes_its_fields_away(open_probe: OpenProbe) -> None:
     """An answer that came before its other fields end would let one caller have any number at work at once."""
     async with open_probe(request_timeout_s=0.05) as probe:
-        before = asyncio.all_tasks()
+        before = tasks_at_work()
         response = await probe.post("{ slow brokenUtterly }")
         (error,) = response.json()["errors"]
         assert error["extensions"]["code"] == "TIMEOUT"
         await asyncio.sleep(0)
-        assert asyncio.all_tasks() <= before
+        assert tasks_at_work() <= before
 
 
 async def test_fields_that_are_ended_are_not_logged_as_errors_nobody_looked_at(
