@@ -25,7 +25,7 @@ help:
 demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1:8000/graphql, until Ctrl-C
 	@$(BIN)/rollcall demo
 
-test: lint  ## the test suite, 10 minutes on two cores; of what is long, a small share
+test: lint  ## the test suite, 12 minutes on two cores; of what is long, a small share
 	@$(PYTEST) tests --ignore=tests/sdk -m 'not ($(APART))'
 
 test-slow: $(CHECK_READY)  ## more of what is long: 120 seeds of the simulation, 200 kills, generated trees and texts
