@@ -1,4 +1,4 @@
-"""What one operation works with: who asks, and one snapshot of the data that all its reads share."""
+"""The context of one operation: the caller, and one snapshot of the data that all its reads share."""
 
 from __future__ import annotations
 

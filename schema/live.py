@@ -1,4 +1,4 @@
-"""What is watched while it happens: a run, its log, the inventories; each told after commits, read when it is sent.
+"""Live queries: a run, its log, the inventories; each event follows a commit, and is read when it is sent.
 
 A subscriber that is slow holds nothing up and misses nothing that counts: of a run it gets the newest state, of a log
 the entries behind the last one it was given, out of the table.

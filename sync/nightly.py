@@ -1,4 +1,4 @@
-"""What is done once a night, at three o'clock UTC: what an organization does not keep any longer is removed."""
+"""The nightly job, at three o'clock UTC: removes rows that an organization keeps no longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this program is called as a package, and its version."""
+"""The name of the package and its version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How nouns hang together: each relation selects pairs of (parent key, target key), in one place.
+"""The relations between nouns: each selects pairs of (parent key, target key).
 
 Edges are stored once and read both ways. A relation only leads to what is there: the target's own visibility is
 applied by the reader, the far end of an edge may be unknown.

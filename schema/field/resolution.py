@@ -1,4 +1,4 @@
-"""How a field gets its value, said once: the resolver and the compiled plan are both made from the form declared here.
+"""How a field gets its value, declared once: the resolver and the compiled plan are both made from it.
 
 A field that is a column needs no form; the registry knows it. A field without either is answered by its own resolver,
 and a document that selects it is not compiled.

@@ -1,4 +1,4 @@
-"""What a field is sorted and compared by, where that is not the stored value: texts and versions."""
+"""The keys that texts and versions are sorted and compared by, instead of their stored values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller gave in an input object: never null, never empty, never text that cannot be stored."""
+"""Checks of input objects: no null, nothing empty, no text that cannot be stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a condition of one noun's rows says of another's: what these do not have is missing, or leads nowhere."""
+"""A condition on rows of one noun applied to rows of another: a field that is not there counts as missing."""
 
 from __future__ import annotations
 

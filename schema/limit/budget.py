@@ -1,4 +1,4 @@
-"""How large an answer may be, and how much memory all answers that are being built and sent may take together.
+"""Bounds of answers: the size of each, and the memory of all that are being built and sent.
 
 Both are enforced while an answer is built. A small answer reserves nothing.
 """

@@ -1,4 +1,4 @@
-"""What an operation costs, known before it runs: how many rows its lists may hold, nested ones multiplied.
+"""The cost of an operation before it runs: how many rows its lists may hold, nested ones multiplied.
 
 A cost counts what will be read, once: fields are collected as execution collects them, so that a list that several
 fragments select is one list, and what @skip and @include leave out costs nothing. It is made once for a document that

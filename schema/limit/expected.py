@@ -1,4 +1,4 @@
-"""How long the lists are that take no size: said where each is declared; of the schema's own lists, counted.
+"""The expected length of lists that take no size: declared with each; of the schema's own lists, counted.
 
 Lists of texts and numbers are no such lists: they are part of the row that they belong to.
 """

@@ -1,4 +1,4 @@
-"""How large a document is once its fragments are expanded, found without expanding what is too large.
+"""The size of a document with its fragments expanded, found without expanding a document that is too large.
 
 Two linear passes. The first measures each operation and fragment once, whatever the number of places it is spread in.
 Only a document that keeps its limits there is walked in full by the second, which counts repeats of a response path.

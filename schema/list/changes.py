@@ -1,4 +1,4 @@
-"""What changed in an inventory since a caller read it last, for copies that are kept up to date piece by piece.
+"""Changes of an inventory since a caller read it last, for copies that are kept up to date piece by piece.
 
 Each row carries the organization's version that wrote it last, and a deleted row stays as its own tombstone. Changes
 are read in the order of (version, id): a row that is written meanwhile moves to the end, so no page misses it.

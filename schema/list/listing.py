@@ -1,4 +1,4 @@
-"""How a list is read: one page, and its count, in one statement each, also for the lists of many parents at once."""
+"""Reads of lists: a page and its count, in one statement each, also for the lists of many parents at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every mutation runs: in one transaction with its audit event, its expected errors becoming data."""
+"""The frame of every mutation: one transaction with its audit event; expected errors become data."""
 
 from __future__ import annotations
 

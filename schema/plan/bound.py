@@ -1,4 +1,4 @@
-"""What the arguments of a list or a look-up mean in one run of a plan."""
+"""The arguments of a list or a look-up, as one run of a plan uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of computed values: leaves as the response has them, objects as the selection asks."""
+"""Computed values in a plan: leaves as the response has them, objects as the selection asks."""
 
 from __future__ import annotations
 

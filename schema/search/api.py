@@ -1,4 +1,4 @@
-"""What a user interface asks of the search language: its keywords, and what a text typed so far means."""
+"""The search language for user interfaces: its keywords, and the meaning of a text typed so far."""
 
 from __future__ import annotations
 

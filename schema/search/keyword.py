@@ -1,4 +1,4 @@
-"""What may stand before a colon in a search text, and how a field becomes such a keyword."""
+"""Keywords: the words before a colon in a search text, and how a field becomes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a term's value means for each kind of field: pattern, number, version, time, address, yes or no."""
+"""The meaning of a term's value for each kind of field: pattern, number, version, time, address, yes or no."""
 
 from __future__ import annotations
 

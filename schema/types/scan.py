@@ -1,4 +1,4 @@
-"""What scans found out about an asset; several records may belong to one."""
+"""Scan records: what scans found out about an asset; an asset may have several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scan task looks at and how, as it shows on the task."""
+"""The options of a scan task, as the task shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verifying a credential finds: a checklist that says what works, what is missing and what to click."""
+"""The result of verifying a credential: a checklist of what works, what is missing and what to click."""
 
 from __future__ import annotations
 

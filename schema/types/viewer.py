@@ -1,4 +1,4 @@
-"""Who is asking, and what this server is."""
+"""The caller and this server."""
 
 from __future__ import annotations
 

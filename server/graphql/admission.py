@@ -1,4 +1,4 @@
-"""Who may run what, and how much of it: what a document needs is found once, each request is then held against it."""
+"""Admission: the roles and the cost that a document needs are found once; each request is checked against them."""
 
 from __future__ import annotations
 

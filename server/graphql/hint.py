@@ -1,4 +1,4 @@
-"""What to write instead, for errors that graphql-core words: names of the schema, for those who may ask for them."""
+"""Suggestions for errors that graphql-core words: names of the schema, for callers who may ask for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a token and an address may ask; what comes too often is told when to come again.
+"""Rate limits of tokens and addresses; a request beyond one is told when to come again.
 
 Known by number and address only: no token's text and no request is kept, and memory is bounded whoever sends.
 """

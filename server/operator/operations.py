@@ -1,4 +1,4 @@
-"""What an operator may do from the command line; one function each, run in the process that holds the database.
+"""Operations of the command line, one function each; they run in the process that holds the database.
 
 The same table serves the control socket of a running server and the command line while no server runs. Never trusts
 its arguments: they come as JSON from another process.

@@ -1,4 +1,4 @@
-"""What passes between a command and whoever gave it while it runs: bytes one way, how far it has come the other."""
+"""The traffic of a running command: bytes go one way, its progress comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator has decided, read from `ROLLCALL_*`; no other module reads the environment.
+"""Reads the settings from `ROLLCALL_*`; no other module reads the environment.
 
 A value is never echoed, because it may be a secret.
 """

@@ -1,4 +1,4 @@
-"""What was asked of the simulator: counters and a bounded list; holds templates, never a token or an object's id."""
+"""The log of requests to the simulator: counters and a bounded list of templates, never a token or an object's id."""
 
 from __future__ import annotations
 

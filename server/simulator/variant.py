@@ -1,4 +1,4 @@
-"""How the tenant behaves where Microsoft leaves room: page sizes, order, replays, lag, lifetimes; never a fault.
+"""Behaviour that Microsoft leaves open: page sizes, order, replays, lag, lifetimes; never a fault.
 
 Every value is allowed by the documentation or was seen by others, so a client has to cope with each.
 """

@@ -1,4 +1,4 @@
-"""What is to be sent, as rows: written in the transaction of what they tell of, so that neither is there alone."""
+"""The outbox: messages as rows, written in the transaction that they tell of, so that neither is there alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How this server reaches others: through which proxy, and whose certificates it trusts beyond the machine's.
+"""The way out: the proxy, and the authorities that are trusted beside those of the machine.
 
 The operator decides, never a request. A proxy's credentials are sent to the proxy alone and shown nowhere.
 

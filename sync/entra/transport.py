@@ -1,4 +1,4 @@
-"""What every HTTP client of this program shares: trusted certificates, proxies, timeouts, reasons; never a request.
+"""The base of every HTTP client: trusted certificates, proxies, timeouts, reasons of failures; never a request.
 
 Reasons name the kind of failure only: the text of an HTTP error can hold a header or a body, and so a secret.
 """

@@ -1,1 +1,1 @@
-"""What the directory says becomes rows: pages are applied, vanished objects swept, devices linked to assets."""
+"""The inventory: pages of a directory become rows, vanished objects are swept, devices are linked to assets."""

@@ -1,4 +1,4 @@
-"""How long an organization keeps what nobody has told of for a while: settings, what would go today, and its removal.
+"""Retention: how long an organization keeps rows that no source has told of; settings, preview and removal.
 
 Removed in small transactions, so that syncs and queries go on meanwhile; only sync/nightly.py calls for it.
 """

@@ -1,4 +1,4 @@
-"""What callers did and were refused, one row an event, in the transaction of what they did; never a secret."""
+"""The audit log: one row for each act or refusal, in the transaction of the act; never a secret."""
 
 from __future__ import annotations
 

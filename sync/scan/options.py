@@ -1,4 +1,4 @@
-"""What a scan task is told: checked once when it is made, kept as JSON, and checked again by each run."""
+"""Options of a scan: checked when the task is made, kept as JSON, and checked again by each run."""
 
 from __future__ import annotations
 

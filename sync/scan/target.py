@@ -1,4 +1,4 @@
-"""What a scan looks at: addresses, ranges, networks and names, as intervals; never one object an address.
+"""The targets of a scan: addresses, ranges, networks and names, as intervals; never one object an address.
 
 A text is `10.0.0.7`, `10.0.0.0/24`, `10.0.0.5-10.0.0.20`, `10.0.0.5-20`, an IPv6 form of the same, or a host name.
 """

@@ -1,4 +1,4 @@
-"""What people paste as a secret: without what copying leaves at its ends, and refused when it can be none."""
+"""Pasted secrets: trimmed of what copying leaves at their ends, and refused when they cannot be one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database says of itself, a text by name; written in the transaction that makes it true.
+"""Facts about the database, a text by name; written in the transaction that makes each true.
 
 COMPATIBLE is `revision oldest`: a program whose newest revision is `oldest`, or a later one, may run on the tables of
 `revision`. It says nothing of any other revision, so that a migration without a word on it is compatible with none.

@@ -1,4 +1,4 @@
-"""What lies in the data folder belongs to the user that the process runs as, and to nobody else.
+"""The data folder and its files belong to the user that the process runs as, and to nobody else.
 
 Files that others could read are closed again, because earlier versions and copies left them so. Files that others could
 change, or that another user owns, may hold anything: the start is refused, and the operator decides.

@@ -1,4 +1,4 @@
-"""What the tables of a database are made of, as a set of facts: compared with what this program declares.
+"""The shape of a database as a set of facts, compared with the tables that this program declares.
 
 One statement of SQLite's own tells all columns, another all indexes: the comparison at each start takes milliseconds.
 """

@@ -1,4 +1,4 @@
-"""What the database says: its schema, whether it is whole, whether the present keys open its secrets, its clouds."""
+"""Checks of the database: its schema, its integrity, its secrets under the present keys, its clouds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one check of `rollcall doctor` came to: how it stands, in one sentence, and what to do about it."""
+"""The result of one check of `rollcall doctor`: a state, one sentence, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine gives: SQLite, the data directory and its permissions, the room on its disk."""
+"""Checks of the machine: SQLite, the data directory and its permissions, the room on its disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to the tenant while it is being read: states expire, and objects change."""
+"""Events during a read: states expire, and objects change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may happen to a connection instead of a whole answer; who carries the requests makes it true.
+"""Failures of a connection, raised in place of a whole answer; the transport makes them true.
 
 On a socket that is `serving.py`, in tests without one their transport; both understand the same two exceptions.
 """

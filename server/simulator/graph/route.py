@@ -1,4 +1,4 @@
-"""What a request is for, told by its path alone: a template for the log, a stream for the fault plan; answers nothing.
+"""The purpose of a request, told by its path alone: a template for the log, a stream for the fault plan.
 
 Templates hold no object id, so that a log can be kept and shown.
 """

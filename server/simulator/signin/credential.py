@@ -1,4 +1,4 @@
-"""Who may sign in to the simulated tenant: app registrations and accounts with their flags; issues no token."""
+"""The callers of the simulated tenant: app registrations and accounts with their flags; issues no token."""
 
 from __future__ import annotations
 

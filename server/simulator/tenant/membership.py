@@ -1,4 +1,4 @@
-"""Who starts as whose member, owner, user or manager: arithmetic on numbers, so that no edge is ever stored.
+"""The first members, owners, users and managers: arithmetic on numbers, so that no edge is ever stored.
 
 A group's users are an arithmetic progression over the users, so that member j is known without its predecessors,
 and whether a user is a member is one multiplication.

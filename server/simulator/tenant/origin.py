@@ -1,4 +1,4 @@
-"""What every generated object shares: seed, domain, id scheme and the calendar; knows no kind of object."""
+"""The origin that every generated object shares: seed, domain, id scheme and calendar; knows no kind of object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a simulated tenant is."""
+"""The size of a simulated tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many objects a collection holds, as Graph counts them: for progress and for the guard of a sweep only.
+"""The number of objects in a collection, as Graph counts them: for progress and for the guard of a sweep only.
 
 The count comes from an index that lags behind the directory; nothing is ever deleted because of it.
 

@@ -1,4 +1,4 @@
-"""What this tenant and this credential can do, found by asking; never changes anything.
+"""Probes of a tenant and a credential: finds out by asking what both can do; never changes anything.
 
 Source: learn.microsoft.com/graph/api/device-delta, learn.microsoft.com/graph/permissions-reference
 """

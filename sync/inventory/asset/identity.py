@@ -1,4 +1,4 @@
-"""What a directory's record of a device tells of which machine it is: hardware, MAC addresses, name, system, trust.
+"""The identity of a device as its directory records it: hardware, MAC addresses, name, system, trust.
 
 Pure. The rules, and why they are as they are, stand in docs/assets.md and docs/decisions/0018.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with properties as they were received; a page counts it, and the run warns of it."""
+"""Flaws of received properties; a page counts them, and the run warns of each kind once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scans find becomes scan records of assets: recognised by MAC address, then by host name, else new.
+"""Hosts that scans find become scan records of assets: recognised by MAC address, then by host name, else new.
 
 The order in which a scan reports its hosts makes no difference; a host that was found several times is one record.
 """

@@ -1,4 +1,4 @@
-"""What readers of reports have in common: what they find, when it was, how much they take, and what they refuse."""
+"""The common part of report readers: findings, times, limits and refusals."""
 
 from __future__ import annotations
 

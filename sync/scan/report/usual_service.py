@@ -1,4 +1,4 @@
-"""What usually answers at a port: a guess by its number, for scans that ask nobody."""
+"""The usual service of a port: a guess by its number, for scans that ask no service."""
 
 from __future__ import annotations
 

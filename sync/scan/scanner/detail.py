@@ -1,4 +1,4 @@
-"""What this machine knows of hosts besides what a scanner saw: their names and, on its own networks, their MACs."""
+"""Details that this machine adds to a scanner's hosts: their names and, on its own networks, their MAC addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alembic reaches the database: through the connection that `sync.store.migrate` hands over."""
+"""The environment of Alembic: it uses the connection that `sync.store.migrate` hands over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls, and what they did: tokens, what was audited, and requests that must not be carried out twice."""
+"""Tokens, audit events, and requests that must not be carried out twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told when a run fails, recovers or needs a person, and what became of each message."""
+"""Webhooks, and the messages that were sent to them or will be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database says of itself, and how far its indexes have come."""
+"""Facts about the database, and how far its indexes have come."""
 
 from __future__ import annotations
 

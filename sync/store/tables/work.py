@@ -1,4 +1,4 @@
-"""What is to be done and what was done: tasks, their runs, and the runs' logs."""
+"""Tasks, their runs, and the runs' logs."""
 
 from __future__ import annotations
 
