@@ -37,11 +37,11 @@ night: $(CHECK_READY)  ## all of what is long: 20,000 seeds, 2,000 kills, 20,000
 check: lint  ## format, lint, types, house rules and unit tests
 	@$(PYTEST) tests/house tests/unit -m 'not ($(APART))'
 
+# A worker of mypy that starts too slowly on a busy machine ends it with 2; one process needs no workers.
 lint: $(CHECK_READY)
 	@echo 'Format, lint and types ...'
 	@$(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@# A worker of mypy that starts too slowly on a busy machine ends it with 2; one process needs no workers.
 	@$(BIN)/mypy --num-workers $(PYTEST_WORKERS) --no-error-summary || \
 		{ test $$? -ne 1 && echo 'Once more in one process ...' && $(BIN)/mypy --no-error-summary; }
 

@@ -1,6 +1,6 @@
 """A long life: thousands of runs and fifty times as many requests, and what they leave behind in the server's memory.
 
-python -m bench.life        # ten thousand runs, an hour and a half
+python -m bench.life        # ten thousand runs, some hours; `python -m bench.life 1000` for a first look
 """
 
 from __future__ import annotations

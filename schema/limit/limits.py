@@ -56,6 +56,6 @@ def bounds(limits: Limits) -> Iterator[Bound]:
 
 
 def public_name(attribute: str) -> str:
-    """Return what callers see a limit called."""
+    """Return what callers see a limit called; Strawberry can tell, but is slow to load for who only reads settings."""
     first, *rest = attribute.split("_")
     return first + "".join(word.capitalize() for word in rest)

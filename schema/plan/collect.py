@@ -51,7 +51,7 @@ class Collector:
         """Collect what the nodes together select on a type.
 
         Raises:
-            Refused: a directive other than @skip and @include, or one of them without a value.
+            NotPlanned: a directive other than @skip and @include, or one of them without a value.
         """
         found: Fields = {}
         seen: set[str] = set()

@@ -60,7 +60,7 @@ class Compiler:
     Args:
         collector: knows the operation's fragments and flags.
         principal: stands for the callers the plan is for.
-        arguments: reads the arguments of a field that do not depend on variables; raises Refused if some do.
+        arguments: reads the arguments of a field that do not depend on variables; raises NotPlanned if some do.
         connect: compiles a connection.
     """
 
@@ -73,7 +73,7 @@ class Compiler:
         """Compile a selection on the level's rows.
 
         Raises:
-            Refused: something in it has no form.
+            NotPlanned: something in it has no form.
         """
         source, view, selection = GeneratedSource(), LevelView(), self.collector.collect(type_, nodes)
         view.text = self._text(level, type_, selection)
@@ -154,7 +154,7 @@ class Compiler:
         if name == "__typename":
             return repr(type_.name)
         declared, returned, noun = definition(type_, name), type_.fields[name].type, level.noun
-        assert noun is not None  # noqa: S101 - see Level.key
+        assert noun is not None  # noqa: S101 - see PlanLevel.key
         entry = noun.fields.get(declared.python_name)
         if entry is not None:
             return source.leaf(entry, returned, noun.prefix, f"r{level.columns.index(entry.column)}")
@@ -170,7 +170,7 @@ class Compiler:
         self, level: PlanLevel, type_: GraphQLObjectType, nodes: Nodes, form: object, returned: GraphQLOutputType
     ) -> tuple[LevelRelation, bool, int]:
         """Compile what hangs on the rows: the relation, whether each row must have it, and where its key stands."""
-        assert level.noun is not None  # noqa: S101 - see Level.key
+        assert level.noun is not None  # noqa: S101 - see PlanLevel.key
         match form:
             case One(target, key):
                 place = level.columns.index(level.noun.table.c[key])
@@ -201,7 +201,7 @@ class Compiler:
         source: GeneratedSource,
         relations: list[LevelRelation],
     ) -> str:
-        assert level.noun is not None  # noqa: S101 - see Level.key
+        assert level.noun is not None  # noqa: S101 - see PlanLevel.key
         shown = project(self.collector, type_.fields[nodes[0].name.value].type, nodes)
         arguments = self.arguments(type_, nodes[0])
         compute = form.compute

@@ -85,7 +85,7 @@ class ProgramCompiler:
         """Compile an operation.
 
         Raises:
-            Refused: something in it has no form.
+            NotPlanned: something in it has no form.
         """
         query = self._collector.schema.query_type
         assert query is not None  # noqa: S101 - the schema has one

@@ -43,7 +43,7 @@ class Selection:
         """Compile the selection of a field of `parent`.
 
         Raises:
-            Refused: something in it has no form.
+            NotPlanned: something in it has no form.
         """
         self._kinds = (*form.kinds, OTHER) if isinstance(form, Mixed) else ()
         self._level = PlanLevel(NOUNS[form.target] if isinstance(form, Many) else None, self.columns)

@@ -33,7 +33,7 @@ def project(collector: Collector, type_: GraphQLOutputType, nodes: Sequence[Fiel
     """Return the function that brings a value of a type into the form of the response.
 
     Raises:
-        Refused: the selection reaches a field that a resolver answers.
+        NotPlanned: the selection reaches a field that a resolver answers.
     """
     if is_non_null_type(type_):
         return _required(_project(collector, type_.of_type, nodes))

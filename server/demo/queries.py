@@ -31,7 +31,8 @@ def _guests(data: dict[str, Any]) -> str:
 
 
 def _largest(data: dict[str, Any]) -> str:
-    return "; ".join(f"{node['displayName']}: {node['users']['totalCount']} users" for node in data["groups"]["nodes"])
+    counts = ((node["displayName"], node["users"]["totalCount"]) for node in data["groups"]["nodes"])
+    return "; ".join(f"{name}: {count} {'user' if count == 1 else 'users'}" for name, count in counts)
 
 
 def _chain(data: dict[str, Any]) -> str:

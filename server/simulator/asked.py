@@ -15,7 +15,7 @@ SCOPE_KEY = "simulator"  # where the classified request stands in the scope
 
 
 class Faults(Protocol):
-    """Sees every request first and decides whether and how `app` answers it; a Plan is one."""
+    """Sees every request first and decides whether and how `app` answers it; a FaultPlan is one."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
         """Answer, delay, damage or pass on one request."""

@@ -116,7 +116,7 @@ def cutoff(clock: Clock, days: int) -> str:
 
 
 def counting(clock: Clock, organization_id: int, retention: Retention) -> Select[Any]:
-    """Select one row: how much of each `Subject` would go if it were night now, labelled with its value.
+    """Select one row: how much of each `RetentionSubject` would go if it were night now, labelled with its value.
 
     An asset that is both stale and offline counts under both.
     """

@@ -224,8 +224,8 @@ def test_test_replaces_nothing_inside_the_program() -> None:
     assert not problems, listed(problems)
 
 
-def test_class_of_the_schema_is_described_once() -> None:
-    """By its docstring, or by the description that callers read; one that says both the same is twice the work."""
+def test_class_of_the_schema_is_described() -> None:
+    """By its docstring, or by the description that callers read, which need not be written twice."""
     problems = [
         f"{module.path}:{node.lineno} {node.name} has neither a docstring nor a description"
         for module in modules("schema/")

@@ -30,7 +30,7 @@ class Cursors:
         """Return the state of a cursor that was sealed for this purpose.
 
         Raises:
-            BadCursor: malformed, tampered with, or for another purpose.
+            UnknownCursor: malformed, tampered with, or for another purpose.
         """
         try:
             state: dict[str, Any] = orjson.loads(self._cipher.decrypt(from_base64url(text), [purpose.encode()]))

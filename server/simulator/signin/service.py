@@ -132,7 +132,7 @@ class SignIn:
         """Return the token response for a form.
 
         Raises:
-            Refused: in the order in which Entra ID checks: request, application, resource, user, consent.
+            SignInRefused: in the order in which Entra ID checks: request, application, resource, user, consent.
         """
         for field in ("grant_type", "client_id"):
             if not form.get(field):

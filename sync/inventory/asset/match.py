@@ -99,7 +99,7 @@ class Grouping:
         records: all that have a key in common with one another, or with what is asked about.
         pins: record → the asset a person put it into.
         hosts: what scans know, under any of the names and MAC addresses of the records.
-        common: keys (`Identity.keys`) that more than `BEARERS_MAX` records have.
+        common: keys (`DeviceIdentity.keys`) that more than `BEARERS_MAX` records have.
     """
 
     def __init__(

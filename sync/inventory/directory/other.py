@@ -32,8 +32,8 @@ def is_without_row() -> ColumnElement[bool]:
     """
     is_listed = or_(
         *(
-            and_(objects.c.kind == kind.name, exists().where(row.c.directory_id == objects.c.directory_id))
-            for kind, row in ((kind, _ROWS[kind.name]) for kind in KINDS)
+            and_(objects.c.kind == kind.name, exists().where(_ROWS[kind.name].c.directory_id == objects.c.directory_id))
+            for kind in KINDS
         )
     )
     return and_(objects.c.generation > FORGOTTEN, has_no_row(), func.coalesce(not_(is_listed), true()))
