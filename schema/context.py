@@ -43,7 +43,7 @@ class _Loader(DataLoader[int, Any]):
         """Return what is loaded, or will be."""
         row = asyncio.ensure_future(super().load(key))
         waiting = asyncio.shield(row)
-        # Who gave up, because the operation is over, does not ask how it ended.
+        # A caller whose operation is over does not read the outcome.
         for future in (row, waiting):
             future.add_done_callback(_seen)
         return waiting
@@ -74,7 +74,7 @@ class Context:
         self._is_over = False
         # Resolvers run side by side, but a connection takes one statement at a time.
         self._turn = asyncio.Lock()
-        # What waits for the snapshot to begin.
+        # The task that opens the snapshot.
         self._opening: asyncio.Future[Any] | None = None
         self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
         self._seen: set[Hashable] = set()
@@ -106,7 +106,7 @@ class Context:
         cancelling one would take the connection with it. When the operation itself is over, the statement ends too.
         """
         reading = asyncio.ensure_future(self._fetch(statement, given))
-        # Who gave up does not ask how it ended.
+        # A cancelled caller does not read the outcome.
         reading.add_done_callback(_seen)
         return await asyncio.shield(reading)
 

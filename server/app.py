@@ -97,7 +97,7 @@ def build_app(
     )
     # A redirect would be built from the Host header, and a POST to a wrong address should fail where it is sent.
     app.router.redirect_slashes = False
-    # Whoever stops the server ends the subscriptions first.
+    # The stop of the server ends the subscriptions first.
     app.state.live = live
     app.state.rates, app.state.metrics = rates, metrics
     return app

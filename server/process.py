@@ -194,7 +194,7 @@ async def listening(app: Starlette, listener: socket.socket, outside: Outside) -
         log_config=None,
         access_log=False,
         ws=cast("type[asyncio.Protocol]", partial(SocketConnection, outside.connections)),
-        # What a body may hold, and the envelope around it.
+        # The largest body, plus the envelope around it.
         ws_max_size=settings.body_bytes_max + ENVELOPE_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",

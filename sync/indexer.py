@@ -88,7 +88,7 @@ class Indexer:
         tokens = await asyncio.to_thread(_tokens, owner, rows)
         async with self._store.write() as tx:
             await gram.add(tx, tokens)
-            # Whoever wrote since the rows were read has a later version, so everything before the next one is in.
+            # Later writes have a later version, so all rows before the next version are indexed.
             place = (rows[-1]["version"], rows[-1]["id"] + 1) if is_cut else (version + 1, 0)
             await gram.mark(tx, organization_id, owner, *place)
         return is_cut

@@ -124,7 +124,7 @@ class Runtime:
                 runtime._sends = True
                 await runtime.engine.start()
                 runtime._behind.append(asyncio.create_task(runtime.ticker.watch(), name="schedules"))
-                # What an earlier process did not come to.
+                # Work that an earlier process left.
                 runtime.indexer.wake()
                 runtime.alerts.wake()
         except BaseException:

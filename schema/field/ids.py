@@ -33,6 +33,6 @@ def decode_id(text: str, prefix: str, noun: str, path: str = "id") -> int:
     if match is None or match[1].lower() != prefix:
         article = "an" if noun[:1] in ("A", "O") else "a"
         hint = f"Ids of this kind begin with {prefix}_."
-        # What was sent is not repeated: a person may have pasted a secret in its place.
+        # Do not repeat the text: a person may have pasted a secret in its place.
         raise BadInput(f"This is not the id of {article} {noun}.", hint=hint, path=path)
     return int(match[2])

@@ -155,7 +155,7 @@ class Noun:
     # Of things that several sites list: the one row that stands for all; None if there are none such.
     stands_for_all: ColumnElement[bool] | None = None
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
-    # What can be filtered by although it cannot be selected like this.
+    # Conditions without a field of the same shape.
     conditions: dict[str, Field] = dataclass_field(default_factory=dict)
     relations: dict[str, Relation] = dataclass_field(default_factory=dict)
     ends: dict[str, Ends] = dataclass_field(default_factory=dict)

@@ -32,7 +32,7 @@ from sync.store.tables import (
 )
 from sync.store.tables.column import Json
 
-# What a scan record says, by its columns.
+# The columns of a scan record that describe the host.
 _SCANNED = (
     "names", "addresses", "macs", "type", "os", "os_version", "manufacturer", "model", "serial", "alive",
     "detected_by", "services", "first_seen", "last_seen",

@@ -29,7 +29,7 @@ from sync.store.statement.text import sort_key_of
 WALK_MAX, SCAN_MAX = 5_000, 100_000
 # Where they are one range of an index or have a text in common: what is walked in no time must not wait for long.
 RANGE_MAX = 1_000
-# What an index finds as one range, or a few.
+# Operators that an index answers with one range, or a few.
 _RANGES = {
     *(Op.EQ, Op.IN, Op.LT, Op.LTE, Op.GT, Op.GTE),
     *(Op.IS_NULL, Op.OLDER_THAN, Op.NEWER_THAN, Op.WITHIN),

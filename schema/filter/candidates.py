@@ -20,8 +20,8 @@ from sync.store import gram
 
 # Reads (at most so many) keys of rows that may be meant; None reads them all.
 Candidates = Callable[[int | None], Select[Any]]
-# What the index's own parser takes with ease.
 _EQUAL = (Op.EQ, Op.IN)
+# The longest and deepest condition that FTS5 parses quickly.
 _CHARS_MAX, _NESTING_MAX = 4_000, 8
 
 
@@ -79,7 +79,7 @@ def _written(network: str) -> Iterable[str]:
 
 def _any(parts: Iterable[str | None]) -> str | None:
     found = list(parts)
-    # One that the index says nothing of may be true of any row.
+    # Without a word from the index, any row may satisfy it.
     return _joined(" OR ", [part for part in found if part]) if all(found) else None
 
 

@@ -10,7 +10,7 @@ from strawberry import UNSET
 from sync.errors import BadInput
 
 TEXT_CHARS_MAX = 1_000
-# What no stored text holds: PostgreSQL refuses both, and SQLite's LIKE ends at a null character.
+# No stored text holds these: PostgreSQL refuses both, and LIKE of SQLite ends at a null character.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 

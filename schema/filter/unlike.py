@@ -8,7 +8,7 @@ from schema.field.registry import Noun
 from schema.filter.compare import NUMBERS
 from schema.filter.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related
 
-# What holds of a value that is missing; the rest does not.
+# Operators that are true of a missing value; all others are false.
 _HOLDS = {Op.NE, Op.NOT_IN}
 _TOLD = {Op.IS_NULL, Op.IS_EMPTY}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sync.errors import AnswerTooLarge, StoreCrowded
 
 MIB = 1024 * 1024
-# What an answer may take before it reserves memory, and the steps in which it reserves more.
+# Memory that an answer takes without a reservation, and the steps in which it reserves more.
 FREE_BYTES, STEP_BYTES = 64 * 1024, MIB
 # A JSON document that is read into Python takes a few times the memory of its text.
 LOADED_FACTOR = 4
@@ -103,7 +103,7 @@ class Budget:
             raise StoreCrowded from None
         finally:
             self._waiting.remove(turn)
-            # What this one leaves may be enough for the next.
+            # The memory that is left may be enough for the next one.
             if self._waiting:
                 _wake(self._waiting[0])
 

@@ -41,7 +41,7 @@ from schema.limit.size import INTROSPECTION
 
 # Arguments that say how long a list may be.
 SIZES = ("first", "last", "ids")
-# What a list tells without reading its rows.
+# Fields of a connection that cost no rows.
 COUNTS = frozenset({"totalCount", "count", "groupCount", "__typename"})
 # The flags that must hold for a field to be read; and those under which the same field is asked for.
 _Guard = frozenset[Flag]

@@ -26,7 +26,7 @@ from schema.limit.limits import Limits
 from schema.limit.refusal import exceeded
 
 INTROSPECTION = ("__schema", "__type")
-# What wraps the rows of a list: a relation is as deep in either style of writing it.
+# Fields that wrap the rows of a list: they add no depth.
 WRAPPERS = frozenset({"edges", "node", "nodes"})
 
 

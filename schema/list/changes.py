@@ -158,7 +158,7 @@ async def _rows(context: Context, noun: str, start: Position, limit: int) -> Seq
         .limit(limit)
     )
     if not start.version:
-        # Who begins has nothing that could have been removed.
+        # A first pull has no rows that could have been removed.
         statement = statement.where(entry.visible)
     return await context.fetch(statement)
 

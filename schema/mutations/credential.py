@@ -36,7 +36,7 @@ SHARED_WITH_MAX = 1_000
 CREDENTIAL = payload("Credential")
 _SHARED_WITH = "The organizations that may use it besides its own; only those that the caller sees can be named."
 _NULLABLE = ("subscription_id", "secret_expires_at")
-# What sync names in its errors and callers find in the input of a kind.
+# Names in the errors of sync, and where each stands in the input.
 _OF_KIND = ("client_secret", "password", "username", "subscriptionId")
 CreateCredentialPayload = CREDENTIAL.type("createCredential", credential=(Credential, "The new credential."))
 UpdateCredentialPayload = CREDENTIAL.type("updateCredential", credential=(Credential, "The credential as it is now."))

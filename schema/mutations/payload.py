@@ -23,7 +23,7 @@ from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError, 
 from sync.organization.audit import Event, record
 from sync.organization.idempotency import Idempotent
 
-# What a mutation made or changed: the noun and its key.
+# The noun and key that a mutation made or changed.
 Done = tuple[str, int] | None
 _CODES: dict[type[RollcallError], tuple[str, str]] = {
     BadInput: ("INVALID", "A value cannot be used."),

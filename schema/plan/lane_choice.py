@@ -29,7 +29,7 @@ class Where(enum.IntEnum):
 # How long a plan may run in a place before it is broken off and moves to the next. Here it holds up every other
 # request, for 50 ms at most: it is broken off a little later than it should.
 TIME_S = {Where.HERE: 0.045, Where.QUICK: 0.5, Where.SLOW: STATEMENT_S}
-# What ends sooner than this in a lane moves back: it was the machine that was slow, or another argument.
+# A plan that ends sooner than this in a lane moves back: the machine, or another argument, had been slow.
 BACK_S = 0.025
 # After a plan has held up the others, so long no other is tried beside them that was not quick there before.
 WARY_S = 1.0

@@ -163,7 +163,7 @@ class LevelView:
         held, written = tally.held_bytes, tally.written_bytes
         loaded = [relation.load(run, rows) for relation in self.relations]
         inner = tally.held_bytes - held
-        # What each row leads to is counted already, unless several rows lead to the same.
+        # Related rows are counted already, unless several rows lead to the same one.
         is_written = not loaded or any(len(found) < len(rows) for found in loaded)
         shown: list[Any] = []
         for start in range(0, len(rows), BATCH):

@@ -51,7 +51,7 @@ class Statement:
     @classmethod
     def of(cls, select: Select[Any]) -> Statement:
         """Compile a SELECT; the text of one that differs only in its values is known already."""
-        # What SQLAlchemy's own engines do; it has no public name for the key of a statement's shape.
+        # As the engines of SQLAlchemy do: the cache key of a statement has no public name.
         key = select._generate_cache_key()
         if key is None:
             return cls._made(_compiled(select, None), None)

@@ -29,7 +29,7 @@ _PRIVATE = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8",
     "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/127",
 )  # fmt: skip
-# What a related row is known by.
+# The fields that name a related row.
 _NAMES = {
     "User": ("display_name", "user_principal_name", "email"),
     "DirectoryObject": ("display_name", "external_id"),

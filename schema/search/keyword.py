@@ -55,9 +55,9 @@ def of_field(noun: Noun, field: Field) -> Keyword:
 
 
 def across(relation: Relation, keyword: Keyword) -> Keyword:
-    """Make a keyword of related rows one of the rows they are related to: some of them satisfies it.
+    """Lift a keyword across a relation: it is true if any related row matches.
 
-    It is missing where none of them has it, also where there are none: the opposite of `has:`.
+    It is missing where no related row has a value, also where there are no related rows: the opposite of `has:`.
     """
     there = Related(relation.name, Quantifier.SOME, keyword.present)
 

@@ -32,7 +32,7 @@ class GroupKind(enum.Enum):
     DISTRIBUTION = strawberry.enum_value("DISTRIBUTION", description="A mailing list.")
 
 
-# What lies in the received JSON alone; `raw` and `attributes` show it.
+# Properties without a column: they are read from the received JSON.
 RECEIVED = {
     "assigned_labels": received_list(
         groups, "assignedLabels", "displayName", "Its sensitivity labels", keyword="label"

@@ -18,7 +18,7 @@ from sync.store.tables import users
 
 _u = users.c
 
-# What lies in the received JSON alone; `raw` and `attributes` show it.
+# Properties without a column: they are read from the received JSON.
 RECEIVED = {
     "assigned_licenses": received_list(users, "assignedLicenses", "skuId", "The licences it has", keyword="license"),
     "license_assignment_states": received_list(

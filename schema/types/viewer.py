@@ -17,7 +17,7 @@ from schema.search import CHARS_MAX, TERMS_MAX
 from schema.search import NESTING_MAX as SEARCH_NESTING_MAX
 from schema.types.token import Role
 
-# What arguments are held against while the operation runs.
+# Limits on arguments, checked while the operation runs.
 ARGUMENT_LIMITS = {
     "first": FIRST_MAX,
     "ids": IDS_MAX,

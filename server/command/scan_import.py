@@ -66,7 +66,7 @@ def open_source(path: str) -> Source:
         return Source(sys.stdin.buffer, None, None)
     try:
         if stat.S_ISREG(os.stat(path).st_mode):
-            # What was a file a moment ago may be a pipe by now, which must not be waited for either.
+            # Do not wait here: the path may have become a pipe since it was checked.
             number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             found = os.fstat(number)
             if stat.S_ISREG(found.st_mode):

@@ -48,7 +48,7 @@ def demo(
 
 
 async def _run(options: Options, *, once: bool, as_json: bool) -> bool:
-    # What is said on the way goes to standard error; the result goes to standard output.
+    # Progress goes to standard error, the result to standard output.
     console, out = Console(stderr=True, highlight=False), Console(highlight=False)
     stopped = _stop_signal()
     async with stage(options, outer_environment(), console) as place:

@@ -184,7 +184,7 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
     begun = clock.monotonic()
     run = await _watch(place, await _trigger(place.client, task), clock, console)
     if run["status"] == "NEEDS_CONFIRMATION":
-        # Whoever chose another size for the tenant wants the difference gone.
+        # The tenant is smaller than before; its removals are wanted, so confirm them.
         for problem in run["problems"]:
             console.print(f"  {problem['message']}")
         run = await _watch(place, await _confirm(place.client, run["id"]), clock, console)

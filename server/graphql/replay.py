@@ -21,7 +21,7 @@ from server.graphql.handler import GraphQLEndpoint, Read, Reply
 # Each entry holds a prepared operation with its variables, a few times the size of its body.
 REQUESTS_MAX = 1_024
 BODY_BYTES_MAX = 8 * 1024
-# What differs from answer to answer; the other headers are those of the first time.
+# Headers that differ from answer to answer; the others are kept from the first one.
 _OWN_HEADERS = frozenset((b"content-encoding", b"content-length", b"x-request-id"))
 
 # Finds a caller that was identified lately, by the Authorization headers: (scope) → principal or None.
@@ -60,7 +60,7 @@ class Repeats:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
-        # Who is not known has nothing read of what he sends.
+        # Read nothing from an unknown caller.
         principal = self._recall(scope)
         if principal is None:
             await self._app(scope, receive, send)

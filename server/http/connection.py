@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from server.http.connections import Connections, Watched
 
 HEAD_BYTES_MAX = 64 * 1024
-# What a loop hands over at once.
+# uvloop passes at most 256 KiB to one `data_received` call.
 READ_BYTES_MAX = 256 * 1024
 
 

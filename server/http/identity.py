@@ -158,7 +158,7 @@ def _noted(principal: Principal, scope: Scope) -> Principal:
 
 
 def _of_token(found: AnyRow) -> Principal:
-    # Taken apart at once: a row's names are looked up anew each time.
+    # Unpack once: SQLAlchemy resolves `row.name` on every access.
     token_id, organization_id, role, name, _ = found
     return _made(token_id, organization_id, role, name)
 

@@ -20,7 +20,7 @@ from server.settings import Settings
 from sync.clock import Clock
 
 MINUTE_S = 60.0
-# What adds up to a minute may be a little more for the way numbers are kept.
+# Floating-point sums may exceed a minute a little.
 MOST_S = MINUTE_S + 1e-9
 KEYS_MAX = 10_000
 ADDRESS_CHARS_MAX = 64
@@ -131,7 +131,7 @@ class Rates:
             try:
                 principal = await identify(request)
             except Refused as refused:
-                # Whoever has a good token but no role guesses nothing.
+                # A valid token without a role is no guess.
                 if refused.status == 401:
                     self.charge_login(request)
                 raise
@@ -178,7 +178,7 @@ def _block(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        # What a proxy passes on need not be an address.
+        # A proxy may pass on text that is no address.
         return "unknown"
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)

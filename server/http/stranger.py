@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 Socket = TypeVar("Socket", bound=Hashable)
 
-# Whoever has a token sends it at once, so that honest callers are strangers for milliseconds.
+# An honest client sends its token at once, so it is a stranger for milliseconds only.
 PER_ADDRESS_MAX = 256
 
 

@@ -40,7 +40,7 @@ def open_provider() -> TracerProvider:
             hint="Install the extra `otel` (in a clone: `pip install '.[otel]'`), or set ROLLCALL_TRACES=off.",
             setting="ROLLCALL_TRACES",
         ) from None
-    # What the operator's variables say counts more than our name.
+    # The operator's `OTEL_*` variables override our name.
     resource = Resource({SERVICE_NAME: SERVICE}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -93,7 +93,7 @@ class ControlSocket:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
                 writer.write(reply + b"\n")
                 await writer.drain()
-                # What was sent and not read would break the connection before the reply is read.
+                # Read everything first: unread data would reset the connection before the reply arrives.
                 while await reader.read(REQUEST_BYTES_MAX):
                     pass
         except (TimeoutError, ValueError, OSError):
@@ -207,7 +207,7 @@ async def _exchange(
     try:
         reply = await _reply(reader, talk)
     except (TimeoutError, ValueError, OSError):
-        # What it is fed with may have failed before the server had anything to say.
+        # The input may have failed before the server answered.
         if feeding.done() and not feeding.cancelled() and isinstance(error := feeding.exception(), RollcallError):
             raise error from None
         raise Refusal("UNAVAILABLE", "The running server did not answer.", "Look at its log, then try again.") from None

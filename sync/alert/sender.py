@@ -129,7 +129,7 @@ class Sender:
             "error": outcome.error,
             "updated_at": timestamp(now),
         }
-        # One that was switched off meanwhile stays as it is.
+        # Leave the delivery of a webhook that was switched off meanwhile.
         waits = (deliveries.c.id == row.id, deliveries.c.status == DeliveryStatus.PENDING)
         await tx.execute(update(deliveries).where(*waits).values(values))
         mine = (deliveries.c.webhook_id == row.webhook_id, deliveries.c.status != DeliveryStatus.PENDING)

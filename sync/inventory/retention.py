@@ -38,7 +38,7 @@ from sync.store.tables import (
 )
 
 DAYS_MAX = 3_650
-# Who pulls changes once a month must not miss a removal.
+# A client that pulls changes once a month must not miss a removal.
 TOMBSTONES_DAYS_MIN = 30
 STALE = "STALE"
 _SYNCED = (users, groups, devices)
@@ -195,7 +195,7 @@ def _keys(table: Table, where: ColumnElement[bool]) -> tuple[Table, Select[Any]]
 def _tombstones(table: Table, organization_id: int, before: str) -> tuple[Table, Select[Any]]:
     where = (table.c.organization_id == organization_id) & (table.c.deleted_at < before)
     if table is assets:
-        # What a person merged or split returns to where it was put, whenever that is.
+        # A record that a person merged or split stays pinned, whenever it returns.
         where &= ~exists().where(matches.c.asset_id == assets.c.id, matches.c.is_pinned)
     return table, select(table.c.id).where(where).order_by(table.c.version, table.c.id)
 

@@ -15,7 +15,7 @@ from sync.errors import BadInput, Conflict
 from sync.store.tables import idempotency_keys
 
 IDEMPOTENCY_KEY_CHARS_MAX = 200
-# What an operation's result is the key of; deleteTask has none that is there.
+# The noun of the stored result; deleteTask has none.
 _OPERATIONS = {
     "Task": ("createTask", "updateTask", "pauseTask", "resumeTask", "hideTask"),
     "TaskRun": ("triggerTask", "retryRun", "stopRun"),

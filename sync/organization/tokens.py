@@ -131,7 +131,7 @@ class KnownTokens:
         """Look up a presented token, as `find_token` does."""
         row = self.recall(text)
         if row is None:
-            # Taken before the read: a commit in the meantime makes what was read count for nothing.
+            # Read the counter first: if another commit lands during the read, do not keep the row.
             commits = self._store.commits
             row = await find_token(self._store, self._clock, text)
             if row is not None and commits == self._commits == self._store.commits:

@@ -37,7 +37,7 @@ class CredentialKind(enum.StrEnum):
 TASKS_NAMED_MAX = 3
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FIELD = {CredentialKind.AZURE_CLIENT_SECRET: "client_secret", CredentialKind.AZURE_USERNAME_PASSWORD: "password"}
-# What a verification was about: a change of these makes it worthless.
+# A change of these columns makes the last verification worthless.
 _VERIFIED = ("client_id", "tenant_id", "username")
 _UNVERIFIED = {"last_verification": None, "last_verified_at": None}
 _CHANGEABLE = ("name", *_VERIFIED, "subscription_id", "all_subscriptions", "is_global", "secret_expires_at")

@@ -149,7 +149,7 @@ def create_key_file(path: Path) -> None:
 def change_key_file(path: Path, keys: list[str]) -> None:
     """Write keys in place of a key file's: whoever reads it meanwhile, or after a loss of power, finds either."""
     part = path.with_name(f".{path.name}.new")
-    # What a killed process left.
+    # A file that a killed process left.
     part.unlink(missing_ok=True)
     _write(part, keys)
     if os.geteuid() == 0:

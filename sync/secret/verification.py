@@ -154,7 +154,7 @@ def _unread(error: EntraError) -> Iterable[Check]:
 def _refused(error: EntraError) -> tuple[Check, ...]:
     """Write the checklist of a sign-in that failed: the rest could not be tried."""
     number = error.facts.get("aadsts")
-    # What was no answer says nothing about the credential.
+    # A missing answer says nothing about the credential.
     result = Result.FAILED if isinstance(error, SignInFailed) else Result.UNKNOWN
     sign_in = _failed(CheckSubject.SIGN_IN, error, None, result)
     lacks_consent = number in CONSENT_NUMBERS

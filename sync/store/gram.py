@@ -40,7 +40,7 @@ from sync.store.tables import assets, devices, gram_marks, groups, users
 GRAM_CHARS = 3
 # Grams of one text that are looked up: the last few, then as many as cover the rest.
 _LAST_GRAMS, _GRAMS_MAX = 4, 24
-# What can be searched by parts, by table: changing it makes the index anew at the next start.
+# Columns that are searched by parts, by table: a change rebuilds the index at the next start.
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     assets: (
         *("name", "names", "domains", "addresses", "macs", "type", "os", "os_version", "manufacturer", "model"),
@@ -184,7 +184,7 @@ async def unindexed(tx: AsyncConnection, organization_id: int, owner: Table, mos
 
 async def add(tx: AsyncConnection, tokens: Mapping[int, str]) -> None:
     """Add the tokens of some rows, by key; those that the index has of them already stay."""
-    # In the order of the keys: the index would begin anew at each step back.
+    # Insert in ascending rowid order: FTS5 flushes when a rowid goes backwards.
     rows = [{"rowid": key, "tokens": tokens[key]} for key in sorted(tokens) if tokens[key]]
     if rows:
         await tx.execute(insert(grams), rows)

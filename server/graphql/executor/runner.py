@@ -93,7 +93,7 @@ class OperationRunner:
                 return await self._once(prepared, context, Tally(self._budget, needed))
             except NoMemory as short:
                 needed = min(2 * short.needed_bytes, self._budget.bytes_max)
-                # What was being loaded when the query was stopped will never come.
+                # Drop the loaders: rows that were being loaded when the query stopped never arrive.
                 await context.refresh()
 
     async def _once(self, prepared: Prepared, context: Any, tally: Tally) -> tuple[ExecutionResult, Tally]:

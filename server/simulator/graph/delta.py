@@ -179,7 +179,7 @@ class Delta:
 
     def _page(self, current: DeltaRound, resume: Resume, view: DeltaView) -> RenderedPage:
         version = self._directory.version
-        # What a full round shows does not depend on when it began: its pages serve the next full round too.
+        # A full round shows the same whenever it began, so its pages serve the next full round too.
         end = 0 if current.start is None else current.end
         what = (current.kind, current.select, current.relations, current.ids, current.start, end, current.size)
         variants = self._variants

@@ -62,7 +62,7 @@ class Registry:
         self.secret_app = AppCredential(encode(10, 0), secret)
         self.password_app = AppCredential(encode(10, 1), username=username, password=password)
         self.expired_secret = self._canary("expired")
-        # What people and programs sign in to when they call the server that reads this directory.
+        # The app that people and programs sign in to when they call the server.
         self.server_id = encode(10, 2)
         permissions = set(APPLICATION_PERMISSIONS)
         self.apps = {

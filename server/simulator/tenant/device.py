@@ -29,7 +29,7 @@ VM_MODELS = (("VMware, Inc.", "VMware7,1"), ("Microsoft Corporation", "Virtual M
 IPHONES = ("iPhone 13", "iPhone 14 Pro", "iPhone 15", "iPhone SE")
 ANDROIDS = (("samsung", "SM-S911B"), ("Google", "Pixel 8"), ("Xiaomi", "2201117TG"), ("samsung", "SM-A546B"))
 
-# What a tenant of laptops, phones and hybrid desktops looks like, in percent.
+# The mix of a tenant with laptops, phones and hybrid desktops, in percent.
 SORTS: tuple[str, ...] = (
     *("laptop",) * 34, *("hybrid",) * 26, *("server",) * 6, *("iphone",) * 14,
     *("android",) * 9, *("mac",) * 7, *("linux",) * 2, *("cloudpc",) * 2,

@@ -36,7 +36,7 @@ SURNAME: tuple[Name, ...] = (
     ("Պետրոսյան", "petrosyan"), ("በቀለ", "bekele"), ("Smith", "smith"), ("Jones", "jones"), ("Brown", "brown"),
 )  # fmt: skip
 
-# What people really append to their display names.
+# Suffixes that people really append to their display names.
 SUFFIX: tuple[str, ...] = (" 🌻", " (Contractor)", " 👩🏽‍💻", " \u200f(متدرب)", " – Ops", " [EXT]", " ☕️")
 
 CITY: tuple[tuple[str, str, str, str], ...] = (

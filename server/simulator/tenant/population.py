@@ -15,7 +15,7 @@ from server.simulator.tenant.size import Size
 from server.simulator.tenant.user import build_user
 
 KINDS = ("users", "devices", "groups")
-# What no tenant starts with and no stream tells of: made by hand, as members and owners of groups.
+# Kinds that no stream lists: made by hand, as members and owners of groups.
 OTHERS = ("servicePrincipals", "contacts")
 CODES = {"users": 1, "devices": 2, "groups": 3, "servicePrincipals": 5, "contacts": 6}
 KIND_OF_CODE = {code: kind for kind, code in CODES.items()}

@@ -116,7 +116,7 @@ def _error(client: GraphClient, answer: Mapping[str, Any], path: str) -> EntraEr
         return redirected(status)
     return graph_error(
         status,
-        # It came from Graph, whatever it holds.
+        # The answer came from Graph, whatever its body holds.
         {"error": {}, **body} if isinstance(body, Mapping) else {"error": {}},
         path=f"/v1.0{path.partition('?')[0]}",
         is_cursor=False,

@@ -155,7 +155,7 @@ def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool, collect
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
             raise malformed("an item without an id")
-        # Whoever compares ids compares them in one letter case.
+        # Lower the ids: Graph promises no letter case.
         item["id"] = folded(item["id"])
         for name in _RELATIONS:
             if (entries := item.get(name)) is not None and not isinstance(entries, list):

@@ -30,7 +30,7 @@ from sync.store.tables import asset_keys, assets, devices, scan_records
 Record = Mapping[str, Any]
 ADDRESS = "ADDRESS"
 
-# What `asset_fields` and linking read of a device.
+# The columns of a device that `asset_fields` and linking read.
 DEVICE_FIELDS = tuple(
     devices.c[name]
     for name in (

@@ -7,7 +7,7 @@ from typing import Any
 
 # Six pairs with the same separator: runs of twelve digits without one are parts of other identifiers.
 _MAC = re.compile(r"(?<![0-9a-f])(?<![0-9a-f][:-])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![:-]?[0-9a-f])")
-# What drivers report for hardware that has none, and what every machine answers to.
+# Addresses that drivers report for missing hardware, and broadcast.
 _NOBODY = {"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"}
 
 

@@ -124,7 +124,7 @@ class Grouping:
             for key in record.keys:
                 bearers.setdefault(key, []).append(record)
         too_many = {key for key, mine in bearers.items() if len(mine) > BEARERS_MAX or key in common}
-        # What too many have tells nothing at all, not even that two machines differ.
+        # A key that too many records have says nothing, not even that two machines differ.
         self._clones = {key for key in too_many if not key.startswith((f"{NAME}:", f"{MAC}:"))}
         self._bearers = {key: mine for key, mine in bearers.items() if key not in too_many}
         shared = [(key.partition(":"), mine) for key, mine in self._bearers.items() if len(mine) > 1]

@@ -140,7 +140,7 @@ def _notes(parts: Sequence[AnyRow]) -> dict[str, Any]:
     """Put together what people wrote on several assets; nothing of it is lost but a second criticality."""
     comments: list[str] = []
     for part in parts:
-        # What was carried over once is not added again.
+        # Do not add again what an earlier merge carried over.
         if part.comment and not any(part.comment in comment for comment in comments):
             comments.append(part.comment)
     return {

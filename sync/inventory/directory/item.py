@@ -22,7 +22,7 @@ from sync.store.tables.column import HOLDS, LOWER, OBJECT, OBJECTS, Json, Time, 
 from sync.trim import trimmed
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
-# What Graph sends for "never" in places.
+# Graph writes this date for "never" in places.
 _NEVER = "0001-01-01"
 
 

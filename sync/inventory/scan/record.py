@@ -39,7 +39,7 @@ from sync.store.tables import asset_keys, assets, port_sets, scan_records
 
 Key = tuple[str, str]
 _MAC = re.compile(r"[0-9a-f]{12}")
-# What a scan may say once of a host: the first to say it, in the order of `_rank`, is heard.
+# Facts that one scan may state of a host: the first, in the order of `_rank`, counts.
 _FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by", "detail")
 
 
@@ -329,7 +329,7 @@ def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
     later, earlier = (host, row) if host["last_seen"] >= row["last_seen"] else (row, host)
     fields = {name: later[name] if later[name] or name in _MOMENTARY else earlier[name] for name in host}
     services, looked = join([*row["services"], *host["services"]], [row["looked"], host["looked"]])
-    # What was found silent stays so until a later scan finds it.
+    # A silent host stays silent until a later scan finds it.
     is_silent = bool(row["silent_at"]) and row["silent_at"] > later["last_seen"]
     silence = {"alive": False, "silent_at": row["silent_at"]} if is_silent else {"silent_at": None}
     first_seen = min(row["first_seen"], host["first_seen"])

@@ -171,7 +171,7 @@ class _Gzip:
         is_more = False
         while piece or is_more:
             if not self._has_begun:
-                # What pads a file behind its last member is zeros.
+                # Zeros may pad a file behind its last member.
                 piece = piece.lstrip(b"\0")
                 if not piece:
                     return

@@ -299,7 +299,7 @@ def _state(draft: _Draft, attributes: Attributes) -> None:
 def _service(draft: _Draft, attributes: Attributes) -> None:
     if draft.port:
         name = as_text(attributes.get("name"))
-        # What nmap calls unknown, it does not tell.
+        # nmap's "unknown" is no information.
         draft.port.name = "" if name == "unknown" else name
         product = " ".join(filter(None, (as_text(attributes.get(part)) for part in ("product", "version"))))
         draft.port.product = product[:TEXT_CHARS_MAX]

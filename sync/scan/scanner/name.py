@@ -14,7 +14,7 @@ LOOKUP_S = 3.0
 LOOKUPS_MAX = 16
 ADDRESSES_OF_NAME_MAX = 16
 NAME_CHARS_MAX = 253
-# What a PTR record says is whatever its owner wrote.
+# A PTR record holds whatever its owner wrote.
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 NameOf = Callable[[str], Awaitable[str | None]]

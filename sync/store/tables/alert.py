@@ -35,7 +35,7 @@ deliveries = entity(
     # While it is pending: not sooner.
     Column("next_attempt_at", Time),
     Column("last_attempt_at", Time),
-    # What the last attempt came to: a status, or why there was none.
+    # The outcome of the last attempt: a status, or why there was none.
     Column("http_status", Integer),
     Column("error", Text),
     *stamps(),

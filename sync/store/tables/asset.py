@@ -51,7 +51,7 @@ Index(
     postgresql_where=assets.c.deleted_at.is_(None),
 )
 
-# What an asset can be recognised by, inside its site: kind (NAME, MAC, ADDRESS), value in the form it is compared in.
+# Keys of an asset inside its site: kind (NAME, MAC, ADDRESS) and value, in the form it is compared in.
 asset_keys = Table(
     "asset_keys",
     metadata,

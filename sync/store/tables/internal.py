@@ -7,7 +7,7 @@ from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text
 from sync.store.tables.column import Key, refers
 from sync.store.tables.declare import metadata
 
-# What the database says of itself (facts.py).
+# Facts about the database itself (sync/store/facts.py).
 store_facts = Table(
     "store_facts",
     metadata,

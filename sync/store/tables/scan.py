@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text,
 from sync.store.tables.column import Json, Key, Time, refers
 from sync.store.tables.declare import entity, metadata, stamps
 
-# What scans found out about a host; several records of one asset are several ways it was found.
+# One row a host that scans found; several records of one asset are several ways it was found.
 scan_records = entity(
     "scan_records",
     refers("organization_id", "organizations"),

@@ -19,7 +19,7 @@ tasks = entity(
     Column("include_inactive", Boolean, nullable=False),
     # After how many days everything is read again; null is what the server is set to, 0 never.
     Column("full_round_days", Integer),
-    # What a scan task is told (sync/scan/options.py).
+    # The options of a scan task (sync/scan/options.py).
     Column("scan", Json),
     # The rule, as sync/tasks/schedule.py writes it, and the next time it comes due: none while it is paused.
     Column("schedule", Json),
@@ -43,7 +43,7 @@ runs = entity(
     Column("trigger", Text, nullable=False),
     Column("triggered_by", Text),
     Column("attempt", Integer, nullable=False),
-    # Who may write for this run; a worker whose token is no longer here has lost its claim.
+    # The token of the worker that may write; a worker with another token has lost its claim.
     Column("owner", Text),
     # Whether it was asked to read everything.
     Column("full", Boolean, nullable=False, server_default=text("0")),

@@ -58,7 +58,7 @@ class EmbeddedEngine:
         self._stopping = stopping
         self._running: set[asyncio.Task[None]] = set()
         self._turns = RunTurns(store, clock)
-        # What tells each run that is here to stop, alone or with the process.
+        # One event a run: set, it stops that run.
         self._halts: dict[int, asyncio.Event] = {}
 
     async def start(self) -> None:

@@ -124,7 +124,7 @@ class Ticker:
     async def _queue(self, tx: AsyncConnection, task: AnyRow, due_at: str) -> int | None:
         """Queue the run of a time, unless it has had one, is too long ago, or a run is active."""
         schedule, due, now = schedule_of(task.schedule), datetime.fromisoformat(due_at), self._clock.now()
-        # It comes a second time when the clock was set back.
+        # The same time comes twice when the clock is set back.
         if await tx.scalar(select(func.count()).where(runs.c.task_id == task.id, runs.c.due_at == due_at)):
             return None
         if not is_in_time(schedule, task.id, due, now):

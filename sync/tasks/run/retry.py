@@ -30,7 +30,7 @@ LONGEST_S = WAITS_S[-1] * (1 + JITTER)
 NOTHING_PLANNED: dict[str, None] = {"next_run_at": None, "retry_of_id": None}
 _MENDABLE = {
     TaskKind.CONNECTOR: (RunStatus.FAILED, RunStatus.PARTIAL),
-    # One that is PARTIAL has looked at the network: another run would look at all of it again.
+    # A PARTIAL scan has scanned the network; a retry would scan all of it again.
     TaskKind.SCAN: (RunStatus.FAILED,),
 }
 

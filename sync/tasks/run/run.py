@@ -49,7 +49,7 @@ class Run:
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
         self.progress: dict[str, Progress] = dict(row["progress"])
-        # What went wrong in an earlier attempt is in the log; this one begins without errors.
+        # Errors of an earlier attempt are in the log; this attempt begins without any.
         self.errors: list[dict[str, Any]] = []
         self.removals: dict[str, dict[str, Any]] = dict(row["removals"] or {})
         self._attempt: int = row["attempt"]

@@ -28,7 +28,7 @@ class RunTurns:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._locks: dict[Hashable, asyncio.Lock] = {}
-        # Who is in each lane, and how many wait for it.
+        # The run in each lane, and how many wait for it.
         self._inside: dict[Hashable, int] = {}
         self._waiting: Counter[Hashable] = Counter()
 
