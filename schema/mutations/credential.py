@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
-from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role
 from schema.context import Context
-from schema.field.ids import decode_id, encode_id
+from schema.field.ids import decode_id
 from schema.field.scalars import DateTime
 from schema.list.connection import given
-from schema.mutations.payload import Done, mutate, payload, within
+from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import Credential
 from schema.types.credential import AzureCloud
 from sync.entra.cloud import Cloud, check_client_id, check_tenant
 from sync.errors import BadInput, Forbidden, NotFound
-from sync.secret.credentials import (
-    CredentialKind,
-    NewCredential,
-    Owner,
-    create_credential,
-    delete_credential,
-    rotate_secret,
-    update_credential,
-)
+from sync.secret import credentials
+from sync.secret.credentials import CredentialKind, NewCredential, Owner
 
 SHARED_WITH_MAX = 1_000
 CREDENTIAL = payload("Credential")
@@ -38,12 +29,6 @@ _SHARED_WITH = "The organizations that may use it besides its own; only those th
 _NULLABLE = ("subscription_id", "secret_expires_at")
 # Names in the errors of sync, and where each stands in the input.
 _OF_KIND = ("client_secret", "password", "username", "subscriptionId")
-CreateCredentialPayload = CREDENTIAL.type("createCredential", credential=(Credential, "The new credential."))
-UpdateCredentialPayload = CREDENTIAL.type("updateCredential", credential=(Credential, "The credential as it is now."))
-RotateSecretPayload = CREDENTIAL.type("rotateSecret", credential=(Credential, "The credential with its new secret."))
-DeleteCredentialPayload = CREDENTIAL.type(
-    "deleteCredential", deleted_id=(strawberry.ID, "The id of the credential that is gone.")
-)
 
 
 @strawberry.input(description="An application that signs in with a client secret: application permissions.")
@@ -148,98 +133,102 @@ def credential_key(id: str, path: str = "credential") -> int:
     return decode_id(id, "cred", "Credential", path)
 
 
-async def create_credential_(info: Info[Context, None], input: CreateCredentialInput) -> Any:
+@mutation(
+    CREDENTIAL,
+    "Create a credential. Its secret is sealed at once and never returned.",
+    credential=(Credential, "The new credential."),
+)
+async def create_credential(context: MutationContext, input: CreateCredentialInput) -> int:
     """Create a credential."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> Done:
-        if input.is_global and context.principal.role is not Role.SUPERUSER:
-            raise Forbidden("Only a superuser may create a global credential.", path="isGlobal")
-        kind, new = new_credential(
-            input.kind,
-            input.cloud,
-            name=input.name,
-            is_global=input.is_global,
-            secret_expires_at=given(input.secret_expires_at),
-            shared_with=await _organizations(context, input.shared_with),
+    if input.is_global and context.principal.role is not Role.SUPERUSER:
+        raise Forbidden("Only a superuser may create a global credential.", path="isGlobal")
+    kind, new = new_credential(
+        input.kind,
+        input.cloud,
+        name=input.name,
+        is_global=input.is_global,
+        secret_expires_at=given(input.secret_expires_at),
+        shared_with=await _organizations(context.operation, input.shared_with),
+    )
+    with placed(kind, new):
+        return await credentials.create_credential(
+            context.tx,
+            context.clock,
+            context.runtime.vault,
+            context.runtime.custom,
+            organization_id=context.organization_id,
+            new=new,
+            created_by=context.principal.name,
         )
-        with placed(kind, new):
-            key = await create_credential(
-                tx,
-                context.runtime.clock,
-                context.runtime.vault,
-                context.runtime.custom,
-                organization_id=context.principal.organization_id,
-                new=new,
-                created_by=context.principal.name,
-            )
-        return "Credential", key
-
-    return await mutate(info, CREDENTIAL, CreateCredentialPayload, work, _shown(context))
 
 
-async def update_credential_(info: Info[Context, None], input: UpdateCredentialInput) -> Any:
+@mutation(
+    CREDENTIAL,
+    "Change a credential; a change of who signs in where makes its verification void.",
+    credential=(Credential, "The credential as it is now."),
+)
+async def update_credential(context: MutationContext, input: UpdateCredentialInput) -> int:
     """Change a credential."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> Done:
-        key = credential_key(input.credential)
-        changes = {name: value for name, value in vars(input).items() if value is not UNSET}
-        del changes["credential"]
-        shared = changes.pop("shared_with", None)
-        for name, value in changes.items():
-            if value is None and name not in _NULLABLE:
-                raise BadInput("This cannot be null; leave it out to keep it.", path=to_camel_case(name))
-        sharers = None if shared is None else await _organizations(context, shared)
-        # The ids check themselves; each one stands at the top of this input.
-        for name, check in (("client_id", check_client_id), ("tenant_id", check_tenant)):
-            with within(to_camel_case(name)):
-                changes |= {name: check(changes[name])} if name in changes else {}
-        with within("credential"):
-            await update_credential(tx, context.runtime.clock, owner_of(context), key, changes, sharers)
-        return "Credential", key
-
-    return await mutate(info, CREDENTIAL, UpdateCredentialPayload, work, _shown(context))
+    key = credential_key(input.credential)
+    changes = {name: value for name, value in vars(input).items() if value is not UNSET}
+    del changes["credential"]
+    shared = changes.pop("shared_with", None)
+    for name, value in changes.items():
+        if value is None and name not in _NULLABLE:
+            raise BadInput("This cannot be null; leave it out to keep it.", path=to_camel_case(name))
+    sharers = None if shared is None else await _organizations(context.operation, shared)
+    # The ids check themselves; each one stands at the top of this input.
+    for name, check in (("client_id", check_client_id), ("tenant_id", check_tenant)):
+        with within(to_camel_case(name)):
+            changes |= {name: check(changes[name])} if name in changes else {}
+    with within("credential"):
+        await credentials.update_credential(
+            context.tx, context.clock, owner_of(context.operation), key, changes, sharers
+        )
+    return key
 
 
-async def rotate_secret_(info: Info[Context, None], input: RotateSecretInput) -> Any:
+@mutation(
+    CREDENTIAL,
+    "Give a credential a new secret; the next sign-in uses it, the old one is gone.",
+    credential=(Credential, "The credential with its new secret."),
+)
+async def rotate_secret(context: MutationContext, input: RotateSecretInput) -> int:
     """Give a credential a new secret."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> Done:
-        key = credential_key(input.credential)
-        with within("credential", {"client_secret": "secret", "password": "secret"}):
-            await rotate_secret(
-                tx,
-                context.runtime.clock,
-                context.runtime.vault,
-                owner_of(context),
-                key,
-                secret=input.secret,
-                expires_at=given(input.secret_expires_at),
-            )
-        return "Credential", key
-
-    return await mutate(info, CREDENTIAL, RotateSecretPayload, work, _shown(context))
+    key = credential_key(input.credential)
+    with within("credential", {"client_secret": "secret", "password": "secret"}):
+        await credentials.rotate_secret(
+            context.tx,
+            context.clock,
+            context.runtime.vault,
+            owner_of(context.operation),
+            key,
+            secret=input.secret,
+            expires_at=given(input.secret_expires_at),
+        )
+    return key
 
 
-async def delete_credential_(info: Info[Context, None], input: DeleteCredentialInput) -> Any:
+@mutation(
+    CREDENTIAL,
+    "Delete a credential and its sealed secret; refused while tasks use it, unless told what becomes of them.",
+    noun="Credential",
+    deleted_id=(strawberry.ID, "The id of the credential that is gone."),
+)
+async def delete_credential(context: MutationContext, input: DeleteCredentialInput) -> int:
     """Delete a credential."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> Done:
-        key = credential_key(input.credential)
-        replacement = credential_key(input.replacement, "replacement") if input.replacement else None
-        with within("credential"):
-            await delete_credential(
-                tx, context.runtime.clock, owner_of(context), key, replacement_id=replacement, force=input.force
-            )
-        return "Credential", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"deleted_id": encode_id("cred", key)}
-
-    return await mutate(info, CREDENTIAL, DeleteCredentialPayload, work, after)
+    key = credential_key(input.credential)
+    replacement = credential_key(input.replacement, "replacement") if input.replacement else None
+    with within("credential"):
+        await credentials.delete_credential(
+            context.tx,
+            context.clock,
+            owner_of(context.operation),
+            key,
+            replacement_id=replacement,
+            force=input.force,
+        )
+    return key
 
 
 def new_credential(kind: CredentialKindInput, cloud: Any, *, name: str, **more: Any) -> tuple[str, NewCredential]:
@@ -279,13 +268,6 @@ def placed(kind: str, new: NewCredential) -> Iterator[None]:
         check_tenant(new.tenant_id)
     with within("cloud", {place: f"{kind}.{to_camel_case(place)}" for place in _OF_KIND}):
         yield
-
-
-def _shown(context: Context) -> Callable[[int], Awaitable[dict[str, Any]]]:
-    async def after(key: int) -> dict[str, Any]:
-        return {"credential": await context.load("Credential", key)}
-
-    return after
 
 
 async def _organizations(context: Context, ids: Sequence[str]) -> tuple[int, ...]:

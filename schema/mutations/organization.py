@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from functools import partial
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
-from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role as Rank
@@ -16,33 +14,20 @@ from schema.context import Context
 from schema.field.ids import decode_id
 from schema.field.registry import NOUNS
 from schema.field.rows import row_columns, rows_of
-from schema.mutations.payload import mutate, payload, within
+from schema.list.connection import given
+from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import ApiToken, Organization, Site
 from schema.types.retention import UpdateRetentionInput, changed
 from schema.types.token import Role
 from sync.errors import Forbidden, NotFound
 from sync.inventory.retention import load_retention, save_retention
-from sync.organization.organizations import create_organization, create_site, update_site
-from sync.organization.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX, create_token, revoke_token, token_of
+from sync.organization import organizations, tokens
+from sync.organization.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX
 
 _organization = payload("Organization")
 _site = payload("Site")
 _token = payload("Token")
-CreateOrganizationPayload = _organization.type(
-    "createOrganization", organization=(Organization, "The new organization.")
-)
-UpdateRetentionPayload = _organization.type(
-    "updateRetention", organization=(Organization, "The organization with its settings.")
-)
-CreateSitePayload = _site.type("createSite", site=(Site, "The new site."))
-UpdateSitePayload = _site.type("updateSite", site=(Site, "The site as it is now."))
 _SCOPE = "Networks (10.0.0.0/24) and ranges that scans of the site may look at; null: any."
-CreateTokenPayload = _token.type(
-    "createToken",
-    token=(ApiToken, "The new token, without its text."),
-    text=(str, "The token's text. It is shown only here and cannot be read again."),
-)
-RevokeTokenPayload = _token.type("revokeToken", token=(ApiToken, "The token, which no longer works."))
 
 
 @strawberry.input(description="A new organization.")
@@ -82,117 +67,96 @@ class RevokeTokenInput:
     token: strawberry.ID = strawberry.field(description="The token; one's own too.")
 
 
-async def create_organization_(info: Info[Context, None], input: CreateOrganizationInput) -> Any:
+@mutation(
+    _organization,
+    "Create an organization. It has no site and no token yet.",
+    organization=(Organization, "The new organization."),
+)
+async def create_organization(context: MutationContext, input: CreateOrganizationInput) -> int:
     """Create an organization."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        return "Organization", await create_organization(tx, context.runtime.clock, input.name)
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"organization": await context.load("Organization", key)}
-
-    return await mutate(info, _organization, CreateOrganizationPayload, work, after)
+    return await organizations.create_organization(context.tx, context.clock, input.name)
 
 
-async def create_site_(info: Info[Context, None], input: CreateSiteInput) -> Any:
+@mutation(_site, "Create a site in the organization of the token.", site=(Site, "The new site."))
+async def create_site(context: MutationContext, input: CreateSiteInput) -> int:
     """Create a site in the caller's organization."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        description = None if input.description is UNSET else input.description
-        organization_id = context.principal.organization_id
-        clock, scope = context.runtime.clock, None if input.scope is UNSET else input.scope
-        return "Site", await create_site(tx, clock, organization_id, input.name, description, scope)
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"site": await context.load("Site", key)}
-
-    return await mutate(info, _site, CreateSitePayload, work, after)
+    description, scope = given(input.description), given(input.scope)
+    return await organizations.create_site(
+        context.tx, context.clock, context.organization_id, input.name, description, scope
+    )
 
 
-async def update_site_(info: Info[Context, None], input: UpdateSiteInput) -> Any:
+@mutation(_site, "Change a site, or what of it may be scanned.", site=(Site, "The site as it is now."))
+async def update_site(context: MutationContext, input: UpdateSiteInput) -> int:
     """Change a site of the caller's organization."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = decode_id(input.site, "site", "Site", "site")
-        given = {name: value for name, value in vars(input).items() if name != "site" and value is not UNSET}
-        await update_site(tx, context.runtime.clock, context.principal.organization_id, key, given)
-        return "Site", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"site": await context.load("Site", key)}
-
-    return await mutate(info, _site, UpdateSitePayload, work, after)
+    key = decode_id(input.site, "site", "Site", "site")
+    changes = {name: value for name, value in vars(input).items() if name != "site" and value is not UNSET}
+    await organizations.update_site(context.tx, context.clock, context.organization_id, key, changes)
+    return key
 
 
-async def create_token_(info: Info[Context, None], input: CreateTokenInput) -> Any:
+@mutation(
+    _token,
+    "Create an API token; its text is shown once.",
+    token=(ApiToken, "The new token, without its text."),
+    text=(str, "The token's text. It is shown only here and cannot be read again."),
+)
+async def create_token(context: MutationContext, input: CreateTokenInput) -> int:
     """Create a token; nobody can hand out more than they have."""
-    context, text = info.context, ""
-    organization_id = context.principal.organization_id
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        nonlocal text, organization_id
-        principal, role = context.principal, Rank(input.role.value)  # type: ignore[attr-defined]
-        if not principal.role.reaches(role):
-            raise Forbidden(f"The role {principal.role.name} cannot create a token of role {role.name}.", path="role")
-        if input.organization:
-            organization_id = decode_id(input.organization, "org", "Organization", "organization")
-            if await context.load("Organization", organization_id) is None:
-                raise NotFound("There is no such organization.", path="organization")
-        new = await create_token(
-            tx,
-            context.runtime.clock,
-            organization_id=organization_id,
-            name=input.name,
-            role=role,
-            created_by=principal.name,
-            lifetime_days=input.lifetime_days,
-        )
-        text = new.text
-        return "ApiToken", new.id
-
-    async def after(key: int) -> dict[str, Any]:
-        # A token that a superuser made for another organization is not among the rows the superuser reads.
-        noun, owner = NOUNS["ApiToken"], replace(context.principal, organization_id=organization_id)
-        rows = await context.fetch(rows_of(noun, owner).with_only_columns(*row_columns(noun)).where(noun.key == key))
-        return {"token": ApiToken.of(rows[0]), "text": text}
-
-    return await mutate(info, _token, CreateTokenPayload, work, after)
+    principal, organization_id = context.principal, context.organization_id
+    role = Rank(input.role.value)  # type: ignore[attr-defined]
+    if not principal.role.reaches(role):
+        raise Forbidden(f"The role {principal.role.name} cannot create a token of role {role.name}.", path="role")
+    if input.organization:
+        organization_id = decode_id(input.organization, "org", "Organization", "organization")
+        if await context.operation.load("Organization", organization_id) is None:
+            raise NotFound("There is no such organization.", path="organization")
+    new = await tokens.create_token(
+        context.tx,
+        context.clock,
+        organization_id=organization_id,
+        name=input.name,
+        role=role,
+        created_by=principal.name,
+        lifetime_days=input.lifetime_days,
+    )
+    context.read(token=partial(_token_of, context.operation, organization_id, new.id))
+    context.show(text=new.text)
+    return new.id
 
 
-async def revoke_token_(info: Info[Context, None], input: RevokeTokenInput) -> Any:
-    """Revoke a token of the caller's organization; its next request is refused."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key, principal = decode_id(input.token, "token", "ApiToken", "token"), context.principal
-        with within("token"):
-            token = await token_of(tx, key, principal.organization_id)
-            if not principal.role.reaches(Rank(token.role)):
-                raise Forbidden(f"The role {principal.role.name} cannot revoke a token of role {token.role}.")
-            await revoke_token(tx, context.runtime.clock, token)
-        return "ApiToken", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"token": await context.load("ApiToken", key)}
-
-    return await mutate(info, _token, RevokeTokenPayload, work, after)
+async def _token_of(context: Context, organization_id: int, key: int) -> ApiToken:
+    """Read a new token; one that a superuser made for another organization is not among the superuser's own rows."""
+    noun, owner = NOUNS["ApiToken"], replace(context.principal, organization_id=organization_id)
+    rows = await context.fetch(rows_of(noun, owner).with_only_columns(*row_columns(noun)).where(noun.key == key))
+    return ApiToken.of(rows[0])
 
 
-async def update_retention(info: Info[Context, None], input: UpdateRetentionInput) -> Any:
+@mutation(
+    _token,
+    "Revoke an API token of the organization; its next request is refused.",
+    token=(ApiToken, "The token, which no longer works."),
+)
+async def revoke_token(context: MutationContext, input: RevokeTokenInput) -> int:
+    """Revoke a token of the caller's organization."""
+    key, role = decode_id(input.token, "token", "ApiToken", "token"), context.principal.role
+    with within("token"):
+        token = await tokens.token_of(context.tx, key, context.organization_id)
+        if not role.reaches(Rank(token.role)):
+            raise Forbidden(f"The role {role.name} cannot revoke a token of role {token.role}.")
+        await tokens.revoke_token(context.tx, context.clock, token)
+    return key
+
+
+@mutation(
+    _organization,
+    "Change how long the organization of the token keeps things; it counts from the next night on.",
+    organization=(Organization, "The organization with its settings."),
+)
+async def update_retention(context: MutationContext, input: UpdateRetentionInput) -> int:
     """Change how long the caller's organization keeps things."""
-    context = info.context
-    organization_id = context.principal.organization_id
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        retention = changed(await load_retention(tx, organization_id), input)
-        with within("", moved={field.name: to_camel_case(field.name) for field in fields(retention)}):
-            await save_retention(tx, context.runtime.clock, organization_id, retention)
-        return "Organization", organization_id
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"organization": await context.load("Organization", key)}
-
-    return await mutate(info, _organization, UpdateRetentionPayload, work, after)
+    organization_id = context.organization_id
+    retention = changed(await load_retention(context.tx, organization_id), input)
+    with within("", moved={field.name: to_camel_case(field.name) for field in fields(retention)}):
+        await save_retention(context.tx, context.clock, organization_id, retention)
+    return organization_id

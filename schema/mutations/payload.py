@@ -6,6 +6,8 @@ import enum
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -13,18 +15,21 @@ import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
 from strawberry.types import Info
+from strawberry.utils.str_converters import to_camel_case
 
+from schema.access import Principal
 from schema.context import Context
+from schema.field.arguments import INPUT, argument
 from schema.field.ids import encode_id
 from schema.field.registry import NOUNS
 from schema.limit.expected import about
 from schema.list.connection import given
+from sync.clock import Clock
 from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError, StoreError
 from sync.organization.audit import Event, record
 from sync.organization.idempotency import Idempotent
+from sync.runtime import Runtime
 
-# The noun and key that a mutation made or changed.
-Done = tuple[str, int] | None
 _CODES: dict[type[RollcallError], tuple[str, str]] = {
     BadInput: ("INVALID", "A value cannot be used."),
     NotFound: ("NOT_FOUND", "Something the input refers to is not there."),
@@ -71,65 +76,158 @@ def payload(noun: str) -> Payload:
     return Payload(noun, error, codes)
 
 
-async def mutate(
-    info: Info[Context, None],
+@dataclass
+class MutationContext:
+    """What a mutation works with, and what it shows besides the row that it made or changed.
+
+    Args:
+        operation: the context of the whole operation.
+        action: what the mutation is called.
+        prepared: what was found out before the transaction began.
+    """
+
+    operation: Context
+    action: str
+    prepared: Any = None
+    tx: AsyncConnection = dataclass_field(init=False)
+    _shown: dict[str, Callable[[], Awaitable[Any]]] = dataclass_field(default_factory=dict)
+    _committed: list[Callable[[], object]] = dataclass_field(default_factory=list)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The open process."""
+        return self.operation.runtime
+
+    @property
+    def clock(self) -> Clock:
+        """The process's clock."""
+        return self.operation.runtime.clock
+
+    @property
+    def principal(self) -> Principal:
+        """The caller."""
+        return self.operation.principal
+
+    @property
+    def organization_id(self) -> int:
+        """The caller's organization."""
+        return self.operation.principal.organization_id
+
+    def show(self, **values: Any) -> None:
+        """Show values in fields of the payload."""
+        for name, value in values.items():
+            self._shown[name] = partial(_value, value)
+
+    def read(self, **reads: Callable[[], Awaitable[Any]]) -> None:
+        """Show in fields of the payload what is read once the transaction has committed."""
+        self._shown |= reads
+
+    def committed(self, tell: Callable[[], object]) -> None:
+        """Call something once the transaction has committed."""
+        self._committed.append(tell)
+
+    async def audit_each(self, noun: str, keys: Iterable[int]) -> None:
+        """Write an event for each of many rows that the mutation changed, besides the mutation's own."""
+        for key in keys:
+            await _audit(self.tx, self.operation, self.action, encode_id(NOUNS[noun].prefix, key), "OK")
+
+    async def finish(self) -> dict[str, Any]:
+        """Tell that the transaction has committed, and return what the payload shows."""
+        for tell in self._committed:
+            tell()
+        await self.operation.refresh()
+        return {name: await read() for name, read in self._shown.items()}
+
+
+async def _value(value: Any) -> Any:
+    return value
+
+
+Change = Callable[[MutationContext, Any], Awaitable[int | None]]
+Prepare = Callable[[MutationContext, Any], Awaitable[Any]]
+
+
+def mutation(
     kind: Payload,
-    type_: Any,
-    work: Callable[[AsyncConnection], Awaitable[Done]],
-    after: Callable[[int], Awaitable[dict[str, Any]]],
-    before: Callable[[], Awaitable[None]] | None = None,
-) -> Any:
-    """Run a mutation's work in one transaction and make its payload; either way it leaves an audit event.
+    description: str,
+    *,
+    noun: str = "",
+    once: bool = False,
+    before: Prepare | None = None,
+    **fields: tuple[Any, str],
+) -> Callable[[Change], Any]:
+    """Make a mutation of a function that does its work in a transaction and returns the key of the row it concerns.
 
-    Of refusals of one request for the same reason there is one event.
+    The mutation is called as the function is. It leaves an audit event, also when it was refused; expected errors
+    become data.
 
     Args:
-        work: does it; returns the noun and the key of what it made or changed, None for neither.
-        after: reads the payload's fields once the transaction has committed.
-        before: what takes its time, such as a sign-in; done while no transaction is open.
+        kind: the error type of its payload.
+        description: what callers read of it.
+        noun: of the row that the key is of; that of the first field of the payload that shows a row if left out.
+        once: its input has an `idempotency_key`; sent again, the first key is returned and nothing is done.
+        before: what takes its time, such as a sign-in, done while no transaction is open.
+        fields: the payload's fields with their types and descriptions. The first that shows a row shows the one with
+            the key, and `deleted_id` its id, unless the function shows something else there.
     """
-    context, action = info.context, info.field_name
-    try:
-        if before is not None:
-            await before()
+
+    def decorate(change: Change) -> Any:
+        type_ = kind.type(to_camel_case(change.__name__), **fields)
+        rows = (name for name, (row, _) in fields.items() if getattr(row, "__name__", "") in NOUNS)
+        shown = next(rows, None)
+        concerned = noun or (fields[shown][0].__name__ if shown else "")
+
+        async def work(context: MutationContext, input: Any) -> str | None:
+            key = await _once(context, change, input) if once else await change(context, input)
+            if key is None:
+                return None
+            target = encode_id(NOUNS[concerned].prefix, key)
+            if "deleted_id" in fields:
+                context.show(deleted_id=target)
+            elif shown is not None and shown not in context._shown:
+                context.read(**{shown: partial(context.operation.load, concerned, key)})
+            return target
+
+        async def resolve(info: Info[Context, None], input: Any) -> Any:
+            context = MutationContext(info.context, info.field_name)
+            try:
+                context.prepared = await before(context, input) if before is not None else None
+                async with context.runtime.store.write() as context.tx:
+                    target = await work(context, input)
+                    await _audit(context.tx, context.operation, context.action, target, "OK")
+            except StoreError:
+                # Nothing can be written now, not even that.
+                raise
+            except RollcallError as error:
+                return type_(errors=[await _refused(context, kind, error)])
+            return type_(**await context.finish())
+
+        input_type = change.__globals__[change.__annotations__["input"]]
+        resolve.__annotations__ |= {"input": argument(input_type, INPUT), "return": type_}
+        return strawberry.mutation(resolver=resolve, description=description)
+
+    return decorate
+
+
+async def _refused(context: MutationContext, kind: Payload, error: RollcallError) -> Any:
+    """Return a refusal as data, and leave an event; one request leaves one event for each reason."""
+    # A request may hold as many of them as its aliases allow; the log of who did what is not theirs to fill.
+    if context.operation.is_first((context.action, error.code)):
         async with context.runtime.store.write() as tx:
-            noun, key = await work(tx) or (None, 0)
-            await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key) if noun else None, "OK")
-    except StoreError:
-        # Nothing can be written now, not even that.
-        raise
-    except RollcallError as error:
-        # A request may hold as many of them as its aliases allow; the log of who did what is not theirs to fill.
-        if context.is_first((action, error.code)):
-            async with context.runtime.store.write() as tx:
-                await _audit(tx, context, action, None, error.code)
-        if not isinstance(error, tuple(_CODES)):
-            raise
-        return type_(errors=[_as_data(kind, error)])
-    await context.refresh()
-    return type_(**await after(key))
+            await _audit(tx, context.operation, context.action, None, error.code)
+    if not isinstance(error, tuple(_CODES)):
+        raise error
+    return _as_data(kind, error)
 
 
-async def once(tx: AsyncConnection, info: Info[Context, None], input: Any, work: Callable[[], Awaitable[int]]) -> int:
-    """Do what an input asks for and return the key of what it concerns; with a known idempotency key, only that.
-
-    Args:
-        tx: the mutation's transaction.
-        info: names the mutation; a key stands for one input of it.
-        input: has a field `idempotency_key`.
-        work: does it; returns the key.
-
-    Raises:
-        BadInput: the idempotency key is malformed.
-        Conflict: it was used with another input.
-    """
-    context = info.context
-    key, organization_id = given(input.idempotency_key), context.principal.organization_id
-    request = Idempotent(organization_id, info.field_name, key, _plain(input))
-    if (known := await request.result(tx)) is not None:
+async def _once(context: MutationContext, change: Change, input: Any) -> int | None:
+    """Do what an input asks for; with a known idempotency key, only return the key of what it concerned."""
+    request = Idempotent(context.organization_id, context.action, given(input.idempotency_key), _plain(input))
+    if (known := await request.result(context.tx)) is not None:
         return known
-    done = await work()
-    await request.remember(tx, context.runtime.clock, done)
+    done = await change(context, input)
+    assert done is not None  # noqa: S101 - what is done once concerns a row
+    await request.remember(context.tx, context.clock, done)
     return done
 
 
@@ -164,12 +262,6 @@ def _as_data(kind: Payload, error: RollcallError) -> Any:
     place = str(error.facts.get("path") or "")
     path = ["input", *filter(None, place.replace("input.", "").split("."))]
     return kind.error(message=error.message, code=kind.codes[code], path=path, hint=error.hint)
-
-
-async def audit_each(tx: AsyncConnection, context: Context, action: str, noun: str, keys: Iterable[int]) -> None:
-    """Write an event for each of many rows that one mutation changed, besides the mutation's own."""
-    for key in keys:
-        await _audit(tx, context, action, encode_id(NOUNS[noun].prefix, key), "OK")
 
 
 async def _audit(tx: AsyncConnection, context: Context, action: str, target: str | None, outcome: str) -> None:

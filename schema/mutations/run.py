@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
-from strawberry.types import Info
 
-from schema.context import Context
 from schema.field.ids import decode_id
 from schema.list.connection import given
-from schema.mutations.payload import mutate, once
+from schema.mutations.payload import MutationContext, mutation
 from schema.mutations.task import AGAIN, TASK
 from schema.types import TaskRun
-from sync.tasks.run.queue import confirm_removal, retry_run, stop_run, trigger_task
-
-TriggerTaskPayload = TASK.type("triggerTask", run=(TaskRun, "The queued run."))
-StopRunPayload = TASK.type("stopRun", run=(TaskRun, "The run; one that was running ends after the page in hand."))
-RetryRunPayload = TASK.type("retryRun", run=(TaskRun, "The new run, queued."))
-ConfirmRemovalPayload = TASK.type("confirmRemoval", run=(TaskRun, "The run, queued again."))
+from sync.tasks.run import queue
 
 
 @strawberry.input(description="Which task to run now.")
@@ -55,95 +47,80 @@ class ConfirmRemovalInput:
     run: strawberry.ID = strawberry.field(description="A run that waits: its status is NEEDS_CONFIRMATION.")
 
 
-async def trigger_task_(info: Info[Context, None], input: TriggerTaskInput) -> Any:
+@mutation(TASK, "Run a task now; refused while a run of it is active.", run=(TaskRun, "The queued run."))
+async def trigger_task(context: MutationContext, input: TriggerTaskInput) -> int:
     """Queue a run and tell the engine."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = await trigger_task(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            task_id=decode_id(input.task, "task", "Task", "task"),
-            triggered_by=context.principal.name,
-            full=input.full,
-            idempotency_key=given(input.idempotency_key),
-        )
-        return "TaskRun", key
-
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, TASK, TriggerTaskPayload, work, after)
+    key = await queue.trigger_task(
+        context.tx,
+        context.clock,
+        organization_id=context.organization_id,
+        task_id=decode_id(input.task, "task", "Task", "task"),
+        triggered_by=context.principal.name,
+        full=input.full,
+        idempotency_key=given(input.idempotency_key),
+    )
+    return _woken(context, key)
 
 
-async def stop_run_(info: Info[Context, None], input: StopRunInput) -> Any:
+@mutation(
+    TASK,
+    "Stop a run. One that is running finishes the page in hand; what it has written stays.",
+    once=True,
+    run=(TaskRun, "The run; one that was running ends after the page in hand."),
+)
+async def stop_run(context: MutationContext, input: StopRunInput) -> int:
     """Stop a run and tell the engine."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        async def stop() -> int:
-            return await stop_run(
-                tx,
-                context.runtime.clock,
-                organization_id=context.principal.organization_id,
-                run_id=_key(input.run),
-                stopped_by=context.principal.name,
-            )
-
-        return "TaskRun", await once(tx, info, input, stop)
-
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.halt(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, TASK, StopRunPayload, work, after)
+    key = await queue.stop_run(
+        context.tx,
+        context.clock,
+        organization_id=context.organization_id,
+        run_id=_key(input.run),
+        stopped_by=context.principal.name,
+    )
+    context.committed(partial(context.runtime.engine.halt, key))
+    return key
 
 
-async def retry_run_(info: Info[Context, None], input: RetryRunInput) -> Any:
+@mutation(
+    TASK,
+    "Try a run again that did not succeed: a new run that goes on from where the directory's streams are.",
+    once=True,
+    run=(TaskRun, "The new run, queued."),
+)
+async def retry_run(context: MutationContext, input: RetryRunInput) -> int:
     """Queue another run in place of one that did not succeed, and tell the engine."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        async def retry() -> int:
-            return await retry_run(
-                tx,
-                context.runtime.clock,
-                organization_id=context.principal.organization_id,
-                run_id=_key(input.run),
-                triggered_by=context.principal.name,
-            )
-
-        return "TaskRun", await once(tx, info, input, retry)
-
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, TASK, RetryRunPayload, work, after)
+    key = await queue.retry_run(
+        context.tx,
+        context.clock,
+        organization_id=context.organization_id,
+        run_id=_key(input.run),
+        triggered_by=context.principal.name,
+    )
+    return _woken(context, key)
 
 
-async def confirm_removal_(info: Info[Context, None], input: ConfirmRemovalInput) -> Any:
+@mutation(
+    TASK,
+    "Let a run remove what it was held for; what goes beyond that is asked for again.",
+    run=(TaskRun, "The run, queued again."),
+)
+async def confirm_removal(context: MutationContext, input: ConfirmRemovalInput) -> int:
     """Queue a run that was held, and tell the engine."""
-    context = info.context
+    key = _key(input.run)
+    await queue.confirm_removal(
+        context.tx,
+        context.clock,
+        organization_id=context.organization_id,
+        run_id=key,
+        confirmed_by=context.principal.name,
+    )
+    return _woken(context, key)
 
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = _key(input.run)
-        await confirm_removal(
-            tx,
-            context.runtime.clock,
-            organization_id=context.principal.organization_id,
-            run_id=key,
-            confirmed_by=context.principal.name,
-        )
-        return "TaskRun", key
 
-    async def after(key: int) -> dict[str, Any]:
-        context.runtime.engine.wake(key)
-        return {"run": await context.load("TaskRun", key)}
-
-    return await mutate(info, TASK, ConfirmRemovalPayload, work, after)
+def _woken(context: MutationContext, run: int) -> int:
+    """Wake the engine for a run once it is committed."""
+    context.committed(partial(context.runtime.engine.wake, run))
+    return run
 
 
 def _key(id: str) -> int:

@@ -7,15 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
-from strawberry.types import Info
 
-from schema.context import Context
 from schema.field.ids import decode_id
 from schema.field.scalars import DateTime
 from schema.list.connection import given
-from schema.mutations.payload import mutate, payload, within
+from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import Site
 from schema.types.run import InventoryCounts, inventory_counts
 from schema.types.scan_options import Scanner
@@ -35,12 +32,6 @@ PROBE_CREDENTIAL = "scan.probes.azureAd.credential"
 PLACES = {name: f"scan.{name}" for name in ("targets", "excludes", "ports", "rate")}
 _DEFAULTS: dict[str, Any] = {"targets": (), "excludes": (), "ports": None, "rate": RATE_DEFAULT, "scanner": None}
 _scan = payload("Scan")
-ImportScanPayload = _scan.type(
-    "importScan",
-    site=(Site, "The site that the hosts are in."),
-    counts=(InventoryCounts, "What the import did to its assets."),
-    warnings=(list[str], "What is to be known of the report, such as that it was cut short."),
-)
 
 
 @strawberry.input(description="Reads Microsoft Entra ID once the hosts were found, so that its devices add to them.")
@@ -180,35 +171,27 @@ def changes_of_scan(scan: UpdateScanInput) -> dict[str, Any]:
     return changes | {"scan": options}
 
 
-async def import_scan_(info: Info[Context, None], input: ImportScanInput) -> Any:
+@mutation(
+    _scan,
+    "Import a report of nmap, as if its hosts had been scanned; the same report again changes nothing.",
+    site=(Site, "The site that the hosts are in."),
+    counts=(InventoryCounts, "What the import did to its assets."),
+    warnings=(list[str], "What is to be known of the report, such as that it was cut short."),
+)
+async def import_scan(context: MutationContext, input: ImportScanInput) -> int:
     """Import a report; the same one again changes nothing."""
-    context = info.context
-    counts: dict[str, int] = {}
-    warnings: list[str] = []
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        site_id = decode_id(input.site, "site", "Site", "site")
-        place = await place_of(tx, context.principal.organization_id, site_id)
-        text = input.xml.encode(errors="replace")
-        if len(text) > XML_BYTES_MAX:
-            problem = f"The report has {len(text):,} bytes; at most {XML_BYTES_MAX:,} are allowed here."
-            raise BadInput(problem, hint="Import the file with `rollcall scan import`.", path="xml")
-        clock = context.runtime.clock
-        made_at = datetime.fromisoformat(when) if (when := given(input.made_at)) else None
-        report = await asyncio.to_thread(_read, text, clock.now(), made_at)
-        warnings.extend(report.said())
-        with within("xml", {"addresses": "xml", "macs": "xml"}):
-            counts.update(await tx.run_sync(write_report, clock, place, report))
-        return "Site", site_id
-
-    async def after(key: int) -> dict[str, Any]:
-        return {
-            "site": await context.load("Site", key),
-            "counts": inventory_counts("hosts", counts),
-            "warnings": warnings,
-        }
-
-    return await mutate(info, _scan, ImportScanPayload, work, after)
+    site_id = decode_id(input.site, "site", "Site", "site")
+    place = await place_of(context.tx, context.organization_id, site_id)
+    text = input.xml.encode(errors="replace")
+    if len(text) > XML_BYTES_MAX:
+        problem = f"The report has {len(text):,} bytes; at most {XML_BYTES_MAX:,} are allowed here."
+        raise BadInput(problem, hint="Import the file with `rollcall scan import`.", path="xml")
+    made_at = datetime.fromisoformat(when) if (when := given(input.made_at)) else None
+    report = await asyncio.to_thread(_read, text, context.clock.now(), made_at)
+    with within("xml", {"addresses": "xml", "macs": "xml"}):
+        counts = await context.tx.run_sync(write_report, context.clock, place, report)
+    context.show(counts=inventory_counts("hosts", counts), warnings=report.said())
+    return site_id
 
 
 def _read(text: bytes, now: datetime, made_at: datetime | None) -> Report:

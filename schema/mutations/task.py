@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
-from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
-from schema.context import Context
-from schema.field.ids import decode_id, encode_id
+from schema.field.ids import decode_id
 from schema.list.connection import given
-from schema.mutations.payload import mutate, once, payload, within
+from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.mutations.scan import PLACES, PROBE_CREDENTIAL, ScanInput, UpdateScanInput, changes_of_scan, new_scan
 from schema.types import Task
 from schema.types.schedule import ScheduleInput, schedule_given
 from sync.errors import BadInput
+from sync.tasks import task as tasks
 from sync.tasks.run.state import TaskKind
-from sync.tasks.task import (
-    NewConnector,
-    create_connector,
-    create_scan,
-    delete_task,
-    hide_task,
-    pause_task,
-    update_task,
-)
+from sync.tasks.task import NewConnector
 
 TASK = payload("Task")
-CreateTaskPayload = TASK.type("createTask", task=(Task, "The new task."))
-UpdateTaskPayload = TASK.type("updateTask", task=(Task, "The task as it is now."))
-DeleteTaskPayload = TASK.type("deleteTask", deleted_id=(strawberry.ID, "The id of what was deleted."))
-PauseTaskPayload = TASK.type("pauseTask", task=(Task, "The task."))
-ResumeTaskPayload = TASK.type("resumeTask", task=(Task, "The task."))
-HideTaskPayload = TASK.type("hideTask", task=(Task, "The task."))
 AGAIN = "Sent again with the same input, the first answer is returned and nothing is done."
 FULL_ROUND_DAYS = (
     "After how many days everything is read again, by a run that comes due anyway, to repair what Graph's changes "
@@ -135,28 +118,25 @@ class HideTaskInput:
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-async def create_task_(info: Info[Context, None], input: CreateTaskInput) -> Any:
+@mutation(TASK, "Create a task; it runs by its schedule and when it is triggered.", task=(Task, "The new task."))
+async def create_task(context: MutationContext, input: CreateTaskInput) -> int:
     """Create a task of the kind that the input holds."""
-    context = info.context
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        if bool(input.connector) == bool(input.scan):
-            raise BadInput("A task has either a connector or a scan.", path="connector" if input.connector else None)
-        common: dict[str, Any] = {
-            "organization_id": context.principal.organization_id,
-            "created_by": context.principal.name,
-            "idempotency_key": given(input.idempotency_key),
-        }
-        if input.scan:
-            site_id, schedule = _site_and_schedule(input)
-            scan = new_scan(input.name, site_id, input.description or None, input.scan, schedule)
-            with within(PROBE_CREDENTIAL, PLACES):
-                return "Task", await create_scan(tx, context.runtime.clock, new=scan, **common)
-        connector = _connector(input)
-        with within(_CREDENTIAL):
-            return "Task", await create_connector(tx, context.runtime.clock, new=connector, **common)
-
-    return await mutate(info, TASK, CreateTaskPayload, work, partial(_shown, context))
+    if bool(input.connector) == bool(input.scan):
+        raise BadInput("A task has either a connector or a scan.", path="connector" if input.connector else None)
+    common: dict[str, Any] = {
+        "organization_id": context.organization_id,
+        "created_by": context.principal.name,
+        "idempotency_key": given(input.idempotency_key),
+    }
+    context.committed(context.runtime.ticker.wake)
+    if input.scan:
+        site_id, schedule = _site_and_schedule(input)
+        scan = new_scan(input.name, site_id, input.description or None, input.scan, schedule)
+        with within(PROBE_CREDENTIAL, PLACES):
+            return await tasks.create_scan(context.tx, context.clock, new=scan, **common)
+    connector = _connector(input)
+    with within(_CREDENTIAL):
+        return await tasks.create_connector(context.tx, context.clock, new=connector, **common)
 
 
 def _site_and_schedule(input: CreateTaskInput) -> tuple[int, Any]:
@@ -180,23 +160,12 @@ def _connector(input: CreateTaskInput) -> NewConnector:
     )
 
 
-async def update_task_(info: Info[Context, None], input: UpdateTaskInput) -> Any:
+@mutation(TASK, "Change a task.", once=True, task=(Task, "The task as it is now."))
+async def update_task(context: MutationContext, input: UpdateTaskInput) -> int:
     """Change a task; only what the input holds."""
-    context = info.context
-
-    async def change(tx: AsyncConnection, key: int) -> int:
-        kind, changes = _changes(input)
-        with within(PROBE_CREDENTIAL if kind is TaskKind.SCAN else _CREDENTIAL, PLACES):
-            return await update_task(
-                tx,
-                context.runtime.clock,
-                organization_id=context.principal.organization_id,
-                task_id=key,
-                changes=changes,
-                kind=kind,
-            )
-
-    return await _change(info, UpdateTaskPayload, input, change)
+    kind, changes = _changes(input)
+    with within(PROBE_CREDENTIAL if kind is TaskKind.SCAN else _CREDENTIAL, PLACES):
+        return await _change(context, tasks.update_task, input, changes=changes, kind=kind)
 
 
 def _changes(input: UpdateTaskInput) -> tuple[TaskKind | None, dict[str, Any]]:
@@ -224,65 +193,52 @@ def _changes(input: UpdateTaskInput) -> tuple[TaskKind | None, dict[str, Any]]:
     return TaskKind.CONNECTOR, changes
 
 
-async def delete_task_(info: Info[Context, None], input: DeleteTaskInput) -> Any:
+@mutation(
+    TASK,
+    "Delete a task with its runs and their logs; what it wrote into the inventory stays. "
+    "Refused while a run of it is active.",
+    noun="Task",
+    once=True,
+    deleted_id=(strawberry.ID, "The id of what was deleted."),
+)
+async def delete_task(context: MutationContext, input: DeleteTaskInput) -> int:
     """Delete a task that nobody is at work on."""
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        async def delete() -> int:
-            key, organization_id = _key(input.task), info.context.principal.organization_id
-            return await delete_task(tx, organization_id=organization_id, task_id=key)
-
-        return "Task", await once(tx, info, input, delete)
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"deleted_id": encode_id("task", key)}
-
-    return await mutate(info, TASK, DeleteTaskPayload, work, after)
+    return await tasks.delete_task(context.tx, organization_id=context.organization_id, task_id=_key(input.task))
 
 
-async def pause_task_(info: Info[Context, None], input: PauseTaskInput) -> Any:
+@mutation(
+    TASK,
+    "Suspend a task's schedule; a run that is active goes on, and it can be triggered.",
+    once=True,
+    task=(Task, "The task."),
+)
+async def pause_task(context: MutationContext, input: PauseTaskInput) -> int:
     """Suspend a task's schedule."""
-    return await _change(info, PauseTaskPayload, input, partial(_pause, info.context, True))
+    return await _change(context, tasks.pause_task, input, paused=True)
 
 
-async def resume_task_(info: Info[Context, None], input: ResumeTaskInput) -> Any:
+@mutation(
+    TASK,
+    "Let a task's schedule go on with its next time; times that passed meanwhile are not made up for.",
+    once=True,
+    task=(Task, "The task."),
+)
+async def resume_task(context: MutationContext, input: ResumeTaskInput) -> int:
     """Let a task's schedule go on."""
-    return await _change(info, ResumeTaskPayload, input, partial(_pause, info.context, False))
+    return await _change(context, tasks.pause_task, input, paused=False)
 
 
-async def hide_task_(info: Info[Context, None], input: HideTaskInput) -> Any:
+@mutation(TASK, "Mark a task as one for no everyday list; it runs as before.", once=True, task=(Task, "The task."))
+async def hide_task(context: MutationContext, input: HideTaskInput) -> int:
     """Keep a task out of everyday lists, or bring it back."""
-    context = info.context
-
-    async def change(tx: AsyncConnection, key: int) -> int:
-        organization_id = context.principal.organization_id
-        return await hide_task(
-            tx, context.runtime.clock, organization_id=organization_id, task_id=key, hidden=input.hidden
-        )
-
-    return await _change(info, HideTaskPayload, input, change)
+    return await _change(context, tasks.hide_task, input, hidden=input.hidden)
 
 
-async def _pause(context: Context, paused: bool, tx: AsyncConnection, key: int) -> int:
-    organization_id = context.principal.organization_id
-    return await pause_task(tx, context.runtime.clock, organization_id=organization_id, task_id=key, paused=paused)
-
-
-async def _change(
-    info: Info[Context, None], type_: Any, input: Any, change: Callable[[AsyncConnection, int], Awaitable[int]]
-) -> Any:
-    """Change the task that an input names, once for each idempotency key, and show it."""
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        return "Task", await once(tx, info, input, lambda: change(tx, _key(input.task)))
-
-    return await mutate(info, TASK, type_, work, partial(_shown, info.context))
-
-
-async def _shown(context: Context, key: int) -> dict[str, Any]:
-    """Tell the ticker of what may have changed, and load the task."""
-    context.runtime.ticker.wake()
-    return {"task": await context.load("Task", key)}
+async def _change(context: MutationContext, change: Callable[..., Awaitable[int]], input: Any, **what: Any) -> int:
+    """Change the task that an input names, and tell the ticker."""
+    context.committed(context.runtime.ticker.wake)
+    key = _key(input.task)
+    return await change(context.tx, context.clock, organization_id=context.organization_id, task_id=key, **what)
 
 
 def _key(id: str) -> int:

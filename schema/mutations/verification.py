@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
-from strawberry.types import Info
 
-from schema.context import Context
 from schema.mutations.credential import (
     CREDENTIAL,
     CredentialKindInput,
@@ -17,21 +12,14 @@ from schema.mutations.credential import (
     owner_of,
     placed,
 )
-from schema.mutations.payload import Done, mutate, within
+from schema.mutations.payload import MutationContext, mutation, within
 from schema.types import Credential
 from schema.types.credential import AzureCloud
 from schema.types.verification import CredentialVerification, verification_of
 from sync.secret.credentials import open_sign_in, own_credential, save_verification, sign_in_of
 from sync.secret.verification import Verification, verify
-from sync.store import AnyRow
 
 _FOUND = "What was found: a checklist with what to do about each failure."
-VerifyCredentialPayload = CREDENTIAL.type(
-    "verifyCredential",
-    verification=(CredentialVerification, _FOUND),
-    credential=(Credential, "The credential, which keeps the checklist."),
-)
-TestCredentialPayload = CREDENTIAL.type("testCredential", verification=(CredentialVerification, _FOUND))
 
 
 @strawberry.input(description="Which credential to verify.")
@@ -45,52 +33,48 @@ class TestCredentialInput:
     kind: CredentialKindInput = strawberry.field(description="How it signs in.")
 
 
-async def verify_credential_(info: Info[Context, None], input: VerifyCredentialInput) -> Any:
-    """Verify a stored credential and keep what was found."""
-    context = info.context
-    runtime, found = context.runtime, {}
-
-    async def before() -> None:
-        key = credential_key(input.credential)
-        async with runtime.store.read() as tx:
-            with within("credential"):
-                row = await own_credential(tx, owner_of(context), key)
-        found["set_at"], found["verified"] = row.secret_set_at, await _verify(context, row)
-
-    async def work(tx: AsyncConnection) -> Done:
-        key, verified = credential_key(input.credential), found["verified"]
-        stored = verified.stored()
-        await save_verification(tx, key, stored, at=verified.at, passed=verified.passed, set_at=found["set_at"])
-        return "Credential", key
-
-    async def after(key: int) -> dict[str, Any]:
-        verification = verification_of(found["verified"].stored())
-        return {"verification": verification, "credential": await context.load("Credential", key)}
-
-    return await mutate(info, CREDENTIAL, VerifyCredentialPayload, work, after, before)
-
-
-async def test_credential_(info: Info[Context, None], input: TestCredentialInput) -> Any:
-    """Verify a credential that is not stored."""
-    context = info.context
-    runtime, found = context.runtime, {}
-
-    async def before() -> None:
-        kind, new = new_credential(input.kind, input.cloud, name="test")
-        with placed(kind, new):
-            sign_in = sign_in_of(new, runtime.custom)
-        found["verified"] = await verify(sign_in, runtime.clock, runtime.config.connect)
-
-    async def work(_: AsyncConnection) -> Done:
-        return None
-
-    async def after(_: int) -> dict[str, Any]:
-        return {"verification": verification_of(found["verified"].stored())}
-
-    return await mutate(info, CREDENTIAL, TestCredentialPayload, work, after, before)
-
-
-async def _verify(context: Context, row: AnyRow) -> Verification:
-    """Open the secret for this one sign-in."""
+async def _verified(context: MutationContext, input: VerifyCredentialInput) -> tuple[str, Verification]:
+    """Sign in with a stored credential; returns when its secret was set as well."""
     runtime = context.runtime
-    return await verify(open_sign_in(row, runtime.vault, runtime.custom), runtime.clock, runtime.config.connect)
+    async with runtime.store.read() as tx:
+        with within("credential"):
+            row = await own_credential(tx, owner_of(context.operation), credential_key(input.credential))
+    # The secret is opened for this one sign-in.
+    signing_in = open_sign_in(row, runtime.vault, runtime.custom)
+    return row.secret_set_at, await verify(signing_in, runtime.clock, runtime.config.connect)
+
+
+@mutation(
+    CREDENTIAL,
+    "Sign in with a credential, try what a sync reads, and keep the checklist with it.",
+    before=_verified,
+    verification=(CredentialVerification, _FOUND),
+    credential=(Credential, "The credential, which keeps the checklist."),
+)
+async def verify_credential(context: MutationContext, input: VerifyCredentialInput) -> int:
+    """Keep what was found of a stored credential."""
+    key, (set_at, found) = credential_key(input.credential), context.prepared
+    stored = found.stored()
+    await save_verification(context.tx, key, stored, at=found.at, passed=found.passed, set_at=set_at)
+    context.show(verification=verification_of(stored))
+    return key
+
+
+async def _tried(context: MutationContext, input: TestCredentialInput) -> Verification:
+    """Sign in with a credential that is not stored."""
+    runtime = context.runtime
+    kind, new = new_credential(input.kind, input.cloud, name="test")
+    with placed(kind, new):
+        sign_in = sign_in_of(new, runtime.custom)
+    return await verify(sign_in, runtime.clock, runtime.config.connect)
+
+
+@mutation(
+    CREDENTIAL,
+    "Try a credential before it is saved; nothing of it is kept.",
+    before=_tried,
+    verification=(CredentialVerification, _FOUND),
+)
+async def test_credential(context: MutationContext, input: TestCredentialInput) -> None:
+    """Show what was found of a credential that is not stored."""
+    context.show(verification=verification_of(context.prepared.stored()))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import strawberry
-from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry import UNSET
-from strawberry.types import Info
 
-from schema.context import Context
 from schema.field.ids import decode_id, encode_id
-from schema.mutations.payload import mutate, payload, within
+from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import AlertDelivery, Webhook
 from schema.types.webhook import AlertEvent
 from sync.alert import webhook as alert
@@ -19,10 +16,6 @@ from sync.alert.outbox import write
 from sync.errors import BadInput
 
 _webhook = payload("Webhook")
-CreateWebhookPayload = _webhook.type("createWebhook", webhook=(Webhook, "The new webhook."))
-UpdateWebhookPayload = _webhook.type("updateWebhook", webhook=(Webhook, "The webhook as it is now."))
-DeleteWebhookPayload = _webhook.type("deleteWebhook", deleted_id=(strawberry.ID, "The id of what was deleted."))
-TestWebhookPayload = _webhook.type("testWebhook", delivery=(AlertDelivery, "The alert, about to be sent."))
 SECRET = f"What alerts are signed with, {alert.SECRET_CHARS[0]} to {alert.SECRET_CHARS[1]} characters; never returned."
 EVENTS = "What it is told of; a test needs no entry."
 
@@ -58,85 +51,66 @@ class TestWebhookInput:
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
 
 
-async def create_webhook_(info: Info[Context, None], input: CreateWebhookInput) -> Any:
+@mutation(
+    _webhook,
+    "Create a webhook. Its secret is sealed at once and never returned.",
+    webhook=(Webhook, "The new webhook."),
+)
+async def create_webhook(context: MutationContext, input: CreateWebhookInput) -> int:
     """Create a webhook."""
-    context = info.context
-    runtime, principal = context.runtime, context.principal
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        new = alert.NewWebhook(input.name, input.url, _events(input.events), input.secret, input.is_enabled)
-        with within(""):
-            key = await alert.create_webhook(
-                tx,
-                runtime.clock,
-                runtime.vault,
-                runtime.alerts.allowed,
-                organization_id=principal.organization_id,
-                new=new,
-                created_by=principal.name,
-            )
-        return "Webhook", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"webhook": await context.load("Webhook", key)}
-
-    return await mutate(info, _webhook, CreateWebhookPayload, work, after)
+    new = alert.NewWebhook(input.name, input.url, _events(input.events), input.secret, input.is_enabled)
+    with within(""):
+        return await alert.create_webhook(
+            context.tx,
+            context.clock,
+            context.runtime.vault,
+            context.runtime.alerts.allowed,
+            organization_id=context.organization_id,
+            new=new,
+            created_by=context.principal.name,
+        )
 
 
-async def update_webhook_(info: Info[Context, None], input: UpdateWebhookInput) -> Any:
+@mutation(_webhook, "Change a webhook.", webhook=(Webhook, "The webhook as it is now."))
+async def update_webhook(context: MutationContext, input: UpdateWebhookInput) -> int:
     """Change a webhook."""
-    context = info.context
-    runtime = context.runtime
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = _key(input.webhook)
-        with within("", {"is_enabled": "isEnabled"}):
-            await alert.update_webhook(
-                tx,
-                runtime.clock,
-                runtime.vault,
-                runtime.alerts.allowed,
-                organization_id=context.principal.organization_id,
-                webhook_id=key,
-                changes=_changes(input),
-            )
-        return "Webhook", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"webhook": await context.load("Webhook", key)}
-
-    return await mutate(info, _webhook, UpdateWebhookPayload, work, after)
+    key = _key(input.webhook)
+    with within("", {"is_enabled": "isEnabled"}):
+        await alert.update_webhook(
+            context.tx,
+            context.clock,
+            context.runtime.vault,
+            context.runtime.alerts.allowed,
+            organization_id=context.organization_id,
+            webhook_id=key,
+            changes=_changes(input),
+        )
+    return key
 
 
-async def delete_webhook_(info: Info[Context, None], input: DeleteWebhookInput) -> Any:
+@mutation(
+    _webhook,
+    "Delete a webhook with its secret and its log.",
+    noun="Webhook",
+    deleted_id=(strawberry.ID, "The id of what was deleted."),
+)
+async def delete_webhook(context: MutationContext, input: DeleteWebhookInput) -> int:
     """Delete a webhook."""
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        key = _key(input.webhook)
-        await alert.delete_webhook(tx, info.context.principal.organization_id, key)
-        return "Webhook", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"deleted_id": encode_id("hook", key)}
-
-    return await mutate(info, _webhook, DeleteWebhookPayload, work, after)
+    key = _key(input.webhook)
+    await alert.delete_webhook(context.tx, context.organization_id, key)
+    return key
 
 
-async def test_webhook_(info: Info[Context, None], input: TestWebhookInput) -> Any:
+@mutation(
+    _webhook,
+    "Send a webhook a test; the answer does not wait for it.",
+    delivery=(AlertDelivery, "The alert, about to be sent."),
+)
+async def test_webhook(context: MutationContext, input: TestWebhookInput) -> int:
     """Leave a message that the sender takes up at once."""
-    context = info.context
-    organization_id = context.principal.organization_id
-
-    async def work(tx: AsyncConnection) -> tuple[str, int]:
-        hook = await alert.find_webhook(tx, organization_id, _key(input.webhook))
-        event, about = alert.AlertEvent.TEST, {"webhook": {"id": encode_id("hook", hook.id), "name": hook.name}}
-        key = await tx.run_sync(write, context.runtime.clock, organization_id, hook.id, event, about)
-        return "AlertDelivery", key
-
-    async def after(key: int) -> dict[str, Any]:
-        return {"delivery": await context.load("AlertDelivery", key)}
-
-    return await mutate(info, _webhook, TestWebhookPayload, work, after)
+    hook = await alert.find_webhook(context.tx, context.organization_id, _key(input.webhook))
+    event, about = alert.AlertEvent.TEST, {"webhook": {"id": encode_id("hook", hook.id), "name": hook.name}}
+    return await context.tx.run_sync(write, context.clock, context.organization_id, hook.id, event, about)
 
 
 def _key(id: str) -> int:
