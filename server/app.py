@@ -20,9 +20,8 @@ from schema.access import Principal
 from schema.context import Context
 from schema.limit.budget import AnswerLimits, Budget
 from schema.limit.limits import bounds
-from schema.limit.size import check_extent
 from schema.plan import Plans
-from server.graphql.admission import Refusals, admit, measure, weigh
+from server.graphql.admission import Refusals, RoleAdmission
 from server.graphql.errors import BAD_USER_INPUT, Refused
 from server.graphql.execution import Execution
 from server.graphql.handler import GraphQLEndpoint
@@ -127,13 +126,8 @@ def _live(settings: Settings, runtime: Runtime, schema: strawberry.Schema, rates
             schema,
             request_timeout_s=settings.request_timeout_s,
             introspection=settings.introspection,
-            limits=settings.limits,
-            check=partial(check_extent, settings.limits),
-            measure=partial(measure, schema._schema),
-            weigh=partial(weigh, settings.limits),
-            admit=admit,
+            admission=RoleAdmission(schema._schema, settings.limits, Refusals(runtime.clock)),
             listed=TrustedDocuments.read(settings.documents, settings.allow_list),
-            refusal=Refusals(runtime.clock).write,
             plans=Plans(schema, runtime, responses_bytes_max=settings.response_cache_mib * MIB, budget=budget),
             budget=budget,
         ),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from graphql import DocumentNode, GraphQLSchema
+from graphql import DocumentNode, GraphQLError, GraphQLSchema
 
 from schema.access import Role, check, required
 from schema.context import Context
 from schema.limit.cost import Cost, costs
 from schema.limit.limits import Limits
 from schema.limit.refusal import exceeded
+from schema.limit.size import check_extent
 from schema.lru import Recent
 from server.graphql.document import DocumentRejected
 from server.graphql.errors import VALIDATION_FAILED
@@ -35,18 +37,79 @@ class Needs:
     costs: Mapping[str | None, Cost]
 
 
-def measure(schema: GraphQLSchema, document: DocumentNode) -> Needs:
-    """Find what a valid document needs."""
-    return Needs(required(schema, document), costs(schema, document))
+class Admission:
+    """Lets everything pass but what is too long to be read: the base of what is checked before an operation runs.
 
-
-def admit(prepared: Prepared, context: Context) -> None:
-    """Let a caller run an operation.
-
-    Raises:
-        Forbidden: the caller's role does not reach what it asks for.
+    Args:
+        limits: of a document.
     """
-    check(prepared.document.needs.roles, context.principal.role)
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+
+    def check(self, document: DocumentNode) -> Sequence[GraphQLError]:
+        """Return what is wrong with a parsed document before it is validated."""
+        return ()
+
+    def measure(self, document: DocumentNode) -> Any:
+        """Find once what a valid document needs."""
+
+    def weigh(self, prepared: Prepared) -> None:
+        """Hold the cost of an operation with its variables against the limit.
+
+        Raises:
+            DocumentRejected: it costs too much.
+        """
+
+    def admit(self, prepared: Prepared, context: Any) -> None:
+        """Let a caller run an operation.
+
+        Raises:
+            Forbidden: the caller's role does not reach what it asks for.
+        """
+
+    async def note(self, context: Any, forbidden: Forbidden) -> None:
+        """Write down a refusal for the caller's role."""
+
+
+class RoleAdmission(Admission):
+    """Checks size, roles and cost by the access table and the limits, and writes refusals into the audit log.
+
+    Args:
+        schema: gives the types.
+        limits: of a document.
+        refusals: writes a refusal; None writes none.
+    """
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, refusals: Refusals | None = None) -> None:
+        super().__init__(limits)
+        self._schema, self._refusals = schema, refusals
+
+    def check(self, document: DocumentNode) -> Sequence[GraphQLError]:
+        """Return what is too large in a document."""
+        return check_extent(self.limits, document)
+
+    def measure(self, document: DocumentNode) -> Needs:
+        """Find the roles and the costs of a document."""
+        return Needs(required(self._schema, document), costs(self._schema, document))
+
+    def weigh(self, prepared: Prepared) -> None:
+        """Refuse an operation that may return too many rows, or tell too much of the schema."""
+        needs, name = prepared.document.needs, prepared.operation.name
+        cost, values = needs.costs[name.value if name else None], prepared.asked.variables.coerced
+        for which, formula in (("cost", cost.rows), ("introspection_cost", cost.described)):
+            actual = formula.of(values)
+            if actual > getattr(self.limits, which):
+                raise DocumentRejected(VALIDATION_FAILED, [exceeded(which, self.limits, actual, prepared.operation)])
+
+    def admit(self, prepared: Prepared, context: Context) -> None:
+        """Refuse a caller whose role does not reach."""
+        check(prepared.document.needs.roles, context.principal.role)
+
+    async def note(self, context: Context, forbidden: Forbidden) -> None:
+        """Leave an audit event of a refusal."""
+        if self._refusals is not None:
+            await self._refusals.write(context, forbidden)
 
 
 class Refusals:
@@ -73,17 +136,3 @@ class Refusals:
                 await record(tx, self._clock, event, context.request_id)
         except StoreError as error:
             log.warning("audit.unwritten", action=action, error=error.code)
-
-
-def weigh(limits: Limits, prepared: Prepared) -> None:
-    """Hold what an operation costs with its variables against the limit.
-
-    Raises:
-        DocumentRejected: it may return too many rows, or tell too much of the schema.
-    """
-    needs, name = prepared.document.needs, prepared.operation.name
-    cost, values = needs.costs[name.value if name else None], prepared.asked.variables.coerced
-    for which, formula in (("cost", cost.rows), ("introspection_cost", cost.described)):
-        actual = formula.of(values)
-        if actual > getattr(limits, which):
-            raise DocumentRejected(VALIDATION_FAILED, [exceeded(which, limits, actual, prepared.operation)])

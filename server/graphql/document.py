@@ -6,10 +6,10 @@ Source: spec.graphql.org/September2025 sections 2 and 5.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import strawberry
 from graphql import (
@@ -36,9 +36,6 @@ VALIDATION_ERRORS_MAX = 3
 # A suggestion compares a name with all that would fit: done for a person who types, not for a long document.
 SUGGESTION_CHARS_MAX = 4_000
 
-DocumentCheck = Callable[[DocumentNode], Sequence[GraphQLError]]
-Measure = Callable[[DocumentNode], Any]
-
 
 class DocumentRejected(Exception):
     """The document cannot run: the errors and the code of the phase that found them."""
@@ -53,7 +50,7 @@ class DocumentRejected(Exception):
 class Document:
     """A document that parsed, kept its limits and is valid against the schema.
 
-    `needs` is what `measure` found in it, such as the roles its fields ask for; computed once, like the rest.
+    `needs` is what `Admission.measure` found in it, such as the roles its fields ask for; computed once, like the rest.
     """
 
     tree: DocumentNode
@@ -77,6 +74,18 @@ class Document:
         return self.operations[name]
 
 
+class DocumentChecks(Protocol):
+    """What is asked of a document once; see `Admission`."""
+
+    limits: Limits
+
+    def check(self, document: DocumentNode) -> Sequence[GraphQLError]:
+        """Return what is wrong with a parsed document before it is validated."""
+
+    def measure(self, document: DocumentNode) -> Any:
+        """Find what a valid document needs."""
+
+
 class DocumentCache:
     """Documents by their text, the least recently used dropped first.
 
@@ -88,9 +97,7 @@ class DocumentCache:
         schema: strawberry.Schema,
         *,
         introspection: bool = True,
-        limits: Limits | None = None,
-        check: DocumentCheck | None = None,
-        measure: Measure | None = None,
+        admission: DocumentChecks,
         documents_max: int = DOCUMENTS_MAX,
     ) -> None:
         self._schema = schema._schema  # Strawberry has no public name for graphql-core's schema
@@ -99,9 +106,7 @@ class DocumentCache:
         self._rules = (*rules, OneOfInputValidationRule)
         # Names of the schema are told to nobody who may not ask for them.
         self._suggests = introspection
-        self._limits = limits or Limits()
-        self._check = check
-        self._measure = measure
+        self._admission = admission
         self._documents: OrderedDict[bytes, Document] = OrderedDict()
         self._documents_max = documents_max
         self.misses = 0
@@ -132,12 +137,12 @@ class DocumentCache:
             DocumentRejected: it does not parse, exceeds a limit or is not valid.
         """
         try:
-            tree = _parse(text, self._limits)
+            tree = _parse(text, self._admission.limits)
         except DocumentRejected as rejected:
             with_hints(self._schema, rejected.errors)
             raise
         # Limits before validation: validation of a hostile document is what the limits guard against.
-        if self._check is not None and (errors := self._check(tree)):
+        if errors := self._admission.check(tree):
             raise DocumentRejected(VALIDATION_FAILED, errors)
         if errors := self._invalid(tree, is_long=len(text) > SUGGESTION_CHARS_MAX):
             raise DocumentRejected(VALIDATION_FAILED, errors)
@@ -148,8 +153,7 @@ class DocumentCache:
         }
         if not operations:
             raise DocumentRejected(VALIDATION_FAILED, [GraphQLError("The document has no operation.")])
-        needs = self._measure(tree) if self._measure is not None else None
-        return Document(tree, _digest(text), operations, needs)
+        return Document(tree, _digest(text), operations, self._admission.measure(tree))
 
     def _invalid(self, tree: DocumentNode, *, is_long: bool) -> list[GraphQLError]:
         hides = is_long or not self._suggests

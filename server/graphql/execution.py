@@ -19,11 +19,11 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from graphql.execution.values import get_variable_values
 
 from schema.limit.budget import Budget
-from schema.limit.limits import Limits
 from schema.plan import AskedQuery, Plans
 from schema.worker import Worker
+from server.graphql.admission import Admission
 from server.graphql.deadline import soon
-from server.graphql.document import Document, DocumentCache, DocumentCheck, DocumentRejected, Measure, is_query
+from server.graphql.document import Document, DocumentCache, DocumentRejected, is_query
 from server.graphql.errors import (
     BAD_USER_INPUT,
     INTERNAL,
@@ -37,7 +37,7 @@ from server.graphql.errors import (
 from server.graphql.executor.runner import OperationRunner
 from server.graphql.hint import with_hints
 from server.graphql.introspection import IntrospectionCache
-from server.graphql.operation import Admit, Answer, Outcome, Prepared, Refusal, Trace, Weigh
+from server.graphql.operation import Answer, Outcome, Prepared, Trace
 from server.graphql.request import GraphQLRequest
 from server.graphql.trusted_documents import TrustedDocuments
 from sync.errors import AnswerTooLarge, Forbidden, RollcallError, StoreCrowded, StoreSlow
@@ -58,12 +58,7 @@ class Execution:
         schema: must have no schema extensions; they would be bypassed, so they are refused.
         request_timeout_s: the longest an operation may run.
         introspection: False refuses `__schema` and `__type`.
-        limits: of the text of a document.
-        check: the other limits on a parsed document, run before validation.
-        measure: finds once a document what `weigh` and `admit` ask for.
-        weigh: called with each prepared operation; raises DocumentRejected.
-        admit: called with the prepared operation and the context before anything runs; raises Forbidden.
-        refusal: called with the context and what was refused to the caller's role, to write it down.
+        admission: what is checked before an operation runs.
         plans: answer what they can; the executor answers the rest.
         listed: documents that requests may name, or have to.
         budget: what answers may come to.
@@ -75,27 +70,20 @@ class Execution:
         *,
         request_timeout_s: float,
         introspection: bool = True,
-        limits: Limits | None = None,
-        check: DocumentCheck | None = None,
-        measure: Measure | None = None,
-        weigh: Weigh | None = None,
-        admit: Admit | None = None,
-        refusal: Refusal | None = None,
+        admission: Admission | None = None,
         plans: Plans | None = None,
         listed: TrustedDocuments | None = None,
         budget: Budget | None = None,
     ) -> None:
         if schema.extensions:
-            raise TypeError("Schema extensions are bypassed here; use check or plans instead.")
+            raise TypeError("Schema extensions are bypassed here; use an Admission or plans instead.")
         self._schema = schema
         self._timeout_s = request_timeout_s
-        self._weigh = weigh
-        self._admit = admit
-        self._refusal = refusal
+        self._admission = admission or Admission()
         self.plans = plans
         self._listed = listed or TrustedDocuments()
         self._hides = not introspection
-        self.documents = DocumentCache(schema, introspection=introspection, limits=limits, check=check, measure=measure)
+        self.documents = DocumentCache(schema, introspection=introspection, admission=self._admission)
         self._introspection = IntrospectionCache()
         self.runner = OperationRunner(schema, budget or Budget(), request_timeout_s)
         self._worker = Worker("documents")
@@ -113,8 +101,7 @@ class Execution:
             Refused: 503, there is too much to do.
         """
         try:
-            if self._admit is not None:
-                self._admit(prepared, context)
+            self._admission.admit(prepared, context)
             kept = self.plans.recall(prepared.asked, context.principal) if self.plans is not None else None
             if kept is not None:
                 return Answer(kept.body, "executed", kept)
@@ -122,7 +109,7 @@ class Execution:
         except DocumentRejected as rejected:
             return rejection(rejected, request_id, trace)
         except Forbidden as forbidden:
-            await self._note(context, forbidden)
+            await self._admission.note(context, forbidden)
             return _failure(forbidden, "forbidden", request_id, trace)
         except AnswerTooLarge as large:
             return _failure(large, "executed", request_id, trace)
@@ -141,8 +128,7 @@ class Execution:
         Between two events nothing is held; an event is executed when its answer is asked for.
         """
         try:
-            if self._admit is not None:
-                self._admit(prepared, context)
+            self._admission.admit(prepared, context)
             events = await self.runner.events(prepared, context)
             if isinstance(events, ExecutionResult):
                 yield _answer(None, write_errors(events.errors or (), request_id, hides=self._hides), "executed", trace)
@@ -152,7 +138,7 @@ class Execution:
                     await context.refresh()
                     yield self._written(result, request_id, trace)
         except Forbidden as forbidden:
-            await self._note(context, forbidden)
+            await self._admission.note(context, forbidden)
             yield _failure(forbidden, "forbidden", request_id, trace)
         except RollcallError as error:
             yield _failure(error, "executed", request_id, trace)
@@ -203,8 +189,7 @@ class Execution:
             raise DocumentRejected(BAD_USER_INPUT, values)
         asked = AskedQuery(document.digest, document.tree, operation, values, given)
         prepared = Prepared(document, request, asked)
-        if self._weigh is not None:
-            self._weigh(prepared)
+        self._admission.weigh(prepared)
         return prepared
 
     async def _run(self, prepared: Prepared, context: Any, request_id: str, trace: Trace) -> Answer:
@@ -218,16 +203,12 @@ class Execution:
         finished, tally = await self.runner.run(prepared, context)
         for failure in finished.errors or ():
             if isinstance(origin := origin_of(failure), Forbidden):
-                await self._note(context, origin)
+                await self._admission.note(context, origin)
         answer = replace(self._written(finished, request_id, trace), tally=tally)
         tally.finish(len(answer.body))
         if not finished.errors:
             self._introspection.keep(prepared, answer.body)
         return answer
-
-    async def _note(self, context: Any, forbidden: Forbidden) -> None:
-        if self._refusal is not None:
-            await self._refusal(context, forbidden)
 
     def _written(self, result: ExecutionResult, request_id: str, trace: Trace) -> Answer:
         try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from graphql import OperationDefinitionNode
 
@@ -12,7 +11,6 @@ from schema.limit.budget import Tally
 from schema.plan import AskedQuery, Response
 from server.graphql.document import Document
 from server.graphql.request import GraphQLRequest
-from sync.errors import Forbidden
 
 Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
 
@@ -62,12 +60,3 @@ class Trace:
         """Note which operation it is."""
         self.operation_name = operation.name.value if operation.name else None
         self.operation_type = operation.operation.value
-
-
-Weigh = Callable[[Prepared], None]
-
-
-Admit = Callable[[Prepared, Any], None]
-
-
-Refusal = Callable[[Any, Forbidden], Awaitable[None]]

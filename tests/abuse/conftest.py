@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import orjson
@@ -15,9 +14,8 @@ from schema import build_schema
 from schema.access import Principal, Role
 from schema.context import Context
 from schema.limit.limits import Limits
-from schema.limit.size import check_extent
 from schema.plan import Plans
-from server.graphql.admission import admit, measure, weigh
+from server.graphql.admission import RoleAdmission
 from server.graphql.document import DocumentRejected
 from server.graphql.execution import Execution, rejection
 from server.graphql.operation import Answer, Trace
@@ -35,11 +33,7 @@ def execution_of(limits: Limits, plans: Plans | None = None, **more: Any) -> Exe
     return Execution(
         schema,
         request_timeout_s=more.pop("request_timeout_s", 10.0),
-        limits=limits,
-        check=partial(check_extent, limits),
-        measure=partial(measure, schema._schema),
-        weigh=partial(weigh, limits),
-        admit=admit,
+        admission=RoleAdmission(schema._schema, limits),
         plans=plans,
         **more,
     )

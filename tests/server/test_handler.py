@@ -10,6 +10,7 @@ import pytest
 from graphql import DocumentNode, GraphQLError
 
 from schema.plan import AskedQuery, Response
+from server.graphql.admission import Admission
 from server.graphql.document import DOCUMENTS_MAX
 from server.graphql.operation import Prepared
 from sync.errors import Forbidden
@@ -313,11 +314,12 @@ async def test_document_check_runs_before_validation(open_probe: OpenProbe) -> N
     """Limits are tested on what parsed, before validation spends time on it."""
     seen: list[DocumentNode] = []
 
-    def check(tree: DocumentNode) -> list[GraphQLError]:
-        seen.append(tree)
-        return [GraphQLError("Too deep.", extensions={"code": "LIMIT_EXCEEDED", "limit": 1})]
+    class Shallow(Admission):
+        def check(self, document: DocumentNode) -> list[GraphQLError]:
+            seen.append(document)
+            return [GraphQLError("Too deep.", extensions={"code": "LIMIT_EXCEEDED", "limit": 1})]
 
-    async with open_probe(check=check) as probe:
+    async with open_probe(admission=Shallow()) as probe:
         response = await probe.post("{ nothing }", accept=GRAPHQL)
     assert response.status_code == 400
     assert [error["message"] for error in response.json()["errors"]] == ["Too deep."]
@@ -328,14 +330,15 @@ async def test_document_is_refused_when_the_caller_may_not_use_it(open_probe: Op
     """`admit` sees what `measure` found and refuses before anything runs; measured once a document."""
     measured: list[DocumentNode] = []
 
-    def measure(tree: DocumentNode) -> str:
-        measured.append(tree)
-        return "needs"
+    class Strict(Admission):
+        def measure(self, document: DocumentNode) -> str:
+            measured.append(document)
+            return "needs"
 
-    def admit(prepared: Prepared, context: SimpleNamespace) -> None:
-        raise Forbidden(f"{context.principal} {prepared.document.needs} more.", hint="Ask.")
+        def admit(self, prepared: Prepared, context: SimpleNamespace) -> None:
+            raise Forbidden(f"{context.principal} {prepared.document.needs} more.", hint="Ask.")
 
-    async with open_probe(measure=measure, admit=admit) as probe:
+    async with open_probe(admission=Strict()) as probe:
         for _ in range(2):
             response = await probe.post("mutation{touch}", accept=GRAPHQL)
     assert response.status_code == 403
