@@ -5,6 +5,7 @@ Sockets reach only this machine (pyproject.toml, --allow-hosts). Async tests run
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import tempfile
@@ -37,6 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seeds", type=int, help="how many seeds of the simulation to live through, whatever the amount")
     parser.addoption("--kills", type=int, help="how often to kill a syncing process, whatever the amount")
     parser.addoption("--seed", type=int, help="live through this seed of the simulations alone")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of garbage collection: it lives as long as the run does."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)
