@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-from types import SimpleNamespace
 
 import pytest
-from graphql import DocumentNode, GraphQLError
 
 from schema.plan import AskedQuery, Response
-from server.graphql.admission import Admission
 from server.graphql.document import DOCUMENTS_MAX
-from server.graphql.operation import Prepared
-from sync.errors import Forbidden
 from tests.server.conftest import CANARY, TOKEN, OpenProbe, Probe, touched
 
 JSON = "application/json"
@@ -308,44 +303,6 @@ async def test_documents_are_prepared_once_and_bounded(probe: Probe) -> None:
     for number in range(DOCUMENTS_MAX + 5):
         await probe.post(f"{{ a{number}: hello }}")
     assert len(documents) == DOCUMENTS_MAX
-
-
-async def test_document_check_runs_before_validation(open_probe: OpenProbe) -> None:
-    """Limits are tested on what parsed, before validation spends time on it."""
-    seen: list[DocumentNode] = []
-
-    class Shallow(Admission):
-        def check(self, document: DocumentNode) -> list[GraphQLError]:
-            seen.append(document)
-            return [GraphQLError("Too deep.", extensions={"code": "LIMIT_EXCEEDED", "limit": 1})]
-
-    async with open_probe(admission=Shallow()) as probe:
-        response = await probe.post("{ nothing }", accept=GRAPHQL)
-    assert response.status_code == 400
-    assert [error["message"] for error in response.json()["errors"]] == ["Too deep."]
-    assert len(seen) == 1
-
-
-async def test_document_is_refused_when_the_caller_may_not_use_it(open_probe: OpenProbe) -> None:
-    """`admit` sees what `measure` found and refuses before anything runs; measured once a document."""
-    measured: list[DocumentNode] = []
-
-    class Strict(Admission):
-        def measure(self, document: DocumentNode) -> str:
-            measured.append(document)
-            return "needs"
-
-        def admit(self, prepared: Prepared, context: SimpleNamespace) -> None:
-            raise Forbidden(f"{context.principal} {prepared.document.needs} more.", hint="Ask.")
-
-    async with open_probe(admission=Strict()) as probe:
-        for _ in range(2):
-            response = await probe.post("mutation{touch}", accept=GRAPHQL)
-    assert response.status_code == 403
-    (error,) = response.json()["errors"]
-    assert (error["message"], error["extensions"]["code"]) == ("canary needs more.", "FORBIDDEN")
-    assert len(measured) == 1
-    assert not touched
 
 
 async def test_plan_answers_a_query_when_it_can_and_leaves_the_rest_to_the_executor(
