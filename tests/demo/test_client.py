@@ -13,7 +13,11 @@ import pytest
 from server.demo.client import Client
 from sync.errors import DemoFailed
 
-ERRORS = [{"message": "One.", "hint": "Do a."}, {"message": "Two.", "hint": None}, {"message": "One.", "hint": "Do b."}]
+ERRORS: list[dict[str, Any]] = [
+    {"message": "One.", "hint": "Do a."},
+    {"message": "Two.", "hint": None},
+    {"message": "One.", "hint": "Do b."},
+]
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ class Batches:
         assert all(item["method"] == "GET" for item in requests)
         devices = [int(item["url"].split("/")[2][1:]) for item in requests]
         self.asked.append(devices)
-        answers = []
+        answers: list[dict[str, Any]] = []
         for item, device in zip(requests, devices, strict=True):
             if (given := self._answer(device, len(self.asked))) is not None:
                 answers.insert(0, {"id": item["id"], **given})

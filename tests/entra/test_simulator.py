@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,7 +143,7 @@ async def test_device_relations_are_found_out(reported: bool) -> None:
 
 
 WRONG = canary_secret("wrong")
-REFUSED = {
+REFUSED: dict[str, tuple[int | None, Callable[[RunningSimulator], SignIn]]] = {
     "wrong secret": (7000215, lambda tenant: replace(secret_of(tenant), client_secret=WRONG)),
     "expired secret": (
         7000222,

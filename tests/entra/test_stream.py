@@ -147,7 +147,7 @@ async def test_pages_believe_many_empty_pages_but_not_endlessly() -> None:
 @pytest.mark.parametrize("link", ["https://evil.test/x", "https://graph.test@evil.test/x", "http://graph.test/x"])
 async def test_pages_never_hand_out_a_link_off_the_origin(key: str, link: str) -> None:
     """A foreign link is refused with its page, so that it can never be stored, let alone asked."""
-    graph = ScriptedGraph(page("a", **{key: link}))  # type: ignore[arg-type]
+    graph = ScriptedGraph(page("a", **{key: link}))
     assert await read_until_error(graph, OffOrigin) == []
     assert len(graph.asked) == 1
 

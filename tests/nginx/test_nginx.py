@@ -19,7 +19,8 @@ from websockets.exceptions import InvalidStatus
 
 from server.graphql.stream.websocket import PROTOCOL
 from tests.house.source import read
-from tests.server.served import PATIENCE_S, SITES, Served, served
+from tests.patience import PATIENCE_S
+from tests.server.served import SITES, Served, served
 from tests.server.station import INIT, hear, say
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

@@ -85,7 +85,12 @@ async def test_sdk_lists_and_pages_every_user(sdk: Sdk) -> None:
     query = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(select=["id", "displayName"], top=100)
     first = await sdk.graph.users.get(request_configuration=RequestConfiguration(query_parameters=query))
     seen: list[str] = []
-    await PageIterator(first, sdk.adapter).iterate(lambda user: seen.append(user.id) or True)
+
+    def visit(user: Any) -> bool:
+        seen.append(user.id)
+        return True
+
+    await PageIterator(first, sdk.adapter).iterate(visit)
     assert seen == list(sdk.simulator.directory.ids("users"))
     assert sdk.simulator.requests.count(template="/v1.0/users", status=200) == 5
 

@@ -121,7 +121,7 @@ async def test_answer_that_nobody_takes_ends_its_connection(server: Served) -> N
     asset = f"GET /graphiql/{assets_version()}/graphiql.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     _, writer = await server.open()
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    writer.transport.pause_reading()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer.write(asset * 8)
     while not server.outside.connections.cut:
         assert (await server.ask(connection="close")).status_code == 200
@@ -226,8 +226,8 @@ async def test_forwarded_headers_are_believed_from_the_proxies_of_the_settings_a
 ) -> None:
     """The last address that no trusted proxy has is the caller's; anybody else's words count for nothing."""
     async with served(tmp_path / "data", trusted_proxies=proxies, failed_logins_per_address=1) as server:
-        answer = await server.ask(**headers)
+        answer = await server.ask(None, **headers)
         assert ("strict-transport-security" in answer.headers) is (scheme == "hsts")
         server.client.headers["Authorization"] = "Bearer wrong"
-        await server.ask(**headers)
+        await server.ask(None, **headers)
         assert address in server.app.state.rates.logins

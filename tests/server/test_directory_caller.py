@@ -208,7 +208,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], str]] = {
     "by another key": lambda claims: jwt.encode(claims, FOREIGN_KEY, "RS256", headers={"kid": KEY_ID}),
     "by an unknown key": lambda claims: jwt.encode(claims, FOREIGN_KEY, "RS256", headers={"kid": "other"}),
     "without a key's name": lambda claims: jwt.encode(claims, FOREIGN_KEY, "RS256"),
-    "by nobody": lambda claims: jwt.encode(claims, None, "none", headers={"kid": KEY_ID}),
+    "by nobody": lambda claims: jwt.encode(claims, "", "none", headers={"kid": KEY_ID}),
     "by a shared secret": lambda claims: jwt.encode(claims, "s" * 64, "HS256", headers={"kid": KEY_ID}),
     "and changed after": lambda claims: _changed(sign(claims)),
     "and cut": lambda claims: sign(claims)[:-4],

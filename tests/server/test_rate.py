@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from server.graphql.stream.websocket import PROTOCOL
 from server.http.rate_limit import KEYS_MAX, Rate, address_of
@@ -112,7 +113,9 @@ async def test_address_is_told_when_to_come_again_whatever_it_asks_for(tmp_path:
         assert (await server.ask()).status_code == 429
         assert (await server.client.get("/readyz")).status_code == 200
         with pytest.raises(InvalidStatus):
-            await connect(f"ws://127.0.0.1:{server.address[1]}/graphql", subprotocols=[PROTOCOL], proxy=None)
+            await connect(
+                f"ws://127.0.0.1:{server.address[1]}/graphql", subprotocols=[Subprotocol(PROTOCOL)], proxy=None
+            )
 
 
 async def test_bad_tokens_of_an_address_are_limited_and_a_good_one_is_not(tmp_path: Path) -> None:
@@ -130,7 +133,9 @@ async def test_operation_of_a_socket_counts_like_a_request_of_its_own(tmp_path: 
     """Otherwise one connection would be the way around the limit."""
     async with (
         served(tmp_path / "data", requests_per_token=3) as server,
-        connect(f"ws://127.0.0.1:{server.address[1]}/graphql", subprotocols=[PROTOCOL], proxy=None) as socket,
+        connect(
+            f"ws://127.0.0.1:{server.address[1]}/graphql", subprotocols=[Subprotocol(PROTOCOL)], proxy=None
+        ) as socket,
     ):
         await socket.send(json.dumps({**SOCKET_INIT, "payload": {"Authorization": f"Bearer {server.token}"}}))
         await socket.recv()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import Scope
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -151,7 +152,8 @@ async def test_slow_caller_gets_the_newest_state_and_the_whole_log(station: Stat
     """Who takes nothing meanwhile misses only what is past; the run never waits for it."""
     run_id = await station.queue()
     run = await station.claim(run_id)
-    states, entries = [], []
+    states: list[Any] = []
+    entries: list[Any] = []
     async with station.socket() as opened:
         await subscribe(opened, "state", WATCH, run=f"run_{run_id}")
         await subscribe(opened, "log", FOLLOW, run=f"run_{run_id}")
@@ -252,7 +254,7 @@ async def test_caller_without_a_token_is_closed_when_its_time_is_up() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def nobody(_text: str) -> None:
+    async def nobody(_text: str, _scope: Scope) -> None:
         return None
 
     live = Live(None, make_context=lambda *_: None, until_void=lambda _: None)  # type: ignore[arg-type, return-value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -64,7 +65,7 @@ async def test_log_goes_on_behind_the_entry_that_is_known_when_followed_again(st
     assert messages == expected
 
 
-async def _first(response: httpx.Response, number: int) -> AsyncIterator[tuple[str, object]]:
+async def _first(response: httpx.Response, number: int) -> AsyncIterator[tuple[str, Any]]:
     async for event in events(response):
         if event[0] == "next":
             yield event

@@ -161,8 +161,9 @@ async def test_foreign_lock_is_told_and_waited_for(tmp_path: Path) -> None:
     async with served(tmp_path / "data") as server:
         await pragma(server, "PRAGMA busy_timeout = 100")
         database = server.runtime.config.data_dir / DATABASE_FILE
-        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-        holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDER, str(database), **pipes)
+        holder = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", HOLDER, str(database), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
         assert holder.stdout is not None and await holder.stdout.readline() == b"held\n"
         try:
             for number in range(10):

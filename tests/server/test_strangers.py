@@ -18,8 +18,9 @@ from websockets.frames import Frame, Opcode
 from server.graphql.stream.websocket import PROTOCOL
 from server.http.websocket import STRANGER_BYTES_MAX, SocketConnection
 from tests.canary import canary_secret
+from tests.patience import PATIENCE_S
 from tests.server.conftest import lines
-from tests.server.served import PATIENCE_S, Served, end_of, served
+from tests.server.served import Served, end_of, served
 from tests.server.station import INIT, hear, say
 
 HANDSHAKE = (
@@ -101,7 +102,7 @@ async def test_closed_socket_is_released_when_its_peer_neither_reads_nor_answers
         assert server.outside.connections.close_s == 1.0
         _, writer = await stranger(server)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        writer.transport.pause_reading()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
         (one,) = (one for one in server.outside.connections.state.connections if isinstance(one, SocketConnection))
         async with asyncio.timeout(PATIENCE_S):
             while one.writable.is_set():

@@ -21,8 +21,8 @@ DYNAMIC = {"createdDateTime": "DateTimeOffset", "extensionAttributes": "onPremis
 
 def declared(type_name: str) -> dict[str, str]:
     entity = CSDL["entityTypes"][type_name]
-    inherited = declared(entity["base"]) if entity["base"] else {}
-    return inherited | entity["properties"]
+    properties: dict[str, str] = entity["properties"]
+    return (declared(entity["base"]) if entity["base"] else {}) | properties
 
 
 def fits(value: Any, type_name: str) -> bool:
