@@ -49,7 +49,7 @@ OPERATORS = (
 )
 MUTILATIONS = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(CHARACTERS)), min_size=1, max_size=3)
 VARIABLES = st.dictionaries(st.just("v"), st.none() | st.integers(-2, 2**40) | st.text(max_size=3) | st.booleans())
-unlimited = settings(max_examples=share(40, 300, 10_000), suppress_health_check=list(HealthCheck))
+unlimited = settings(max_examples=share(12, 300, 10_000), suppress_health_check=list(HealthCheck))
 
 
 async def check(front: Front, document: str, variables: dict[str, object]) -> None:

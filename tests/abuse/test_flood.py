@@ -94,7 +94,7 @@ async def test_runaway_query_ends_at_its_deadline_and_others_are_served_meanwhil
         assert codes(await server.ask(QUICK)) == []
 
 
-@pytest.mark.slow(cases=1)
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("query", [RUNAWAY, AGGREGATE], ids=["plans", "the executor"])
 async def test_flood_is_answered_or_told_to_come_again(inventory: tuple[Path, str], query: str) -> None:
     """Hundreds of runaway queries: each ends typed, what is refused says when to come again, and health holds."""

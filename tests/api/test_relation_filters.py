@@ -90,7 +90,7 @@ def chained(levels: int) -> dict[str, Any]:
     return where
 
 
-@pytest.mark.slow(cases=1)
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("levels", [NESTING_MAX - 1, NESTING_MAX])
 async def test_filter_across_relations_is_answered_at_its_depth(
     world: World, links: dict[str, Links], levels: int

@@ -62,11 +62,11 @@ class Module:
                 found |= {(a.asname or a.name): f"{self._origin(node)}.{a.name}" for a in node.names}
         return found
 
-    def uses(self) -> Iterator[tuple[str, int]]:
-        """Yield each dotted name that is read, with imports resolved, and its line."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, (ast.Attribute, ast.Name)) and (name := self.dotted(node)):
-                yield name, node.lineno
+    @functools.cached_property
+    def uses(self) -> list[tuple[str, int]]:
+        """Return each dotted name that is read, with imports resolved, and its line."""
+        read_here = (node for node in ast.walk(self.tree) if isinstance(node, (ast.Attribute, ast.Name)))
+        return [(name, node.lineno) for node in read_here if (name := self.dotted(node))]
 
     def dotted(self, node: ast.expr) -> str | None:
         """Return the full name an expression such as `datetime.now` stands for, if it starts at an import."""
@@ -100,7 +100,12 @@ class Module:
 def modules(*prefixes: str) -> tuple[Module, ...]:
     """Return our Python files whose path starts with one of the prefixes."""
     paths = [path for path in tracked(".py") if path.startswith(prefixes) and not path.startswith(NOT_OURS)]
-    return tuple(Module(path, read(path), _tree(path)) for path in paths)
+    return tuple(map(_module, paths))
+
+
+@functools.cache
+def _module(path: str) -> Module:
+    return Module(path, read(path), _tree(path))
 
 
 def _tree(path: str) -> ast.Module:

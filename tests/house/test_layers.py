@@ -71,7 +71,7 @@ def test_environment_is_read_only_by_settings() -> None:
         f"{module.path}:{line} reads {name}; take it from server/settings/read.py"
         for module in modules(*PRODUCT)
         if module.path != "server/settings/read.py"
-        for name, line in module.uses()
+        for name, line in module.uses
         if belongs(name, ENVIRONMENT)
     ]
     assert not problems, listed(problems)

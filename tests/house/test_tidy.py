@@ -102,7 +102,7 @@ def test_banned_name_is_used_only_in_its_place(name: str) -> None:
         f"{module.path}:{line} uses {used}; instead: {instead}"
         for module in modules(*PRODUCT)
         if not module.path.startswith(tuple(places))
-        for used, line in module.uses()
+        for used, line in module.uses
         if used == name or used.startswith(name + ".")
     ]
     assert not problems, listed(problems)

@@ -39,6 +39,7 @@ def ids(pages: list[dict[str, Any]]) -> list[list[str]]:
     return [[item["id"] for item in page["value"]] for page in pages]
 
 
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("minimal", [False, True], ids=["default", "minimal"])
 @pytest.mark.parametrize("seed", range(4))
 async def test_rounds_equal_the_truth_with_every_variant_on(

@@ -181,7 +181,7 @@ async def test_list_without_the_relation_is_not_taken_for_an_empty_one(plain: In
     assert await differences(plain) == []
 
 
-@pytest.mark.slow(cases=(2, 8))
+@pytest.mark.slow(cases=(1, 8))
 @pytest.mark.parametrize("number", range(1, 17))
 async def test_run_goes_on_when_the_process_was_stopped_at_any_request(plain: Installation, number: int) -> None:
     """Stopped at any request of the first run, passes included, the next process ends it and it is equal."""

@@ -28,7 +28,7 @@ def other(external_id: str, kind: str) -> dict[str, object]:
     return {"__typename": "DirectoryObject", "externalId": external_id, "kind": kind, "displayName": None}
 
 
-@pytest.mark.slow(cases=1)
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_group_of_service_principals_and_contacts_is_not_empty(
     installation: Installation, *, is_late: bool

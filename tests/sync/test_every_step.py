@@ -45,7 +45,7 @@ async def finish(case: Case, run_id: int) -> None:
     assert case.problems() == []
 
 
-@pytest.mark.slow(cases=(2, 6))
+@pytest.mark.slow(cases=(1, 6))
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", FAULTS)
 async def test_run_bears_the_failure_of_any_request(case: Case, name: str, lasts: bool) -> None:
@@ -106,7 +106,7 @@ def failing(statements: Statements) -> Iterator[None]:
 )
 async def test_run_bears_the_failure_of_any_statement(case: Case, lasts: bool, code: str) -> None:
     """Whichever statement fails: no torn page, nothing removed too early, and what cannot be written is not claimed."""
-    for number in range(1, STEPS_MAX, share(23, 5, 1)):
+    for number in range(1, STEPS_MAX, share(43, 5, 1)):
         await case.begin()
         run_id = await case.queue()
         statements = Statements(number, lasts, code)

@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make the batches: workers share them out."""
     if "seeds" in metafunc.fixturenames:
         one = metafunc.config.getoption("--seed")
-        last = metafunc.config.getoption("--seeds") or share(10, 120, 20_000)
+        last = metafunc.config.getoption("--seeds") or share(5, 120, 20_000)
         batches = [range(first, first + BATCH) for first in range(0, last, BATCH)] if one is None else [[one]]
         metafunc.parametrize("seeds", batches, ids=[f"seeds {batch[0]} to {batch[-1]}" for batch in batches])
 

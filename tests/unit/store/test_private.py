@@ -113,6 +113,7 @@ async def test_link_of_another_user_is_refused_whatever_it_leads_to(installed: P
     await start(data_dir)
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o177])
 async def test_new_files_are_the_owners_alone_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     """Folders above that are missing, the database with its log, the key, the lock and the socket."""
