@@ -126,7 +126,7 @@ class Ends:
 
     Args:
         name: the attribute's; a relation of that name leads to those of its one target.
-        pairs: selects (parent, end), only of ends that are there, each once.
+        pairs: selects (parent, end), only of ends that are there.
         description: a sentence.
     """
 

@@ -65,6 +65,11 @@ def there(kind: Edge, ends: Sequence[Kind]) -> Select[Any]:
     return along(kind).where(is_there(edges.c.to_id, ends))
 
 
+def there_from_assets(kind: Edge, ends: Sequence[Kind]) -> Select[Any]:
+    """Select (asset, object): what is there of what the asset's devices point at: of these kinds, or of none."""
+    return from_assets(kind).where(is_there(edges.c.to_id, ends))
+
+
 _live_device = devices.c.deleted_at.is_(None) & devices.c.asset_id.is_not(None)
 
 

@@ -150,7 +150,7 @@ def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
 def _relation(noun: Noun, relation: Relation, value: Any, path: str, depth: int) -> list[Expr]:
     target = NOUNS[relation.target]
     if not relation.is_many:
-        return [Related(relation.name, Quantifier.SOME, _expression(target, value, path, depth))]
+        return [_quantified(noun, relation, Quantifier.SOME, _expression(target, value, path, depth))]
     parts: list[Expr] = []
     for name, inner, here in _given(value, path):
         if name in _COUNTING:

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from schema.access import Principal, least_role
 from schema.field.registry import NOUNS, Ends, Noun, Relation
+from schema.field.relations import are_unique
 from schema.field.rows import parameter
 from schema.filter.candidates import candidates
 from schema.filter.compare import NUMBERS, compare
@@ -107,7 +108,7 @@ def _has_end(noun: Noun, ends: Ends, viewpoint: Viewpoint) -> ColumnElement[bool
     """Compile "there is an end"; each row is asked, because mostly its first edge is the answer."""
     _check_reach(noun, ends.graphql_name, viewpoint)
     pairs = ends.pairs()
-    return pairs.where(pairs.selected_columns[0] == noun.key).exists()
+    return pairs.where(pairs.selected_columns[0] == noun.key).correlate(noun.table).exists()
 
 
 def _related(
@@ -170,7 +171,9 @@ def _counted(noun: Noun, expr: Count, viewpoint: Viewpoint) -> ColumnElement[boo
     ways: dict[str, list[Select[Any]]] = {}
     for ends in (noun.ends[name] for name in expr.relations if name in noun.ends):
         _check_reach(noun, ends.graphql_name, viewpoint)
-        parent, end = ends.pairs().subquery().columns
+        pairs_of_ends = ends.pairs()
+        once = pairs_of_ends if are_unique(pairs_of_ends) else pairs_of_ends.distinct()
+        parent, end = once.subquery().columns
         ways[ends.name] = [select(parent.label("parent"), end.label("target"))]
     for relation in (noun.relations[name] for name in expr.relations if name not in noun.ends):
         ways.setdefault(relation.target, []).append(_pairs(noun, relation, viewpoint))

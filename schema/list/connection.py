@@ -14,7 +14,7 @@ from strawberry.types import Info
 
 from schema.context import Context
 from schema.field.arguments import ACROSS_SITES, ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
-from schema.field.registry import NOUNS, Field, Noun, referring, related
+from schema.field.registry import NOUNS, Field, Noun, ending, referring, related
 from schema.field.resolution import FORM, Every, Linked, Many, One, Pairs
 from schema.field.rows import row_columns, rows_of
 from schema.field.sort_key import sorting_of
@@ -121,7 +121,14 @@ def _screaming(name: str) -> str:
     return name.upper()
 
 
-def many(target: str, description: str, pairs: Pairs | None = None, *, transitive: Pairs | None = None) -> Any:
+def many(
+    target: str,
+    description: str,
+    pairs: Pairs | None = None,
+    *,
+    transitive: Pairs | None = None,
+    others: tuple[str, Pairs] | None = None,
+) -> Any:
     """Declare a field that lists rows of a noun: all of the caller's, or those related to the parent by `pairs`.
 
     Args:
@@ -129,6 +136,7 @@ def many(target: str, description: str, pairs: Pairs | None = None, *, transitiv
         description: a sentence for the reader of the schema.
         pairs: selects (parent, target) keys of the relation.
         transitive: selects them through other objects too; gives the field an argument that asks for it.
+        others: of a list of users alone; see `_crossed`.
     """
     form = Many(target, pairs, transitive)
 
@@ -149,8 +157,24 @@ def many(target: str, description: str, pairs: Pairs | None = None, *, transitiv
     if transitive is not None:
         arguments["transitive"] = argument(bool, TRANSITIVE)
     accept(resolve, named(f"{target}Connection"), arguments, FLAGS)
-    metadata = {FORM: form} | (related(target, pairs) if pairs else {})
+    metadata = {FORM: form} | (_crossed(target, pairs, others) if pairs else {})
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
+
+
+def _crossed(target: str, pairs: Pairs, others: tuple[str, Pairs] | None, **more: Any) -> dict[str, Any]:
+    """Return the metadata of a relation that filters cross.
+
+    Args:
+        target: the noun's name.
+        pairs: selects (parent, target) keys.
+        others: the relation to the ends that are no rows of the target, and what selects all ends that are there: then
+            filters ask all of them, so that nothing seems to have none while the directory names one.
+        more: see `Relation`.
+    """
+    if others is None:
+        return related(target, pairs, **more)
+    name, there = others
+    return related(target, pairs, others=name, **more) | ending(there)
 
 
 def narrowing(target: str) -> dict[str, Any]:
@@ -285,15 +309,15 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 
-def linked(target: str, description: str, pairs: Pairs) -> Any:
-    """Declare a field that is the one row of a noun that `pairs` leads to, if it is there."""
+def linked(target: str, description: str, pairs: Pairs, *, others: tuple[str, Pairs] | None = None) -> Any:
+    """Declare a field that is the one row of a noun that `pairs` leads to, if it is there; for `others` see `many`."""
     form = Linked(target, pairs)
 
     async def resolve(root: Any, info: Any) -> Any:
         return next(reversed(await info.context.follow(form, root.key)), None)
 
     resolve.__annotations__ = {"info": Info, "return": Optional[named(target, "schema.types")]}  # noqa: UP045
-    metadata = {FORM: form} | related(target, pairs, is_many=False)
+    metadata = {FORM: form} | _crossed(target, pairs, others, is_many=False)
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
 

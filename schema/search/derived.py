@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from schema.field.ids import decode_id
-from schema.field.registry import NOUNS, FieldKind, Noun
+from schema.field.registry import NOUNS, FieldKind, Noun, Relation
 from schema.filter.expr import (
     EVERYTHING,
     NOTHING,
@@ -135,9 +135,16 @@ def _of_relations(noun: Noun, taken: Collection[str]) -> Iterator[Keyword]:
     for relation in noun.relations.values():
         name = relation.name.removesuffix("s") if relation.is_many else relation.name
         if relation.target in _NAMES and plain(name) not in taken:
-            yield _related(name, relation.target, f"{relation.description} By name or id.", relation.name)
+            yield _of_relation(noun, relation, name)
         if relation.is_many and relation.target in _COUNTED and plain(f"{name}_count") not in taken:
             yield _count(f"{name}_count", f"How many rows `{relation.graphql_name}` leads to.", relation.name)
+
+
+def _of_relation(noun: Noun, relation: Relation, name: str) -> Keyword:
+    ways = [(relation.name, relation.target)]
+    if relation.others:
+        ways.append((relation.others, noun.relations[relation.others].target))
+    return _leading(name, ways, f"{relation.description} By name or id.", there=exists(relation.name))
 
 
 def _flag(name: str, description: str, meaning: Expr) -> Keyword:
@@ -257,6 +264,8 @@ _ORGANIZATION = _related(
 )
 _MEMBERS = [("users", "User"), ("groups", "Group"), ("assets", "Asset"), ("other_members", "DirectoryObject")]
 _OWNERS = [("owners", "User"), ("other_owners", "DirectoryObject")]
+_REGISTERED = [("registered_users", "User"), ("other_registered_users", "DirectoryObject")]
+_MANAGER = [("manager", "User"), ("other_manager", "DirectoryObject")]
 _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     "Asset": lambda: [
         _either("hw", ("hardware",), "Asset", ("manufacturer", "model"), "The manufacturer or the model."),
@@ -266,8 +275,13 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _flag("has_private", "Whether an IP address is private.", Compare("addresses", Op.IN_NETWORK, _PRIVATE)),
         _flag("has_public", "Whether an IP address is public.", Compare("addresses", Op.OUTSIDE, _PRIVATE)),
         _flag("has_ipv6", "Whether an IP address is IPv6.", Compare("addresses", Op.IN_NETWORK, ("::/0",))),
-        _related("owner", "User", "A user that owns its device, by name, sign-in name or e-mail.", "owners"),
-        _related("user", "User", "A user that owns its device or has it registered.", "owners", "registered_users"),
+        _leading("owner", _OWNERS, "Who owns its device, by name, sign-in name or e-mail.", there=exists("owners")),
+        _leading(
+            "user",
+            [*_OWNERS, *_REGISTERED],
+            "Who owns its device or has it registered.",
+            there=Or((exists("owners"), exists("registered_users"))),
+        ),
         _related("group", "Group", "A group its device is a member of, by name, e-mail or id.", "groups"),
         _related_id("group_id", "Group", "A group its device is a member of, by id.", "groups"),
         _count("group_count", "How many groups its device is a direct member of.", "groups"),
@@ -288,7 +302,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _related("group", "Group", "A group the user is a direct member of, by name, e-mail or id.", "groups"),
         _related_id("group_id", "Group", "A group the user is a direct member of, by id.", "groups"),
         _count("group_count", "How many groups the user is a direct member of.", "groups"),
-        _related("manager", "User", "The manager, by name, sign-in name, e-mail or id.", "manager"),
+        _leading("manager", _MANAGER, "The manager, by name, sign-in name, e-mail or id.", there=exists("manager")),
         _related("asset", "Asset", "An asset the user owns or has registered.", "owned_assets", "registered_assets"),
         _count("asset_count", "How many assets the user owns or has registered.", "owned_assets", "registered_assets"),
         _last_logon(),

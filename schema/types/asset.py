@@ -14,6 +14,7 @@ from schema.field.relations import (
     matches_of_asset,
     received_of_asset,
     scans_of_asset,
+    there_from_assets,
 )
 from schema.field.resolution import Rows, computed, gathered
 from schema.field.scalars import DateTime
@@ -21,7 +22,7 @@ from schema.field.scope import own
 from schema.field.transitive import groups_of_assets
 from schema.list.connection import every, many, one
 from sync.inventory.asset import source as sources
-from sync.inventory.directory.kind import Edge
+from sync.inventory.directory.kind import USER, Edge
 from sync.store.tables import assets, scan_records
 
 _a = assets.c
@@ -99,9 +100,29 @@ class Asset(Record):
     site = one("Site", "site_id", "The site it lives in.", is_required=True)
     organization = one("Organization", "organization_id", "The organization it belongs to.", is_required=True)
     owners = many(
-        "User", "The users that own its device, as the directory says.", lambda: from_assets(Edge.DEVICE_OWNER)
+        "User",
+        "The users that own its device, as the directory says; `otherOwners` are those that are no user here, and "
+        "conditions ask both.",
+        lambda: from_assets(Edge.DEVICE_OWNER),
+        others=("other_owners", lambda: there_from_assets(Edge.DEVICE_OWNER, (USER,))),
     )
-    registered_users = many("User", "The users its device is registered to.", lambda: from_assets(Edge.DEVICE_USER))
+    other_owners = many(
+        "DirectoryObject",
+        "The owners of its device that are no user here, such as service principals.",
+        lambda: from_assets(Edge.DEVICE_OWNER),
+    )
+    registered_users = many(
+        "User",
+        "The users its device is registered to; `otherRegisteredUsers` are those that are no user here, and conditions "
+        "ask both.",
+        lambda: from_assets(Edge.DEVICE_USER),
+        others=("other_registered_users", lambda: there_from_assets(Edge.DEVICE_USER, (USER,))),
+    )
+    other_registered_users = many(
+        "DirectoryObject",
+        "What its device is registered to and is no user here, such as a user that could not be read.",
+        lambda: from_assets(Edge.DEVICE_USER),
+    )
     groups = many(
         "Group", "The groups its device is a member of.", lambda: into_assets(Edge.MEMBER), transitive=groups_of_assets
     )

@@ -7,11 +7,11 @@ from sqlalchemy import Text, func, select
 
 from schema.field.received import received_item
 from schema.field.registry import Field, FieldKind, Record, condition, field, identifier, noun
-from schema.field.relations import against, along
+from schema.field.relations import against, along, there
 from schema.field.scalars import JSON, DateTime
 from schema.field.scope import own
 from schema.list.connection import many, one
-from sync.inventory.directory.kind import Edge
+from sync.inventory.directory.kind import USER, Edge
 from sync.store.tables import devices, matches
 
 _d = devices.c
@@ -105,7 +105,28 @@ class AzureAdDevice(Record):
     created_at: DateTime = field(_d.created_at, "When this server first saw the device.")
     updated_at: DateTime = field(_d.updated_at, "When this server last saw the device change.")
     asset = one("Asset", "asset_id", "The asset it is a record of.")
-    registered_owners = many("User", "The users that own it.", lambda: along(Edge.DEVICE_OWNER))
-    registered_users = many("User", "The users it is registered to.", lambda: along(Edge.DEVICE_USER))
+    registered_owners = many(
+        "User",
+        "The users that own it; `otherRegisteredOwners` are those that are no user here, and conditions ask both.",
+        lambda: along(Edge.DEVICE_OWNER),
+        others=("other_registered_owners", lambda: there(Edge.DEVICE_OWNER, (USER,))),
+    )
+    other_registered_owners = many(
+        "DirectoryObject",
+        "The owners that are no user here, such as service principals.",
+        lambda: along(Edge.DEVICE_OWNER),
+    )
+    registered_users = many(
+        "User",
+        "The users it is registered to; `otherRegisteredUsers` are those that are no user here, and conditions ask "
+        "both.",
+        lambda: along(Edge.DEVICE_USER),
+        others=("other_registered_users", lambda: there(Edge.DEVICE_USER, (USER,))),
+    )
+    other_registered_users = many(
+        "DirectoryObject",
+        "What it is registered to and is no user here, such as a user that could not be read.",
+        lambda: along(Edge.DEVICE_USER),
+    )
     groups = many("Group", "The groups it is a direct member of.", lambda: against(Edge.MEMBER))
     raw = received_item()

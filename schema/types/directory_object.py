@@ -1,4 +1,4 @@
-"""Objects of a directory that no inventory lists: known as members and owners of groups alone."""
+"""Objects of a directory that no inventory lists: known as members, owners and managers of others alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import strawberry
 from sqlalchemy import func, select
 
 from schema.field.registry import Record, field, identifier, noun
-from schema.field.relations import against
+from schema.field.relations import against, assets_pointed_from
 from schema.field.scope import through
 from schema.field.transitive import groups_of_objects
 from schema.list.connection import many
@@ -38,8 +38,9 @@ class GroupOwner(Record):
     "obj",
     scope=through(_o.directory_id, directories),
     visible=is_other() & is_named(),
-    description="An object that a directory names as a member or an owner, and that is no user, group or asset here: "
-    "a service principal, a contact, a user that could not be read, a device that its task leaves out.",
+    description="An object that a directory names as a member, an owner, a user of a device or a manager, and that is "
+    "no user, group or asset here: a service principal, a contact, a user that could not be read, a device that its "
+    "task leaves out.",
 )
 class DirectoryObject(GroupOwner):
     """An object that is only known by the edges that lead to it."""
@@ -55,7 +56,12 @@ class DirectoryObject(GroupOwner):
         aliases=("type",),
     )
     display_name: str | None = field(
-        _name, "Its name, if the directory gave one with the membership.", aliases=("name",), text=True
+        _name, "Its name, if the directory gave one with the relation.", aliases=("name",), text=True
     )
     groups = many("Group", "The groups it is a member of.", lambda: against(Edge.MEMBER), transitive=groups_of_objects)
     owned_groups = many("Group", "The groups it owns.", lambda: against(Edge.GROUP_OWNER))
+    owned_assets = many("Asset", "The assets whose device it owns.", lambda: assets_pointed_from(Edge.DEVICE_OWNER))
+    registered_assets = many(
+        "Asset", "The assets whose device is registered to it.", lambda: assets_pointed_from(Edge.DEVICE_USER)
+    )
+    direct_reports = many("User", "The users whose manager it is.", lambda: against(Edge.MANAGER))

@@ -6,14 +6,14 @@ import strawberry
 
 from schema.field.received import received_attributes, received_item, received_list, received_text
 from schema.field.registry import field, identifier, noun
-from schema.field.relations import against, along, assets_pointed_from, received_of_object
+from schema.field.relations import against, along, assets_pointed_from, received_of_object, there
 from schema.field.scalars import DateTime
 from schema.field.scope import own
 from schema.field.transitive import groups_of_objects, managers_of_users
 from schema.list.across_sites import sites_of_objects, stands_for_all
 from schema.list.connection import every, linked, many, one
 from schema.types.directory_object import GroupOwner
-from sync.inventory.directory.kind import Edge
+from sync.inventory.directory.kind import USER, Edge
 from sync.store.tables import users
 
 _u = users.c
@@ -139,10 +139,21 @@ class User(GroupOwner):
     )
     site = one("Site", "site_id", "The site whose task reads the directory.", is_required=True)
     sites = many("Site", "Every site whose task reads this user of the directory.", sites_of_objects(users))
-    manager = linked("User", "The user's manager.", lambda: along(Edge.MANAGER))
+    manager = linked(
+        "User",
+        "The user's manager; `otherManager` is one that is no user here, and conditions ask both.",
+        lambda: along(Edge.MANAGER),
+        others=("other_manager", lambda: there(Edge.MANAGER, (USER,))),
+    )
+    other_manager = linked(
+        "DirectoryObject",
+        "The manager, if that is no user here: a contact, or a user that could not be read.",
+        lambda: along(Edge.MANAGER),
+    )
     manager_chain = every(
         "User",
-        "The user's manager, that one's manager, and so on; ends before a circle closes.",
+        "The user's manager, that one's manager, and so on; ends before a circle closes, and where the next manager is "
+        "no user here (`otherManager` of the last one).",
         managers_of_users,
         expected=10,
         is_crossed=False,

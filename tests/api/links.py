@@ -20,7 +20,8 @@ LOADED = ("User", "Group", "Asset", "Task", "TaskRun", "Site", "Organization", "
 EDGES = {
     "User": {
         "groups": (Edge.MEMBER, "to", "Group"), "owned_groups": (Edge.GROUP_OWNER, "to", "Group"),
-        "manager": (Edge.MANAGER, "from", "User"), "direct_reports": (Edge.MANAGER, "to", "User"),
+        "manager": (Edge.MANAGER, "from", "User"), "other_manager": (Edge.MANAGER, "from", "DirectoryObject"),
+        "direct_reports": (Edge.MANAGER, "to", "User"),
         "owned_assets": (Edge.DEVICE_OWNER, "to", "Asset"), "registered_assets": (Edge.DEVICE_USER, "to", "Asset"),
     },
     "Group": {
@@ -32,9 +33,13 @@ EDGES = {
     },
     "DirectoryObject": {
         "groups": (Edge.MEMBER, "to", "Group"), "owned_groups": (Edge.GROUP_OWNER, "to", "Group"),
+        "owned_assets": (Edge.DEVICE_OWNER, "to", "Asset"), "registered_assets": (Edge.DEVICE_USER, "to", "Asset"),
+        "direct_reports": (Edge.MANAGER, "to", "User"),
     },
     "Asset": {
         "owners": (Edge.DEVICE_OWNER, "from", "User"), "registered_users": (Edge.DEVICE_USER, "from", "User"),
+        "other_owners": (Edge.DEVICE_OWNER, "from", "DirectoryObject"),
+        "other_registered_users": (Edge.DEVICE_USER, "from", "DirectoryObject"),
         "groups": (Edge.MEMBER, "to", "Group"),
     },
 }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, insert, update
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, Table, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.field.registry import NOUNS
@@ -41,7 +41,11 @@ DETAIL: dict[str, Any] = {
 }
 OBJECTS = 24
 OTHERS = ("servicePrincipal", "orgContact", "administrativeUnit", None)
-NAMING = (Edge.MEMBER, Edge.GROUP_OWNER)
+# Edges that may end at an object without a row → the kind they begin at.
+NAMING = {
+    Edge.MEMBER: "group", Edge.GROUP_OWNER: "group", Edge.DEVICE_OWNER: "device", Edge.DEVICE_USER: "device",
+    Edge.MANAGER: "user",
+}  # fmt: skip
 TOMBSTONE_EVERY = 6
 TOMBSTONE = {"deleted_at": TIMES[2], "deletion": "SOFT"}
 SCAN: dict[str, Any] = {
@@ -228,11 +232,14 @@ async def _inventory(tx: AsyncConnection, rows: Rows, sites: list[int]) -> None:
     )
     await _insert(tx, tables.matches, [_match(rows, key, assets[n]) for n, key in _live(keys["device"])])
     await tx.execute(insert(tables.edges), _edges(rows, keys))
-    await _others(tx, Rows(rows.organization_id, seed=2), directory, keys["group"])
+    await _others(tx, Rows(rows.organization_id, seed=2), directory, keys)
 
 
-async def _others(tx: AsyncConnection, rows: Rows, directory: int, groups: list[int]) -> None:
-    """Write objects without a row, one forgotten and one that nothing names; all other rows are as they were."""
+async def _others(tx: AsyncConnection, rows: Rows, directory: int, sources: Mapping[str, list[int]]) -> None:
+    """Write objects without a row, one forgotten and one that nothing names; all other rows are as they were.
+
+    Some of them are managers of users, in place of the ones they had.
+    """
     made = [
         {
             "directory_id": directory,
@@ -245,10 +252,17 @@ async def _others(tx: AsyncConnection, rows: Rows, directory: int, groups: list[
     ]
     keys = (await _insert(tx, tables.objects, made))[1:]
     ends = [
-        (kind, group, rows.pick(keys[:-1])) for kind in NAMING for group in groups for _ in range(rows.pick(NUMBERS))
+        (kind, source, rows.pick(keys[:-1]))
+        for kind, of in NAMING.items()
+        for source in (sources[of] if of == "group" else sources[of][1::3])
+        for _ in range(1 if kind is Edge.MANAGER else rows.pick(NUMBERS))
     ]
-    ends += [(kind, groups[0], keys[0] - 1) for kind in NAMING]
+    ends += [(kind, sources[of][0], keys[0] - 1) for kind, of in NAMING.items()]
     pairs = [{"kind": kind, "from_id": a, "to_id": b, "generation": 1} for kind, a, b in dict.fromkeys(ends)]
+    # A user has one manager at most.
+    managed = [source for kind, source, _ in ends if kind is Edge.MANAGER]
+    before = tables.edges.c.from_id.in_(managed) & (tables.edges.c.kind == Edge.MANAGER)
+    await tx.execute(delete(tables.edges).where(before))
     await tx.execute(insert(tables.edges), pairs)
 
 

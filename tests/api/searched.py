@@ -23,27 +23,31 @@ SPANS |= {"40 Weeks": timedelta(days=280), "1000y": timedelta(days=365_000), "1m
 # Relation keyword → the ways it leads, and by which of the target's columns a row is known.
 NAMED: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "User": {
-        "group": (("groups",), "Group"), "manager": (("manager",), "User"),
+        "group": (("groups",), "Group"), "manager": (("manager", "other_manager"), "User"),
         "asset": (("owned_assets", "registered_assets"), "Asset"), "site": (("site",), "Site"),
         "direct_reports": (("direct_reports",), "User"), "owned_group": (("owned_groups",), "Group"),
     },
     "Group": {
-        "user": (("users",), "User"), "owner": (("owners",), "User"), "group": (("groups",), "Group"),
+        "user": (("users",), "User"), "owner": (("owners", "other_owners"), "User"), "group": (("groups",), "Group"),
         "member_of": (("member_of",), "Group"), "asset": (("assets",), "Asset"),
     },
     "Asset": {
-        "owner": (("owners",), "User"), "user": (("owners", "registered_users"), "User"),
+        "owner": (("owners", "other_owners"), "User"),
+        "user": (("owners", "other_owners", "registered_users", "other_registered_users"), "User"),
         "group": (("groups",), "Group"), "site": (("site",), "Site"),
-        "registered_users": (("registered_users",), "User"),
+        "registered_users": (("registered_users", "other_registered_users"), "User"),
     },
     "Task": {"site": (("site",), "Site"), "credential": (("credential",), "Credential")},
     "TaskRun": {"task": (("task",), "Task")},
 }  # fmt: skip
-KNOWN_BY = {"User": ("display_name", "user_principal_name", "mail"), "Group": ("display_name", "mail")}
+KNOWN_BY = {
+    "User": ("display_name", "user_principal_name", "mail"), "Group": ("display_name", "mail"), "Asset": ("names",),
+    "DirectoryObject": ("display_name", "external_id"),
+}  # fmt: skip
 COUNTED: dict[str, dict[str, tuple[str, ...]]] = {
     "User": {"group_count": ("groups",), "asset_count": ("owned_assets", "registered_assets")},
     "Group": {"user_count": ("users",), "member_count": ("users", "groups", "assets"), "asset_count": ("assets",)},
-    "Asset": {"group_count": ("groups",), "owner_count": ("owners",)},
+    "Asset": {"group_count": ("groups",), "owner_count": ("owners", "other_owners")},
     "Task": {"run_count": ("runs",)},
 }
 # Of scans: keyword → the protocol it is about.
@@ -195,18 +199,26 @@ class Terms:
 
     def _named(self) -> tuple[str, Holds]:
         keyword = self.chance.choice(list(NAMED[self.noun]))
-        ways, target = NAMED[self.noun][keyword]
-        columns = ("names",) if target == "Asset" else KNOWN_BY.get(target, ("name",))
+        ways, _ = NAMED[self.noun][keyword]
 
         def others(row: Row) -> list[Row]:
             return [other for way in ways for other in self.links.related(self.noun, way, row)]
+
+        def known(row: Row) -> list[Any]:
+            """List the values that the rows that it leads to are known by."""
+            return [
+                other[column]
+                for way in ways
+                for other in self.links.related(self.noun, way, row)
+                for column in KNOWN_BY.get(NOUNS[self.noun].relations[way].target, ("name",))
+            ]
 
         if self.chance.random() < 0.3:
             return f"has:{keyword}", lambda row: bool(others(row))
         if self.chance.random() < 0.2:
             return f"{keyword}:=", lambda row: not others(row)
         text, holds = self._text(None)
-        return f"{keyword}:{text}", lambda row: any(holds(other[column]) for other in others(row) for column in columns)
+        return f"{keyword}:{text}", lambda row: any(map(holds, known(row)))
 
     def _counted(self) -> tuple[str, Holds]:
         keyword, ways = self.chance.choice(list(COUNTED[self.noun].items()))

@@ -1,4 +1,4 @@
-"""Members and owners that are no users, groups or assets: listed, counted, found by filters and searches."""
+"""Members, owners and managers that are no users, groups or assets: listed, counted, found by filters and searches."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ MEMBERS = {
     "laptops": ("device phone",),
 }
 OWNERS = {"empty": ("app", "forgotten"), "admins": ("app", "contact"), "laptops": ("forgotten",)}
+# Device owners and users, and managers, that are no users.
+OF_OTHERS: list[tuple[Edge, dict[str, tuple[str, ...]]]] = [
+    (Edge.DEVICE_OWNER, {"device web-02": ("app", "forgotten"), "device fin-8-laptop": ("app", "contact")}),
+    (Edge.DEVICE_USER, {"device fin-7-laptop": ("contact",), "device fin-8-laptop": ("unlisted",)}),
+    (Edge.MANAGER, {"ann": ("contact",), "dora": ("forgotten",)}),
+]
 NODE = "__typename ... on DirectoryObject { externalId kind displayName } ... on User { userPrincipalName }"
 
 
@@ -51,7 +57,7 @@ async def named(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Calle
             keys = {external_id.removeprefix("x-"): key for external_id, key in rows}
             phone = tables.devices.c.id == keys["device phone"]
             await tx.execute(update(tables.devices).where(phone).values(asset_id=None, display_name="A phone"))
-            edges = [(Edge.MEMBER, MEMBERS), (Edge.GROUP_OWNER, OWNERS)]
+            edges = [(Edge.MEMBER, MEMBERS), (Edge.GROUP_OWNER, OWNERS), *OF_OTHERS]
             ends = [(kind, group, end) for kind, lists in edges for group, found in lists.items() for end in found]
             pairs = [{"kind": k, "from_id": keys[a], "to_id": keys[b], "generation": 1} for k, a, b in ends]
             await tx.execute(insert(tables.edges), pairs)
@@ -159,6 +165,86 @@ async def test_group_has_no_owner_when_its_only_one_was_removed(named: Caller) -
 async def test_search_sees_members_and_owners_without_a_row(named: Caller, search: str, expected: str) -> None:
     """Keywords of members and owners are about all of them."""
     assert set(await groups(named, "id", search=search)) == set(expected.split())
+
+
+ASSETS_FOUND = [
+    ({"where": {"owners": {"exists": False}}}, "web-01 phone ghost"),
+    ({"where": {"owners": {"exists": True}}}, "web-02 fin-7-laptop fin-8-laptop"),
+    ({"where": {"owners": {"count": {"eq": 3}}}}, "fin-8-laptop"),
+    ({"where": {"owners": {"count": {"eq": 0}}}}, "web-01 phone ghost"),
+    ({"where": {"owners": {"some": {"displayName": {"eq": "payroll"}}}}}, "web-02 fin-8-laptop"),
+    ({"where": {"owners": {"every": {"accountEnabled": {"eq": True}}}}}, "web-01 phone ghost"),
+    ({"where": {"otherOwners": {"some": {"kind": {"eq": "orgContact"}}}}}, "fin-8-laptop"),
+    ({"where": {"registeredUsers": {"exists": True}}}, "fin-7-laptop"),
+    ({"where": {"azureAd": {"some": {"registeredOwners": {"count": {"gte": 2}}}}}}, "fin-8-laptop"),
+    ({"where": {"azureAd": {"some": {"registeredUsers": {"exists": True}}}}}, "fin-7-laptop"),
+    ({"search": "NOT has:owner"}, "web-01 phone ghost"),
+    ({"search": "owner:="}, "web-01 phone ghost"),
+    ({"search": "owner:payroll"}, "web-02 fin-8-laptop"),
+    ({"search": "owner_count:>=1"}, "web-02 fin-7-laptop fin-8-laptop"),
+    ({"search": "has:registered_user"}, "fin-7-laptop"),
+    ({"search": "user:partner"}, "fin-7-laptop fin-8-laptop"),
+    ({"search": "NOT has:user"}, "web-01 phone ghost"),
+]
+USERS_FOUND = [
+    ({"where": {"manager": {"displayName": {"contains": "partner"}}}}, "ann"),
+    ({"where": {"not": {"manager": {"and": []}}}}, "dora"),
+    ({"where": {"manager": {"department": {"isNull": True}}}}, "ann"),
+    ({"where": {"otherManager": {"kind": {"eq": "orgContact"}}}}, "ann"),
+    ({"search": "NOT has:manager"}, "dora"),
+    ({"search": "manager:="}, "dora"),
+    ({"search": "manager:partner"}, "ann"),
+]
+ASSETS_LIST = ("assets", "name", "AssetWhere", ASSETS_FOUND)
+USERS_LIST = ("users", "externalId", "UserWhere", USERS_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "input_", "given", "expected"),
+    [
+        pytest.param(place, name, input_, *case, id=f"{place} {case[0]}"[:70])
+        for place, name, input_, cases in (ASSETS_LIST, USERS_LIST)
+        for case in cases
+    ],
+)
+async def test_filter_sees_owners_of_devices_and_managers_without_a_row(
+    named: Caller, place: str, name: str, input_: str, given: dict[str, Any], expected: str
+) -> None:
+    """What the directory names as owner, user or manager is one; only where it names none there is none."""
+    (argument, value) = next(iter(given.items()))
+    declared = {"where": input_, "search": "String"}[argument]
+    text = f"query($a: {declared}) {{ {place}({argument}: $a) {{ totalCount nodes {{ {name} }} }} }}"
+    found = (await named.data(text, a=value))[place]
+    assert {node[name].removeprefix("x-") for node in found["nodes"]} == set(expected.split())
+    assert found["totalCount"] == len(expected.split())
+
+
+async def test_owners_of_devices_and_managers_without_a_row_are_listed(named: Caller) -> None:
+    """Beside the users, with type and name, and with the way back; what was removed or is not listed is not there."""
+    lists = "otherOwners { totalCount nodes { kind displayName } } otherRegisteredUsers { nodes { displayName } }"
+    device = "azureAd { otherRegisteredOwners { totalCount } otherRegisteredUsers { totalCount } }"
+    text = f"{{ assets {{ nodes {{ name owners {{ totalCount }} {lists} {device} }} }} }}"
+    found = {node["name"]: node for node in (await named.data(text))["assets"]["nodes"]}
+    payroll = {"kind": "servicePrincipal", "displayName": "Payroll"}
+    partner = {"kind": "orgContact", "displayName": "Zoë (partner)"}
+    assert found["fin-8-laptop"]["owners"] == {"totalCount": 1}
+    assert found["fin-8-laptop"]["otherOwners"] == {"totalCount": 2, "nodes": [payroll, partner]}
+    assert found["web-02"]["otherOwners"] == {"totalCount": 1, "nodes": [payroll]}
+    assert found["fin-7-laptop"]["otherRegisteredUsers"]["nodes"] == [{"displayName": "Zoë (partner)"}]
+    assert found["fin-8-laptop"]["azureAd"] == [
+        {"otherRegisteredOwners": {"totalCount": 2}, "otherRegisteredUsers": {"totalCount": 0}}
+    ]
+    back = "ownedAssets { nodes { name } } registeredAssets { nodes { name } } directReports { nodes { externalId } }"
+    text = f"{{ users {{ nodes {{ externalId manager {{ id }} otherManager {{ displayName {back} }} }} }} }}"
+    users = {node["externalId"]: node for node in (await named.data(text))["users"]["nodes"]}
+    assert users["x-ann"]["manager"] is None
+    assert users["x-ann"]["otherManager"] == {
+        "displayName": "Zoë (partner)",
+        "ownedAssets": {"nodes": [{"name": "fin-8-laptop"}]},
+        "registeredAssets": {"nodes": [{"name": "fin-7-laptop"}]},
+        "directReports": {"nodes": [{"externalId": "x-ann"}]},
+    }
+    assert users["x-dora"]["otherManager"] is None
 
 
 @pytest.mark.parametrize(
