@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from sync.store.tables import directories, run_log
+from sync.store.tables import directories, raw, run_log, users
 from sync.tasks.run.log import Level
 from tests.sync.fault import App, stream_of
 from tests.sync.installation import Installation
@@ -106,3 +106,36 @@ async def test_relation_is_never_left_out(installation: Installation, relation: 
     assert run.status == "PARTIAL"
     assert [error["code"] for error in run.errors] == ["UNKNOWN_PROPERTY"]
     assert not any((await left_out(installation) or {}).values())
+
+
+@pytest.mark.slow(cases=1)
+@pytest.mark.parametrize("full", [True, False])
+async def test_value_stays_when_the_cloud_no_longer_gives_its_property(
+    installation: Installation, *, full: bool
+) -> None:
+    """The full round that leaves it out keeps what is stored of it, and so does a later change of the object."""
+    directory = installation.simulator.directory
+    user = directory.create("users", displayName="Ada", faxNumber="+1 555 0199", employeeOrgData={"division": "Ops"})
+    await installation.run()
+    installation.simulator.faults = Cloud("faxNumber", "employeeOrgData", message=NAMED["listed"])
+    run = await installation.run(full=True)
+    assert run.status == "SUCCEEDED"
+    assert "updated" not in run.counts["users"]
+    assert (await left_out(installation))["users"] == ["employeeOrgData", "faxNumber"]
+    directory.update("users", user, displayName="Ada B.", city="Oslo")
+    run = await installation.run(full=full)
+    assert run.counts["users"]["updated"] == 1
+    assert not any("came without" in line for line in await warnings(installation, run.id))
+    assert await stored(installation, user) == ("Ada B.", "Oslo", "+1 555 0199", {"division": "Ops"})
+
+
+async def stored(installation: Installation, user: str) -> tuple[Any, ...]:
+    """Return name, city, fax number and organizational data that are stored of a user."""
+    statement = (
+        select(users.c.display_name, users.c.city, users.c.fax_number, raw.c.item)
+        .join_from(users, raw, raw.c.object_id == users.c.id)
+        .where(users.c.external_id == user)
+    )
+    async with installation.runtime.store.read() as tx:
+        name, city, fax, item = (await tx.execute(statement)).one()
+    return name, city, fax, item.get("employeeOrgData")

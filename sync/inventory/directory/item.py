@@ -49,7 +49,7 @@ class ObjectChange:
     unlinked: dict[Edge, set[str]] = field(default_factory=dict)
     # To-one edges that were given a new end: whatever they led to before goes.
     replaced: set[Edge] = field(default_factory=set)
-    # Properties that every object has, that this one came without, and that are known from before.
+    # Properties that it came without, and that are kept as they are known from before.
     kept: frozenset[str] = frozenset()
     # External ids of ends → display names, where Graph gives them.
     named: dict[str, str] = field(default_factory=dict)
@@ -59,15 +59,15 @@ class ObjectChange:
         for targets in self.linked.values():
             yield from targets.items()
 
-    def lacks(self, always: frozenset[str]) -> bool:
-        """Tell whether it came without a property that every object has."""
-        return self.item is not None and not always <= self.item.keys()
+    def lacks(self, names: frozenset[str]) -> bool:
+        """Tell whether it came without some property."""
+        return self.item is not None and not names <= self.item.keys()
 
-    def keep(self, always: frozenset[str], before: Mapping[str, Any]) -> None:
-        """Take what every object has from what was received before, where it came without."""
+    def keep(self, names: frozenset[str], before: Mapping[str, Any]) -> None:
+        """Take properties from what was received before, where it came without."""
         item = self.item
         assert item is not None  # noqa: S101 - the caller asks
-        for name in always.intersection(before).difference(item):
+        for name in names.intersection(before).difference(item):
             item[name] = before[name]
             if before[name] is not None:
                 self.kept |= {name}

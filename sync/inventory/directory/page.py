@@ -60,7 +60,7 @@ def apply_page(
         tx: an open write transaction; never committed here.
         items: any number of items in Graph's order; an id may repeat, the last one wins and edges add up.
         round_: what an absent property means, and what is stamped on the objects that the page shows. What every
-            object has (`Kind.always`) is never lost by being absent.
+            object has (`Kind.always`) and what was not asked for is never lost by being absent.
 
     Returns:
         Rows created, updated, unchanged, removed, restored and unknown (a removal of what was never here); they sum
@@ -80,10 +80,10 @@ def apply_page(
     if round_.minimal:
         _complete(tx, folded, known)
     else:
-        _keep(tx, kind, folded, known)
+        _keep(tx, kind.always | round_.unasked, folded, known)
     for change in folded:
-        if change.kept:
-            applied.flaws.update((Flaw.MISSING, name) for name in change.kept)
+        if lost := change.kept - round_.unasked:
+            applied.flaws.update((Flaw.MISSING, name) for name in lost)
     rows = _Rows(timestamp(clock.now()), directory, kind, keys, known, applied)
     for change in folded:
         rows.add(change)
@@ -160,11 +160,11 @@ def _complete(tx: Connection, folded: Iterable[ObjectChange], known: Mapping[str
         change.item = item | (change.item or {})
 
 
-def _keep(tx: Connection, kind: Kind, folded: Iterable[ObjectChange], known: Mapping[str, AnyRow]) -> None:
-    """Keep what every object has where an item came without it: that is a fault on the way, not a change."""
-    if lacking := [change for change in folded if change.lacks(kind.always)]:
+def _keep(tx: Connection, names: frozenset[str], folded: Iterable[ObjectChange], known: Mapping[str, AnyRow]) -> None:
+    """Keep properties whose absence is no change: what every object has, and what was not asked for."""
+    if lacking := [change for change in folded if change.lacks(names)]:
         for change, item in _received(tx, lacking, known):
-            change.keep(kind.always, item)
+            change.keep(names, item)
 
 
 def _received(

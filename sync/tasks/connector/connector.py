@@ -342,7 +342,7 @@ class _Connector:
         self.run.counts, self.run.progress[plan.kind.plural] = counts, progress
 
     def _write_page(self, plan: StreamPlan, page: Page, tx: Connection) -> tuple[Counts, Progress]:
-        applied = apply_page(tx, self.clock, self.directory, plan.kind, page.items, plan.round_)
+        applied = apply_page(tx, self.clock, self.directory, plan.kind, page.items, self.planner.round_of(plan))
         removed = self._sweep(tx, plan, page)
         linked = self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
         save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))

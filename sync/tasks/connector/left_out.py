@@ -41,12 +41,16 @@ class LeftOut:
 
     def selected(self, kind: Kind, *, with_edges: bool) -> list[str]:
         """List what to ask for: everything of the kind but what is left out."""
-        left_out = (self._names or {}).get(kind.plural, ())
+        left_out = self.names(kind)
         return [name for name in kind.select(with_edges=with_edges) if name not in left_out]
+
+    def names(self, kind: Kind) -> frozenset[str]:
+        """Return what is not asked for."""
+        return frozenset((self._names or {}).get(kind.plural, ()))
 
     async def add(self, kind: Kind, names: Collection[str]) -> None:
         """Leave out more."""
-        await self._change(kind, {*(self._names or {}).get(kind.plural, ()), *names})
+        await self._change(kind, {*self.names(kind), *names})
 
     async def forget(self, kind: Kind) -> None:
         """Leave nothing out any more: a full round begins."""

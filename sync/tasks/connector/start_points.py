@@ -122,6 +122,10 @@ class Planner:
         start = Start(delta_url(plan.kind.plural, selected))
         return replace(plan, start=start, query_hash=self._query_hash(plan.kind, plan.with_edges))
 
+    def round_of(self, plan: StreamPlan) -> Round:
+        """Return a plan's round with what it does not ask for now."""
+        return replace(plan.round_, unasked=self.left_out.names(plan.kind))
+
     async def forget(self, stream: str) -> None:
         """Have the stream's next run read everything: its link leads nowhere, or round in a circle."""
         mine = (cursors.c.directory_id == self.directory.id, cursors.c.stream == stream)
