@@ -62,7 +62,10 @@ class UpdateConnectorInput:
 @strawberry.input(description="A new task.")
 class CreateTaskInput:
     name: str = strawberry.field(description="The task's name.")
-    site: strawberry.ID = strawberry.field(description="The site it fills.")
+    site: strawberry.ID = strawberry.field(
+        description="The site it fills. A tenant that another site reads too is listed once more here: its users and "
+        "groups (`acrossSites` lists each once) and, for good, an asset for each device."
+    )
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
     connector: ConnectorInput | None = strawberry.field(
         default=UNSET, description="What it connects to; either this or `scan`."

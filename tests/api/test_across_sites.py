@@ -201,3 +201,21 @@ async def test_cursor_of_the_whole_list_is_refused_where_each_object_is_listed_o
     page = await place.caller().data(text, first=2, across=False)
     answer = await place.caller().ask(text, first=2, across=True, after=page["found"]["pageInfo"]["endCursor"])
     assert answer.code == "BAD_CURSOR"
+
+
+async def test_device_of_several_sites_is_an_asset_in_each(place: Place) -> None:
+    """Assets have no `acrossSites`: a device is found in every site by its object id, and counted by it."""
+    text = "{ assetsAggregate(first: 1000, groupBy: [{azureAd: EXTERNAL_ID}]) { groups { keys { value } count } } }"
+    groups = (await place.caller().data(text))["assetsAggregate"]["groups"]
+    shown = {group["keys"][0]["value"]: group["count"] for group in groups}
+    things = await place.things("AzureAdDevice", place.organization)
+    expected: dict[str, set[int]] = {}
+    for row in (row for thing in things for row in thing.rows if row["asset_id"] is not None):
+        expected.setdefault(row["external_id"], set()).add(row["asset_id"])
+    assert shown == {external_id: len(found) for external_id, found in expected.items()}
+    some, found = max(expected.items(), key=lambda item: len(item[1]))
+    where = {"azureAd": {"some": {"externalId": {"eq": some}}}}
+    nodes = await place.caller().data("query($w: AssetWhere) { assets(where: $w) { nodes { id } } }", w=where)
+    assert {node["id"] for node in nodes["assets"]["nodes"]} == {f"asset_{key}" for key in found}
+    assert len(found) > 1
+    assert {name for name, noun in NOUNS.items() if noun.stands_for_all is not None} == set(LISTS)
