@@ -89,6 +89,7 @@ TABLE: dict[str, Role] = {
     "Query.taskRuns": Role.VIEWER,
     "Query.taskRun": Role.VIEWER,
     "Query.searchKeywords": Role.VIEWER,
+    "Query.toggleTerm": Role.VIEWER,
     "Query.parseSearch": Role.VIEWER,
     "Query.credentials": Role.USER,
     "Query.credential": Role.USER,

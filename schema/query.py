@@ -24,6 +24,7 @@ from schema.list.changes import changes
 from schema.list.connection import many
 from schema.list.node import node, nodes
 from schema.search.api import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
+from schema.search.toggle import toggle_term
 from schema.types import Server, Viewer, Webhook
 from schema.types.retention import RetentionEffect, UpdateRetentionInput, preview
 from sync.errors import BadInput
@@ -31,6 +32,12 @@ from sync.product import version
 
 INVENTORY = strawberry.argument(description="Which inventory the search is for.")
 SETTINGS = strawberry.argument(description="Settings to try; what is left out is as it is stored.")
+TERM_KEYWORD = strawberry.argument(description="The keyword of the term; empty for a word of its own.")
+TERM_VALUE = strawberry.argument(
+    description="What is looked for, as it is: quotes and backslashes are put where they are needed, and `%` and `_` "
+    "mean themselves. Empty for a missing value."
+)
+TERM_OPERATOR = strawberry.argument(description="`=`, `<`, `<=`, `>`, `>=`, or empty.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
 # The key a look-up goes by, and the value it must have.
 Sought = tuple[LookupKey, Any]
@@ -174,6 +181,18 @@ class Query:
     ) -> SearchParse:
         """Parse a text that is being typed."""
         return parse_search_text(inventory, query)
+
+    @strawberry.field(description="A search text with one more term, or without it if it has it; searches nothing.")
+    def toggle_term(
+        self,
+        inventory: Annotated[Inventory, INVENTORY],
+        text: Annotated[str, SEARCH_TEXT],
+        keyword: Annotated[str, TERM_KEYWORD],
+        value: Annotated[str, TERM_VALUE],
+        operator: Annotated[str, TERM_OPERATOR] = "",
+    ) -> str:
+        """Turn a click on a facet into a term."""
+        return toggle_term(inventory.value, text, keyword, value, operator)
 
     @strawberry.field(
         description="What retention would remove if it were night now; removes nothing.", metadata=about(10)

@@ -90,6 +90,9 @@ class BadSearch(BadInput):
     """The search text cannot be understood."""
 
     code = "BAD_SEARCH"
+    span: tuple[int, int] = (0, 0)  # where in the text, in characters of Python
+    repaired: str | None = None  # the text without the mistake
+    is_unknown = False  # whether it is a term that nothing here answers
 
 
 class BadReport(BadInput):

@@ -54,6 +54,7 @@ PAGING: dict[str, Any] = {
 }
 WHERE = "Which rows; all when it is left out."
 SEARCH = "Which rows, in the search language (docs/search.md); ANDed with `where`."
+UNKNOWN_TERMS = "What becomes of terms of `search` that nothing here can answer; under NOT and OR they are mistakes."
 ORDER_BY = "In which order; rows that tie, and all when it is left out, are sorted by id."
 TRANSITIVE = "Also through nested groups, at any depth."
 ACROSS_SITES = "Each directory object once, however many sites list it: its row of the site that read it first."

@@ -6,6 +6,7 @@ It holds no time of its own ("newer than 3 days" stays that), so that a list's c
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 Scalar = str | int | bool
@@ -107,3 +108,23 @@ NOTHING = Or(())
 def exists(relation: str) -> Expr:
     """Ask for rows that a relation leads anywhere from."""
     return Related(relation, Quantifier.SOME, EVERYTHING)
+
+
+def either(parts: Iterable[Expr]) -> Expr:
+    """Join parts of which any may hold: those that ask some rows of a relation ask it once, of any of the parts."""
+    flat: list[Expr] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, Or) else [part])
+    asked: dict[str, list[Expr]] = {}
+    for part in flat:
+        if isinstance(part, Related) and part.quantifier is Quantifier.SOME:
+            asked.setdefault(part.relation, []).append(part.part)
+    found: list[Expr] = []
+    for part in flat:
+        if not isinstance(part, Related) or part.quantifier is not Quantifier.SOME:
+            found.append(part)
+        elif inner := asked.pop(part.relation, None):
+            # That anything is there says the rest as well.
+            one = EVERYTHING if EVERYTHING in inner else inner[0] if len(inner) == 1 else either(inner)
+            found.append(Related(part.relation, Quantifier.SOME, one))
+    return found[0] if len(found) == 1 else Or(tuple(found))

@@ -22,15 +22,13 @@ from schema.filter.operators import COUNT, LIST_VALUES_MAX, MANY, filter_type, m
 from schema.filter.source_attributes import ATTRIBUTE, has_attributes, sourced
 from schema.filter.unlike import asked_of
 from schema.generated import named
-from schema.search import parse_search
+from schema.search import read_search
 from sync.errors import BadInput
 from sync.store.statement.function import version_key
 
 # Conditions of one filter, with every `and`, `or`, `not` and relation; SQLite gives up at an expression 1,000 deep.
 CONDITIONS_MAX = 200
 NESTING_MAX = 10
-# Relations that one filter crosses, typed and searched; each is a set of keys that the database has to compute.
-RELATIONS_MAX = 20
 _VERSIONS_ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
 
 
@@ -80,8 +78,17 @@ def _relation_input(noun: Noun) -> None:
     make_input(f"{noun.name}RelationFilter", text, fields)
 
 
-def expression(noun: Noun, where: Any, search: Any = UNSET, path: str = "where") -> Expr:
+def expression(
+    noun: Noun, where: Any, search: Any = UNSET, path: str = "where", *, takes_unknown: bool = False
+) -> Expr:
     """Turn a given `where` and a given search text into one expression: both must hold.
+
+    Args:
+        noun: what is filtered.
+        where: the typed filter, UNSET if there is none.
+        search: the search text, UNSET if there is none.
+        path: of the typed filter.
+        takes_unknown: whether terms that nothing here answers find nothing, instead of being mistakes.
 
     Raises:
         BadInput: an explicit null, an empty object, too much of something, or an id of another kind; says where.
@@ -96,29 +103,8 @@ def expression(noun: Noun, where: Any, search: Any = UNSET, path: str = "where")
     if search is None:
         raise BadInput("search is null.", hint="Leave it out to search for nothing in particular.", path="search")
     if search is not UNSET:
-        parts.append(parse_search(noun.name, search))
-    found = parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else EVERYTHING
-    if (relations := _relations(found)) > RELATIONS_MAX:
-        place = path if search is UNSET else "search"
-        raise BadInput(
-            f"{place} crosses {relations} relations; at most {RELATIONS_MAX} are allowed.",
-            hint="A keyword may cross several: has:user looks for owners and for registered users.",
-            path=place,
-        )
-    return found
-
-
-def _relations(expr: Expr) -> int:
-    match expr:
-        case And(parts) | Or(parts):
-            return sum(map(_relations, parts))
-        case Not(part):
-            return _relations(part)
-        case Related(_, _, part):
-            return 1 + _relations(part)
-        case Count(relations):
-            return len(relations)
-    return 0
+        parts.append(read_search(noun.name, search, takes_unknown=takes_unknown).expr)
+    return parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else EVERYTHING
 
 
 def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:

@@ -42,7 +42,7 @@ from schema.limit.size import INTROSPECTION
 # Arguments that say how long a list may be.
 SIZES = ("first", "last", "ids")
 # Fields of a connection that cost no rows.
-COUNTS = frozenset({"totalCount", "count", "groupCount", "__typename"})
+COUNTS = frozenset({"totalCount", "count", "groupCount", "unknownTerms", "__typename"})
 # The flags that must hold for a field to be read; and those under which the same field is asked for.
 _Guard = frozenset[Flag]
 _Occurrence = tuple[_Guard, FieldNode]

@@ -28,7 +28,7 @@ from schema.filter.access_path import as_they_lie, by_itself, led
 from schema.filter.source_attributes import no_attribute
 from schema.generated import named, publish
 from schema.limit.expected import about
-from schema.list.connection import FLAGS, given, narrowed, whole_narrowing
+from schema.list.connection import DEFAULTS, UNKNOWN, given, narrowed, unknown_of, whole_narrowing
 from schema.list.paging import FIRST_DEFAULT, FIRST_MAX
 from sync.errors import BadInput
 from sync.inventory.asset.source import AZUREAD
@@ -90,6 +90,7 @@ class Aggregate:
     rows: strawberry.Private[Select[Any]]
     chosen: strawberry.Private[list[GroupKey]]
     first: strawberry.Private[int]
+    unknown_terms: list[str] = strawberry.field(description=UNKNOWN)
 
     @strawberry.field(description="How many rows there are.")
     async def count(self, info: Info[Context, None]) -> int:
@@ -140,13 +141,14 @@ def aggregate(target: str, description: str) -> Any:
         if not leads and not found.ranges and not _is_counted(chosen):
             rows = as_they_lie(noun, rows)
             chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
-        return Aggregate(noun=noun, rows=rows, chosen=chosen, first=_first(given(arguments.get("first"))))
+        first, unknown = _first(given(arguments.get("first"))), unknown_of(noun, arguments)
+        return Aggregate(noun=noun, rows=rows, chosen=chosen, first=first, unknown_terms=list(unknown))
 
     arguments = whole_narrowing(target) | {
         "group_by": argument(Optional[list[named(f"{target}GroupBy")]], GROUP_BY),  # type: ignore[misc]  # noqa: UP045
         "first": argument(int | None, FIRST),
     }
-    accept(resolve, Aggregate, arguments, FLAGS)
+    accept(resolve, Aggregate, arguments, DEFAULTS)
     return strawberry.field(resolver=resolve, description=description)
 
 

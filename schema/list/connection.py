@@ -13,7 +13,17 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.field.arguments import ACROSS_SITES, ORDER_BY, PAGING, SEARCH, TRANSITIVE, WHERE, accept, argument
+from schema.field.arguments import (
+    ACROSS_SITES,
+    ORDER_BY,
+    PAGING,
+    SEARCH,
+    TRANSITIVE,
+    UNKNOWN_TERMS,
+    WHERE,
+    accept,
+    argument,
+)
 from schema.field.registry import NOUNS, Field, Noun, ending, referring, related
 from schema.field.resolution import FORM, Every, Linked, Many, One, Pairs
 from schema.field.rows import row_columns, rows_of
@@ -25,10 +35,23 @@ from schema.filter.where import Viewpoint, clause
 from schema.generated import get, named, publish
 from schema.list.listing import Listing, ParentList, count_rows, nested, read_rows
 from schema.list.paging import SortKey, Window, window
+from schema.search import read_search
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
-FLAGS = {"transitive": False, "across_sites": False}
+
+
+@strawberry.enum(description="What becomes of a term that nothing here can answer: an unknown keyword or other data.")
+class UnknownTerms(enum.Enum):
+    ERROR = strawberry.enum_value("ERROR", description="The search is refused, and the error names the term.")
+    EMPTY = strawberry.enum_value(
+        "EMPTY", description="The term finds nothing, and `unknownTerms` of the list names it."
+    )
+
+
+# What the arguments are that are left out.
+DEFAULTS: dict[str, Any] = {"transitive": False, "across_sites": False, "unknown_terms": UnknownTerms.ERROR}
+UNKNOWN = "Terms of `search` that nothing here can answer, as they were typed; they find nothing."
 
 
 @strawberry.enum(description="Which way to sort.")
@@ -79,11 +102,15 @@ def _connection_type(name: str, node: Any) -> Any:
     async def total_count(root: Any, info: Info[Context, None]) -> int:
         return await count_rows(info.context, root.listed)
 
+    def unknown_terms(root: Any) -> list[str]:
+        return list(root.listed.listing.unknown)
+
     body = {
         "__annotations__": {
             "edges": list[named(f"{name}Edge")],  # type: ignore[misc]
             "nodes": list[node],
             "page_info": PageInfo,
+            "unknown_terms": list[str],
             "listed": strawberry.Private[ParentList],
         },
         "edges": strawberry.field(description="The rows with their cursors."),
@@ -92,6 +119,7 @@ def _connection_type(name: str, node: Any) -> Any:
         "total_count": strawberry.field(
             resolver=total_count, description="How many rows the whole list has; costs a query only when selected."
         ),
+        "unknown_terms": strawberry.field(resolver=unknown_terms, description=UNKNOWN),
     }
     return strawberry.type(type(f"{name}Connection", (), body), description=f"A page of a list of {name}.")
 
@@ -156,7 +184,7 @@ def many(
     arguments = PAGING | narrowed_by | {"order_by": argument(order_by, ORDER_BY)}
     if transitive is not None:
         arguments["transitive"] = argument(bool, TRANSITIVE)
-    accept(resolve, named(f"{target}Connection"), arguments, FLAGS)
+    accept(resolve, named(f"{target}Connection"), arguments, DEFAULTS)
     metadata = {FORM: form} | (_crossed(target, pairs, others) if pairs else {})
     return strawberry.field(resolver=resolve, description=description, metadata=metadata)
 
@@ -180,7 +208,11 @@ def _crossed(target: str, pairs: Pairs, others: tuple[str, Pairs] | None, **more
 def narrowing(target: str) -> dict[str, Any]:
     """Return the arguments that say which rows of a noun are meant."""
     where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
-    return {"where": argument(where, WHERE), "search": argument(Optional[str], SEARCH)}  # noqa: UP045
+    return {
+        "where": argument(where, WHERE),
+        "search": argument(Optional[str], SEARCH),  # noqa: UP045
+        "unknown_terms": argument(UnknownTerms, UNKNOWN_TERMS),
+    }
 
 
 def whole_narrowing(target: str) -> dict[str, Any]:
@@ -190,6 +222,25 @@ def whole_narrowing(target: str) -> dict[str, Any]:
     return narrowing(target) | {"across_sites": argument(bool, ACROSS_SITES)}
 
 
+def expression_of(noun: Noun, arguments: Mapping[str, Any]) -> Expr:
+    """Turn the arguments that say which rows are meant into an expression.
+
+    Raises:
+        BadInput: they cannot be used.
+    """
+    takes_unknown = arguments.get("unknown_terms") is UnknownTerms.EMPTY
+    where, search = (arguments.get(name, UNSET) for name in ("where", "search"))
+    return expression(noun, where, search, takes_unknown=takes_unknown)
+
+
+def unknown_of(noun: Noun, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the terms of a search that nothing here answers, if they are no mistakes."""
+    search = arguments.get("search", UNSET)
+    if search is UNSET or arguments.get("unknown_terms") is not UnknownTerms.EMPTY:
+        return ()
+    return read_search(noun.name, search, takes_unknown=True).unknown
+
+
 def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
     """Select the rows that a caller may see and means; say which condition chose them, and what indexes know of it.
 
@@ -197,7 +248,7 @@ def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> 
         BadInput: the condition cannot be used.
         Forbidden: it compares what the caller may not read.
     """
-    expr = expression(noun, arguments.get("where", UNSET), arguments.get("search", UNSET))
+    expr = expression_of(noun, arguments)
     rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
     if arguments.get("across_sites") and noun.stands_for_all is not None:
         rows = rows.where(noun.stands_for_all)
@@ -242,6 +293,7 @@ def listing_of(
         columns=columns,
         keys=sort_keys(noun, arguments.get("order_by", UNSET)),
         ways=found,
+        unknown=unknown_of(noun, arguments),
     )
     pairs = form.transitive if is_transitive else form.pairs
     return listing if pairs is None else nested(listing, pairs, noun)

@@ -51,6 +51,7 @@ class Listing:
         attach: joins to (parents and keys) what `columns` are read from, by a condition.
         ways: what indexes know of the filter, if there are no parents.
         is_walked: nested, each parent's page is read along an index, and no row beyond it.
+        unknown: the terms of its search that nothing here answers.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Listing:
     attach: Attach | None = None
     ways: Ways = NOTHING_KNOWN
     is_walked: bool = False
+    unknown: tuple[str, ...] = ()
 
     @property
     def identity(self) -> bytes:

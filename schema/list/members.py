@@ -22,11 +22,10 @@ from schema.field.rows import asked_keys
 from schema.field.sort_key import sorting_of
 from schema.field.transitive import members_of_groups
 from schema.filter.expr import EVERYTHING, Expr
-from schema.filter.inputs import expression
 from schema.filter.unlike import asked_of
 from schema.filter.where import Viewpoint, clause
 from schema.generated import named
-from schema.list.connection import narrowing, read_page, sort_keys
+from schema.list.connection import DEFAULTS, expression_of, narrowing, read_page, sort_keys, unknown_of
 from schema.list.listing import Listing, ParentList
 from schema.list.paging import SortKey
 from sync.inventory.directory.kind import KINDS, USER, Edge
@@ -67,7 +66,7 @@ def _declare(form: Mixed, description: str, arguments: dict[str, Any], metadata:
         listing = _labelled(mixed_listing(form, context.viewpoint, given))
         return await read_page(context, ParentList(listing, context.principal, root.key, records), given)
 
-    accept(resolve, named(f"{form.name}Connection"), arguments, {"transitive": False} if form.transitive else {})
+    accept(resolve, named(f"{form.name}Connection"), arguments, DEFAULTS)
     return strawberry.field(resolver=resolve, description=description, metadata={FORM: form} | metadata)
 
 
@@ -96,11 +95,11 @@ def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any
     is_transitive = bool(arguments.get("transitive"))
     pairs = form.transitive().distinct() if is_transitive and form.transitive else form.pairs()
     parent, end = (ties := pairs.subquery()).columns
-    near, expr = asked_keys("parents"), cast(Expr, EVERYTHING)
+    near, expr, unknown = asked_keys("parents"), cast(Expr, EVERYTHING), tuple[str, ...]()
     keys: tuple[SortKey, ...] = (SortKey("key", end, False, True),)
     if form.narrowed is not None:
         noun = NOUNS[form.narrowed]
-        expr = expression(noun, *(arguments.get(name, strawberry.UNSET) for name in ("where", "search")))
+        expr, unknown = expression_of(noun, arguments), unknown_of(noun, arguments)
         keys = tuple(_key(noun, key, end) for key in sort_keys(noun, arguments.get("order_by", strawberry.UNSET)))
     # Objects are looked at where they are compared or sorted; else only those that no row stands for.
     is_plain = expr == EVERYTHING and len(keys) == 1
@@ -116,6 +115,7 @@ def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any
         columns=mixed_columns(form),
         keys=keys,
         near=near,
+        unknown=unknown,
         attach=lambda start, on: _with_rows(form, start.outerjoin(objects, on), objects.c.id, viewpoint.principal),
     )
 

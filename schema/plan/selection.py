@@ -61,6 +61,8 @@ class Selection:
             case "totalCount":
                 self.connection.has_count = True
                 return lambda page: page.count
+            case "unknownTerms":
+                return lambda page: list(page.bound.listing.unknown)
             case "nodes":
                 shown = self._nodes(nodes)
                 return lambda page: page.shown[shown]

@@ -11,10 +11,12 @@ from schema.field.registry import NOUNS
 from schema.field.scalars import JSON
 from schema.limit.expected import about
 from schema.search.keyword import Keyword
-from schema.search.meaning import mistakes
+from schema.search.meaning import mistakes, written
+from schema.search.parser import attempt
 from schema.search.print import print_search, tree
 from schema.search.table import listed
-from schema.search.value import FORMS
+from schema.search.token import Term, Written, units
+from schema.search.value import FORMS, Reading
 from sync.errors import BadSearch
 
 _INVENTORIES = {
@@ -66,12 +68,27 @@ class SearchKeyword:
 class SearchMistake:
     message: str = strawberry.field(description="What is wrong.")
     hint: str | None = strawberry.field(description="What to do about it.")
-    offset: int = strawberry.field(description="Characters before the mistake.")
-    length: int = strawberry.field(description="Characters of the mistake.")
+    offset: int = strawberry.field(description="UTF-16 units before the mistake, as editors and JavaScript count.")
+    length: int = strawberry.field(description="UTF-16 units of the mistake.")
     line: int = strawberry.field(description="The line, from 1.")
-    column: int = strawberry.field(description="The column, from 1.")
+    column: int = strawberry.field(description="The column in UTF-16 units, from 1.")
     expected: list[str] = strawberry.field(description="What could stand there.")
     suggestions: list[str] = strawberry.field(description="The nearest keywords.")
+    repaired: str | None = strawberry.field(
+        description="The whole text with this mistake repaired; null where nobody knows what was meant."
+    )
+
+
+@strawberry.type(description="A term of a search text: what a user interface draws as one piece.")
+class SearchTerm:
+    keyword: str | None = strawberry.field(description="The keyword as written; null for a word of its own.")
+    operator: str | None = strawberry.field(description="`=`, `<`, `<=`, `>` or `>=`; null if there is none.")
+    value: str = strawberry.field(
+        description="The value without quotes, as it is looked for; of a list, its values with commas between."
+    )
+    values: list[str] = strawberry.field(description="The values of a list; else the one value.")
+    offset: int = strawberry.field(description="UTF-16 units before the term.")
+    length: int = strawberry.field(description="UTF-16 units of the term.")
 
 
 @strawberry.type(description="What a search text means.")
@@ -80,6 +97,9 @@ class SearchParse:
     tree: JSON | None = strawberry.field(
         description="`{and: […]}`, `{or: […]}`, `{not: …}` or `{keyword, operator, value, offset, length}`; "
         "null if the text is empty or cannot be parsed."
+    )
+    terms: list[SearchTerm] = strawberry.field(
+        description="Its terms, in the order of the text, also when it has mistakes.", metadata=about(20)
     )
     errors: list[SearchMistake] = strawberry.field(
         description="What is wrong with it; empty if it can be searched.", metadata=about(5)
@@ -105,10 +125,33 @@ def _shown(keyword: Keyword) -> SearchKeyword:
 def parse_search_text(inventory: Any, query: str) -> SearchParse:
     """Say what a text means, or all that is wrong with it."""
     syntax, found = mistakes(NOUNS[inventory.value], query)
-    normalized = None if found else print_search(syntax)
+    terms = written(syntax)
+    is_whole = syntax is not None and not attempt(query)[1]
     return SearchParse(
-        normalized=normalized, tree=JSON(tree(syntax)) if syntax else None, errors=[_mistake(error) for error in found]
+        normalized=None if found else print_search(syntax),
+        tree=JSON(tree(query, syntax)) if is_whole else None,
+        terms=[_shown_term(query, term) for term in terms],
+        errors=[_mistake(error) for error in found],
     )
+
+
+def _shown_term(text: str, written: Written) -> SearchTerm:
+    parts = (written,) if isinstance(written, Term) else written.terms
+    values = [_shown_value(Reading(text, part)) for part in parts]
+    start, end = written.place.start, written.place.end
+    return SearchTerm(
+        keyword=parts[0].keyword or None,
+        operator=parts[0].operator or None,
+        value=",".join(values),
+        values=values,
+        offset=units(text[:start]),
+        length=units(text[start:end]),
+    )
+
+
+def _shown_value(reading: Reading) -> str:
+    """Return a value without backslashes, unless wildcards stand in it, of which they are a part."""
+    return reading.literal if reading.pattern is None else reading.term.value
 
 
 def _mistake(error: BadSearch) -> SearchMistake:
@@ -119,4 +162,5 @@ def _mistake(error: BadSearch) -> SearchMistake:
         **{name: facts[name] for name in ("offset", "length", "line", "column")},
         expected=facts.get("expected", []),
         suggestions=facts.get("suggestions", []),
+        repaired=error.repaired,
     )

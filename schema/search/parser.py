@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schema.search.token import Mark, Term, TextSpan, Token, bad_search, tokens
+from schema.search.token import MISTAKES_MAX, Listed, Mark, Term, TextSpan, Token, Written, bad_search, tokens
+from sync.errors import BadSearch
 
-TERMS_MAX = 100
+# Each value of a list counts.
+TERMS_MAX = 200
 NESTING_MAX = 10
 
 
@@ -29,34 +31,57 @@ class Negated:
     part: Syntax
 
 
-Syntax = Term | Joined | Negated
+Syntax = Written | Joined | Negated
 
 
 def parse(text: str) -> Syntax | None:
     """Read a search text; None if there is nothing in it.
 
     Raises:
-        BadSearch: says where the mistake is and what could stand there.
+        BadSearch: says where the first mistake is and what could stand there.
     """
-    parser = _Parser(text)
-    return parser.query() if parser.tokens else None
+    syntax, found = attempt(text)
+    if found:
+        raise found[0]
+    return syntax
+
+
+def attempt(text: str) -> tuple[Syntax | None, list[BadSearch]]:
+    """Read a search text as far as it can be understood, and list its mistakes in their order.
+
+    Where a term is wrong or missing, an empty one stands.
+    """
+    found: list[BadSearch] = []
+    try:
+        parser = _Parser(text, found)
+        syntax = parser.query() if parser.tokens else None
+    except BadSearch as error:
+        return None, sorted([*found, error], key=lambda one: one.span)
+    return syntax, sorted(found, key=lambda one: one.span)
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens: list[Token] = list(tokens(text))
+    def __init__(self, text: str, found: list[BadSearch]) -> None:
+        self.text, self.found = text, found
+        self.tokens: list[Token] = list(tokens(text, found))
         self.at = 0
-        terms = [token for token in self.tokens if isinstance(token, Term)]
-        if len(terms) > TERMS_MAX:
-            hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
-            raise bad_search(text, terms[TERMS_MAX].place, f"The search has more than {TERMS_MAX} terms", hint=hint)
+        number = 0
+        for token in self.tokens:
+            number += len(token.terms) if isinstance(token, Listed) else isinstance(token, Term)
+            if number > TERMS_MAX:
+                hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
+                raise bad_search(text, token.place, f"The search has more than {TERMS_MAX} terms", hint=hint)
 
     def query(self) -> Syntax:
         found = self._either(0)
-        if self.at < len(self.tokens):
+        while self.at < len(self.tokens):
             hint = "Leave it out, or open it before; a parenthesis in a value needs quotes round the value."
-            raise bad_search(self.text, self.tokens[self.at].place, "This parenthesis closes nothing", hint=hint)
+            place = self.tokens[self.at].place
+            self._note(bad_search(self.text, place, "This parenthesis closes nothing", hint=hint, instead=""))
+            self.at += 1
+            self.at += self._next() in ("AND", "OR")
+            if self._next() not in ("end", ")"):
+                found = _join("AND", [found, self._either(0)])
         return found
 
     def _next(self) -> str:
@@ -83,14 +108,10 @@ class _Parser:
     def _one(self, depth: int) -> Syntax:
         mark = self._next()
         if mark in ("end", ")", "AND", "OR"):
-            place = TextSpan(len(self.text), len(self.text)) if mark == "end" else self.tokens[self.at].place
-            found = "The search ends" if mark == "end" else f"{mark} stands"
-            expected = ["a term", "NOT", "("]
-            hint = "A term is keyword:value or a word. AND, OR and NOT themselves are looked for in quotes."
-            raise bad_search(self.text, place, f"{found} where a term is expected", hint=hint, expected=expected)
+            return self._missing(mark)
         token = self.tokens[self.at]
         self.at += 1
-        if isinstance(token, Term):
+        if not isinstance(token, Mark):
             return token
         if depth == NESTING_MAX:
             hint = "NOT and parentheses each count; leave out those that change nothing."
@@ -101,10 +122,46 @@ class _Parser:
             return Negated(self._one(depth + 1))
         inner = self._either(depth + 1)
         if self._next() != ")":
-            hint = "Close it with ) behind the last term it is about."
-            raise bad_search(self.text, token.place, "This parenthesis is not closed", hint=hint, expected=[")"])
+            self._unclosed(token.place)
+            return inner
         self.at += 1
         return inner
+
+    def _missing(self, mark: str) -> Term:
+        """Note that a term is missing before what comes next; return an empty one in its place."""
+        end = TextSpan(len(self.text), len(self.text))
+        place = end if mark == "end" else self.tokens[self.at].place
+        message = f"{'The search ends' if mark == 'end' else f'{mark} stands'} where a term is expected"
+        hint = "A term is keyword:value or a word. AND, OR and NOT themselves are looked for in quotes."
+        error = bad_search(self.text, place, message, hint=hint, expected=["a term", "NOT", "("])
+        before = self.tokens[self.at - 1].place if self.at else place
+        # What joins or opens nothing is left out: before the end and ) what stands there, else the mark itself.
+        cut = TextSpan(place.start if mark in ("AND", "OR") else before.start, place.end)
+        if mark == ")" and not self._opens(self.at - 1):
+            cut = before
+        error.repaired = (self.text[: cut.start].rstrip() + self.text[cut.end :]).lstrip()
+        self._note(error)
+        return Term("", "", "", TextSpan(place.start, place.start))
+
+    def _note(self, error: BadSearch) -> None:
+        """Note a mistake and go on, unless there are enough.
+
+        Raises:
+            BadSearch: the mistake, if it is the last one that is told.
+        """
+        if len(self.found) >= MISTAKES_MAX - 1:
+            raise error
+        self.found.append(error)
+
+    def _opens(self, at: int) -> bool:
+        token = self.tokens[at] if at >= 0 else None
+        return isinstance(token, Mark) and token.text == "("
+
+    def _unclosed(self, place: TextSpan) -> None:
+        hint = "Close it with ) behind the last term it is about."
+        error = bad_search(self.text, place, "This parenthesis is not closed", hint=hint, expected=[")"])
+        error.repaired = self.text.rstrip() + ")"
+        self._note(error)
 
 
 def _join(operator: Literal["AND", "OR"], parts: list[Syntax]) -> Syntax:

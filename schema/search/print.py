@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from schema.search.parser import Joined, Negated, Syntax
-from schema.search.token import FOREIGN, Term
+from schema.search.token import FOREIGN, OPENING, Listed, Term, units
 
-_PLAIN = re.compile(r'(?:[^\s()"\\:<>=*&|!]|\\[^\s()"])+', re.DOTALL)
+# What means the same without quotes: nothing that joins, compares, lists or stands for something in other languages.
+_PLAIN = re.compile(r'(?:[^\s()"\\:<>=*&|!,~^≠≥≤\[\]{}]|\\[^\s()"])+', re.DOTALL)
 _QUOTE = re.compile(r'(\\.)|"', re.DOTALL)
+NOTHING_WORDS = {"none", "null", "nil", "empty", "missing", "undefined", "n/a", "not"}
 
 
 def print_search(syntax: Syntax | None) -> str:
@@ -18,7 +20,9 @@ def print_search(syntax: Syntax | None) -> str:
         return ""
     match syntax:
         case Term():
-            return _term(syntax)
+            return _lead(syntax) + _value(syntax)
+        case Listed(terms):
+            return _lead(terms[0]) + ",".join(map(_value, terms))
         case Negated(part):
             return f"NOT {_inner(part)}"
         case Joined(operator, parts):
@@ -32,17 +36,16 @@ def _inner(part: Syntax) -> str:
     return f"({text})" if isinstance(part, Joined) else text
 
 
-def _term(term: Term) -> str:
-    lead = f"{term.keyword}:{term.operator}" if term.keyword else ""
-    return lead + _value(term)
+def _lead(term: Term) -> str:
+    return f"{term.keyword}:{term.operator}" if term.keyword else ""
 
 
 def _value(term: Term) -> str:
     value = term.value
-    is_mark = not term.keyword and (value.upper() in ("AND", "OR", "NOT") or value.casefold() in FOREIGN)
+    words = NOTHING_WORDS if term.keyword else FOREIGN | {"and", "or", "not"}
     if not value:
         return "" if term.keyword else '""'
-    if _PLAIN.fullmatch(value) and not is_mark:
+    if _PLAIN.fullmatch(value) and value.casefold() not in words and value[0] not in OPENING:
         return value
     return f'"{_QUOTE.sub(_escape, value)}"'
 
@@ -52,15 +55,21 @@ def _escape(found: re.Match[str]) -> str:
     return found[1] or '\\"'
 
 
-def tree(syntax: Syntax | None) -> Any:
-    """Return a search as JSON: `{and: [...]}`, `{or: [...]}`, `{not: ...}`, or a term with its place; None if empty."""
+def tree(text: str, syntax: Syntax | None) -> Any:
+    """Return a search as JSON: `{and: [...]}`, `{or: [...]}`, `{not: ...}`, or a term with its place; None if empty.
+
+    A list of values is an `or` of one term for each.
+    """
     match syntax:
         case Term(keyword, operator, value, place):
             found: dict[str, Any] = {"keyword": keyword or None, "operator": operator or None, "value": value}
-            return found | {"offset": place.start, "length": place.end - place.start}
+            length = units(text[place.start : place.end])
+            return found | {"offset": units(text[: place.start]), "length": length}
+        case Listed(terms):
+            return {"or": [tree(text, term) for term in terms]}
         case Negated(part):
-            return {"not": tree(part)}
+            return {"not": tree(text, part)}
         case Joined(operator, parts):
-            return {operator.lower(): [tree(part) for part in parts]}
+            return {operator.lower(): [tree(text, part) for part in parts]}
         case None:
             return None

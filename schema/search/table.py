@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import SequenceMatcher
 from functools import cache
 from typing import TypeVar
 
@@ -17,6 +18,8 @@ from schema.suggestion import Suggestion, likest, pairs
 
 T = TypeVar("T")
 PREFIXES_MAX = 4
+# From here on, an unknown keyword is a known one with a letter wrong; below, it only looks like it.
+_SAME_RATIO = 0.85
 
 
 @cache
@@ -61,7 +64,8 @@ def _has(noun: Noun) -> Keyword:
             reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
         keyword = known(noun, reading, reading.literal)
         if keyword.uncollected:
-            reading.refuse(f"{keyword.name} is not collected", hint=keyword.uncollected)
+            message = f"{keyword.name} is not collected: no such data here"
+            reading.refuse(message, hint=keyword.uncollected, is_unknown=True)
         return keyword.present
 
     description = "Whether another keyword, or an attribute of a source, has a value: its name."
@@ -80,10 +84,21 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
     hint = "Text with a colon in it is looked for when it stands in quotes."
     meant = f"Did you mean {' or '.join(near)}?" if near else "`searchKeywords` lists all of them."
     hint = f"{meant} {hint}"
-    if name[0] in "-!" and find(noun, name[1:]):
-        near, hint = [name[1:]], f"To leave rows out write NOT {name[1:]}:value."
     # The place is told, the word is not repeated: it may be a part of something that was pasted.
-    reading.refuse(f"{noun.name} has no keyword of that name", hint=Suggestion(hint), suggestions=near)
+    message = f"{noun.name} has no keyword of that name"
+    reading.refuse(
+        message, hint=Suggestion(hint), instead=_spelt(reading, name, near), is_unknown=True, suggestions=near
+    )
+
+
+def _spelt(reading: Reading, name: str, near: list[str]) -> str | None:
+    """Return a term with the nearest keyword in place of one that is unknown."""
+    if not near or SequenceMatcher(None, plain(name), plain(near[0])).ratio() < _SAME_RATIO:
+        return None
+    if name == reading.term.keyword:
+        return f"{near[0]}:{reading.raw}"
+    quoted = f'"{near[0]}"' if near[0].startswith("@") else near[0]
+    return f"{reading.term.keyword}:{quoted}"
 
 
 def find(noun: Noun, name: str, prefixes: int = 0) -> Keyword | None:

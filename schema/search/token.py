@@ -6,22 +6,48 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from typing import NoReturn
 
 from schema.filter.check import UNSTORABLE
+from schema.suggestion import shown
 from sync.errors import BadSearch
 
-CHARS_MAX = 2_000
+CHARS_MAX = 4_000
+# A text that is wrong all through is looked at no further.
+MISTAKES_MAX = 20
 
+# Opening quote → what closes it. Of the single ones only that which stands at the end of a word: O'Brien has none.
+_DOUBLE = {'"': '"', "“": "”“", "”": "”", "„": "“”", "‟": "”“", "«": "»", "»": "«"}
+_SINGLE = {"'": "'", "\u2018": "\u2019", "\u2019": "\u2019", "\u201a": "\u2018\u2019"}
+OPENING = frozenset(_DOUBLE | _SINGLE)
 _BLANK = re.compile(r"\s+")
 _KEYWORD = re.compile(r'([^\s():"\\]+):')
 _OPERATOR = re.compile("<=|>=|=|<|>")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+# Signs of other languages → what stands for them here; they are refused with it.
+_FOREIGN_SIGN = re.compile("!=|<>|=!|!~|=~|~=|==|=>|=<|[!~≠≥≤]")
+SIGNS = {"!=": "NOT ", "<>": "NOT ", "=!": "NOT ", "!~": "NOT ", "!": "NOT ", "≠": "NOT ", "==": "=", "=>": ">="}
+SIGNS |= {"=<": "<=", "≥": ">=", "≤": "<=", "=~": "", "~=": "", "~": ""}
 _BARE = re.compile(r'(?:[^\s()"\\]|\\.)*', re.DOTALL)
+_ELEMENT = re.compile(r'(?:[^\s()"\\,]|\\.)*', re.DOTALL)
+_BRACKETS = re.compile(r"\[([^\[\]]{0,200})\]|\{([^{}]{0,200})\}|\(([^():]{0,200})\)")
+_INNER = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'[^']*'|“[^”]*”|[^\s,]+(?:\s+(?![Oo][Rr]\s)[^\s,]+)*""")
+_ALL = re.compile(r"(?i)[\w.-]+(?:\s+AND\s+[\w.-]+)+")
+_COMBINED, _RANGE = re.compile(r"(?i)\b(AND|NOT)\b"), re.compile(r"\bTO\b")
 _NEXT_WORD = re.compile(r"\s+([^\s():\"\\]+)(?![^\s)])")
-_SHOWN_CHARS_MAX = 40
+_UNESCAPED = re.compile(r'(\\.)|"', re.DOTALL)
 _MARKS = {"(", ")", "AND", "OR", "NOT"}
 # Words that compare in other languages; behind a keyword they are refused, in quotes they are words.
-FOREIGN = {"is", "in", "eq", "ne", "equals", "like", "ilike", "contains"}
+FOREIGN = {"is", "in", "eq", "ne", "equals", "like", "ilike", "contains", "matches", "startswith", "endswith"}
+
+
+def _quoted(opening: str, closing: str, *, at_end: bool) -> re.Pattern[str]:
+    behind = r"(?=[\s(),]|\Z)" if at_end else ""
+    inner = rf"[^{closing}\\]|\\." + (rf"|[{closing}](?![\s(),]|\Z)" if at_end else "")
+    return re.compile(f"{opening}((?:{inner})*)[{closing}]{behind}", re.DOTALL)
+
+
+_QUOTED = {one: _quoted(one, closing, at_end=False) for one, closing in _DOUBLE.items()}
+_QUOTED |= {one: _quoted(one, closing, at_end=True) for one, closing in _SINGLE.items()}
 
 
 @dataclass(frozen=True)
@@ -41,11 +67,23 @@ class Term:
         operator: `=`, `<`, `<=`, `>`, `>=` or none.
         value: as written, but without quotes; a backslash makes the next character literal.
         place: where it stands; not part of what it says.
+        is_quoted: whether its value stands in quotes, so that each character is meant.
+        is_element: whether it is one of a list of values; then its place is that of the value alone.
     """
 
     keyword: str
     operator: str
     value: str
+    place: TextSpan = dataclass_field(compare=False, default=TextSpan(0, 0))
+    is_quoted: bool = dataclass_field(compare=False, default=False)
+    is_element: bool = dataclass_field(compare=False, default=False)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """`keyword:one,another`: several values, of which any may satisfy; one term for each."""
+
+    terms: tuple[Term, ...]
     place: TextSpan = dataclass_field(compare=False, default=TextSpan(0, 0))
 
 
@@ -57,20 +95,52 @@ class Mark:
     place: TextSpan
 
 
-Token = Term | Mark
+Written = Term | Listed
+Token = Written | Mark
 
 
-def bad_search(text: str, place: TextSpan, message: str, *, hint: str | None = None, **facts: object) -> BadSearch:
-    """Make the error of a search text, with the place in it: offset, line and column count characters."""
-    start = min(place.start, len(text))
+def units(text: str) -> int:
+    """Return the length of a text as editors and JavaScript count it: in UTF-16 units."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def bad_search(
+    text: str,
+    place: TextSpan,
+    message: str,
+    *,
+    hint: str | None = None,
+    instead: str | None = None,
+    is_unknown: bool = False,
+    **facts: object,
+) -> BadSearch:
+    """Make the error of a search text, with the place in it.
+
+    Args:
+        text: all of it.
+        place: where the mistake is; the facts say so in UTF-16 units, line and column from 1.
+        message: what is wrong.
+        hint: what to do.
+        instead: what to write in that place.
+        is_unknown: whether nothing here answers the term.
+        facts: more of it.
+    """
+    start, end = min(place.start, len(text)), max(place.start, place.end)
     line_start = text.rfind("\n", 0, start) + 1
-    line, column = text.count("\n", 0, start) + 1, start - line_start + 1
-    where = {"offset": start, "length": max(place.end - start, 0), "line": line, "column": column}
-    return BadSearch(f"{message} (line {line}, column {column})", hint=hint, path="search", **where, **facts)
+    line, column = text.count("\n", 0, start) + 1, units(text[line_start:start]) + 1
+    where = {"offset": units(text[:start]), "length": units(text[start:end]), "line": line, "column": column}
+    error = BadSearch(f"{message} (line {line}, column {column})", hint=hint, path="search", **where, **facts)
+    error.span, error.is_unknown = (start, end), is_unknown
+    error.repaired = None if instead is None else text[:start] + instead + text[end:]
+    return error
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokens(text: str, found: list[BadSearch] | None = None) -> Iterator[Token]:
     """Split a search text.
+
+    Args:
+        text: what was typed.
+        found: takes the mistakes in terms, in whose place an empty term stands; without it the first is raised.
 
     Raises:
         BadSearch: it is too long, or a value is not complete.
@@ -90,62 +160,202 @@ def tokens(text: str) -> Iterator[Token]:
             yield Mark(text[at], TextSpan(at, at + 1))
             at += 1
         else:
-            token = _word(text, at)
+            try:
+                token = _word(text, at)
+            except BadSearch as error:
+                if found is None:
+                    raise
+                found.append(error)
+                if len(found) == MISTAKES_MAX:
+                    return
+                token = Term("", "", "", TextSpan(at, max(error.span[1], at + 1)))
             yield token
             at = token.place.end
 
 
 def _word(text: str, start: int) -> Token:
     at, keyword, operator = start, "", ""
-    if named := _KEYWORD.match(text, at):
+    if text[at] not in OPENING and (named := _KEYWORD.match(text, at)):
         keyword, at = named[1], named.end()
+        _refuse_foreign(text, start, keyword, at)
         if sign := _OPERATOR.match(text, at):
             operator, at = sign[0], sign.end()
-    quoted = _QUOTED.match(text, at)
-    value, end = (quoted[1], quoted.end()) if quoted else _bare(text, at)
+    values = _values(text, start, at, keyword, operator)
+    end = values[-1].place.end
     if end < len(text) and not (text[end].isspace() or text[end] in "()"):
         _refuse_rest(text, end)
     place = TextSpan(start, end)
-    if not keyword and not quoted and value.upper() in _MARKS:
+    if len(values) > 1:
+        return Listed(tuple(values), place)
+    value, is_quoted = values[0].value, values[0].is_quoted
+    if not keyword and not is_quoted and value.upper() in _MARKS:
         return Mark(value.upper(), place)
-    if quoted and keyword and not operator and (sign := _OPERATOR.match(value)):
+    if is_quoted and keyword and not operator and (sign := _OPERATOR.match(value)):
         # Quotes may stand round the operator too: first_seen:"<2weeks".
         operator, value = sign[0], value[sign.end() :]
-    if keyword and not value and not operator and not quoted:
-        hint = _hint_of_value(text, keyword[:_SHOWN_CHARS_MAX], end)
-        raise bad_search(text, place, "A value is missing behind the colon", hint=hint, expected=["a value"])
-    if not quoted and not keyword and value[0:1] == ":" and value[1:2] != ":":
-        before = "".join(text[:start].split()[-1:])
-        said = f"{before[-_SHOWN_CHARS_MAX:] if before.isidentifier() else 'keyword'}{value[:_SHOWN_CHARS_MAX]}"
-        hint = f"Write {said} without the space; a text that begins with a colon stands in quotes."
-        raise bad_search(text, place, "A keyword is missing before the colon", hint=hint, expected=[said])
+    if keyword and not value and not operator and not is_quoted:
+        _refuse_nothing(text, place, keyword)
+    if not is_quoted and not keyword and value[0:1] == ":" and value[1:2] != ":":
+        _refuse_space(text, place, value)
     if not keyword and not value:
-        raise bad_search(text, place, "There is no word between the quotes", hint="Leave the quotes out.")
+        raise bad_search(text, place, "There is no word between the quotes", hint="Leave the quotes out.", instead="")
     # An empty value between quotes says the same as none behind an equals sign.
-    return Term(keyword, operator or ("=" if keyword and not value else ""), value, place)
+    return Term(keyword, operator or ("=" if keyword and not value else ""), value, place, is_quoted)
 
 
-def _hint_of_value(text: str, keyword: str, at: int) -> str:
-    """Say what to write instead of a keyword with nothing behind its colon."""
-    if text[at : at + 1] == "(":
-        return (
+def _values(text: str, start: int, at: int, keyword: str, operator: str) -> list[Term]:
+    """Read one value, or behind a keyword several with commas between."""
+    found = []
+    while True:
+        value, is_quoted, end = _value(text, at, _ELEMENT if keyword else _BARE)
+        found.append(Term(keyword, operator, value, TextSpan(at, end), is_quoted, is_element=True))
+        if not keyword or text[end : end + 1] != ",":
+            break
+        at = end + 1
+    if len(found) > 1 and not all(one.value for one in found):
+        values = [text[one.place.start : one.place.end] for one in found if one.value]
+        end = found[-1].place.end
+        if not found[-1].value and (following := _NEXT_WORD.match(text, end)) and not _is_mark(following[1]):
+            values.append(following[1])
+            end = following.end()
+        instead = f"{keyword}:{operator}{','.join(values)}" if values else None
+        hint = "A comma joins values without blanks between: port:22,80. A comma that is meant stands in quotes."
+        raise bad_search(text, TextSpan(start, end), "A value is missing beside a comma", hint=hint, instead=instead)
+    return found
+
+
+def _value(text: str, at: int, bare: re.Pattern[str]) -> tuple[str, bool, int]:
+    """Read one value: as it is kept, whether it stood in quotes, and where it ends."""
+    opening = text[at : at + 1]
+    if opening in OPENING and opening:
+        quoted = _QUOTED[opening].match(text, at)
+        if quoted is None:
+            _refuse_open(text, at)
+        # Inside other quotes, a double one needs no backslash; it is kept with one, as in double quotes.
+        return _UNESCAPED.sub(_escape, quoted[1]), True, quoted.end()
+    found = bare.match(text, at)
+    return (found[0], False, found.end()) if found else ("", False, at)
+
+
+def _escape(found: re.Match[str]) -> str:
+    """Put a backslash before a double quote that has none."""
+    return found[1] or '\\"'
+
+
+def _refuse_open(text: str, at: int) -> NoReturn:
+    """Refuse a quote that nothing closes.
+
+    Raises:
+        BadSearch: always.
+    """
+    if text[at] in _SINGLE:
+        end = found.end() if (found := _BARE.match(text, at + 1)) else at + 1
+        hint = f"A word that begins with {text[at]} stands in double quotes."
+        instead: str | None = quote_bare(text[at:end])
+    else:
+        hint, rest, end = 'Write \\" for a quote in a value.', text[at + 1 :], len(text)
+        instead = f'"{_UNESCAPED.sub(_escape, rest)}"' if rest.strip() and not rest.endswith("\\") else None
+    raise bad_search(text, TextSpan(at, end), "The closing quote is missing", hint=hint, instead=instead)
+
+
+def _is_mark(word: str) -> bool:
+    return word.upper() in _MARKS
+
+
+def _refuse_foreign(text: str, start: int, keyword: str, at: int) -> None:
+    """Refuse an operator or a list as other languages write them.
+
+    Raises:
+        BadSearch: one stands behind the colon.
+    """
+    if sign := _FOREIGN_SIGN.match(text, at):
+        value, _, end = _value(text, sign.end(), _BARE)
+        meant = SIGNS[sign[0]]
+        negation, operator = (meant, "") if meant == "NOT " else ("", meant)
+        instead = f"{negation}{keyword}:{operator}{text[sign.end() : end]}" if value else None
+        told = f"{negation}{keyword}:{operator}{shown(text[sign.end() : end]) or 'value'}"
+        hint = f"Write {told}; {sign[0]} that is meant stands in quotes."
+        raise bad_search(
+            text, TextSpan(start, end), f"{sign[0]} is no operator of this language", hint=hint, instead=instead
+        )
+    if inside := _BRACKETS.match(text, at):
+        _refuse_brackets(text, TextSpan(start, inside.end()), keyword, next(filter(None, inside.groups()), "").strip())
+
+
+def _refuse_brackets(text: str, place: TextSpan, keyword: str, inner: str) -> None:
+    message = "Values stand in no brackets"
+    if _ALL.fullmatch(inner):
+        instead = " AND ".join(f"{keyword}:{word}" for word in inner.split()[::2])
+        raise bad_search(text, place, message, hint=f"Write ({shown(instead)}).", instead=f"({instead})")
+    if _COMBINED.search(inner):
+        return
+    if _RANGE.search(inner):
+        hint = f"Write two terms, {shown(keyword)}:>=value and {shown(keyword)}:<=value."
+        raise bad_search(text, place, message, hint=hint)
+    instead = f"{keyword}:{values_in(inner) or '='}"
+    hint = f"Write {shown(instead)} for values of which any may satisfy."
+    raise bad_search(text, place, message, hint=hint, instead=instead)
+
+
+def values_in(inner: str) -> str:
+    """Write the values of a list of another language, which stand between commas or ORs, as a list of this one."""
+    found = (one for one in _INNER.findall(inner) if one.upper() != "OR")
+    return ",".join(filter(None, (quote_bare(one.removeprefix("OR ").removeprefix("or ")) for one in found)))
+
+
+def quote_bare(word: str) -> str:
+    """Put quotes round a piece of text that is to be one value, if it needs them."""
+    word = word.strip()
+    if len(word) > 1 and word[-1] in (_DOUBLE | _SINGLE).get(word[0], ""):
+        word = word[1:-1]
+    if not word or re.fullmatch(r"[\w.%@:/+-]+", word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _refuse_nothing(text: str, place: TextSpan, keyword: str) -> None:
+    """Refuse a keyword with nothing behind its colon."""
+    keyword = shown(keyword)
+    missing = f"For a missing value write {keyword}:= instead."
+    hint, instead, end = missing, None, place.end
+    if text[end : end + 1] == "(":
+        hint = (
             f"Say the keyword each time: ({keyword}:one OR {keyword}:another). A value with parentheses needs quotes."
         )
-    missing = f"For a missing value write {keyword}:= instead."
-    if (following := _NEXT_WORD.match(text, at)) and following[1].upper() not in _MARKS:
-        return f"Write {keyword}:{following[1][:_SHOWN_CHARS_MAX]} without the space. {missing}"
-    return missing
+    elif (following := _NEXT_WORD.match(text, end)) and not _is_mark(following[1]):
+        hint = f"Write {keyword}:{shown(following[1])} without the space. {missing}"
+        instead, end = text[place.start : end] + following[1], following.end()
+    else:
+        instead = text[place.start : end] + "="
+    place = TextSpan(place.start, end)
+    raise bad_search(
+        text, place, "A value is missing behind the colon", hint=hint, instead=instead, expected=["a value"]
+    )
 
 
-def _bare(text: str, at: int) -> tuple[str, int]:
-    bare = _BARE.match(text, at)
-    return (bare[0], bare.end()) if bare else ("", at)
+def _refuse_space(text: str, place: TextSpan, value: str) -> None:
+    """Refuse a colon with a blank before it."""
+    before = "".join(text[: place.start].split()[-1:])
+    is_named = before.isidentifier()
+    said = f"{shown(before) if is_named else 'keyword'}{shown(value)}"
+    start = text.rindex(before, 0, place.start) if is_named else place.start
+    hint = f"Write {said} without the space; a text that begins with a colon stands in quotes."
+    raise bad_search(
+        text,
+        TextSpan(start, place.end),
+        "A keyword is missing before the colon",
+        hint=hint,
+        instead=before + value if is_named and len(value) > 1 else None,
+        expected=[said],
+    )
 
 
 def _refuse_rest(text: str, at: int) -> None:
     place = TextSpan(at, at + 1)
     if text[at] == "\\":
-        raise bad_search(text, place, "Nothing follows the backslash", hint="Write \\\\ for a backslash.")
+        raise bad_search(text, place, "Nothing follows the backslash", hint="Write \\\\ for a backslash.", instead="")
     if text.count('"', at) == 1:
-        raise bad_search(text, place, "The closing quote is missing", hint='Write \\" for a quote in a value.')
-    raise bad_search(text, place, "A space is missing between two terms", hint="Quotes stand round a whole value.")
+        hint = 'Write \\" for a quote in a value.'
+        raise bad_search(text, TextSpan(at, len(text)), "The closing quote is missing", hint=hint)
+    hint = "Quotes stand round a whole value."
+    raise bad_search(text, place, "A space is missing between two terms", hint=hint, instead=" " + text[at])

@@ -16,7 +16,16 @@ from schema.field.registry import Field, FieldKind
 from schema.field.scalars import STORED_CHARS, bound, parse_duration, parse_time
 from schema.filter.expr import EVERYTHING, And, Compare, Expr, Op
 from schema.filter.like import escaped
-from schema.search.token import Term, bad_search
+from schema.search.notation import (
+    address_range,
+    instead_of_address,
+    instead_of_number,
+    instead_of_star,
+    instead_of_time,
+    is_one_number,
+    mac_text,
+)
+from schema.search.token import Term, TextSpan, bad_search
 from schema.suggestion import did_you_mean, shown
 from sync.clock import timestamp
 from sync.errors import BadInput
@@ -29,10 +38,9 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PIECES = re.compile(r"(\\.|[%_])", re.DOTALL)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+_MONTH = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _WORD = re.compile(r"\s+([^\s()]+)")
-_AGO = re.compile(r"now ?- ?(\w+)|-?(\w+ ?\w*) ago", re.ASCII)
-_AMBIGUOUS = re.compile(r"[0-9]+ ?M")
 _SQUEEZED = str.maketrans("", "", "_- ")
 FORMS = {
     FieldKind.ID: ["an id"],
@@ -40,10 +48,10 @@ FORMS = {
     FieldKind.VERSION: ["text", "=text", "<1.2.3", "<=1.2.3", ">1.2.3", ">=1.2.3"],
     FieldKind.BOOL: ["true", "false"],
     FieldKind.INT: ["5", "=5", "<5", "<=5", ">5", ">=5"],
-    FieldKind.TIME: ["<3days", ">2weeks", "<2026-11-23", ">2026-11-23T04:05:06Z", "now", "0"],
+    FieldKind.TIME: ["<3days", ">2weeks", "<2026-11-23", ">2026-11-23T04:05:06Z", "2026-11", "now", "0", ">0"],
     FieldKind.ENUM: ["one of its values"],
     FieldKind.LIST: ["text", "=text", "text with % and _"],
-    FieldKind.ADDRESSES: ["10.0.0.5", "10.0.0.0/8", "text", "=text"],
+    FieldKind.ADDRESSES: ["10.0.0.5", "10.0.0.0/8", "10.0.0.1-10.0.0.20", "text", "=text"],
     FieldKind.NUMBERS: ["5", "=5", "<5", "<=5", ">5", ">=5"],
     FieldKind.SOURCES: ["azuread", "scan"],
 }
@@ -84,14 +92,24 @@ class Reading:
     @property
     def said(self) -> str:
         """The value as an error quotes it, behind its keyword."""
-        lead = f"{shown(self.term.keyword)}: " if self.term.keyword else ""
-        return f'{lead}"{shown(self.literal)}"'
+        return f'{shown(self.term.keyword)}{": " * bool(self.term.keyword)}"{shown(self.literal)}"'
 
     @property
     def is_quoted(self) -> bool:
         """Whether the value stands in quotes: then each of its characters is meant."""
-        behind = len(self.term.keyword) + 1 if self.term.keyword else 0
-        return self.text[self.term.place.start + behind :].lstrip("<>=").startswith('"')
+        return self.term.is_quoted
+
+    @property
+    def lead(self) -> str:
+        """The keyword with its colon and operator, before the value."""
+        return f"{self.term.keyword}:{self.term.operator}" if self.term.keyword else ""
+
+    @property
+    def raw(self) -> str:
+        """The value as it was typed, with its operator and quotes."""
+        start = self.term.place.start
+        behind = len(self.term.keyword) + 1 if self.term.keyword and not self.term.is_element else 0
+        return self.text[start + behind : self.term.place.end]
 
     def following(self) -> str:
         """Return the word that stands behind the term, empty if none does."""
@@ -99,16 +117,42 @@ class Reading:
         return word[1] if word else ""
 
     def refuse(
-        self, message: str, expected: Iterable[str] = (), *, hint: str | None = None, **facts: object
+        self,
+        message: str,
+        expected: Iterable[str] = (),
+        *,
+        hint: str | None = None,
+        instead: str | None = None,
+        end: int | None = None,
+        is_unknown: bool = False,
+        **facts: object,
     ) -> NoReturn:
         """Refuse the term.
+
+        Args:
+            message: what is wrong.
+            expected: what could stand there.
+            hint: what to do; else it is made of `instead`, or of what is expected.
+            instead: what to write in the term's place.
+            end: where the mistake ends, if that is behind the term.
+            is_unknown: whether nothing here answers the term.
+            facts: more of the error.
 
         Raises:
             BadSearch: always.
         """
         expected = list(expected)
-        hint = hint or (f"Expected: {', '.join(expected)}." if expected else None)
-        raise bad_search(self.text, self.term.place, message, hint=hint, expected=expected, **facts)
+        otherwise = f"Expected: {', '.join(expected)}." if expected else None
+        hint = hint or (otherwise if instead is None else f"Write {self.told(instead)}.")
+        place = TextSpan(self.term.place.start, end or self.term.place.end)
+        if instead is not None and self.term.is_element:
+            instead = instead.removeprefix(self.lead) if instead.startswith(self.lead) else None
+        facts |= {"expected": expected}
+        raise bad_search(self.text, place, message, hint=hint, instead=instead, is_unknown=is_unknown, **facts)
+
+    def told(self, instead: str) -> str:
+        """Return what to write as a hint quotes it: of a long value only its beginning."""
+        return instead.replace(self.term.value, shown(self.term.value)) if self.term.value else instead
 
     def refuse_order(self, what: str, kind: FieldKind) -> None:
         """Refuse `<` and its like for values that have no order.
@@ -118,6 +162,15 @@ class Reading:
         """
         if self.term.operator in _ORDER:
             self.refuse(f"{what} cannot be compared with {self.term.operator}", FORMS[kind])
+
+    def refuse_thousands(self) -> None:
+        """Refuse a list that is one number with commas, as `>1,000`.
+
+        Raises:
+            BadSearch: it is one.
+        """
+        if self.term.operator in _ORDER and is_one_number(number := self.raw.lstrip("<>=")):
+            self.refuse("A number has no commas", instead=self.lead + number.replace(",", ""))
 
 
 def condition(field: Field, prefix: str, reading: Reading) -> Expr:
@@ -147,11 +200,13 @@ def text(field: Field, reading: Reading) -> Expr:
     """Compare with part of a text, or after `=` with all of it, in any letter case; `%` and `_` are wildcards."""
     reading.refuse_order("Text", FieldKind.TEXT)
     _refuse_star(reading)
-    pattern = reading.pattern
+    pattern, literal = reading.pattern, reading.literal
+    if field.name == "macs":
+        literal = mac_text(literal, is_whole=not reading.term.keyword)
     if reading.term.operator == "=":
-        return Compare(field.name, Op.MATCHES, pattern or escaped(folded(reading.literal)))
+        return Compare(field.name, Op.MATCHES, pattern or escaped(folded(literal)))
     if pattern is None:
-        return Compare(field.name, Op.CONTAINS, reading.literal)
+        return Compare(field.name, Op.CONTAINS, literal)
     return Compare(field.name, Op.MATCHES, f"%{pattern}%")
 
 
@@ -163,13 +218,8 @@ def _refuse_star(reading: Reading) -> None:
     """
     if "*" not in reading.literal or reading.is_quoted:
         return
-    keyword, value = reading.term.keyword, shown(reading.term.value)
-    if keyword and not value.strip("*"):
-        hint = f"Whatever its value is, write has:{keyword}."
-    else:
-        lead = f"{keyword}:{reading.term.operator}" if keyword else ""
-        hint = f'Write {lead}{value.replace("*", "%")}; a * that is meant stands in quotes: {lead}"{value}".'
-    reading.refuse(f"{reading.said}: * is no wildcard, % is", hint=hint)
+    hint, instead = instead_of_star(reading.term.keyword, reading.term.operator, reading.term.value)
+    reading.refuse(f"{reading.said}: * is no wildcard, % is", hint=hint, instead=instead)
 
 
 def _id(field: Field, prefix: str, reading: Reading) -> Expr:
@@ -198,7 +248,8 @@ def _bool(field: Field, reading: Reading) -> Expr:
 def number(reading: Reading) -> tuple[Op, int]:
     """Read a number and how it is compared."""
     if not _NUMBER.fullmatch(reading.literal):
-        reading.refuse(f"{reading.said} is not a whole number", FORMS[FieldKind.INT])
+        instead, hint = instead_of_number(reading.term.keyword, reading.literal)
+        reading.refuse(f"{reading.said} is not a whole number", FORMS[FieldKind.INT], instead=instead, hint=hint)
     return _ORDER.get(reading.term.operator, Op.EQ), int(reading.literal)
 
 
@@ -237,11 +288,17 @@ def _enum(field: Field, reading: Reading) -> Expr:
 
 def _addresses(field: Field, reading: Reading) -> Expr:
     reading.refuse_order("An address", FieldKind.ADDRESSES)
+    literal = reading.literal
     try:
-        network = str(ip_network(reading.literal, strict=False))
+        return Compare(field.name, Op.IN_NETWORK, (str(ip_network(literal, strict=False)),))
     except ValueError:
-        return text(field, reading)
-    return Compare(field.name, Op.IN_NETWORK, (network,))
+        pass
+    if networks := address_range(literal):
+        return Compare(field.name, Op.IN_NETWORK, networks)
+    if not reading.is_quoted and (instead := instead_of_address(literal)):
+        message = f"{reading.said} is neither an address, a network nor a range of addresses"
+        reading.refuse(message, FORMS[FieldKind.ADDRESSES], instead=f"{reading.term.keyword}:{instead}")
+    return text(field, reading)
 
 
 def source(reading: Reading) -> str:
@@ -262,17 +319,26 @@ def time(name: str, reading: Reading) -> Expr:
     """Compare with a moment, a day, a distance from now, `now` or, for a time that never was, `0`."""
     operator, value = reading.term.operator, reading.literal.strip().casefold()
     if value in ("0", "never"):
+        if operator == ">":
+            # Later than never: at some time.
+            return Compare(name, Op.IS_NULL, False)
         if operator in _ORDER:
-            reading.refuse("0 means never: nothing is before or after it", [f"{reading.term.keyword}:0"])
+            expected = [f"{reading.term.keyword}:0", f"{reading.term.keyword}:>0"]
+            reading.refuse("0 means never: nothing is before it", expected)
         return Compare(name, Op.IS_NULL, True)
     if value == "now":
         if operator not in _ORDER:
-            reading.refuse("now needs < (in the past) or > (in the future)", ["<now", ">now"])
+            instead = f"{reading.term.keyword}:<now"
+            reading.refuse("now needs < (past) or > (future)", ["<now", ">now"], instead=instead)
         return Compare(name, Op.OLDER_THAN if operator[0] == "<" else Op.NEWER_THAN, 0)
     seconds = _seconds(reading.literal.strip())
     if seconds is not None:
         if operator not in _ORDER:
-            reading.refuse("A duration needs < (within) or > (longer ago)", [f"<{value}", f">{value}"])
+            lead = reading.term.keyword
+            hint = f"Write {lead}:<{shown(value)} for within that time, {lead}:>{shown(value)} for longer ago."
+            instead = f"{lead}:<{value.replace(' ', '')}"
+            message = "A duration needs < (within) or > (longer ago)"
+            reading.refuse(message, [f"<{value}", f">{value}"], hint=hint, instead=instead)
         return Compare(name, Op.WITHIN if operator[0] == "<" else Op.BEYOND, seconds)
     return _moment(name, reading)
 
@@ -284,39 +350,40 @@ def _seconds(value: str) -> int | None:
         return None
 
 
-def _hint_of_time(reading: Reading) -> str | None:
-    """Say what to write for a time in the words of daily life or of another language; None if nobody knows."""
-    keyword, operator, value = reading.term.keyword, reading.term.operator, reading.literal.strip().casefold()
-    if value.isdecimal() and _seconds(f"{value} {reading.following().casefold()}") is not None:
-        return f"Write {keyword}:{operator or '<'}{shown(value)}{shown(reading.following())} without the space."
-    if _AMBIGUOUS.fullmatch(reading.literal.strip()):
-        return f"M may mean months or minutes. Write {keyword}:{operator or '<'}1mo for a month, 1min for a minute."
-    if value in ("today", "yesterday"):
-        return f"Write {keyword}:<1day for the last 24 hours, {keyword}:<2days for the last 48, or a date."
-    if ago := _AGO.fullmatch(value):
-        span = shown(ago[1] or ago[2])
-        return f"Write {keyword}:<{span} for younger than that, {keyword}:>{span} for older."
-    return None
-
-
 def _moment(name: str, reading: Reading) -> Expr:
     value, span = reading.literal.strip().upper(), _SECOND
     if match := _MONTH_FIRST.fullmatch(value):
         value = f"{match[3]}-{int(match[1]):02}-{int(match[2]):02}"
+    is_month = _MONTH.fullmatch(value)
+    if is_month:
+        value += "-01"
     if _DATE.fullmatch(value):
         span = _DAY
     try:
         start = bound(parse_time(value))
     except BadInput:
-        reading.refuse(f"{reading.said} is not a time", FORMS[FieldKind.TIME], hint=_hint_of_time(reading))
+        _refuse_time(reading)
     if op := _ORDER.get(reading.term.operator):
         return Compare(name, op, start)
     try:
+        if is_month:
+            # The 32nd day behind the first of a month lies in the next one.
+            span = (datetime.fromisoformat(start) + 31 * _DAY).replace(day=1) - datetime.fromisoformat(start)
         # Finer than it is stored, the time lies between two stored ones, and so does that a second later.
         end = timestamp(datetime.fromisoformat(start[:STORED_CHARS]) + span) + start[STORED_CHARS:]
     except OverflowError:
         return Compare(name, Op.GTE, start)
     return And((Compare(name, Op.GTE, start), Compare(name, Op.LT, end)))
+
+
+def _refuse_time(reading: Reading) -> NoReturn:
+    following = reading.following()
+    is_span = bool(following) and _seconds(f"{reading.literal.strip()} {following.casefold()}") is not None
+    unit = following if is_span else ""
+    hint, instead = instead_of_time(reading.term.keyword, reading.term.operator, reading.literal.strip(), unit)
+    # Number and unit are one mistake.
+    end = reading.text.index(unit, reading.term.place.end) + len(unit) if unit else None
+    reading.refuse(f"{reading.said} is not a time", FORMS[FieldKind.TIME], hint=hint, instead=instead, end=end)
 
 
 _KINDS: dict[FieldKind, Callable[[Field, Reading], Expr]] = {

@@ -7,7 +7,7 @@ from strawberry.types import Info
 
 from schema.context import Context
 from schema.filter.check import TEXT_CHARS_MAX
-from schema.filter.inputs import CONDITIONS_MAX, NESTING_MAX, RELATIONS_MAX
+from schema.filter.inputs import CONDITIONS_MAX, NESTING_MAX
 from schema.filter.operators import LIST_VALUES_MAX
 from schema.limit.expected import about
 from schema.list.connection import ORDER_KEYS_MAX, one
@@ -24,7 +24,6 @@ ARGUMENT_LIMITS = {
     "in": LIST_VALUES_MAX,
     "where": CONDITIONS_MAX,
     "whereNesting": NESTING_MAX,
-    "whereRelations": RELATIONS_MAX,
     "search": CHARS_MAX,
     "searchTerms": TERMS_MAX,
     "searchNesting": SEARCH_NESTING_MAX,

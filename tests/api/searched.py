@@ -74,12 +74,26 @@ class Terms:
             return self._scanned()
         fields = [field for field in NOUNS[self.noun].fields.values() if field.is_filterable and self._is_plain(field)]
         field = self.chance.choice(fields)
+        if field.kind in (FieldKind.TEXT, FieldKind.LIST) and self.chance.random() < 0.15:
+            return self._listed(field)
         if kind < 0.4:
             return f"has:{self._spelling(field)}", lambda row: not _is_missing(field, self._value(field, row))
         if kind < 0.46:
             return f"{self._spelling(field)}:=", lambda row: _is_missing(field, self._value(field, row))
         text, holds = self._about(field)
         return f"{self._spelling(field)}:{text}", lambda row: holds(self._value(field, row))
+
+    def _listed(self, field: Field) -> tuple[str, Holds]:
+        """Return a term with a list of values, of which any may hold."""
+        found = [self._text(field) for _ in range(self.chance.randrange(2, 4))]
+        sign = self.chance.choice(["", "="])
+        parts = [(text.removeprefix("="), holds) for text, holds in found if text.startswith("=") is (sign == "=")]
+        if not parts:
+            return "has:id", lambda _: True
+        text = ",".join(text for text, _ in parts)
+        return f"{self._spelling(field)}:{sign}{text}", lambda row: any(
+            holds(self._value(field, row)) for _, holds in parts
+        )
 
     def _is_plain(self, field: Field) -> bool:
         """Leave out fields whose keyword means something of its own: aliases of sources, ids of a directory."""

@@ -131,6 +131,18 @@ EXAMPLES = [
     ("assets", "domain:corp.example", "web-01"),
     ("assets", 'source:"Azure AD" source:rumble', "web-02"),
     ("assets", "criticality:HIGH", "web-01"),
+    # Lists of values, quotes of every kind, notations of addresses.
+    ("assets", "tcp_port:22,53", "web-01 web-02"),
+    ("assets", "NOT type:server,laptop", "phone ghost"),
+    ("assets", 'os:=“Ubuntu Linux”,"Windows Server 2022"', "web-01 web-02"),
+    ("assets", "os:'ubuntu linux' OR «server 2022»", "web-01 web-02"),
+    ("assets", "mac:aa-bb-cc-00-00-01", "web-01"),
+    ("assets", "mac:aabb.cc00.0002,AABBCC000001", "web-01 web-02"),
+    ("assets", "mac:aabbcc", "web-01 web-02"),
+    ("assets", "ip:10.0.0.5-10.0.0.6 NOT net:10.0.0.6-10.0.0.9", "web-01"),
+    ("assets", "first_seen:>0", "web-01 web-02 fin-7-laptop"),
+    ("assets", "NOT last_seen:>0", "phone ghost"),
+    ("users", "department:=Sales,Research", "ann bob cem"),
     # Attributes of a source.
     ("assets", "trustType:=serverad", "web-02 fin-7-laptop"),
     ("assets", "isCompliant:f", "fin-7-laptop"),

@@ -1,4 +1,4 @@
-"""The usual service of a port: a guess by its number, for scans that ask no service."""
+"""The usual service of a port: a guess by its number, for scans that ask no service, and the port of a service."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ _NAMES = {
 def service_name(port: int) -> str:
     """Return what usually answers there; empty if nobody can tell."""
     return _NAMES.get(port, "")
+
+
+_PORTS = {name: port for port, name in reversed(_NAMES.items())} | {"dns": 53, "smb": 445, "snmp": 161, "ntp": 123}
+
+
+def port_of(service: str) -> int | None:
+    """Return where a service usually answers; None if nobody can tell."""
+    return _PORTS.get(service)

@@ -1,0 +1,101 @@
+"""Puts a term into a search text or takes it out again, and leaves the rest as it was typed."""
+
+from __future__ import annotations
+
+import re
+
+from schema.field.registry import NOUNS, FieldKind
+from schema.search.meaning import meaning, read_search
+from schema.search.print import print_search
+from schema.search.table import find
+from schema.search.token import Listed, Mark, Term, Token, tokens
+from sync.errors import BadInput
+
+OPERATORS = ("", "=", "<", "<=", ">", ">=")
+# Kinds whose values are patterns: there % and _ are wildcards.
+_PATTERNS = (FieldKind.TEXT, FieldKind.LIST, FieldKind.VERSION, FieldKind.ADDRESSES)
+_SPECIAL = re.compile(r'[\\"%_]')
+
+
+def toggle_term(noun: str, text: str, keyword: str, value: str, operator: str) -> str:
+    """Return a text with a term added by AND, or without it if each row that is found must satisfy it already.
+
+    Args:
+        noun: the inventory that is searched.
+        text: the search.
+        keyword: of the term; empty for a word of its own.
+        value: what is looked for, without quotes; empty for a missing value.
+        operator: `=`, `<`, `<=`, `>`, `>=` or none.
+
+    Raises:
+        BadSearch: the text cannot be understood, or not with this term.
+        BadInput: the operator is none.
+    """
+    if operator not in OPERATORS:
+        raise BadInput("operator is none of this language.", hint="Operators: =, <, <=, >, >=.", path="operator")
+    read_search(noun, text)
+    term = _term(noun, keyword, value, operator)
+    wanted, entry, found = read_search(noun, term).expr, NOUNS[noun], list(tokens(text))
+    places = [
+        at
+        for at in _required(found)
+        if isinstance(one := found[at], Term | Listed) and meaning(entry, text, one) == wanted
+    ]
+    for at in reversed(places):
+        text = _without(text, found, at)
+    toggled = text.strip() if places else _with(text, found, term)
+    read_search(noun, toggled)
+    return toggled
+
+
+def _term(noun: str, keyword: str, value: str, operator: str) -> str:
+    """Write a term whose value is looked for as it is, with quotes where it needs them."""
+    known = find(NOUNS[noun], keyword) if keyword else None
+    special = _SPECIAL if known is None or known.kind in _PATTERNS else re.compile(r'[\\"]')
+    written = special.sub(r"\\\g<0>", value)
+    if written[:1] in ("=", "<", ">") and not operator:
+        written = f"\\{written}"
+    return print_search(Term(keyword, operator or ("=" if keyword and not value else ""), written))
+
+
+def _required(found: list[Token]) -> list[int]:
+    """List the terms that are joined by AND alone, outside parentheses and NOT."""
+    depth, places = 0, list[int]()
+    for at, token in enumerate(found):
+        if isinstance(token, Mark):
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if token.text == "OR" and not depth:
+                return []
+        elif not depth and not _is_mark(found, at - 1, "NOT"):
+            places.append(at)
+    return places
+
+
+def _is_mark(found: list[Token], at: int, text: str) -> bool:
+    token = found[at] if 0 <= at < len(found) else None
+    return isinstance(token, Mark) and token.text == text
+
+
+def _without(text: str, found: list[Token], at: int) -> str:
+    """Take out a term, and an AND that would join nothing; two terms that come to stand side by side stay two."""
+    is_last = at == len(found) - 1
+    start = at - (is_last and _is_mark(found, at - 1, "AND"))
+    end = at + 1 + _is_mark(found, at + 1, "AND")
+    before, behind = text[: found[start].place.start].rstrip(), text[found[end - 1].place.end :].lstrip()
+    if start > 0 and not is_last and end == at + 1 and not _is_mark(found, at - 1, "AND"):
+        found[at] = Mark("AND", found[at].place)
+        return f"{before} AND {behind}"
+    del found[start:end]
+    return before + (" " if before and behind else "") + behind
+
+
+def _with(text: str, found: list[Token], term: str) -> str:
+    if not found:
+        return term
+    depth = 0
+    for token in found:
+        if isinstance(token, Mark):
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if token.text == "OR" and not depth:
+                return f"({text.strip()}) AND {term}"
+    return f"{text.rstrip()} AND {term}"
