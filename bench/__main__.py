@@ -12,6 +12,7 @@ from bench.engine import engine_line
 from bench.growth import growth_table
 from bench.inventory import Size
 from bench.query import query_table
+from bench.search import search_table
 from bench.sync import sync_table
 
 
@@ -21,6 +22,7 @@ async def tables(*, full: bool) -> None:
     print(await growth_table((10_000, 100_000, 1_000_000) if full else (10_000, 100_000)), end="\n\n")
     print(await attack_table(1_000_000 if full else 100_000), end="\n\n")
     print(await sync_table(full=full), end="\n\n")
+    print(search_table(), end="\n\n")
     print(await engine_line())
 
 

@@ -36,8 +36,9 @@ PLANS_MAX = 256
 # Sets of variables whose arguments are kept, and the longest that are.
 BINDINGS_MAX = 1_024
 VARIABLES_BYTES_MAX = 4_096
-# Arguments are read in the event loop if those before took less, and the variables are shorter.
-BINDING_HERE_S, VARIABLES_HERE_BYTES = 0.01, 1_024
+# Arguments are read in the event loop if those before took less, and the variables are shorter: a search may cross a
+# relation in each of its terms.
+BINDING_HERE_S, VARIABLES_HERE_BYTES = 0.01, 512
 # How much longer than an answer a text of the database may be.
 SPARE_BYTES = 64 * 1024
 
@@ -85,11 +86,14 @@ class Binding:
 
 @dataclass
 class DocumentPlan:
-    """A program and how fast it has been, whatever its arguments were; `binding_s` is how long reading them took."""
+    """A program and how fast it has been, whatever its arguments were; `binding_s` is how long reading them took.
+
+    Before they were read once, nobody knows.
+    """
 
     program: Program
     pace: LaneChoice
-    binding_s: float = 0.0
+    binding_s: float | None = None
 
 
 class Plans:
@@ -173,7 +177,8 @@ class Plans:
             plan.binding_s = self._runtime.clock.monotonic() - started
             return Binding(plan.program, bounds, plan.pace)
 
-        is_quick = plan.binding_s < BINDING_HERE_S and len(asked.given) <= VARIABLES_HERE_BYTES
+        was_quick = plan.binding_s is not None and plan.binding_s < BINDING_HERE_S
+        is_quick = was_quick and len(asked.given) <= VARIABLES_HERE_BYTES
         binding = bind() if is_quick else await self._worker.run(bind)
         return self._bindings.keep(key, binding) if len(asked.given) <= VARIABLES_BYTES_MAX else binding
 
