@@ -185,6 +185,7 @@ TABLE: dict[str, Role] = {
     "SearchKeyword": Role.VIEWER,
     "SearchParse": Role.VIEWER,
     "SearchMistake": Role.VIEWER,
+    "SearchTerm": Role.VIEWER,
     "Aggregate": Role.VIEWER,
     "AggregateGroup": Role.VIEWER,
     "AggregateKey": Role.VIEWER,

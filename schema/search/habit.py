@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from schema.field.registry import NOUNS, FieldKind, Noun
 from schema.search.keyword import Keyword, plain
+from schema.search.notation import instead_of_text
 from schema.search.print import NOTHING_WORDS
 from schema.search.table import find, known
 from schema.search.token import FOREIGN, OPENING, SIGNS, quote_bare, values_in
@@ -137,6 +138,10 @@ def refuse_value(keyword: Keyword, reading: Reading) -> None:
         reading.refuse(f"{reading.said}: a missing value is asked for in another way", hint=hint, instead=instead)
     if plain(keyword.name) not in ("has", "attribute") and keyword.kind in _TEXTS:
         _refuse_words(reading)
+        meant = instead_of_text(name, reading.term.operator, value, is_version=keyword.kind is FieldKind.VERSION)
+        if meant is not None:
+            hint = f'Write {reading.told(meant)}; {name}:"{shown(value)}" in quotes is looked for.'
+            reading.refuse(f"{reading.said} is written as in another language", hint=hint, instead=meant)
 
 
 def _refuse_words(reading: Reading) -> None:
@@ -192,7 +197,7 @@ def resolved(noun: Noun, reading: Reading) -> Keyword:
 
 
 def _refuse_unknown(noun: Noun, reading: Reading, name: str) -> None:
-    if name[0] in "-!" and find(noun, name[1:]):
+    if name[0] in "-!\u2013\u2014\u2212" and find(noun, name[1:]):
         hint = f"To leave rows out write NOT {name[1:]}:value."
         instead = f"NOT {name[1:]}:{reading.raw}"
         reading.refuse(f"{name[0]} negates nothing", hint=hint, instead=instead, suggestions=[name[1:]])

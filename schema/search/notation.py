@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from ipaddress import ip_address, summarize_address_range
 
 from schema.suggestion import shown
 from sync.scan.report.usual_service import port_of
 
-_AGO = re.compile(r"now ?- ?(\d+ ?[a-z]+)|-?(\d+ ?[a-z]+) ago", re.ASCII)
+_AGO = re.compile(r"(?:now ?)?- ?(\d+ ?[a-z]+)|-?(\d+ ?[a-z]+) ago", re.ASCII)
+_DAY_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})", re.ASCII)
+_DAYS = re.compile(r"(\d{4}-\d\d-\d\d) ?(?:\.\.|/|-|to|,) ?(\d{4}-\d\d-\d\d)", re.ASCII)
+_VERSIONS = re.compile(r"(\d+(?:\.\d+)+)(?:-|\.\.\.?)(\d+(?:\.\d+)+)", re.ASCII)
 _AMBIGUOUS = re.compile(r"([0-9]+) ?M")
 _YEAR = re.compile(r"(19|20)\d\d", re.ASCII)
 _LAST = {
@@ -85,10 +89,36 @@ def instead_of_time(keyword: str, operator: str, value: str, unit: str) -> Repai
             return f"Write {keyword}:{operator}{year}-01-01.", f"{keyword}:{operator}{year}-01-01"
         text = f"({keyword}:>={year}-01-01 AND {keyword}:<{year + 1}-01-01)"
         return f"Write {text}.", text
+    if days := _days(keyword, operator, word):
+        return f"Write {days}.", days
     if word.isdecimal():
         text = f"{keyword}:{sign}{word}days"
         return f"A unit is missing. Write {keyword}:{sign}{shown(word)}days.", text
     return None, None
+
+
+def _days(keyword: str, operator: str, word: str) -> str | None:
+    """Write a date whose day stands first, and a range of dates, whose last day counts."""
+    if found := _DAY_FIRST.fullmatch(word):
+        return f"{keyword}:{operator}{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if int(found[2]) <= 12 else None
+    if not (found := _DAYS.fullmatch(word)):
+        return None
+    try:
+        end = date.fromisoformat(found[2]) + timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+    return f"({keyword}:>={found[1]} AND {keyword}:<{end.isoformat()})"
+
+
+def instead_of_text(keyword: str, operator: str, value: str, *, is_version: bool) -> str | None:
+    """Return what to write for alternatives, a range of versions and the beginning of a text as others write them."""
+    if "|" in value and all(parts := value.split("|")):
+        return f"{keyword}:{operator}{','.join(parts)}"
+    if is_version and (found := _VERSIONS.fullmatch(value)):
+        return f"({keyword}:>={found[1]} AND {keyword}:<={found[2]})"
+    if value[0] == "^" and (inner := value[1:].removesuffix("$")):
+        return f"{keyword}:={inner}" if value.endswith("$") else f"{keyword}:={inner}%"
+    return None
 
 
 def instead_of_number(keyword: str, value: str) -> Repair:
@@ -118,7 +148,8 @@ def instead_of_star(keyword: str, operator: str, value: str) -> Repair:
     """Say what to write for a value with the wildcard of other languages, which no name holds."""
     if keyword and not value.strip("*"):
         return f"Whatever its value is, write has:{keyword}.", f"has:{keyword}"
-    plain_lead = f"{keyword}:{operator}" if keyword else ""
+    # In regular expressions the star stands behind a dot.
+    value, plain_lead = value.replace(".*", "*"), f"{keyword}:{operator}" if keyword else ""
     # A pattern says of all of the value what stands where: web* begins so.
     lead = f"{keyword}:{operator or '='}" if keyword else ""
     hint = f"Write {lead}{shown(value).replace('*', '%')}; a * that is meant stands in quotes: "

@@ -49,7 +49,14 @@ from sync.runtime import Runtime
 UNPLANNED = frozenset(
     [
         *("Query.__schema", "Query.__type", "Query.viewer", "Query.server", "Query.searchKeywords"),
-        *("Query.parseSearch", "Query.retentionPreview", "Query.changes", "Query.duplicates", "Query.webhooks"),
+        *(
+            "Query.parseSearch",
+            "Query.toggleTerm",
+            "Query.retentionPreview",
+            "Query.changes",
+            "Query.duplicates",
+            "Query.webhooks",
+        ),
         *("Query.assetsAggregate", "Query.usersAggregate", "Query.groupsAggregate"),
         # They depend on the time, on the caller, or on a value that Python alone can spell out.
         *("Credential.createdBy", "Credential.secretState", "Task.nextRuns", "ScanRecord.services", "Webhook.events"),

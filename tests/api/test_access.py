@@ -56,6 +56,7 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.retentionPreview": (Role.ADMINISTRATOR, "{ retentionPreview { subject count } }"),
     "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
     "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
+    "Query.toggleTerm": (Role.VIEWER, '{ toggleTerm(inventory: ASSETS, text: "", keyword: "os", value: "a") }'),
     "Query.webhooks": (Role.ADMINISTRATOR, "{ webhooks { id } }"),
     "Query.webhook": (Role.ADMINISTRATOR, '{ webhook(id: "hook_1") { id } }'),
     # Inputs that are refused as data, so that nothing is made by whoever gets through.
