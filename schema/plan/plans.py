@@ -39,6 +39,8 @@ VARIABLES_BYTES_MAX = 4_096
 # Arguments are read in the event loop if those before took less, and the variables are shorter: a search may cross a
 # relation in each of its terms.
 BINDING_HERE_S, VARIABLES_HERE_BYTES = 0.01, 512
+# The first reading of a plan's arguments, in the worker, also waits for the interpreter: only more than this is slow.
+BINDING_FIRST_S = 0.1
 # How much longer than an answer a text of the database may be.
 SPARE_BYTES = 64 * 1024
 
@@ -174,7 +176,8 @@ class Plans:
         def bind() -> Binding:
             started = self._runtime.clock.monotonic()
             bounds = plan.program.bind(asked.variables)
-            plan.binding_s = self._runtime.clock.monotonic() - started
+            took_s = self._runtime.clock.monotonic() - started
+            plan.binding_s = 0.0 if plan.binding_s is None and took_s < BINDING_FIRST_S else took_s
             return Binding(plan.program, bounds, plan.pace)
 
         was_quick = plan.binding_s is not None and plan.binding_s < BINDING_HERE_S
