@@ -12,13 +12,21 @@ from sync.errors import BadInput
 from sync.inventory.asset.source import AZUREAD, SCAN
 
 ALIASES = {
-    "azuread": AZUREAD,
-    "azure_ad": AZUREAD,
-    "azure ad": AZUREAD,
-    "entra": AZUREAD,
-    "scan": SCAN,
-    "runzero": SCAN,
-    "rumble": SCAN,
+    **dict.fromkeys(("azuread", "azure_ad", "azure ad", "azure-ad", "azure active directory", "aad"), AZUREAD),
+    **dict.fromkeys(("entra", "entraid", "entra_id", "entra id", "entra-id"), AZUREAD),
+    **dict.fromkeys(("microsoft entra", "microsoft entra id"), AZUREAD),
+    **dict.fromkeys(("scan", "runzero", "rumble"), SCAN),
+}
+# What other products call some properties of a device, the object's id aside.
+_OTHER_NAMES = {
+    "AzureAdDevice": {
+        "id": "device_id",
+        "azureId": "external_id",
+        "alternativeSecurityId.keys": "alternative_security_id_keys",
+        "alternativeSecurityId.types": "alternative_security_id_types",
+        "match.criteria": "matched_by",
+        "ts": "updated_at",
+    }
 }
 
 
@@ -41,13 +49,13 @@ def attribute(noun: Noun, source: str, kind: str | None, name: str) -> tuple[Rel
     Args:
         noun: whose attribute it is.
         source: the source's name or an alias, in any letter case.
-        kind: what the source calls the record, such as `dev`; None for whichever has the attribute.
+        kind: what the source calls the record, such as `dev`, in any letter case; None for whichever has it.
         name: the source's name of the attribute, in any letter case; of times also with TS at its end.
 
     Returns:
         The relation that leads to the source's record, None if the noun is itself one, and the field there.
     """
-    wanted = ALIASES.get(source.casefold())
+    wanted, kind = ALIASES.get(source.casefold()), kind and kind.casefold()
     for relation in noun.relations.values():
         if relation.source is not None and relation.source[0] == wanted and kind in (None, relation.source[1]):
             if field := attributes(NOUNS[relation.target].name).get(folded(name)):
@@ -71,16 +79,26 @@ def attributes(noun: str) -> dict[str, Field]:
     """Return what can be asked of a source's record, by the source's names as `folded` writes them."""
     found: dict[str, Field] = {}
     for field in NOUNS[noun].filterable().values():
-        column = field.column
-        name = column.info.get("graph") if isinstance(column, Column) else field.received_as
-        for spelling in (name, field.graphql_name):
-            if spelling and field.name not in ("id", "external_id"):
-                found[folded(spelling)] = field
-                if field.kind is FieldKind.TIME:
-                    found[f"{folded(spelling)}ts"] = field
+        if field.name in ("id", "external_id"):
+            continue
+        for spelling in {folded(name) for name in names_of(field)}:
+            found[spelling] = field
+            if field.kind is FieldKind.TIME:
+                found[f"{spelling}ts"] = field
     if external := NOUNS[noun].fields.get("external_id"):
         found["id"] = external
-    return found
+    return found | {folded(name): NOUNS[noun].condition(field) for name, field in _OTHER_NAMES.get(noun, {}).items()}
+
+
+def names_of(field: Field) -> list[str]:
+    """List the names of a field: the source's, if it has one, and ours."""
+    own = graph_name(field) if field.element is None else None
+    return [name for name in (field.received_as or own, field.graphql_name) if name]
+
+
+def graph_name(field: Field) -> str | None:
+    """Return the Graph property that a field's column mirrors, if it is such a column."""
+    return field.column.info.get("graph") if isinstance(field.column, Column) else None
 
 
 def folded(name: str) -> str:

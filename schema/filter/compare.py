@@ -164,8 +164,9 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
 
 def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     """Compare the numbers in a list of objects: some element satisfies."""
-    elements = func.json_each(field.column).table_valued("value", name=None)
-    number = func.json_extract(elements.c.value, f"$.{field.element}")
+    elements = func.json_each(field.column).table_valued("value", "type", name=None)
+    # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+    number = case((elements.c.type == "object", func.json_extract(elements.c.value, f"$.{field.element}")))
     counted = elements.select()
     if field.only is not None:
         member, wanted = field.only

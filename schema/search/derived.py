@@ -1,4 +1,4 @@
-"""The keywords that are no field: over relations, counts, addresses and the state of tasks, each an expression."""
+"""The keywords that are no field: over relations, counts, addresses and runs of tasks, each an expression."""
 
 from __future__ import annotations
 
@@ -21,8 +21,18 @@ from schema.filter.expr import (
     Related,
     exists,
 )
+from schema.search.derived_directory import (
+    excludes_of_site,
+    is_disabled,
+    matched,
+    parent_of_task,
+    password_expired,
+    task_status,
+    template_of_task,
+    uncollected,
+)
 from schema.search.keyword import Keyword, across, of_field, plain
-from schema.search.value import Reading, choose, condition, number, source, time, yes
+from schema.search.value import Reading, condition, number, source, time, yes
 from sync.errors import BadInput
 
 _PRIVATE = (
@@ -192,18 +202,12 @@ def _source() -> Keyword:
 
 
 def _last_logon() -> Keyword:
-    """Make the keyword that other products have, so that asking for it says why there is no answer."""
-    description = "Not collected: the directory tells sign-in activity only with a permission that is not asked for."
+    names = ("last_logon", "last_sign_in", "sign_in_activity", "last_sign_in_date_time")
     instead = (
         "Ask when a device of the user was last seen (owned_assets.last_seen:<30days), "
         "or when the password was changed (last_password_change_date_time:<90days)."
     )
-    names = ("last_logon", "last_sign_in", "sign_in_activity", "last_sign_in_date_time")
-
-    def read(reading: Reading) -> Expr:
-        reading.refuse("Sign-in activity is not collected", hint=instead)
-
-    return Keyword("last_logon_at", names, FieldKind.TIME, description, read, NOTHING, uncollected=instead)
+    return uncollected("last_logon_at", names, FieldKind.TIME, "Sign-in activity is not collected", instead)
 
 
 def _last_run_at() -> Keyword:
@@ -214,35 +218,8 @@ def _last_run_at() -> Keyword:
         is_never = reading.is_missing or (isinstance(asked, Compare) and asked.op is Op.IS_NULL)
         return Not(there) if is_never else Related("last_run", Quantifier.SOME, asked)
 
-    return Keyword("last_run", (), FieldKind.TIME, "When its latest run was queued; 0 if it never ran.", read, there)
-
-
-_RAN = {
-    "queued": "QUEUED", "running": "RUNNING", "succeeded": "SUCCEEDED", "processed": "SUCCEEDED", "partial": "PARTIAL",
-    "failed": "FAILED", "error": "FAILED", "stopped": "STOPPED", "needs_confirmation": "NEEDS_CONFIRMATION",
-}  # fmt: skip
-
-
-def _task_status() -> Keyword:
-    """Make the keyword of a task's own status or that of its latest run."""
-    ran, paused = exists("last_run"), Compare("paused", Op.EQ, True)
-    active = Related("last_run", Quantifier.SOME, Compare("status", Op.IN, ("QUEUED", "RUNNING")))
-    due, free = Compare("next_run_at", Op.IS_NULL, False), And((Not(active), Not(paused)))
-    meanings: dict[str, Expr] = {
-        "active": active,
-        "paused": And((paused, Not(active))),
-        "scheduled": And((free, due)),
-        "new": And((free, Not(due), Not(ran))),
-        "idle": And((free, Not(due), ran)),
-    }
-    for word, status in _RAN.items():
-        meanings[word] = Related("last_run", Quantifier.SOME, Compare("status", Op.EQ, status))
-
-    def read(reading: Reading) -> Expr:
-        return NOTHING if reading.is_missing else meanings[choose(reading, meanings)]
-
-    description = "What it is doing (active, paused, scheduled, new, idle), or how its latest run stands."
-    return Keyword("status", (), FieldKind.ENUM, description, read, EVERYTHING, tuple(meanings))
+    description = "When its latest run was queued; 0 if it never ran."
+    return Keyword("last_run", ("recur_last",), FieldKind.TIME, description, read, there)
 
 
 def _task_source() -> Keyword:
@@ -258,9 +235,24 @@ def _task_error() -> Keyword:
     return replace(_of_record("error", ("last_run", "error"), noun="Task"), is_text=True)
 
 
+def _groups(whose: str) -> list[Keyword]:
+    """Make the keywords of the groups that something is a direct member of."""
+    by_name = _of_record("group_name", ("groups", "display_name"), noun=whose)
+    return [
+        _related("group", "Group", f"{_GROUP[whose]}, by name, e-mail or id.", "groups", aliases=("member_of",)),
+        _related_id("group_id", "Group", f"{_GROUP[whose]}, by id.", "groups"),
+        replace(by_name, description=f"{_GROUP[whose]}, by its name alone."),
+        _flag("has_group", "Whether it is a direct member of any group.", exists("groups")),
+    ]
+
+
+_GROUP = {"Asset": "A group its device is a member of", "User": "A group the user is a direct member of"}
 _SITE = _related("site", "Site", "Its site, by name or id.", "site")
 _ORGANIZATION = _related(
     "organization", "Organization", "Its organization, by name or id.", "organization", aliases=("org",)
+)
+_ORGANIZATION_OF_SITE = _related(
+    "organization", "Organization", "Its organization, by name or id.", "site.organization", aliases=("org",)
 )
 _MEMBERS = [("users", "User"), ("groups", "Group"), ("assets", "Asset"), ("other_members", "DirectoryObject")]
 _OWNERS = [("owners", "User"), ("other_owners", "DirectoryObject")]
@@ -282,8 +274,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
             "Who owns its device or has it registered.",
             there=Or((exists("owners"), exists("registered_users"))),
         ),
-        _related("group", "Group", "A group its device is a member of, by name, e-mail or id.", "groups"),
-        _related_id("group_id", "Group", "A group its device is a member of, by id.", "groups"),
+        *_groups("Asset"),
         _count("group_count", "How many groups its device is a direct member of.", "groups"),
         _related("task", "Task", "A task that fills its site, by name or id.", "site.tasks"),
         _of_record("port", ("scan", "ports")),
@@ -292,21 +283,23 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _of_record("protocol", ("scan", "protocols")),
         _of_record("product", ("scan", "products")),
         _of_record("detected_by", ("scan", "detected_by")),
-        _of_record("match", ("azure_ad", "matched_by"), ("scan", "matched_by")),
+        matched(_of_record("match", ("azure_ad", "matched_by"), ("scan", "matched_by"))),
         _SITE,
         _ORGANIZATION,
     ],
     "User": lambda: [
         _source(),
         _either("phone", (), "User", ("mobile_phone", "business_phones"), "The mobile or a business phone number."),
-        _related("group", "Group", "A group the user is a direct member of, by name, e-mail or id.", "groups"),
-        _related_id("group_id", "Group", "A group the user is a direct member of, by id.", "groups"),
+        *_groups("User"),
+        is_disabled(),
+        password_expired(),
         _count("group_count", "How many groups the user is a direct member of.", "groups"),
         _leading("manager", _MANAGER, "The manager, by name, sign-in name, e-mail or id.", there=exists("manager")),
         _related("asset", "Asset", "An asset the user owns or has registered.", "owned_assets", "registered_assets"),
         _count("asset_count", "How many assets the user owns or has registered.", "owned_assets", "registered_assets"),
         _last_logon(),
         _SITE,
+        _ORGANIZATION_OF_SITE,
     ],
     "Group": lambda: [
         _source(),
@@ -326,18 +319,29 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _count("member_of_count", "How many groups this one is a direct member of.", "member_of"),
         _count("member_count", "How many direct members there are, of every kind.", "members"),
         _SITE,
+        _ORGANIZATION_OF_SITE,
     ],
     "Task": lambda: [
-        _task_status(),
+        task_status(),
         _task_source(),
         _last_run_at(),
         _task_error(),
         _related("credential", "Credential", "The credential it signs in with, by name or id.", "credential"),
+        parent_of_task(),
+        template_of_task(),
         _SITE,
+        _ORGANIZATION_OF_SITE,
     ],
-    "TaskRun": lambda: [_related("task", "Task", "The task it executes, by name or id.", "task")],
+    "TaskRun": lambda: [
+        _related("task", "Task", "The task it executes, by name or id.", "task"),
+        replace(_of_record("parent_id", ("task", "id"), noun="TaskRun"), description="The task it executes, by id."),
+    ],
     "Credential": lambda: [_ORGANIZATION],
-    "Site": lambda: [_count("asset_count", "How many assets live in it.", "assets"), _ORGANIZATION],
+    "Site": lambda: [
+        _count("asset_count", "How many assets live in it.", "assets"),
+        excludes_of_site(),
+        _ORGANIZATION,
+    ],
 }
 
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from schema.field.attribute import attribute, attributes, folded
 from schema.field.registry import NOUNS, FieldKind, Noun
-from schema.filter.expr import EVERYTHING, Expr
 from schema.search.derived import derived
+from schema.search.derived_directory import matched
+from schema.search.has import attribute_named, has
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading
 from schema.suggestion import Suggestion, likest, pairs
@@ -26,14 +27,16 @@ _SAME_RATIO = 0.85
 def keywords(noun: str) -> dict[str, Keyword]:
     """Return an inventory's keywords by every plain name; a derived one takes the place of a field's."""
     entry = NOUNS[noun]
-    all_ = [_has(entry), *derived(noun), *(of_field(entry, field) for field in entry.filterable().values())]
+    all_ = [has(entry, known), *attribute_named(entry), *derived(noun)]
+    all_ += [of_field(entry, field) for field in entry.filterable().values()]
     found: dict[str, Keyword] = {}
     for keyword in all_:
         found.setdefault(plain(keyword.name), keyword)
     for keyword in all_:
         for alias in keyword.aliases:
             found.setdefault(plain(alias), keyword)
-    return found
+    # Other products end the names of times in TS.
+    return {f"{name}ts": keyword for name, keyword in found.items() if keyword.kind is FieldKind.TIME} | found
 
 
 def listed(noun: str) -> list[Keyword]:
@@ -54,22 +57,6 @@ def _aliases(noun: str, keyword: Keyword) -> Iterable[str]:
         is_own = keywords(noun)[plain(alias)].name == keyword.name
         if is_own and _lookup({plain(keyword.name): keyword}, alias) is None:
             yield alias
-
-
-def _has(noun: Noun) -> Keyword:
-    """Make the keyword that asks whether another one has a value."""
-
-    def read(reading: Reading) -> Expr:
-        if reading.term.operator not in ("", "=") or reading.is_missing:
-            reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
-        keyword = known(noun, reading, reading.literal)
-        if keyword.uncollected:
-            message = f"{keyword.name} is not collected: no such data here"
-            reading.refuse(message, hint=keyword.uncollected, is_unknown=True)
-        return keyword.present
-
-    description = "Whether another keyword, or an attribute of a source, has a value: its name."
-    return Keyword("has", ("attribute",), FieldKind.TEXT, description, read, EVERYTHING)
 
 
 def known(noun: Noun, reading: Reading, name: str) -> Keyword:
@@ -141,6 +128,8 @@ def _attribute(noun: Noun, source: str, kind: str, name: str) -> Keyword | None:
     relation, field = found
     target = NOUNS[relation.target] if relation else noun
     keyword = of_field(target, field)
+    if field.name == "matched_by":
+        keyword = matched(keyword)
     return across(relation, keyword) if relation else keyword
 
 

@@ -44,6 +44,18 @@ def _extension(number: int) -> tuple[str, Field]:
             "What it was recognised by, as `matches` of an asset spells it.",
             keyword="match",
         ),
+        "alternative_security_id_keys": condition(
+            _d.alternative_security_ids,
+            FieldKind.LIST,
+            "The keys of its alternative security ids.",
+            element="key",
+        ),
+        "alternative_security_id_types": condition(
+            _d.alternative_security_ids,
+            FieldKind.NUMBERS,
+            "The types of its alternative security ids.",
+            element="type",
+        ),
     },
     description="Azure AD's record of a device, every property of Microsoft Graph v1.0.",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.field.registry import Record, field, identifier, noun
+from schema.field.registry import FieldKind, Record, field, identifier, noun
 from schema.field.relations import assets_of_site, tasks_of_site
 from schema.field.scalars import DateTime
 from schema.field.scope import own
@@ -23,7 +23,9 @@ class Site(Record):
     name: str = field(sites.c.name, "The name, unique in the organization.", text=True)
     description: str | None = field(sites.c.description, "What the site is.", text=True)
     scope: list[str] | None = field(
-        sites.c.scope, "Networks and ranges that scans of the site may look at; null: any.", where=False
+        sites.c.scope,
+        "Networks and ranges that scans of the site may look at; null: any. `inNetwork` finds what a network touches.",
+        kind=FieldKind.ADDRESSES,
     )
     created_at: DateTime = field(sites.c.created_at, "When the site was created.")
     updated_at: DateTime = field(sites.c.updated_at, "When the site was last changed.")

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy import ColumnElement, Text, and_, case, func
 from strawberry.types import Info
 
 from schema.context import Context
@@ -22,6 +23,7 @@ from schema.types.schedule import Schedule, schedule_shown
 from sync.clock import timestamp
 from sync.errors import BadInput
 from sync.store.tables import tasks
+from sync.tasks.frequency import Frequency
 from sync.tasks.run import state
 from sync.tasks.schedule import schedule_of, times
 
@@ -35,6 +37,36 @@ TaskKind = described(
     "What a task does.",
     CONNECTOR="Reads a directory.",
     SCAN="Looks for hosts in a network.",
+)
+
+
+TaskFrequency = described(
+    Frequency,
+    "TaskFrequency",
+    "How often a task comes due.",
+    ONCE="At one time.",
+    HOURLY="Every hour, or every few hours.",
+    DAILY="Every day.",
+    WEEKLY="On some days of the week.",
+    MONTHLY="On one day of each month.",
+    CONTINUOUS="Every few minutes.",
+)
+_is_recurring = and_(_t.schedule.is_not(None), func.coalesce(func.json_extract(_t.schedule, "$.kind"), "") != "ONCE")
+
+
+def _true_or_false(column: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.json(case((column, "true"), else_="false"))
+
+
+# As one text, without the options that are not set.
+_params = func.json_patch(
+    func.coalesce(_t.scan, "{}", type_=Text()),
+    func.json_object(
+        *("excludeUnknown", _true_or_false(_t.exclude_unknown)),
+        *("includeInactive", _true_or_false(_t.include_inactive)),
+        *("fullRoundDays", _t.full_round_days),
+    ),
+    type_=Text(),
 )
 
 
@@ -52,7 +84,15 @@ class TaskStatus(enum.Enum):
     "task",
     scope=own(tasks),
     conditions={
-        "recurring": condition(_t.schedule.is_not(None), FieldKind.BOOL, "Whether it has a schedule.", keyword="recur")
+        "recurring": condition(
+            _is_recurring,
+            FieldKind.BOOL,
+            "Whether it has a schedule that comes due again and again, not once.",
+            keyword="recur",
+        ),
+        "params": condition(
+            _params, FieldKind.TEXT, "Its options as JSON: targets, excludes, ports, excludeUnknown and the like."
+        ),
     },
     description="Something to do: what, where, with which credential.",
 )
@@ -75,6 +115,12 @@ class Task(Record):
         _t.next_run_at,
         "When it will run next, by its schedule or as a retry; null while it is paused.",
         keyword="next_run",
+        aliases=("recur_next",),
+    )
+    recur_frequency: TaskFrequency | None = field(  # type: ignore[valid-type]
+        _t.frequency,
+        "How often its schedule comes due; null without a schedule, or for a cron expression that no word fits.",
+        enum=TaskFrequency,
     )
     created_by: str | None = field(_t.created_by, "The token that created it.")
     created_at: DateTime = field(_t.created_at, "When it was created.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import strawberry
+from sqlalchemy import Boolean, false, func
 
 from schema.field.received import received_attributes, received_item, received_list, received_text
 from schema.field.registry import field, identifier, noun
@@ -17,6 +18,7 @@ from sync.inventory.directory.kind import USER, Edge
 from sync.store.tables import users
 
 _u = users.c
+_never_expires = func.coalesce(_u.password_policies.contains("DisablePasswordExpiration"), false(), type_=Boolean())
 
 # Properties without a column: they are read from the received JSON.
 RECEIVED = {
@@ -97,6 +99,9 @@ class User(GroupOwner):
     )
     password_policies: str | None = field(
         _u.password_policies, "What is lifted for it: `DisableStrongPassword`, `DisablePasswordExpiration`, or both."
+    )
+    password_never_expires: bool | None = field(
+        _never_expires, "Whether `DisablePasswordExpiration` is among its password policies."
     )
     sign_in_sessions_valid_from_date_time: DateTime | None = field(
         _u.sign_in_sessions_valid_from_date_time, "When its sessions were last revoked: older tokens are not renewed."

@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from schema import build_schema
+from schema.field.attribute import graph_name
 from schema.field.registry import NOUNS, Field
 from server.demo.client import Client
 from sync.inventory.directory.item import read_time
@@ -177,7 +178,7 @@ def _lists(names: Iterable[str]) -> str:
 
 def _fields(noun: str) -> dict[str, Field]:
     """Return GraphQL name → field for the fields that mirror a Graph property."""
-    return {field.graphql_name: field for field in NOUNS[noun].fields.values() if field.column.info.get("graph")}
+    return {field.graphql_name: field for field in NOUNS[noun].fields.values() if graph_name(field)}
 
 
 def _selection(noun: str) -> str:
@@ -187,6 +188,6 @@ def _selection(noun: str) -> str:
 def _expected(noun: str, item: dict[str, Any]) -> dict[str, Any]:
     expected = {}
     for name, declared in _fields(noun).items():
-        value = item.get(declared.column.info["graph"])
+        value = item.get(graph_name(declared) or "")
         expected[name] = read_time(value) if declared.column.type is Time else value
     return expected

@@ -20,6 +20,7 @@ from sync.secret.credentials import usable_credential
 from sync.store import AnyRow
 from sync.store.tables import runs, sites, tasks
 from sync.tasks.defaults import FULL_ROUND_DAYS_MAX
+from sync.tasks.frequency import frequency_of
 from sync.tasks.run.queue import active_run
 from sync.tasks.run.retry import NOTHING_PLANNED, drop_retry
 from sync.tasks.run.state import TaskKind
@@ -170,7 +171,7 @@ async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule
         BadInput: a value of it cannot be used, or it never comes due; `path` begins with `schedule`.
     """
     now = clock.now()
-    values: dict[str, Any] = {"schedule": None, **NOTHING_PLANNED}
+    values: dict[str, Any] = {"schedule": None, "frequency": None, **NOTHING_PLANNED}
     if schedule is not None:
         schedule = _usable(schedule, clock)
         # A millisecond back: a time that is now, as far as it can be stored, is still to come.
@@ -179,6 +180,7 @@ async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule
             raise BadInput("The schedule never comes due: all its times are over.", path="schedule")
         paused = await tx.scalar(select(tasks.c.paused).where(tasks.c.id == task_id))
         values |= {"schedule": schedule.stored(), "next_run_at": None if paused else timestamp(due)}
+        values["frequency"] = frequency_of(schedule)
     await tx.execute(update(tasks).where(tasks.c.id == task_id).values(values | {"updated_at": timestamp(now)}))
 
 

@@ -42,6 +42,7 @@ async def visible(world: World, noun: str, caller: Caller) -> list[Row]:
     mine = caller.principal.organization_id
     if noun == "DirectoryObject":
         return await without_row(world, rows, mine)
+    rows = [{**row, **made_of(noun, row)} for row in rows]
     return [row for row in rows if row["organization_id"] == mine or row.get("is_global")]
 
 
@@ -61,6 +62,13 @@ async def without_row(world: World, rows: Sequence[Row], organization: int) -> l
         and row["id"] in named
         and (row["id"] in left_out or (row["id"] not in known and row["generation"] >= 0))
     ]
+
+
+def made_of(noun: str, row: Row) -> Row:
+    """Return the values of fields that are no column, under the fields' names."""
+    if noun != "User":
+        return {}
+    return {"password_never_expires": "disablepasswordexpiration" in (row["password_policies"] or "").lower()}
 
 
 def id_of(noun: Noun | str, row: Row) -> str:

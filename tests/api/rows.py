@@ -33,6 +33,12 @@ TIMES = (
     "2026-12-31T23:59:59.999Z",
 )
 NUMBERS = (0, 1, 2, 3)
+POLICIES = (
+    "None",
+    "DisableStrongPassword",
+    "disablepasswordexpiration",
+    "DisableStrongPassword, DisablePasswordExpiration",
+)
 SERVICES = [{"port": 443, "protocol": "tcp", "product": None}, {"port": 2, "protocol": "udp", "product": "Zeta"}]
 DETAIL: dict[str, Any] = {
     "osMatches": [{"name": "Linux 6.8", "accuracy": 96}],
@@ -97,6 +103,8 @@ class Rows:
             return None
         if column.name in ("version", "created_version"):
             return 1
+        if column.name == "password_policies":
+            return self.pick(POLICIES)
         if column in self._enums:
             return self.pick(self._enums[column])
         if isinstance(column.type, Boolean):

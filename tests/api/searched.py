@@ -11,7 +11,7 @@ from typing import Any
 from schema.field.registry import NOUNS, Field, FieldKind
 from sync.clock import SystemClock, timestamp
 from tests.api.links import Links
-from tests.api.lists import id_of, version
+from tests.api.lists import id_of, value_of, version
 from tests.api.predicate import COUNTS, inside
 from tests.api.text import fold
 from tests.api.world import Row
@@ -104,7 +104,7 @@ class Terms:
         return name if field.kind is not FieldKind.ID else "id"
 
     def _value(self, field: Field, row: Row) -> Any:
-        return id_of(self.noun, row) if field.kind is FieldKind.ID else row[field.column.name]
+        return id_of(self.noun, row) if field.kind is FieldKind.ID else value_of(field, row)
 
     def _about(self, field: Field) -> tuple[str, Callable[[Any], bool]]:
         if field.kind is FieldKind.ID:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from graphql import get_named_type
 
-from schema.field.attribute import attributes, folded
+from schema.field.attribute import attributes, folded, graph_name
 from schema.field.registry import NOUNS
 from schema.search.table import find
 from sync.inventory.directory.kind import KINDS
@@ -47,7 +47,7 @@ PROPERTIES = [(kind.name, prop) for kind in KINDS for prop in sorted(declared(ki
 def test_property_can_be_selected_filtered_and_searched(kind: str, prop: str) -> None:
     """A field of its own says which property it is; `where`, `search` and the source's own name reach it."""
     noun = NOUNS[NOUN_OF[kind]]
-    field = next((one for one in noun.fields.values() if one.column.info.get("graph") == prop), None)
+    field = next((one for one in noun.fields.values() if graph_name(one) == prop), None)
     asked = f"@azuread.{'dev' if kind == 'device' else noun.prefix}.{prop}"
     if field is None:
         if prop in RAW_ONLY[kind]:
@@ -86,7 +86,7 @@ def test_extension_attributes_can_be_filtered_one_by_one() -> None:
 
 def test_exceptions_are_properties_that_are_really_missing() -> None:
     """An exception that has got its field, or that Graph does not know, leaves the list."""
-    read = {field.column.info.get("graph") for name in NOUN_OF.values() for field in NOUNS[name].fields.values()}
+    read = {graph_name(field) for name in NOUN_OF.values() for field in NOUNS[name].fields.values()}
     known = {prop for _, prop in PROPERTIES}
     assert known >= ALONE | UNREAD
     assert ALONE & read == set()

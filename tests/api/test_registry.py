@@ -139,6 +139,7 @@ NO_SECRET = {
     "Mutation.rotateSecret",
     "User.lastPasswordChangeDateTime",
     "User.passwordPolicies",
+    "User.passwordNeverExpires",
     "CreateTokenPayload.text",
 }
 

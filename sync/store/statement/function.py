@@ -77,15 +77,38 @@ def version_key(version: object) -> str | None:
 def in_networks(address: object, networks: str) -> bool | None:
     """Tell whether an IP address lies in one of some networks, separated by blanks; None for what is no address.
 
-    An IPv4 address inside IPv6 counts as IPv4.
+    An IPv4 address inside IPv6 counts as IPv4. A network or a range (`10.0.0.5-20`) need only touch one of them.
     """
     try:
         found = ip_address(address) if isinstance(address, str) else None
     except ValueError:
-        return None
+        span = _span(str(address))
+        return None if span is None else any(_touches(span, network) for network in _parsed(networks))
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return None if found is None else any(found in network for network in _parsed(networks))
+
+
+def _span(text: str) -> tuple[int, int, int] | None:
+    """Return a network's or a range's version, first and last address; None if the text is neither."""
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    try:
+        if not dash:
+            network = ip_network(first, strict=False)
+            return network.version, int(network.network_address), int(network.broadcast_address)
+        start = ip_address(first)
+        sign = "." if start.version == 4 else ":"
+        # The end may be written without what it shares with the start.
+        end = ip_address(last if sign in last else f"{first.rpartition(sign)[0]}{sign}{last}")
+    except ValueError:
+        return None
+    return (start.version, int(start), int(end)) if start.version == end.version else None
+
+
+def _touches(span: tuple[int, int, int], network: IPv4Network | IPv6Network) -> bool:
+    version, first, last = span
+    is_apart = last < int(network.network_address) or first > int(network.broadcast_address)
+    return version == network.version and not is_apart
 
 
 @lru_cache(maxsize=1_000)

@@ -24,6 +24,8 @@ tasks = entity(
     # The rule, as sync/tasks/schedule.py writes it, and the next time it comes due: none while it is paused.
     Column("schedule", Json),
     Column("next_run_at", Time),
+    # How often that is (sync/tasks/frequency.py); none without a schedule, or where no word fits it.
+    Column("frequency", Text),
     # The run that is tried again at that time; null when it is the schedule's.
     Column("retry_of_id", Key),
     Column("paused", Boolean, nullable=False),

@@ -54,7 +54,26 @@ def test_address_is_in_a_network_when_it_lies_in_one_of_them(address: str, netwo
     assert in_networks(address, networks) is is_inside
 
 
-@pytest.mark.parametrize("address", [None, 5, "", "10.0.0", "10.0.0.0/8", "host"])
+@pytest.mark.parametrize(
+    ("span", "touches"),
+    [
+        ("10.0.0.0/24", True),
+        ("10.0.0.0/7", True),
+        ("10.0.1.0-10.0.1.9", False),
+        ("9.255.255.250-10.0.0.0", True),
+        ("10.0.0.5-20", True),
+        ("10.0.1.5-20", False),
+        ("fd00::/8", False),
+        ("fd00::1-ffff", False),
+    ],
+)
+def test_network_touches_another_when_they_share_an_address(span: str, touches: bool) -> None:
+    """A network or a range need not lie inside as a whole."""
+    assert in_networks(span, "10.0.0.0/24") is touches
+    assert in_networks(span, "10.0.0.0/24 ::/0") is (touches or span.startswith("fd"))
+
+
+@pytest.mark.parametrize("address", [None, 5, "", "10.0.0", "10.0.0.0/99", "10.0.0.1-x", "host", "a-b"])
 def test_address_is_in_no_network_and_outside_of_none_when_it_is_no_address(address: object) -> None:
     """What is no address is null, neither inside nor outside."""
     assert in_networks(address, "0.0.0.0/0 ::/0") is None
