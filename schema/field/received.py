@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, Text, func, literal, select
 from strawberry import UNSET
 
 from schema.field.attribute import source_of
-from schema.field.registry import Field, FieldKind, condition
+from schema.field.registry import ANY_MEMBER, Field, FieldKind, condition
 from schema.field.relations import received
 from schema.field.resolution import Pairs, Rows, gathered
 from schema.field.scalars import JSON
@@ -28,21 +28,29 @@ class Attribute:
     value: JSON = strawberry.field(description="The value as the source gave it.")
 
 
-def received_list(table: Table, prop: str, member: str, description: str, *, keyword: str = "") -> Field:
-    """Declare a list of objects that lies in the received JSON alone as something to filter by.
+def received_list(
+    table: Table,
+    prop: str,
+    description: str,
+    *,
+    keyword: str = "",
+    names: Mapping[str, tuple[str, ...]] | None = None,
+) -> Field:
+    """Declare a list of objects that lies in the received JSON alone as something to filter by: by any of their texts.
 
     Args:
         table: of the noun.
         prop: the property of Graph.
-        member: of the objects in the list: what is compared.
         description: what they are, a sentence without its full stop.
         keyword: its name in search texts; by default the noun's.
+        names: what else the values are called, by value.
     """
-    text = f"{description}: `{member}` of an element. Graph property: `{prop}`."
+    text = f"{description}: any text of an element. Graph property: `{prop}`."
     aliases = (prop,) if keyword else ()
     # As JSON, also where it is no list: SQLite refuses to read a bare text as one, and the statement with it.
     value = _in_raw(table, raw.c.item.op("->", return_type=Json)(literal(f"$.{prop}", Text())))
-    return condition(value, FieldKind.LIST, text, keyword=keyword, aliases=aliases, element=member, received_as=prop)
+    more: dict[str, Any] = {"element": ANY_MEMBER, "names": names, "received_as": prop}
+    return condition(value, FieldKind.LIST, text, keyword=keyword, aliases=aliases, **more)
 
 
 def received_text(table: Table, path: str, description: str) -> Field:

@@ -44,6 +44,7 @@ class FieldKind(enum.Enum):
     SOURCES = "sources"
 
 
+ANY_MEMBER = "*"
 LISTS = {FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS, FieldKind.SOURCES}
 
 
@@ -61,7 +62,8 @@ class Field:
         keyword: its name in search texts.
         aliases: other names of it there.
         is_text: whether a word without a keyword is looked for here.
-        element: of a list of objects: the member that is compared.
+        element: of a list of objects: the member that is compared, or any of them (`ANY_MEMBER`).
+        names: of a list: what else its values are called, by value.
         only: of a list of objects: the member, and its value, of those that count.
         received_as: where it lies in the received JSON, of what has no column.
     """
@@ -76,6 +78,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     is_text: bool = False
     element: str | None = None
+    names: Mapping[str, tuple[str, ...]] | None = dataclass_field(default=None, compare=False)
     only: tuple[str, str] | None = None
     received_as: str | None = None
 

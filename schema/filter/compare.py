@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
+    Select,
     String,
-    TableValuedAlias,
     Text,
     and_,
     case,
     cast,
     false,
     func,
+    literal_column,
     not_,
     or_,
     select,
     true,
 )
 
-from schema.field.registry import Field, FieldKind
+from schema.field.registry import ANY_MEMBER, Field, FieldKind
 from schema.field.sort_key import is_folded, sorting_of
 from schema.filter.expr import Op
-from schema.filter.like import escaped, like, like_any
+from schema.filter.like import MEMBER, escaped, like, like_any, matcher
 from sync.inventory.asset.source import BITS
 from sync.store.statement.function import folded, sort_key, version_key
 from sync.store.statement.text import folded_of, sort_key_of
@@ -124,15 +127,19 @@ _RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bo
 
 # Made once a field: a filter may compare the same one again and again.
 @cache
-def _elements(field: Field) -> tuple[TableValuedAlias, ColumnElement[Any], ColumnElement[Any]]:
+def _elements(field: Field) -> tuple[Select[Any], ColumnElement[Any], ColumnElement[Any]]:
     """Return a list's elements as rows, the text that is compared in each, and that text folded."""
+    if field.element == ANY_MEMBER:
+        members = func.json_tree(field.column).table_valued("value", "type", "path", name="member")
+        value = cast(members.c.value, Text)
+        return select(members).where(literal_column(MEMBER, Boolean())), value, func.fold(value)
     elements = func.json_each(field.column).table_valued("value", "type", name=None)
     inner: ColumnElement[Any] = elements.c.value
     if field.element is not None:
         # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
         inner = case((elements.c.type == "object", func.json_extract(inner, f"$.{field.element}")))
     element = cast(inner, Text)
-    return elements, element, func.fold(element)
+    return elements.select(), element, func.fold(element)
 
 
 def _pattern(op: Op, value: str) -> str:
@@ -141,25 +148,41 @@ def _pattern(op: Op, value: str) -> str:
 
 def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     column = field.column
+    if op is Op.HAS_ALL and field.names:
+        return and_(true(), *(_compare_list(field, Op.HAS, one) for one in value))
+    called = _called(field, op, value)
     if op in _PATTERNS:
-        return like_any(column, field.element, _pattern(op, value))
-    elements, element, form = _elements(field)
+        found = like_any(column, field.element, _pattern(op, value))
+        return or_(found, _compare_list(replace(field, names=None), Op.HAS_ANY, called)) if called else found
+    rows, element, form = _elements(field)
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         if field.element is not None:
             # Of a list of objects, all may lack the member that is compared.
-            empty = not_(elements.select().where(element != "").exists())
+            empty = not_(rows.where(element != "").exists())
         return empty if value else not_(empty)
     if op is Op.IN_NETWORK:
-        return elements.select().where(func.in_networks(element, " ".join(value)) == true()).exists()
+        return rows.where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:
-        return elements.select().where(func.in_networks(element, " ".join(value)) == false()).exists()
-    wanted = {folded(text) for text in ([value] if op is Op.HAS else value)}
+        return rows.where(func.in_networks(element, " ".join(value)) == false()).exists()
+    wanted = {folded(text) for text in ([value] if op is Op.HAS else value)} | set(called)
     if op is Op.HAS_ALL:
         # Counted in one pass: a condition for each value would be deeper than the database allows.
-        number = select(func.count(form.distinct())).select_from(elements).where(form.in_(wanted))
+        number = rows.where(form.in_(wanted)).with_only_columns(func.count(form.distinct()))
         return number.scalar_subquery() == len(wanted)
-    return elements.select().where(form.in_(wanted)).exists()
+    return rows.where(form.in_(wanted)).exists()
+
+
+def _called(field: Field, op: Op, value: Any) -> list[str]:
+    """List the values of a field whose other names satisfy a comparison."""
+    if not field.names or op is Op.IS_EMPTY:
+        return []
+    patterns = [_pattern(op, value)] if op in _PATTERNS else []
+    texts = [] if patterns else [value] if isinstance(value, str) else value
+    wanted = [matcher(pattern) for pattern in (*patterns, *(escaped(folded(text)) for text in texts))]
+    return [
+        known for known, names in field.names.items() if any(one.fullmatch(folded(n)) for one in wanted for n in names)
+    ]
 
 
 def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:

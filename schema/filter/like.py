@@ -14,7 +14,11 @@ from sqlalchemy import ColumnElement, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from schema.field.registry import ANY_MEMBER
+
 ESCAPE = "\\"
+# Of a row of json_tree: it is a text or a number of an object in the list, and not one of what lies deeper.
+MEMBER = "member.type IN ('text', 'integer', 'real') AND member.path <> '$' AND instr(member.path, '.') = 0"
 # JSON writes these in another way.
 _REWRITTEN = re.compile(r'[\x00-\x1f"\\]')
 _PIECES = re.compile(r"\\(.)|[%_]|[^\\%_]+", re.DOTALL)
@@ -52,10 +56,19 @@ def like_any(texts: ColumnElement[Any], element: str | None, pattern: str) -> Co
     parts = literals(pattern)
     # A list whose JSON holds them nowhere is not taken apart.
     whole = "%" if any(map(_REWRITTEN.search, parts)) else "%".join(["", *map(escaped, parts), ""])
+    if element == ANY_MEMBER:
+        return _LikeAny(texts, whole, literal_column(f"CASE WHEN {MEMBER} THEN member.value END"), pattern)
     # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
     of_object = f"CASE WHEN member.type = 'object' THEN json_extract(member.value, '$.{element}') END"
     member = "member.value" if element is None else of_object
     return _LikeAny(texts, whole, literal_column(member), pattern)
+
+
+def matcher(pattern: str) -> re.Pattern[str]:
+    """Return the expression of Python that holds for what a pattern of LIKE holds for."""
+    signs = {"%": ".*", "_": "."}
+    pieces = (signs.get(piece[0]) or re.escape(piece[1] or piece[0]) for piece in _PIECES.finditer(pattern))
+    return re.compile("".join(pieces), re.DOTALL)
 
 
 class _Like(FunctionElement[bool]):
@@ -75,9 +88,11 @@ def _write_like(found: _Like, compiler: Any, **how: Any) -> str:
 @compiles(_LikeAny)
 def _write_like_any(found: _LikeAny, compiler: Any, **how: Any) -> str:
     texts, whole, member, pattern = (compiler.process(clause, **how) for clause in found.clauses)
+    # A tree has the members of its objects as well; of other lists, its rows are the elements and itself.
+    walk = "json_tree" if "member.path" in member else "json_each"
     one = f"fold(CAST({member} AS TEXT)) LIKE {pattern} ESCAPE '{ESCAPE}'"
     # No value stands in it, only what the compiler has written: columns and the places of parameters.
-    return f"({_written(texts, whole)} AND EXISTS (SELECT 1 FROM json_each({texts}) AS member WHERE {one}))"  # noqa: S608
+    return f"({_written(texts, whole)} AND EXISTS (SELECT 1 FROM {walk}({texts}) AS member WHERE {one}))"  # noqa: S608
 
 
 def _written(text: str, pattern: str) -> str:

@@ -16,6 +16,7 @@ from schema.field.transitive import assets_of_groups, groups_of_objects, members
 from schema.list.across_sites import sites_of_objects, stands_for_all
 from schema.list.connection import many, one
 from schema.list.members import members, owners
+from sync.entra.licence import LICENCES
 from sync.inventory.directory.kind import Edge
 from sync.store.tables import groups
 
@@ -34,20 +35,22 @@ class GroupKind(enum.Enum):
 
 # Properties without a column: they are read from the received JSON.
 RECEIVED = {
-    "assigned_labels": received_list(
-        groups, "assignedLabels", "displayName", "Its sensitivity labels", keyword="label"
-    ),
+    "assigned_labels": received_list(groups, "assignedLabels", "Its sensitivity labels", keyword="label"),
     "assigned_licenses": received_list(
-        groups, "assignedLicenses", "skuId", "The licences its members get", keyword="license"
+        groups,
+        "assignedLicenses",
+        "The licences its members get, by id, part number or name",
+        keyword="license",
+        names=LICENCES,
     ),
     "license_processing_state": received_text(
         groups, "licenseProcessingState.state", "How far its licences have got, such as `ProcessingComplete`"
     ),
     "on_premises_provisioning_errors": received_list(
-        groups, "onPremisesProvisioningErrors", "category", "What went wrong on the way from on-premises"
+        groups, "onPremisesProvisioningErrors", "What went wrong on the way from on-premises"
     ),
     "service_provisioning_errors": received_list(
-        groups, "serviceProvisioningErrors", "serviceInstance", "The services that could not set it up"
+        groups, "serviceProvisioningErrors", "The services that could not set it up"
     ),
 }
 

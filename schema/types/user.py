@@ -14,6 +14,7 @@ from schema.field.transitive import groups_of_objects, managers_of_users
 from schema.list.across_sites import sites_of_objects, stands_for_all
 from schema.list.connection import every, linked, many, one
 from schema.types.directory_object import GroupOwner
+from sync.entra.licence import LICENCES
 from sync.inventory.directory.kind import USER, Edge
 from sync.store.tables import users
 
@@ -22,20 +23,20 @@ _never_expires = func.coalesce(_u.password_policies.contains("DisablePasswordExp
 
 # Properties without a column: they are read from the received JSON.
 RECEIVED = {
-    "assigned_licenses": received_list(users, "assignedLicenses", "skuId", "The licences it has", keyword="license"),
+    "assigned_licenses": received_list(
+        users, "assignedLicenses", "The licences it has, by id, part number or name", keyword="license", names=LICENCES
+    ),
     "license_assignment_states": received_list(
-        users, "licenseAssignmentStates", "state", "The states of its licences, such as `Error`"
+        users, "licenseAssignmentStates", "The states of its licences, such as `Error`"
     ),
-    "assigned_plans": received_list(
-        users, "assignedPlans", "service", "The services its licences bring", keyword="plan"
-    ),
-    "provisioned_plans": received_list(users, "provisionedPlans", "service", "The services set up for it"),
-    "identities": received_list(users, "identities", "issuer", "Who vouches for it at sign-in", keyword="identity"),
+    "assigned_plans": received_list(users, "assignedPlans", "The services its licences bring", keyword="plan"),
+    "provisioned_plans": received_list(users, "provisionedPlans", "The services set up for it"),
+    "identities": received_list(users, "identities", "Who vouches for it at sign-in", keyword="identity"),
     "on_premises_provisioning_errors": received_list(
-        users, "onPremisesProvisioningErrors", "category", "What went wrong on the way from on-premises"
+        users, "onPremisesProvisioningErrors", "What went wrong on the way from on-premises"
     ),
     "service_provisioning_errors": received_list(
-        users, "serviceProvisioningErrors", "serviceInstance", "The services that could not set it up"
+        users, "serviceProvisioningErrors", "The services that could not set it up"
     ),
     "cost_center": received_text(users, "employeeOrgData.costCenter", "The cost centre it belongs to"),
     "division": received_text(users, "employeeOrgData.division", "The division it belongs to"),

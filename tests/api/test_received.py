@@ -20,6 +20,18 @@ def _some(prop: str, member: str, value: str) -> Holds:
 # List → search text, the same as a `where`, and what it means of the object that Graph sent.
 ASKED: list[tuple[str, str, str, Holds]] = [
     ("users", f"license:={SKU}", f'{{assignedLicenses: {{has: "{SKU}"}}}}', _some("assignedLicenses", "skuId", SKU)),
+    (
+        "users",
+        "license:=SPE_E3",
+        '{assignedLicenses: {has: "Microsoft 365 E3"}}',
+        _some("assignedLicenses", "skuId", SKU),
+    ),
+    (
+        "users",
+        "identity:=userPrincipalName",
+        '{identities: {hasAny: ["userPrincipalName"]}}',
+        _some("identities", "signInType", "userPrincipalName"),
+    ),
     ("users", "plan:exchange", '{assignedPlans: {has: "exchange"}}', _some("assignedPlans", "service", "exchange")),
     (
         "users",

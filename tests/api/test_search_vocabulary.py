@@ -16,7 +16,7 @@ from tests.api.caller import Caller
 from tests.api.office import ago, furnish_office
 from tests.api.test_search_examples import found
 
-BUSINESS = "05e9a617-0261-4cee-bb44-138d3ef5d965"
+M365_E3 = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 POWER_BI = "f8a1db68-be16-40ed-86d5-cb42ce701560"
 DEVICE = "00000000-0000-0000-0000-000000000001"
 OBJECT = "00000000-0000-0000-0000-00000000000a"
@@ -53,10 +53,10 @@ MORE: dict[Table, tuple[str, dict[str, dict[str, Any]]]] = {
 }  # fmt: skip
 RAW = {
     "x-ann": {
-        "assignedLicenses": [{"skuId": BUSINESS, "disabledPlans": []}],
+        "assignedLicenses": [{"skuId": M365_E3, "disabledPlans": []}],
         "identities": [{"signInType": "federated", "issuer": "google.com", "issuerAssignedId": "ann-7"}],
     },
-    "x-bob": {"assignedLicenses": [{"skuId": POWER_BI.upper(), "disabledPlans": [BUSINESS]}]},
+    "x-bob": {"assignedLicenses": [{"skuId": POWER_BI.upper(), "disabledPlans": [M365_E3]}]},
     "x-cem": {"assignedLicenses": []},
 }
 
@@ -126,6 +126,18 @@ EXAMPLES = [
     ("assets", "has_group:t", "fin-7-laptop fin-8-laptop"),
     ("assets", "member_of:laptops", "fin-7-laptop fin-8-laptop"),
     ("assets", "group_name:=sales", ""),
+    # Objects in lists, by any of their texts; licences also by their names.
+    ("users", f"license:={M365_E3}", "ann"),
+    ("users", "license:SPE_E3", "ann"),
+    ("users", 'license:"Microsoft 365 E3"', "ann"),
+    ("users", 'license:="power bi pro"', "bob"),
+    ("users", "assignedLicenses:power%pro", "bob"),
+    ("users", "license:=power", ""),
+    ("users", "license:nothing", ""),
+    ("users", "license:=", "cem dora"),
+    ("users", "identity:google.com", "ann"),
+    ("users", "identity:=ann-7 identities:federated", "ann"),
+    ("users", "proxy_addresses:ann@corp", "ann"),
     # Groups.
     ("groups", "organization:default user_count:0", "laptops empty"),
     ("groups", "member:ann", "admins"),
@@ -236,6 +248,17 @@ async def test_keyword_that_cannot_be_answered_is_refused_by_name(
 
 WHERES: list[tuple[str, dict[str, Any], str]] = [
     ("users", {"passwordNeverExpires": {"eq": True}}, "ann"),
+    ("users", {"assignedLicenses": {"has": "spe_e3"}}, "ann"),
+    ("users", {"assignedLicenses": {"hasAny": ["Power BI Pro", "nothing"]}}, "bob"),
+    ("users", {"assignedLicenses": {"hasAll": ["Power BI Pro", "POWER_BI_PRO", POWER_BI]}}, "bob"),
+    ("users", {"assignedLicenses": {"hasAll": ["Power BI Pro", "SPE_E3"]}}, ""),
+    ("users", {"assignedLicenses": {"isEmpty": True}}, "cem dora"),
+    (
+        "users",
+        {"attributes": [{"source": "azuread", "name": "assignedLicenses", "startsWith": "Microsoft 365"}]},
+        "ann",
+    ),
+    ("users", {"identities": {"has": "federated"}}, "ann"),
     ("users", {"passwordNeverExpires": {"ne": True}}, "bob cem dora"),
     ("tasks", {"recurFrequency": {"in": ["WEEKLY"]}, "paused": {"eq": False}}, "Nightly"),
     ("tasks", {"params": {"contains": '"10.0.0.0/24"'}}, "Sweep"),

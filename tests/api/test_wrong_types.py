@@ -35,6 +35,7 @@ FILTERED = {"User": ("User", "users"), "Group": ("Group", "groups"), "AzureAdDev
 VALUES: dict[FieldKind, Any] = {
     FieldKind.BOOL: True,
     FieldKind.INT: 7,
+    FieldKind.NUMBERS: 7,
     FieldKind.TIME: "2026-01-02T03:04:05.678Z",
     FieldKind.VERSION: "10.0",
 }
