@@ -98,7 +98,8 @@ class Mixed:
         kinds: the nouns besides what stands for every other object.
         pairs: selects (parent, object).
         transitive: selects them through other objects too, when the field's argument of that name asks for it.
-        narrowed: the noun, one of `kinds`, whose conditions and orders the field takes.
+        narrowed: the noun whose conditions and orders the field takes: one of `kinds`, or what is known of every
+            object.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Mixed:
     kinds: tuple[str, ...]
     pairs: Pairs
     transitive: Pairs | None = None
-    narrowed: str | None = None
+    narrowed: str = ""
 
 
 @dataclass(frozen=True, eq=False)

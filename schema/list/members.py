@@ -8,10 +8,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Optional, cast
+from functools import cache
+from typing import Any, Optional
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause, RowMapping, and_, case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
 
 from schema.access import Principal
 from schema.field.arguments import ORDER_BY, PAGING, TRANSITIVE, accept, argument
@@ -29,18 +42,29 @@ from schema.list.connection import DEFAULTS, expression_of, narrowing, read_page
 from schema.list.listing import Listing, ParentList
 from schema.list.paging import SortKey
 from sync.inventory.directory.kind import KINDS, USER, Edge
+from sync.store.statement.text import sort_key_of
 from sync.store.tables import devices, groups, objects, users
 
 OTHER = "DirectoryObject"
 _TABLES = {"User": users, "Group": groups, "Asset": devices}
-MEMBERS = Mixed("Member", "members", tuple(_TABLES), lambda: along(Edge.MEMBER), members_of_groups)
+# What Microsoft Graph calls the objects that rows stand for.
+_CALLED = {"User": "user", "Group": "group", "Asset": "device"}
+MEMBERS = Mixed(
+    "Member", "members", tuple(_TABLES), lambda: along(Edge.MEMBER), members_of_groups, narrowed="DirectoryObject"
+)
 OWNERS = Mixed("GroupOwner", "owners", ("User",), lambda: along(Edge.GROUP_OWNER), narrowed="User")
 
 
 def members() -> Any:
-    """Declare `Group.members`: the members that are there, in the order the directory objects came."""
-    arguments = PAGING | {"transitive": argument(bool, TRANSITIVE)}
-    description = "The members of every kind."
+    """Declare `Group.members`: the members that are there, unless said otherwise in the order the objects came."""
+    order_by: Any = Optional[list[named("DirectoryObjectOrder")]]  # type: ignore[misc]  # noqa: UP045
+    arguments = PAGING | narrowing(OTHER) | {"order_by": argument(order_by, ORDER_BY)}
+    arguments |= {"transitive": argument(bool, TRANSITIVE)}
+    description = (
+        "The members of every kind. Conditions and orders are those that every object of a directory has: its name, "
+        "its kind (`user`, `group`, `device` …), its object id, its groups; `users`, `groups` and `assets` take those "
+        "of one kind. `id` is that of a `DirectoryObject`."
+    )
     return _declare(MEMBERS, description, arguments, ending(lambda: there(Edge.MEMBER, KINDS)))
 
 
@@ -61,18 +85,18 @@ def _declare(form: Mixed, description: str, arguments: dict[str, Any], metadata:
         context = info.context
 
         async def records(page: Sequence[RowMapping]) -> list[Any]:
-            return await asyncio.gather(*(context.load(row["kind"], row["record"]) for row in page))
+            return await asyncio.gather(*(context.load(row["noun"], row["record"]) for row in page))
 
-        listing = _labelled(mixed_listing(form, context.viewpoint, given))
+        listing = _labelled(form, mixed_listing(form, context.viewpoint, given))
         return await read_page(context, ParentList(listing, context.principal, root.key, records), given)
 
     accept(resolve, named(f"{form.name}Connection"), arguments, DEFAULTS)
     return strawberry.field(resolver=resolve, description=description, metadata={FORM: form} | metadata)
 
 
-def _labelled(listing: Listing) -> Listing:
+def _labelled(form: Mixed, listing: Listing) -> Listing:
     """Read what the order needs under the names of its attributes."""
-    noun = NOUNS["User"]
+    noun = _compared(form)
     more = {key.field: _value(noun, key.field) for key in listing.keys if key.field != "key"}
     return replace(listing, columns=[*listing.columns, *(column.label(name) for name, column in more.items())])
 
@@ -82,7 +106,7 @@ def mixed_columns(form: Mixed) -> list[ColumnElement[Any]]:
     rows = {name: _record(name) for name in form.kinds}
     kind = case(*((row.is_not(None), name) for name, row in rows.items()), else_=OTHER)
     record = func.coalesce(*rows.values(), objects.c.id)
-    return [objects.c.id.label("key"), kind.label("kind"), record.label("record")]
+    return [objects.c.id.label("key"), kind.label("noun"), record.label("record")]
 
 
 def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any]) -> Listing:
@@ -95,12 +119,9 @@ def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any
     is_transitive = bool(arguments.get("transitive"))
     pairs = form.transitive().distinct() if is_transitive and form.transitive else form.pairs()
     parent, end = (ties := pairs.subquery()).columns
-    near, expr, unknown = asked_keys("parents"), cast(Expr, EVERYTHING), tuple[str, ...]()
-    keys: tuple[SortKey, ...] = (SortKey("key", end, False, True),)
-    if form.narrowed is not None:
-        noun = NOUNS[form.narrowed]
-        expr, unknown = expression_of(noun, arguments), unknown_of(noun, arguments)
-        keys = tuple(_key(noun, key, end) for key in sort_keys(noun, arguments.get("order_by", strawberry.UNSET)))
+    near, noun = asked_keys("parents"), _compared(form)
+    expr, unknown = expression_of(noun, arguments), unknown_of(noun, arguments)
+    keys = tuple(_key(noun, key, end) for key in sort_keys(noun, arguments.get("order_by", strawberry.UNSET)))
     # Objects are looked at where they are compared or sorted; else only those that no row stands for.
     is_plain = expr == EVERYTHING and len(keys) == 1
     start = ties if is_plain else ties.join(objects, objects.c.id == end)
@@ -118,6 +139,31 @@ def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any
         unknown=unknown,
         attach=lambda start, on: _with_rows(form, start.outerjoin(objects, on), objects.c.id, viewpoint.principal),
     )
+
+
+def _compared(form: Mixed) -> Noun:
+    """Return the noun whose conditions and orders a field takes, its columns being those of the joined rows."""
+    return _any_object(form.kinds) if form.narrowed == OTHER else NOUNS[form.narrowed]
+
+
+@cache
+def _any_object(kinds: tuple[str, ...]) -> Noun:
+    """Return what is known of every object, whichever noun's row stands for it."""
+    other = NOUNS[OTHER]
+    there = [_TABLES[name].c.id.is_not(None) for name in kinds]
+    made: dict[str, ColumnElement[Any]] = {
+        "id": case((or_(*there), null()), else_=objects.c.id),
+        "kind": _by_kind({name: literal(_CALLED[name]) for name in kinds}, objects.c.kind),
+        "display_name": _by_kind(
+            {name: _TABLES[name].c.display_name for name in kinds}, other.fields["display_name"].column
+        ),
+    }
+    fields = {name: replace(field, column=made.get(name, field.column)) for name, field in other.fields.items()}
+    return replace(other, fields=fields)
+
+
+def _by_kind(values: Mapping[str, ColumnElement[Any]], otherwise: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case(*((_TABLES[name].c.id.is_not(None), value) for name, value in values.items()), else_=otherwise)
 
 
 def _record(name: str) -> ColumnElement[Any]:
@@ -144,16 +190,21 @@ def _is_meant(
     if is_plain:
         rest: ColumnElement[Any] = select(objects.c.id).where(objects.c.id == end, *seen).scalar_subquery()
         return func.coalesce(*found, rest).is_not(None)
-    noun = NOUNS[form.narrowed or ""]
+    noun = _compared(form)
+    if noun.name == OTHER:
+        is_there = case((func.coalesce(*found).is_not(None), true()), else_=and_(*seen))
+        return and_(is_there, clause(noun, expr, viewpoint))
     seen.append(clause(other, asked_of(other, noun, expr), viewpoint))
     return case((found[0].is_not(None), clause(noun, expr, viewpoint)), else_=and_(*seen))
 
 
 def _key(noun: Noun, key: SortKey, end: ColumnElement[int]) -> SortKey:
     if key.field == "key":
-        return replace(key, column=end)
+        # Never null; of members said so that the index of the edges gives the order.
+        is_first = not key.is_descending if noun.name == OTHER else key.nulls_first
+        return replace(key, column=end, nulls_first=is_first)
     value = _value(noun, key.field)
-    if value is noun.fields[key.field].column:
+    if value is noun.fields[key.field].column and noun.name != OTHER:
         return key
     return replace(key, column=value if key.form is None else _sorted(noun, key.field))
 
@@ -161,9 +212,16 @@ def _key(noun: Noun, key: SortKey, end: ColumnElement[int]) -> SortKey:
 def _value(noun: Noun, name: str) -> ColumnElement[Any]:
     """Return a field of the row, or of the object where no row stands for it."""
     own, other = noun.fields[name].column, NOUNS[OTHER].fields.get(name)
-    return own if other is None else func.coalesce(own, other.column)
+    return own if other is None or noun.name == OTHER else func.coalesce(own, other.column)
 
 
 def _sorted(noun: Noun, name: str) -> ColumnElement[Any]:
+    if noun.name == OTHER:
+        if name != "display_name":
+            return sorting_of(noun.fields[name])[0]
+        return _by_kind(
+            {kind: sort_key_of(table.c.display_name) for kind, table in _TABLES.items()},
+            sorting_of(NOUNS[OTHER].fields[name])[0],
+        )
     own, other = noun.fields[name], NOUNS[OTHER].fields[name]
     return func.coalesce(sorting_of(own)[0], sorting_of(other)[0])
