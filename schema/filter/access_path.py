@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Select, case, func, or_, select, union_all
@@ -18,8 +19,8 @@ from schema.field.registry import Field, FieldKind, Noun
 from schema.field.rows import is_indexed, rows_of
 from schema.filter.candidates import Candidates, candidates, holds_parts
 from schema.filter.compare import compare
-from schema.filter.expr import And, Compare, Expr, Not, Op
-from schema.filter.where import Viewpoint
+from schema.filter.expr import And, Compare, Expr, Not, Op, Or, Quantifier, Related
+from schema.filter.where import Viewpoint, parents_of
 from schema.list.paging import SortKey
 from sync.inventory.asset.source import BITS
 from sync.store.statement.text import sort_key_of
@@ -131,8 +132,30 @@ NOTHING_KNOWN = Ways(None, 0, {})
 
 def ways(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> Ways:
     """Find what indexes know of an expression."""
-    parts = candidates(noun, expr, viewpoint.principal.organization_id)
+    parts = candidates(noun, expr, viewpoint.principal.organization_id) or _also_related(noun, expr, viewpoint)
     return Ways(parts, WALK_MAX if holds_parts(expr) else RANGE_MAX, _ranges(noun, expr, viewpoint))
+
+
+def _also_related(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> Candidates | None:
+    """Find what leads to the rows of a condition that the index knows but for what it asks of related rows."""
+    for part in _conjuncts(expr):
+        if not isinstance(part, Or):
+            continue
+        related = [one for one in part.parts if isinstance(one, Related) and one.quantifier is Quantifier.SOME]
+        own = candidates(
+            noun, Or(tuple(one for one in part.parts if one not in related)), viewpoint.principal.organization_id
+        )
+        if own and related:
+            return partial(_united, noun, own, related, viewpoint)
+    return None
+
+
+def _united(
+    noun: Noun, own: Candidates, related: Sequence[Related], viewpoint: Viewpoint, most: int | None
+) -> Select[Any]:
+    ways_ = [parents_of(noun, noun.relations[one.relation], one.part, viewpoint) for one in related]
+    keys = [own(None).subquery(), *(way.subquery() for way in ways_)]
+    return union_all(*(select(one.columns[0].label("id")) for one in keys)).limit(most)  # type: ignore[return-value]
 
 
 def _is_walked(key: SortKey) -> bool:

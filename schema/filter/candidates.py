@@ -14,7 +14,7 @@ from sqlalchemy import Select
 
 from schema.field.registry import LISTS, Noun
 from schema.field.rows import is_indexed
-from schema.filter.expr import And, Compare, Expr, Op, Or
+from schema.filter.expr import NOTHING, And, Compare, Expr, Op, Or
 from schema.filter.like import literals
 from sync.store import gram
 
@@ -40,7 +40,7 @@ def _wanted(noun: Noun, expr: Expr, nesting: int) -> str | None:
             found = (_wanted(noun, part, nesting - 1) for part in parts)
             return _joined(" AND ", [part for part in found if part])
         case Or(parts) if nesting:
-            return _any(_wanted(noun, part, nesting - 1) for part in parts)
+            return _any(_wanted(noun, part, nesting - 1) for part in parts if part != NOTHING)
     return None
 
 

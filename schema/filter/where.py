@@ -123,7 +123,7 @@ def _related(
 def _led_to(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> ColumnElement[bool]:
     """Compile "the relation leads to a row that satisfies the part"; never null."""
     if relation.column is None:
-        return noun.key.in_(_set_of(_parents(noun, relation, part, viewpoint)))
+        return noun.key.in_(_set_of(parents_of(noun, relation, part, viewpoint)))
     target = NOUNS[relation.target]
     rows = select(target.key).where(*_visible(noun, relation, part, viewpoint))
     return func.coalesce(relation.column.in_(_set_of(rows)), false())
@@ -149,8 +149,8 @@ def _leading(relation: Relation, *, once: bool = False) -> Subquery:
     return (relation.pairs().distinct() if once else relation.pairs()).subquery()
 
 
-def _parents(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> Select[Any]:
-    """Select the parents' keys, one row for each pair whose target satisfies the part."""
+def parents_of(noun: Noun, relation: Relation, part: Expr, viewpoint: Viewpoint) -> Select[Any]:
+    """Select the parents' keys as `parent`, one row for each pair whose target satisfies the part."""
     target, pairs = NOUNS[relation.target], _leading(relation)
     parent_key, target_key = pairs.columns
     rows = select(parent_key.label("parent")).join_from(pairs, target.table, target.key == target_key)

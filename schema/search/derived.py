@@ -22,6 +22,7 @@ from schema.filter.expr import (
     exists,
 )
 from schema.search.derived_directory import (
+    device_id,
     excludes_of_site,
     is_disabled,
     matched,
@@ -275,6 +276,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
             there=Or((exists("owners"), exists("registered_users"))),
         ),
         *_groups("Asset"),
+        device_id(),
         _count("group_count", "How many groups its device is a direct member of.", "groups"),
         _related("task", "Task", "A task that fills its site, by name or id.", "site.tasks"),
         _of_record("port", ("scan", "ports")),

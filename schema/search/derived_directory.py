@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from schema.field.registry import NOUNS, FieldKind
 from schema.filter.expr import NOTHING, And, Compare, Expr, Not, Op, Or, Quantifier, Related, exists
 from schema.search.keyword import Keyword
 from schema.search.value import Reading, choose, condition, present, yes
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def uncollected(name: str, aliases: tuple[str, ...], kind: FieldKind, why: str, instead: str) -> Keyword:
@@ -61,6 +64,23 @@ def excludes_of_site() -> Keyword:
     instead = 'Search the tasks: params:"10.0.0.5" finds it in their targets and excludes.'
     why = "A site has no excludes here, each scan task has its own"
     return uncollected("exclude", ("excludes",), FieldKind.TEXT, why, instead)
+
+
+def device_id() -> Keyword:
+    """Make the keyword of the ids of an asset's devices, which a word that is a whole one of them also finds."""
+    way, fields = "azure_ad", [NOUNS["AzureAdDevice"].fields[name] for name in ("device_id", "external_id")]
+    there = Related(way, Quantifier.SOME, present(fields[0]))
+
+    def read(reading: Reading) -> Expr:
+        if not reading.term.keyword:
+            whole = tuple(Compare(field.name, Op.EQ, reading.literal) for field in fields)
+            return Related(way, Quantifier.SOME, Or(whole)) if _ID.fullmatch(reading.literal) else NOTHING
+        if reading.is_missing:
+            return Not(there)
+        return Related(way, Quantifier.SOME, condition(fields[0], "", reading))
+
+    description = "The id that its device knows; as a word without a keyword the whole of it, or the object id."
+    return Keyword("device_id", ("deviceId",), FieldKind.TEXT, description, read, there, is_text=True)
 
 
 def _ran(*parts: Expr) -> Expr:

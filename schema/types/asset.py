@@ -78,8 +78,8 @@ class Asset(Record):
     os: str | None = field(_a.os, "The operating system, such as Windows, iOS or Ubuntu.", text=True)
     os_version: str | None = field(_a.os_version, "The version of the operating system.", kind=FieldKind.VERSION)
     manufacturer: str | None = field(_a.manufacturer, "The manufacturer.", aliases=("vendor",))
-    model: str | None = field(_a.model, "The model.")
-    serial: str | None = field(_a.serial, "The serial number.")
+    model: str | None = field(_a.model, "The model.", text=True)
+    serial: str | None = field(_a.serial, "The serial number.", text=True)
     alive: bool | None = field(
         _a.alive, "Whether it answered the last scan; null if it was never scanned.", aliases=("online",)
     )

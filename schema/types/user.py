@@ -67,7 +67,7 @@ class User(GroupOwner):
     given_name: str | None = field(_u.given_name, "First name.", keyword="first_name")
     surname: str | None = field(_u.surname, "Last name.", keyword="last_name")
     job_title: str | None = field(_u.job_title, "Job title.", keyword="title", text=True)
-    department: str | None = field(_u.department, "Department.")
+    department: str | None = field(_u.department, "Department.", text=True)
     company_name: str | None = field(_u.company_name, "Company, mostly of guests.", keyword="company")
     employee_id: str | None = field(_u.employee_id, "Employee number given by the organization.")
     employee_type: str | None = field(_u.employee_type, "Such as Employee, Contractor, Vendor.")

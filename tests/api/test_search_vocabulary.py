@@ -166,6 +166,20 @@ EXAMPLES = [
     ("assets", "attribute:mdm%id", "web-02 fin-8-laptop phone"),
     ("assets", "NOT attribute:trust_type", "web-01 ghost"),
     ("users", "attribute:licen", "ann bob"),
+    # Words without a keyword.
+    ("assets", "thinkpad", "fin-7-laptop"),
+    ("assets", "S-1", "web-01"),
+    ("assets", DEVICE, "phone"),
+    ("assets", OBJECT.upper(), "phone"),
+    ("assets", f"NOT {DEVICE} windows", "web-02 fin-7-laptop fin-8-laptop"),
+    ("assets", f'{DEVICE} OR "thinkpad"', "fin-7-laptop phone"),
+    ("assets", f"ios {DEVICE}", "phone"),
+    ("assets", DEVICE.replace("1", "2"), ""),
+    ("assets", DEVICE[:-1], ""),
+    ("assets", f"device_id:{DEVICE[:-1]}", "phone"),
+    ("assets", "NOT has:device_id type:mobile", ""),
+    ("users", "sales", "bob cem"),
+    ("users", "engineer research", "ann"),
     # Tasks.
     ("tasks", "recur:t AND status:active", "Nightly"),
     ("tasks", "recur:t", "Nightly Sweep"),
@@ -278,6 +292,16 @@ async def test_where_has_the_same_vocabulary(
 ) -> None:
     """What is a plain value is a typed filter as well, with the same rows."""
     assert await found(directory, inventory, where=where) == names
+
+
+@pytest.mark.parametrize("order", ["", "orderBy: [{field: NAME}]", "orderBy: [{field: MODEL, direction: DESC}]"])
+async def test_word_that_is_an_id_of_a_device_finds_its_asset_in_any_order(directory: Caller, order: str) -> None:
+    """The index of texts and what it does not know lead to the same rows, whichever way the page is read."""
+    text = f"query($s: String!) {{ assets(search: $s, first: 9 {order}) {{ nodes {{ name }} totalCount }} }}"
+    for search, names in ((DEVICE, {"phone"}), (f"{DEVICE} OR linux", {"phone", "web-01"})):
+        found = (await directory.data(text, s=search))["assets"]
+        assert {node["name"] for node in found["nodes"]} == names
+        assert found["totalCount"] == len(names)
 
 
 async def test_users_and_tasks_tell_what_they_are_searched_by(directory: Caller) -> None:
