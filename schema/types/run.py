@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema.field.enums import described
-from schema.field.registry import FieldKind, Record, condition, field, identifier, noun
+from schema.field.registry import ANY_MEMBER, FieldKind, Record, condition, field, identifier, noun
 from schema.field.relations import entries_of_run
 from schema.field.resolution import computed
 from schema.field.scalars import JSON, BigInt, DateTime
@@ -139,7 +139,11 @@ class TaskRunLogEntry(Record):
     runs,
     "run",
     scope=own(runs),
-    conditions={"error": condition(_r.errors, FieldKind.LIST, "What went wrong, as text.", element="message")},
+    conditions={
+        "error": condition(
+            _r.errors, FieldKind.LIST, "What went wrong: a code, a message, a hint, a stream.", element=ANY_MEMBER
+        )
+    },
     description="One execution of a task.",
 )
 class TaskRun(Record):

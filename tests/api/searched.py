@@ -191,7 +191,7 @@ class Terms:
     def _errors(self, row: Row) -> list[str]:
         """Return what went wrong in a task's latest run; nothing for what is no task."""
         ran = self.links.related("Task", "last_run", row) if self.noun == "Task" else []
-        return [error["message"] for run in ran for error in run["errors"]]
+        return [text for run in ran for error in run["errors"] for text in error.values() if isinstance(text, str)]
 
     def _scanned(self) -> tuple[str, Holds]:
         """Return a term on the ports that scans found."""

@@ -15,6 +15,7 @@ from sync.store import tables
 from tests.api.caller import Caller
 from tests.api.office import ago, furnish_office
 from tests.api.test_search_examples import found
+from tests.api.world import World
 
 M365_E3 = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 POWER_BI = "f8a1db68-be16-40ed-86d5-cb42ce701560"
@@ -210,6 +211,9 @@ EXAMPLES = [
     ("tasks", 'params:"fullRoundDays"', "Nightly"),
     ("tasks", "organization:default recur_frequency:weekly", "Nightly Sweep"),
     ("taskRuns", "parent_id:task_1 error:graph", "FAILED"),
+    ("tasks", "error:=throttled", "Nightly"),
+    ("tasks", "throttled", "Nightly"),
+    ("taskRuns", "error:true", ""),
     ("taskRuns", "parent_id:=", ""),
     # Sites.
     ("sites", "scope:10.0.0.0/8", "Primary"),
@@ -292,6 +296,26 @@ async def test_where_has_the_same_vocabulary(
 ) -> None:
     """What is a plain value is a typed filter as well, with the same rows."""
     assert await found(directory, inventory, where=where) == names
+
+
+SYNCED = [
+    ("users", "is_disabled:t"), ("users", "password_never_expires:t"), ("users", "has_group:t"),
+    ("users", 'license:"Office 365 E3"'), ("users", "lastPasswordChangeDateTimeTS:>30d"),
+    ("users", "identity:=userPrincipalName"),
+    ("groups", "license:SPE_E3"), ("assets", "@azuread.dev.alternativeSecurityId.types:2"),
+    ("assets", 'has:"@azuread.dev.alternativeSecurityId.keys"'), ("assets", "@azuread.dev.match.criteria:new"),
+    ("assets", "@azuread.dev.ts:<now"), ("assets", "attribute:enrollment"), ("assets", "has_group:t"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("inventory", "text"), SYNCED)
+async def test_simulated_tenant_has_rows_for_a_keyword(world: World, inventory: str, text: str) -> None:
+    """An example that is tried on the demo finds rows, so that one sees what it means."""
+    document = (
+        f"query($s: String) {{ some: {inventory}(search: $s) {{ totalCount }} all: {inventory} {{ totalCount }} }}"
+    )
+    data = await world.caller().data(document, s=text)
+    assert 0 < data["some"]["totalCount"] <= data["all"]["totalCount"]
 
 
 @pytest.mark.parametrize("order", ["", "orderBy: [{field: NAME}]", "orderBy: [{field: MODEL, direction: DESC}]"])
