@@ -16,6 +16,7 @@ from sync.inventory.directory.kind import Edge
 from sync.organization.organizations import next_version
 from sync.store import tables
 from sync.store.tables.column import KEY_OF, LOWER, Json, Time
+from sync.tasks.frequency import frequency_of
 from sync.tasks.schedule import Schedule, ScheduleKind, next_time
 from tests.api.text import fold
 
@@ -194,6 +195,7 @@ def _schedule(number: int) -> dict[str, Any]:
     due = next_time(schedule, number, DUE - timedelta(days=1)) if schedule and not paused else None
     return {
         "schedule": schedule and schedule.stored(),
+        "frequency": schedule and frequency_of(schedule),
         "paused": paused,
         "next_run_at": due and timestamp(due),
     }
