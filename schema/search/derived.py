@@ -32,14 +32,12 @@ from schema.search.derived_directory import (
     template_of_task,
     uncollected,
 )
+from schema.search.derived_service import service_keywords
 from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading, condition, number, source, time, yes
 from sync.errors import BadInput
+from sync.inventory.asset.service import PRIVATE
 
-_PRIVATE = (
-    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8",
-    "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/127",
-)  # fmt: skip
 # The fields that name a related row.
 _NAMES = {
     "User": ("display_name", "user_principal_name", "email"),
@@ -265,8 +263,8 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _networks(),
         _flag("has_mac", "Whether a MAC address is known.", Compare("macs", Op.IS_EMPTY, False)),
         _flag("has_name", "Whether a name is known.", Compare("names", Op.IS_EMPTY, False)),
-        _flag("has_private", "Whether an IP address is private.", Compare("addresses", Op.IN_NETWORK, _PRIVATE)),
-        _flag("has_public", "Whether an IP address is public.", Compare("addresses", Op.OUTSIDE, _PRIVATE)),
+        _flag("has_private", "Whether an IP address is private.", Compare("addresses", Op.IN_NETWORK, PRIVATE)),
+        _flag("has_public", "Whether an IP address is public.", Compare("addresses", Op.OUTSIDE, PRIVATE)),
         _flag("has_ipv6", "Whether an IP address is IPv6.", Compare("addresses", Op.IN_NETWORK, ("::/0",))),
         _leading("owner", _OWNERS, "Who owns its device, by name, sign-in name or e-mail.", there=exists("owners")),
         _leading(
@@ -279,11 +277,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         device_id(),
         _count("group_count", "How many groups its device is a direct member of.", "groups"),
         _related("task", "Task", "A task that fills its site, by name or id.", "site.tasks"),
-        _of_record("port", ("scan", "ports")),
-        _of_record("tcp_port", ("scan", "tcp_ports")),
-        _of_record("udp_port", ("scan", "udp_ports")),
-        _of_record("protocol", ("scan", "protocols")),
-        _of_record("product", ("scan", "products")),
+        *service_keywords(_of_record),
         _of_record("detected_by", ("scan", "detected_by")),
         matched(_of_record("match", ("azure_ad", "matched_by"), ("scan", "matched_by"))),
         _SITE,

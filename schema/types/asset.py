@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import strawberry
-from sqlalchemy import func, select, true
 
 from schema.field.received import received_attributes
 from schema.field.registry import FieldKind, Record, condition, field, identifier, noun
@@ -23,21 +22,10 @@ from schema.field.transitive import groups_of_assets
 from schema.list.connection import every, many, one
 from sync.inventory.asset import source as sources
 from sync.inventory.directory.kind import USER, Edge
-from sync.store.tables import assets, scan_records
+from sync.store.tables import assets
 
 _a = assets.c
 _SOURCES = "The sources that have a record of it: `azuread` (a device of the directory), `scan` (found on the network)."
-
-
-_services = func.json_each(scan_records.c.services).table_valued("value", name="service")
-_open_port = func.json_extract(_services.c.value, "$.protocol").concat(func.json_extract(_services.c.value, "$.port"))
-_service_count = (
-    select(func.count(_open_port.distinct()))
-    .join_from(scan_records, _services, true())
-    .where(scan_records.c.asset_id == _a.id)
-    .correlate(assets)
-    .scalar_subquery()
-)
 
 
 @strawberry.type(description="Why a record was taken to belong to an asset.")
@@ -59,9 +47,6 @@ class Match:
     scope=own(assets),
     conditions={
         "sources": condition(_a.source_mask, FieldKind.SOURCES, _SOURCES, keyword="source"),
-        "service_count": condition(
-            _service_count, FieldKind.INT, "How many ports scans found open, each counted once."
-        ),
     },
     description="A machine, seen through the records that one or more sources have of it.",
 )
@@ -85,6 +70,18 @@ class Asset(Record):
     )
     scanned: bool = field(_a.scanned, "Whether a scan has ever seen it; false for what only a directory knows.")
     source_count: int = field(_a.source_count, "How many sources have a record of it.")
+    service_count: int = field(_a.service_count, "How many ports scans found open, each counted once.")
+    tcp_count: int = field(
+        _a.tcp_count, "How many TCP ports scans found open, each counted once.", aliases=("service_count_tcp",)
+    )
+    udp_count: int = field(
+        _a.udp_count, "How many UDP ports scans found open, each counted once.", aliases=("service_count_udp",)
+    )
+    service_has_public: bool = field(
+        _a.service_has_public,
+        "Whether a scan found a port open on a machine that has a public IP address.",
+        aliases=("service.has_public",),
+    )
     comment: str | None = field(_a.comment, "A person's comment.")
     criticality: str | None = field(_a.criticality, "How much it matters, as a person judged it.")
     tags: list[str] = field(_a.tags, "Tags that people gave it.", keyword="tag")

@@ -20,7 +20,18 @@ _s = scan_records.c
 @strawberry.type(description="An open port that a scan found.")
 class Service:
     port: int = strawberry.field(description="The number of the port.")
-    protocol: str = strawberry.field(description="`tcp` or `udp`.")
+    transport: str = strawberry.field(description="`tcp` or `udp`.")
+    protocols: list[str] = strawberry.field(
+        description="The application protocols that are spoken there, such as `http` and `tls`. See `askedAt`."
+    )
+    asked_at: DateTime | None = strawberry.field(
+        description="When a scan asked the service for its protocols; null if they are a guess by the port's number, "
+        "which never says `tls`."
+    )
+    protocol: str = strawberry.field(
+        description="`tcp` or `udp`.",
+        deprecation_reason="It is the transport, not what is spoken over it: read `transport`, or `protocols`.",
+    )
     product: str | None = strawberry.field(description="What answers there: the product, else what the port is for.")
     name: str | None = strawberry.field(description="The kind of service, such as `ssh`; null if no scan told.")
     cpe: list[str] = strawberry.field(description="Names of the product in the Common Platform Enumeration.")
@@ -65,11 +76,11 @@ class ScriptOutput:
             element="port",
             only=("protocol", "udp"),
         ),
-        "protocols": condition(
+        "transports": condition(
             _s.services,
             FieldKind.LIST,
             "`tcp` or `udp`, as its open ports have it.",
-            keyword="protocol",
+            keyword="transport",
             element="protocol",
         ),
         "products": condition(
@@ -98,6 +109,11 @@ class ScanRecord(Record):
     serial: str | None = field(_s.serial, "The serial number.")
     alive: bool = field(_s.alive, "Whether it answered the last scan.")
     detected_by: str | None = field(_s.detected_by, "How it was found, such as TCP or ARP.")
+    protocols: list[str] = field(
+        _s.protocols,
+        "The application protocols that are spoken at its open ports, such as `http`, `tls` and `ssh`.",
+        keyword="protocol",
+    )
     first_seen: DateTime = field(_s.first_seen, "When a scan first found it.")
     last_seen: DateTime = field(_s.last_seen, "When a scan last found it.")
     created_at: DateTime = field(_s.created_at, "When this server first wrote the record.")
@@ -110,6 +126,9 @@ class ScanRecord(Record):
         return [
             Service(
                 port=service["port"],
+                transport=service["protocol"],
+                protocols=service.get("protocols", []),
+                asked_at=DateTime(service["askedAt"]) if "askedAt" in service else None,
                 protocol=service["protocol"],
                 product=service["product"],
                 name=service.get("name"),

@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import SystemClock, timestamp
+from sync.inventory.asset.service import service_fields
 from sync.inventory.directory.kind import Edge
 from sync.store import tables
 
@@ -87,14 +88,15 @@ SCANS: dict[str, dict[str, Any]] = {
     "web-01": {
         "detected_by": "TCP", "match_key": "mac", "alive": True, "model": "R740",
         "services": [
-            {"port": 22, "protocol": "tcp", "product": "OpenSSH"},
-            {"port": 8080, "protocol": "tcp", "product": "nginx"},
-            {"port": 53, "protocol": "udp", "product": None},
+            {"port": 22, "protocol": "tcp", "product": "OpenSSH", "protocols": ["ssh"], "askedAt": ago(1)},
+            {"port": 8080, "protocol": "tcp", "product": "nginx", "protocols": ["http", "tls"], "askedAt": ago(1)},
+            {"port": 53, "protocol": "udp", "product": None, "protocols": ["dns"]},
         ],
+        "protocols": ["dns", "http", "ssh", "tls"], "addresses": ["10.0.0.5", "8.8.8.8"],
     },
     "web-02": {
         "detected_by": "ARP", "match_key": "new", "alive": False,
-        "services": [{"port": 53, "protocol": "tcp", "product": None}],
+        "services": [{"port": 53, "protocol": "tcp", "product": None, "protocols": ["dns"]}], "protocols": ["dns"],
     },
     "ghost": {"detected_by": "ICMP", "match_key": "new", "alive": False, "services": []},
 }  # fmt: skip
@@ -132,7 +134,9 @@ async def furnish_office(tx: AsyncConnection, organization_id: int, site_id: int
     keys = {"directory": await _one(tx, tables.directories, place)}
     await _write_work(tx, own, site_id)
     for name, fields in ASSETS.items():
-        counted = {"source_count": fields["source_mask"].bit_count(), "scanned": bool(fields["source_mask"] & 2)}
+        counted: dict[str, Any] = {"source_count": fields["source_mask"].bit_count()}
+        counted["scanned"] = bool(fields["source_mask"] & 2)
+        counted |= service_fields([{**_LISTS, **SCANS[name]}] if name in SCANS else [])
         row = {**own, "site_id": site_id, **_EMPTY_LISTS, **counted, "name": name, "version": 1, **fields}
         keys[f"asset {name}"] = await _one(tx, tables.assets, row)
     for name, fields in SCANS.items():

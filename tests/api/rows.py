@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schema.field.registry import NOUNS
 from sync.clock import timestamp
 from sync.inventory.directory.kind import Edge
+from sync.inventory.scan.protocol import spoken_at
 from sync.organization.organizations import next_version
 from sync.store import tables
 from sync.store.tables.column import KEY_OF, LOWER, Json, Time
@@ -40,7 +41,10 @@ POLICIES = (
     "disablepasswordexpiration",
     "DisableStrongPassword, DisablePasswordExpiration",
 )
-SERVICES = [{"port": 443, "protocol": "tcp", "product": None}, {"port": 2, "protocol": "udp", "product": "Zeta"}]
+SERVICES: list[dict[str, Any]] = [
+    {"port": 443, "protocol": "tcp", "product": None, "protocols": ["http", "tls"], "askedAt": TIMES[2]},
+    {"port": 2, "protocol": "udp", "product": "Zeta"},
+]
 DETAIL: dict[str, Any] = {
     "osMatches": [{"name": "Linux 6.8", "accuracy": 96}],
     "cpe": ["cpe:/o:linux:linux_kernel:6"],
@@ -285,7 +289,8 @@ def _asset(rows: Rows, number: int, sites: list[int]) -> dict[str, Any]:
 def _scanned(rows: Rows, site: int, asset: int) -> dict[str, Any]:
     services = rows.pick([[], SERVICES[:1], SERVICES])
     detail = rows.pick([None, {}, DETAIL])
-    return rows.row(tables.scan_records, asset_id=asset, site_id=site, services=services, detail=detail)
+    told = {"services": services, "protocols": spoken_at(services)}
+    return rows.row(tables.scan_records, asset_id=asset, site_id=site, detail=detail, **told)
 
 
 def _is_gone(number: int) -> bool:

@@ -51,7 +51,10 @@ COUNTED: dict[str, dict[str, tuple[str, ...]]] = {
     "Task": {"run_count": ("runs",)},
 }
 # Of scans: keyword → the protocol it is about.
-PORTS = {"port": None, "tcp_port": "tcp", "udp_port": "udp"}
+PORTS = {
+    "port": None, "tcp_port": "tcp", "udp_port": "udp", "tcp": "tcp", "UDP": "udp", "service.port": None,
+    "_service.Port": None, "_asset.port": None,
+}  # fmt: skip
 
 
 class Terms:
@@ -194,7 +197,9 @@ class Terms:
         return [text for run in ran for error in run["errors"] for text in error.values() if isinstance(text, str)]
 
     def _scanned(self) -> tuple[str, Holds]:
-        """Return a term on the ports that scans found."""
+        """Return a term on the services that scans found."""
+        if self.chance.random() < 0.5:
+            return self._spoken()
         keyword, protocol = self.chance.choice(list(PORTS.items()))
         sign, number = self.chance.choice(list(ORDERS)), self.chance.choice([2, 3, 443])
 
@@ -204,12 +209,28 @@ class Terms:
 
         if self.chance.random() < 0.2:
             return f"has:{keyword}", lambda row: bool(ports(row))
-        if protocol is None and self.chance.random() < 0.5:
-            count = self.chance.randrange(4)
-            return f"service_count:{sign}{count}", lambda row: COUNTS[ORDERS[sign]](len(ports(row)), count)
         return f"{keyword}:{sign}{number}", lambda row: any(
             COUNTS[ORDERS[sign]](found, number) for _, found in ports(row)
         )
+
+    def _spoken(self) -> tuple[str, Holds]:
+        """Return a term on what is spoken at those ports, over what, and by which product."""
+        name = self.chance.choice(["protocols", "protocol", "product"])
+        keyword = {"protocols": "protocol", "protocol": "transport", "product": "product"}[name]
+        keyword = self.chance.choice(["", "service.", "_service.", "_asset.", "_asset.service."]) + keyword
+
+        def told(row: Row) -> list[str]:
+            services = [one for scan in self.links.related("Asset", "scan", row) for one in scan["services"]]
+            found = [one.get(name) or [] for one in services]
+            return [text for one in found for text in (one if isinstance(one, list) else [one])]
+
+        if self.chance.random() < 0.3:
+            return f"has:{keyword}", lambda row: bool(told(row))
+        if self.chance.random() < 0.2:
+            return f"{keyword}:=", lambda row: not told(row)
+        words = {"protocols": ["http", "TLS", "t", "ssh"], "protocol": ["tcp", "UDP"], "product": ["zeta", "et"]}
+        word = self.chance.choice(words[name])
+        return f"{keyword}:{word}", lambda row: any(fold(word) in fold(text) for text in told(row))
 
     def _named(self) -> tuple[str, Holds]:
         keyword = self.chance.choice(list(NAMED[self.noun]))

@@ -14,8 +14,9 @@ REPORT = """<?xml version="1.0"?><!DOCTYPE nmaprun><nmaprun scanner="nmap" start
 <hostnames><hostname name="imported-1.corp.example" type="PTR"/></hostnames>
 <ports><port protocol="tcp" portid="443"><state state="open"/><service name="https" product="nginx" version="1.24"/>
 </port></ports></host></nmaprun>"""
-SERVICE = {"port": 443, "protocol": "tcp", "product": "nginx 1.24", "name": "https", "cpe": []}
-SERVICE |= {"checkedAt": "2026-09-21T14:13:21.000Z"}
+SERVICE = {"port": 443, "protocol": "tcp", "product": "nginx 1.24", "name": "https", "cpe": [], "transport": "tcp"}
+SERVICE |= {"checkedAt": "2026-09-21T14:13:21.000Z", "askedAt": "2026-09-21T14:13:21.000Z"}
+SERVICE |= {"protocols": ["http", "tls"]}
 BOMB = '<!DOCTYPE nmaprun [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><nmaprun>&b;</nmaprun>'
 
 
@@ -29,7 +30,8 @@ async def test_report_becomes_assets_and_nothing_when_it_is_sent_again(office: W
     assert again.payload["counts"] == {"inventory": "hosts", "created": 0, "merged": 1, "updated": 0, "silent": 0}
     text = """{ assets(search: "source:scan AND name:imported-1.corp.example") { nodes {
       addresses macs alive manufacturer scan {
-        services { port protocol product name cpe checkedAt } osMatches { name } cpe scripts { script output }
+        services { port transport protocols askedAt protocol product name cpe checkedAt }
+        osMatches { name } cpe scripts { script output }
       }
     } } }"""
     (asset,) = (await caller.data(text))["assets"]["nodes"]

@@ -159,7 +159,21 @@ EXAMPLES = [
     ("assets", "port:80", ""),
     ("assets", "has:udp_port", "web-01"),
     ("assets", "NOT has:port", "fin-7-laptop fin-8-laptop phone ghost"),
-    ("assets", "protocol:udp", "web-01"),
+    ("assets", "transport:udp", "web-01"),
+    ("assets", "protocol:http", "web-01"),
+    ("assets", "protocol:ssh NOT port:22", ""),
+    ("assets", "protocol:dns NOT udp:53", "web-02"),
+    ("assets", "transport:udp port:53", "web-01"),
+    ("assets", "protocol:tls AND product:nginx", "web-01"),
+    ("assets", "tcp:8080", "web-01"),
+    ("assets", "udp_count:>0", "web-01"),
+    ("assets", "service_count_tcp:0 AND scanned:t", "ghost"),
+    ("assets", "tcp_count:>=2", "web-01"),
+    ("assets", "service_has_public:t", "web-01"),
+    ("assets", "service.product:nginx _service.port:22 service.transport:udp", "web-01"),
+    ("assets", "_service.protocol:ssh _asset.protocol:tls _asset.service.protocol:http", "web-01"),
+    ("assets", "has:protocol service_has_public:f", "web-02"),
+    ("assets", "protocol:= scanned:t", "ghost"),
     ("assets", "product:nginx OR product:=openssh", "web-01"),
     ("assets", "has:product", "web-01"),
     ("assets", "port:53 product:=", "web-02"),
@@ -305,6 +319,9 @@ WHERES: list[tuple[str, dict[str, Any], str]] = [
     ("assets", {"scan": {"some": {"udpPorts": {"isEmpty": True}}}}, "web-02 ghost"),
     ("assets", {"scan": {"some": {"ports": {"gt": 22, "lte": 53}}}}, "web-01 web-02"),
     ("assets", {"scan": {"some": {"products": {"hasAny": ["NGINX"]}, "serviceCount": {"eq": 3}}}}, "web-01"),
+    ("assets", {"scan": {"some": {"protocols": {"hasAll": ["TLS", "http"]}}}}, "web-01"),
+    ("assets", {"scan": {"some": {"transports": {"has": "tcp"}}}}, "web-01 web-02"),
+    ("assets", {"tcpCount": {"gte": 1}, "udpCount": {"eq": 0}, "serviceHasPublic": {"eq": False}}, "web-02"),
     ("assets", {"serviceCount": {"in": [1, 3]}, "scan": {"none": {"matchedBy": {"eq": "mac"}}}}, "web-02"),
     ("assets", {"osVersion": {"gte": "10.0.19045", "lt": "11"}}, "web-02 fin-8-laptop"),
     ("assets", {"addresses": {"inNetwork": ["10.0.0.0/8", "fe80::/10"]}}, "web-01 web-02 ghost"),
@@ -361,6 +378,26 @@ async def test_cursor_stays_valid_while_time_passes_when_a_search_is_relative(of
     assert " ".join(seen) == ALL_ASSETS
     other = await office_of_names.ask(text, s="created_at:<5001days", after=after)
     assert other.code == "BAD_CURSOR"
+
+
+@pytest.mark.parametrize(
+    ("search", "instead"),
+    [
+        ("port:ssh", "protocol:ssh"),
+        ("port:22/tcp", "tcp:22"),
+        ("service.port:161/UDP", "udp:161"),
+        ("protocol:tcp", "transport:tcp"),
+        ("_service.protocol:UDP", "transport:udp"),
+        ("transport:http", "tcp, udp"),
+    ],
+)
+async def test_search_says_what_to_write_when_a_service_is_asked_for_in_another_way(
+    office_of_names: Caller, search: str, instead: str
+) -> None:
+    """A port by its protocol, a port with its transport, and a transport as a protocol would find nothing: refused."""
+    answer = await office_of_names.ask("query($s: String) { assets(search: $s) { totalCount } }", s=search)
+    assert answer.code == "BAD_SEARCH"
+    assert instead in str(answer.problems)
 
 
 async def test_search_that_is_wrong_is_refused_with_its_place(office_of_names: Caller) -> None:

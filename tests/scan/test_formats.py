@@ -148,7 +148,8 @@ def test_names_cpe_systems_and_scripts_are_kept_and_bounded() -> None:
     system = '<os><osmatch name="Linux 5" accuracy="97"><osclass osfamily="Linux" accuracy="97"><cpe>cpe:/o:l</cpe>'
     os_ = f"{system}</osclass></osmatch></os><hostscript>{SCRIPT * 200}</hostscript>"
     (host,) = read(f"{HEAD}{UP.format(port + os_)}</nmaprun>".encode()).hosts
-    assert host.services == (Service(22, "tcp", "OpenSSH 9", "ssh", ("cpe:/a:openbsd:openssh:9",)),)
+    cpe = ("cpe:/a:openbsd:openssh:9",)
+    assert host.services == (Service(22, "tcp", "OpenSSH 9", "ssh", cpe, ("ssh",), is_asked=True),)
     assert host.detail is not None
     assert host.detail["osMatches"] == [{"name": "Linux 5", "accuracy": 97}] and host.detail["cpe"] == ["cpe:/o:l"]
     first, second, *rest = host.detail["scripts"]

@@ -50,7 +50,10 @@ def test_report_is_read_as_nmap_means_it() -> None:
     (host,) = report.hosts
     assert (host.names, host.addresses, host.macs) == (("Web-5.corp.example",), ("10.0.0.5",), ("02aa00000005",))
     assert (host.os, host.os_version, host.type, host.manufacturer) == ("Linux", "5.X", None, "Acme & Co")
-    assert host.services == (Service(22, "tcp", "OpenSSH 9.2", "ssh"), Service(80, "tcp", "http", "http"))
+    assert host.services == (
+        Service(22, "tcp", "OpenSSH 9.2", "ssh", (), ("ssh",), is_asked=True),
+        Service(80, "tcp", "http", "http", (), ("http",)),
+    )
     assert (host.detected_by, host.alive, host.seen_at) == ("ARP", True, "2026-09-21T14:13:25.000Z")
     assert report.silent == {"10.0.0.6": "2026-09-21T14:13:20.000Z"}
 

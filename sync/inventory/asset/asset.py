@@ -20,6 +20,7 @@ from sync.inventory.asset.identity import MAC as MAC
 from sync.inventory.asset.identity import NAME as NAME
 from sync.inventory.asset.identity import family_of
 from sync.inventory.asset.mac import macs_in
+from sync.inventory.asset.service import service_fields
 from sync.inventory.asset.source import AZUREAD, BITS, SCAN
 from sync.inventory.directory.directory import chunks
 from sync.organization.organizations import next_version
@@ -187,6 +188,7 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
         "last_seen": max(seen, default=None),
         "source_mask": sources,
         "source_count": sources.bit_count(),
+        **service_fields(scans),
         "deleted_at": None,
     }
 

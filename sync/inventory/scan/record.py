@@ -31,6 +31,7 @@ from sync.inventory.asset.link import link_named
 from sync.inventory.asset.match import HOST_NAME, MAC_ADDRESS, NEW, Match
 from sync.inventory.directory.directory import chunks
 from sync.inventory.scan.port_set import PortSet
+from sync.inventory.scan.protocol import spoken_at
 from sync.inventory.scan.service import Service as Service
 from sync.inventory.scan.service import as_looked, digests, join, stored_services
 from sync.store.statement.bulk import insert_missing, insert_rows, update_rows
@@ -321,7 +322,8 @@ def _present(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[dict[st
 
 
 def _as_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "looked": {ports.digest: at for ports, at in row["looked"].items()}}
+    looked = {ports.digest: at for ports, at in row["looked"].items()}
+    return {**row, "looked": looked, "protocols": spoken_at(row["services"])}
 
 
 def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:

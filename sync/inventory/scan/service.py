@@ -24,10 +24,12 @@ class Service:
 
     Args:
         port: its number.
-        protocol: such as `tcp` or `udp`.
+        protocol: of transport, such as `tcp` or `udp`.
         product: what answers there; else what the port is for.
         name: what kind of service it is, such as `ssh`.
         cpe: names of the product in the Common Platform Enumeration.
+        protocols: the application protocols that are spoken there, sorted.
+        is_asked: whether the scan asked the service for them; else they are a guess by the number of the port.
     """
 
     port: int
@@ -35,11 +37,15 @@ class Service:
     product: str = ""
     name: str = ""
     cpe: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    is_asked: bool = False
 
     def stored(self, at: str) -> Stored:
         """Return it as it is stored: as open at a time."""
         said = {"product": self.product or None, "name": self.name or None, "checkedAt": at}
-        more = {"cpe": list(self.cpe)} if self.cpe else {}
+        more: Stored = {"cpe": list(self.cpe)} if self.cpe else {}
+        if self.protocols:
+            more |= {"protocols": list(self.protocols)} | ({"askedAt": at} if self.is_asked else {})
         return {"port": self.port, "protocol": self.protocol, **said, **more}
 
 
@@ -71,10 +77,26 @@ def _is_closed(service: Stored, looked: Mapping[PortSet, str]) -> bool:
 def _joined(one: Stored, other: Stored) -> Stored:
     """Let the later of two speak; the earlier adds what the later one did not ask the same service."""
     earlier, later = sorted((one, other), key=_order)
+    joined = {name: value for name, value in later.items() if name not in _SPOKEN} | _spoken(one, other)
     asked = later["product"] and later["product"] != later["name"]
     if asked or later["name"] != earlier["name"] or not earlier["product"]:
-        return later
-    return {**later, **{name: earlier[name] for name in ("product", "cpe") if name in earlier}}
+        return joined
+    return {**joined, **{name: earlier[name] for name in ("product", "cpe") if name in earlier}}
+
+
+_SPOKEN = ("protocols", "askedAt")
+
+
+def _spoken(one: Stored, other: Stored) -> Stored:
+    """Take the protocols from the latest scan that asked for them; without any, all that were guessed.
+
+    What scans of the same moment say is true together: a scanner may write a line for each protocol.
+    """
+    telling = [service for service in (one, other) if service.get("protocols")]
+    last = max((service.get("askedAt", "") for service in telling), default="")
+    kept = (service["protocols"] for service in telling if service.get("askedAt", "") == last)
+    found = sorted({protocol for protocols in kept for protocol in protocols})
+    return ({"protocols": found} if found else {}) | ({"askedAt": last} if last else {})
 
 
 def _order(service: Stored) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from sync.inventory.scan.protocol import protocols_of
 from sync.inventory.scan.record import Host, Service
 from sync.scan.report.finding import SERVICES_MAX, Report, Times, as_address, as_port, as_text, bad
 
@@ -105,4 +106,6 @@ def _service(port: Any) -> Service | None:
     if port.get("status", "open") != "open":
         return None
     name = as_text(told.get("name"))
-    return Service(as_port(port.get("port")), as_text(port.get("proto") or "tcp").lower(), name, name)
+    transport = as_text(port.get("proto") or "tcp").lower()
+    # It names a service only by its banner.
+    return Service(as_port(port.get("port")), transport, name, name, (), protocols_of(name), is_asked=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sync.errors import BadReport
+from sync.inventory.scan.protocol import TLS, protocols_of
 from sync.inventory.scan.record import Host, Service
 from sync.scan.report.finding import (
     ADDRESSES_MAX,
@@ -32,6 +33,8 @@ _PROPERTIES = frozenset(
     {"host-ip", "host-fqdn", "host-rdns", "netbios-name", "hostname", "mac-address", "operating-system"}
 )
 _TIMES = ("HOST_END_TIMESTAMP", "HOST_START_TIMESTAMP", "HOST_END", "HOST_START")
+# The plugins that list the certificate, the ciphers and the versions of a port: TLS was spoken there.
+_TLS_PLUGINS = frozenset({"10863", "21643", "56984"})
 _ASCTIME = "%a %b %d %H:%M:%S %Y"
 
 
@@ -43,6 +46,9 @@ class _Draft:
     properties: dict[str, str] = field(default_factory=dict)
     cpe: list[str] = field(default_factory=list)
     services: dict[tuple[int, str], str] = field(default_factory=dict)
+    # What was spoken at a port, and what is usually spoken there.
+    asked: dict[tuple[int, str], set[str]] = field(default_factory=dict)
+    guessed: dict[tuple[int, str], set[str]] = field(default_factory=dict)
 
 
 class NessusReader:
@@ -119,9 +125,7 @@ class NessusReader:
             # Several lines are guesses.
             os=systems[0] if len(systems) == 1 else None,
             detected_by="Nessus",
-            services=tuple(
-                Service(port, protocol, name, name) for (port, protocol), name in sorted(draft.services.items())
-            ),
+            services=tuple(_service(draft, key, name) for key, name in sorted(draft.services.items())),
             detail=detail_of([{"name": name, "accuracy": None} for name in systems[:5]], draft.cpe),
         )
 
@@ -133,6 +137,13 @@ class NessusReader:
             return None
 
 
+def _service(draft: _Draft, key: tuple[int, str], name: str) -> Service:
+    asked = draft.asked.get(key, set())
+    # That TLS is spoken does not tell what is spoken inside.
+    spoken = asked | draft.guessed.get(key, set()) if asked <= {TLS} else asked
+    return Service(*key, name, name, (), tuple(sorted(spoken)), is_asked=bool(asked))
+
+
 def _item(draft: _Draft, attributes: Attributes) -> None:
     """Keep the port of a finding; those of the machine as a whole have port 0."""
     port = as_port(attributes.get("port"))
@@ -141,8 +152,13 @@ def _item(draft: _Draft, attributes: Attributes) -> None:
     if len(draft.services) >= SERVICES_MAX:
         raise bad(f"A host has more than {SERVICES_MAX:,} open ports.")
     # A name with a question mark is a guess by the port's number.
-    name = as_text(attributes.get("svc_name")).rstrip("?")
+    told = as_text(attributes.get("svc_name"))
+    name, is_guess = told.rstrip("?"), told.endswith("?")
     key = port, as_text(attributes.get("protocol")).lower()
+    spoken = protocols_of(name, is_guess=is_guess)
+    (draft.guessed if is_guess else draft.asked).setdefault(key, set()).update(spoken)
+    if attributes.get("pluginID") in _TLS_PLUGINS:
+        draft.asked.setdefault(key, set()).add(TLS)
     known = draft.services.get(key)
     draft.services[key] = known if known and known != "unknown" else "" if name == "unknown" else name
 

@@ -10,6 +10,7 @@ import csv
 from datetime import UTC, datetime
 
 from sync.errors import BadReport
+from sync.inventory.scan.protocol import protocols_of
 from sync.inventory.scan.record import Host, Service
 from sync.scan.report.finding import Report, Times, as_address, as_port, as_text, bad
 
@@ -91,7 +92,8 @@ class ServiceListReader:
             names=(hostname,) if hostname else (),
             addresses=(address,),
             detected_by="list",
-            services=(Service(port, protocol, product, name),) if port else (),
+            # The list says it as a fact, however it was found out.
+            services=(Service(port, protocol, product, name, (), protocols_of(name), True),) if port else (),
         )
 
     def _moment(self, text: str | None) -> str | None:

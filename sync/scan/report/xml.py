@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.inventory.scan.port_set import PortSet, Range
+from sync.inventory.scan.protocol import protocols_of
 from sync.inventory.scan.record import Host, Service
 from sync.scan.report.finding import (
     ADDRESSES_MAX,
@@ -39,6 +40,8 @@ OS_ACCURACY_MIN = 90
 OS_MATCHES_MAX = 5
 RANGES_MAX = 65_536
 _TYPES = {"printer": "Printer", "router": "Router", "switch": "Switch", "phone": "Mobile", "webcam": "Camera"}
+# They write something only if TLS was spoken.
+_TLS_SCRIPTS = frozenset({"ssl-cert", "ssl-enum-ciphers"})
 # The port may be open: nothing was found out.
 _UNSURE = frozenset({"open|filtered", "unfiltered"})
 
@@ -54,6 +57,9 @@ class _Port:
     name: str = ""
     product: str = ""
     cpe: list[str] = field(default_factory=list)
+    over_tls: bool = False
+    # By a probe (nmap) or a banner (masscan), not by the port's number.
+    is_asked: bool = False
 
 
 @dataclass
@@ -150,6 +156,8 @@ class ReportReader:
             self._cpe = ""
         elif self._draft and (read := _ELEMENTS.get(name)):
             read(self._draft, attributes)
+            if name == "service" and self._draft.port and self._scanner == "masscan":
+                self._draft.port.is_asked = True
 
     def end(self, name: str, depth: int) -> None:
         """Take the end of an element."""
@@ -303,6 +311,9 @@ def _service(draft: _Draft, attributes: Attributes) -> None:
         draft.port.name = "" if name == "unknown" else name
         product = " ".join(filter(None, (as_text(attributes.get(part)) for part in ("product", "version"))))
         draft.port.product = product[:TEXT_CHARS_MAX]
+        draft.port.over_tls = draft.port.over_tls or attributes.get("tunnel") == "ssl"
+        # Old versions do not say how they know; they write a product only of what they asked.
+        draft.port.is_asked = attributes.get("method", "probed" if product else "table") == "probed"
 
 
 def _close_port(draft: _Draft) -> None:
@@ -320,7 +331,9 @@ def _close_port(draft: _Draft) -> None:
         raise bad(f"A host has more than {SERVICES_MAX:,} open ports.")
     else:
         said = port.product or port.name
-        draft.services.append(Service(port.number, port.protocol, said, port.name, tuple(port.cpe)))
+        spoken = protocols_of(port.name, is_guess=not port.is_asked, over_tls=port.over_tls)
+        is_asked = port.is_asked or port.over_tls
+        draft.services.append(Service(port.number, port.protocol, said, port.name, tuple(port.cpe), spoken, is_asked))
 
 
 def _close_cpe(draft: _Draft, name: str) -> None:
@@ -350,6 +363,8 @@ def _osclass(draft: _Draft, attributes: Attributes) -> None:
 
 def _script(draft: _Draft, attributes: Attributes) -> None:
     output = as_lines(attributes.get("output"))
+    if draft.port and output and attributes.get("id") in _TLS_SCRIPTS:
+        draft.port.over_tls = True
     left = SCRIPTS_CHARS_MAX - draft.script_chars
     if len(draft.scripts) >= SCRIPTS_MAX or left <= 0:
         return

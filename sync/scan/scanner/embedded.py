@@ -17,6 +17,7 @@ from pathlib import Path
 from sync.clock import Clock, timestamp
 from sync.errors import ScannerFailed
 from sync.inventory.scan.port_set import PortSet, ports_of
+from sync.inventory.scan.protocol import protocols_of
 from sync.inventory.scan.record import Host, Service
 from sync.scan.options import ScannerName
 from sync.scan.report.usual_service import service_name
@@ -109,7 +110,7 @@ class EmbeddedScanner:
             addresses=(address,),
             macs=(mac,) if mac else (),
             detected_by=detected_by,
-            services=tuple(Service(port, "tcp", service_name(port), service_name(port)) for port in sorted(ports)),
+            services=tuple(_service(port) for port in sorted(ports)),
             looked=(looked,),
         )
 
@@ -120,3 +121,8 @@ class EmbeddedScanner:
         await self._clock.sleep(SETTLE_S)
         table = read_neighbours(self._table)
         return {address: table[address] for address in sorted(silent) if address in table}
+
+
+def _service(port: int) -> Service:
+    name = service_name(port)
+    return Service(port, "tcp", name, name, (), protocols_of(name, is_guess=True))

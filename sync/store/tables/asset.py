@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, false, text
 
 from sync.store.statement.function import sort_key, version_key
 from sync.store.tables.column import KEYED, Json, Key, Time, refers
@@ -33,6 +33,11 @@ assets = entity(
     Column("tags", Json, nullable=False),
     Column("comment", Text),
     Column("criticality", Text),
+    # Open ports, each counted once, and whether one is open at a public address.
+    Column("service_count", Integer, nullable=False, server_default=text("0")),
+    Column("tcp_count", Integer, nullable=False, server_default=text("0")),
+    Column("udp_count", Integer, nullable=False, server_default=text("0")),
+    Column("service_has_public", Boolean, nullable=False, server_default=false()),
     Column("version", Key, nullable=False),
     created_version(),
     Column("deleted_at", Time),

@@ -25,7 +25,8 @@ scan_records = entity(
     Column("alive", Boolean, nullable=False),
     # How it was found, such as TCP or ARP.
     Column("detected_by", Text),
-    # Open ports: port, protocol, product, name, cpe, and checkedAt, when a scan last found it open.
+    # Open ports: port, protocol (of transport), product, name, cpe; checkedAt, when a scan last found it open;
+    # protocols (of applications), and askedAt, when a scan asked for them, if they are no guess.
     Column("services", Json, nullable=False),
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time, nullable=False),
@@ -37,6 +38,8 @@ scan_records = entity(
     Column("silent_at", Time),
     # {osMatches, cpe, scripts}: what else a scan told.
     Column("detail", Json),
+    # The application protocols of all its services.
+    Column("protocols", Json, nullable=False, server_default=text("'[]'")),
     *stamps(),
     Index(None, "asset_id"),
 )

@@ -39,7 +39,8 @@ def scan_record(
 ) -> Any:
     """Return a scan record."""
     said = {"os": os, "model": model, "serial": serial, "os_version": None, "type": None, "manufacturer": None}
-    return {"names": names, "macs": macs, "addresses": [], "alive": True, "first_seen": seen, "last_seen": seen, **said}
+    found = {"names": names, "macs": macs, "addresses": [], "services": [], "alive": True}
+    return {**found, "first_seen": seen, "last_seen": seen, **said}
 
 
 def _values(name: str) -> st.SearchStrategy[Any]:
@@ -90,6 +91,29 @@ def test_precedence_of_sources_is_fixed_by_field() -> None:
     assert (fields["name"], fields["names"], fields["os"]) == ("seen", ["seen", "told"], "Linux")
     assert (fields["manufacturer"], fields["model"]) == ("Dell", "M1")
     assert fields["macs"] == ["0a:00:00:00:00:01", "0b:00:00:00:00:01"]
+
+
+SERVICES = st.builds(
+    lambda port, protocol: {"port": port, "protocol": protocol},
+    st.integers(1, 3),
+    st.sampled_from(["tcp", "udp", "sctp"]),
+)
+ADDRESSES = ["10.0.0.5", "8.8.8.8", "fd00::5", "2001:db8::5", "100.64.0.1"]
+
+
+@given(st.lists(st.tuples(st.lists(SERVICES, max_size=4), st.lists(st.sampled_from(ADDRESSES), max_size=2))))
+def test_open_ports_are_counted_once_whatever_record_names_them(
+    told: list[tuple[list[dict[str, Any]], list[str]]],
+) -> None:
+    """The counts are those of the set of all open ports; public is a record with a port and a public address."""
+    plain = scan_record("3", [], [], None, None, None)
+    fields = asset_fields([], [plain | {"services": services, "addresses": found} for services, found in told])
+    ports = {(one["protocol"], one["port"]) for services, _ in told for one in services}
+    assert fields["service_count"] == len(ports)
+    assert fields["tcp_count"] == len([one for one in ports if one[0] == "tcp"])
+    assert fields["udp_count"] == len([one for one in ports if one[0] == "udp"])
+    is_public = any(services and {"8.8.8.8", "2001:db8::5"} & {*found} for services, found in told)
+    assert fields["service_has_public"] is is_public
 
 
 def test_latest_record_decides_where_it_says_something() -> None:

@@ -106,6 +106,27 @@ async def test_product_stays_when_a_later_scan_did_not_ask_for_it(inventory: Inv
     assert (service["product"], service["cpe"], service["checkedAt"]) == ("nginx 1.24", ["cpe:/a:nginx"], TIMES[1])
 
 
+TOLD = st.tuples(st.sampled_from(TIMES), st.sampled_from([("http",), ("http", "tls"), ()]), st.booleans())
+
+
+@given(st.lists(TOLD, min_size=1, max_size=5).flatmap(lambda told: st.tuples(st.just(told), st.permutations(told))))
+def test_protocols_are_those_of_the_latest_scan_that_asked(
+    orders: tuple[list[tuple[str, tuple[str, ...], bool]], ...],
+) -> None:
+    """A later guess by the port's number takes nothing away, whatever order the reports come in."""
+    last = max((at for at, protocols, is_asked in orders[0] if protocols and is_asked), default=None)
+    at_last = [spoken for at, spoken, is_asked in orders[0] if (is_asked and at == last) or not (is_asked or last)]
+    for told in orders:
+        found: list[dict[str, Any]] = []
+        for at, protocols, is_asked in told:
+            one = Service(443, "tcp", "", "https", (), protocols, is_asked)
+            found, _looked = join([*found, one.stored(at)], [])
+        (service,) = found
+        assert service["checkedAt"] == max(at for at, _, _ in told)
+        assert service.get("askedAt") == last
+        assert {*service.get("protocols", [])} == {protocol for spoken in at_last for protocol in spoken}
+
+
 sets = st.lists(st.tuples(st.sampled_from(["tcp", "udp"]), st.integers(1, 12), st.integers(0, 5)), max_size=4)
 
 

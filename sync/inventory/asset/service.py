@@ -1,0 +1,31 @@
+"""What an asset's fields say of its services: how many there are, and whether one can be reached from everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sync.store.statement.function import in_networks
+
+# The same networks as those of the keyword `has_public`.
+PRIVATE = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8",
+    "224.0.0.0/3", "fc00::/7", "fe80::/10", "ff00::/8", "::/127",
+)  # fmt: skip
+_PRIVATE = " ".join(PRIVATE)
+
+
+def service_fields(scans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Count the open ports that scan records name, each once, and tell whether one has them at a public address."""
+    serving = [scan for scan in scans if scan["services"]]
+    ports = {(service["protocol"], service["port"]) for scan in serving for service in scan["services"]}
+    count = Counter(transport for transport, _ in ports)
+    return {
+        "service_count": len(ports),
+        "tcp_count": count["tcp"],
+        "udp_count": count["udp"],
+        "service_has_public": any(
+            in_networks(address, _PRIVATE) is False for scan in serving for address in scan["addresses"]
+        ),
+    }
