@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 
-from server.demo.demo import DemoOutcome, Options, Stage, Synced, compare, stage, sync
+from server.demo.demo import DemoOutcome, Options, Stage, Synced, compare, scan, stage, sync
 from server.demo.queries import QUERIES
 from server.settings import outer_environment
 from sync.clock import SystemClock
@@ -52,7 +52,7 @@ async def _run(options: Options, *, once: bool, as_json: bool) -> bool:
     console, out = Console(stderr=True, highlight=False), Console(highlight=False)
     stopped = _stop_signal()
     async with stage(options, outer_environment(), console) as place:
-        acting = asyncio.create_task(_act(place, console))
+        acting = asyncio.create_task(_act(place, seed=options.seed, console=console))
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait((acting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not acting.done():
@@ -74,8 +74,9 @@ async def _run(options: Options, *, once: bool, as_json: bool) -> bool:
     return not outcome.proof.differences
 
 
-async def _act(place: Stage, console: Console) -> tuple[Synced, DemoOutcome]:
+async def _act(place: Stage, *, seed: int, console: Console) -> tuple[Synced, DemoOutcome]:
     synced = await sync(place, SystemClock(), console)
+    await scan(place, seed, SystemClock(), console)
     return synced, await compare(place, console)
 
 

@@ -16,6 +16,7 @@ from server.demo.child import Child, child
 from server.demo.client import Client
 from server.demo.proof import Proof, Truth, prove
 from server.demo.queries import QUERIES
+from server.demo.scan import DEVICES, IMPORT, device_names, scan_report
 from sync.clock import Clock
 from sync.errors import CursorExpired, DemoFailed
 
@@ -193,6 +194,17 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
         told = "; ".join(f"{error['message']} {error['hint'] or ''}" for error in run["problems"])
         raise DemoFailed(f"The run ended {run['status']}. {told}")
     return Synced(run, seconds, place.server.kills)
+
+
+async def scan(place: Stage, seed: int, clock: Clock, console: Console) -> None:
+    """Import the report of a scan of the tenant's networks into the site of its task."""
+    name = f"Sync {place.tenant['tenantDomain']}"
+    document = "query($name: String!) { tasks(where: { name: { eq: $name } }) { nodes { site { id } } } }"
+    (task,) = (await place.client.ask(document, name=name))["tasks"]["nodes"]
+    report = scan_report(device_names(await place.client.ask(DEVICES)), seed, clock.now())
+    counts = (await place.client.ask(IMPORT, site=task["site"]["id"], xml=report))["importScan"]["counts"]
+    told = f"{counts['merged']} hosts are known, {counts['created']} are new"
+    console.print(f"Imported the report of a scan of the tenant's networks: {told}.")
 
 
 async def compare(place: Stage, console: Console) -> DemoOutcome:

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from schema.access import Principal, Role
+from schema.field.ids import encode_id
+from server.demo.scan import DEVICES, IMPORT, device_names, scan_report
 from server.simulator import Simulator
-from sync.clock import timestamp
-from sync.inventory.asset.asset import AssetPlace
-from sync.inventory.scan.record import Host, apply_scan
 from tests.api.caller import Caller
 from tests.entra.clock import FakeClock
 from tests.sync.installation import Installation
@@ -27,14 +26,15 @@ async def demo_tenant(data_dir: Path) -> AsyncIterator[Caller]:
     try:
         await installation.furnish()
         await _sync(installation)
-        await _scan(installation)
+        principal = Principal(1, installation.organization_id, Role.ADMINISTRATOR, "administrator")
+        caller = Caller(installation.runtime, principal)
+        await _scan(installation, caller)
         # The indexer's pauses have moved the clock a little.
         await installation.runtime.indexer.idle()
         clock.moved_s = 2 * DAY_S
         _change(installation.simulator)
         await _sync(installation)
-        principal = Principal(1, installation.organization_id, Role.ADMINISTRATOR, "administrator")
-        yield Caller(installation.runtime, principal)
+        yield caller
     finally:
         await installation.close()
 
@@ -44,19 +44,11 @@ async def _sync(installation: Installation) -> None:
     await installation.runtime.engine.idle()
 
 
-async def _scan(installation: Installation) -> None:
-    """Write what a scan would have found: two machines of the directory, and three that it does not know."""
-    seen_at = timestamp(installation.clock.now())
-    hosts = [
-        Host(seen_at, ("WS-000003",), ("10.0.4.3",), ("00:15:5d:00:04:03",), type="Desktop", os="Windows"),
-        Host(seen_at, ("LAP-0005N",), ("10.0.4.5",), ("00:15:5d:00:04:05",), type="Laptop", os="Windows"),
-        Host(seen_at, ("printer-2f",), ("10.0.9.20",), ("00:1b:a9:00:09:20",), type="Printer", manufacturer="Brother"),
-        Host(seen_at, ("nas-01",), ("10.0.9.30",), ("00:11:32:00:09:30",), type="NAS", os="Linux"),
-        Host(seen_at, (), ("10.0.9.40",), ("00:40:8c:00:09:40",), type="Camera", manufacturer="Axis"),
-    ]
-    place = AssetPlace(installation.organization_id, installation.site_id)
-    async with installation.runtime.store.write() as tx:
-        await tx.run_sync(apply_scan, installation.clock, place, hosts)
+async def _scan(installation: Installation, caller: Caller) -> None:
+    """Import the report of a scan, as the demo does."""
+    report = scan_report(device_names(await caller.data(DEVICES)), 1, installation.clock.now())
+    done = await caller.data(IMPORT, site=encode_id("site", installation.site_id), xml=report)
+    assert done["importScan"]["errors"] == []
 
 
 def _change(simulator: Simulator) -> None:

@@ -28,7 +28,8 @@ def test_demo_prints_one_json_object_and_equality_when_run_once(tmp_path: Path, 
     assert found["equal"] is True
     assert found["users"] == 300
     assert found["groups"] == 40
-    assert 150 < found["assets"] <= 200
+    # Beside the devices, hosts that only the scan knows.
+    assert 177 < found["assets"] <= 227
     assert found["memberships"] > 300
     assert found["graphqlSample"]["assets"]["nodes"]
     assert (found["attempts"], found["restarts"], found["kills"]) == (1, 0, 0)
