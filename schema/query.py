@@ -24,6 +24,9 @@ from schema.list.changes import changes
 from schema.list.connection import many
 from schema.list.node import node, nodes
 from schema.search.api import Inventory, SearchKeyword, SearchParse, parse_search_text, search_keywords
+from schema.search.completion.api import FIRST_DEFAULT as COMPLETIONS_DEFAULT
+from schema.search.completion.api import FIRST_MAX as COMPLETIONS_MAX
+from schema.search.completion.api import SearchCompletion, complete_search
 from schema.search.toggle import toggle_term
 from schema.types import Server, Viewer, Webhook
 from schema.types.retention import RetentionEffect, UpdateRetentionInput, preview
@@ -39,6 +42,10 @@ TERM_VALUE = strawberry.argument(
 )
 TERM_OPERATOR = strawberry.argument(description="`=`, `<`, `<=`, `>`, `>=`, or empty.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
+CURSOR = strawberry.argument(description="UTF-16 units before the cursor; the end of the text unless given.")
+ITEMS = strawberry.argument(
+    description=f"How many items at most: 1 to {COMPLETIONS_MAX}, {COMPLETIONS_DEFAULT} unless given."
+)
 # The key a look-up goes by, and the value it must have.
 Sought = tuple[LookupKey, Any]
 
@@ -193,6 +200,18 @@ class Query:
     ) -> str:
         """Turn a click on a facet into a term."""
         return toggle_term(inventory.value, text, keyword, value, operator)
+
+    @strawberry.field(description="What may stand at the cursor of a search text that is being typed, with values.")
+    async def complete_search(
+        self,
+        info: Info[Context, None],
+        inventory: Annotated[Inventory, INVENTORY],
+        text: Annotated[str, SEARCH_TEXT],
+        cursor: Annotated[int | None, CURSOR] = None,
+        first: Annotated[int, ITEMS] = COMPLETIONS_DEFAULT,
+    ) -> SearchCompletion:
+        """List completions."""
+        return await complete_search(info.context, inventory, text, cursor, first)
 
     @strawberry.field(
         description="What retention would remove if it were night now; removes nothing.", metadata=about(10)

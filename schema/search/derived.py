@@ -75,7 +75,8 @@ def _leading(
         return _any(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
 
     present = there or _any(_along(way, EVERYTHING) for way, _ in ways)
-    return Keyword(name, aliases, FieldKind.TEXT, description, read, present)
+    known_by = ways[0][1], _NAMES[ways[0][1]][0]
+    return Keyword(name, aliases, FieldKind.TEXT, description, read, present, field=known_by)
 
 
 def _known_by(noun: Noun, reading: Reading) -> Expr:
@@ -175,7 +176,7 @@ def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str
         return And(parts) if reading.is_missing else Or(parts)
 
     there = Or(tuple(Compare(field, Op.IS_EMPTY, False) for field in fields))
-    return Keyword(name, aliases, FieldKind.TEXT, description, read, there)
+    return Keyword(name, aliases, FieldKind.TEXT, description, read, there, field=(noun, fields[0]))
 
 
 def _networks() -> Keyword:

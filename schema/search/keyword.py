@@ -24,6 +24,8 @@ class Keyword:
         values: all there are, if the list is closed.
         is_text: whether a word without a keyword is looked for here too, besides the fields that say so.
         uncollected: of what no sync reads: what to use instead; asking for it is an error, not an empty answer.
+        field: the names of the noun and the field whose values a completion offers; related rows are known by it.
+        is_own: whether the field is one of the inventory's rows themselves, so that its values can be counted.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Keyword:
     values: tuple[str, ...] = ()
     is_text: bool = False
     uncollected: str = ""
+    field: tuple[str, str] | None = None
+    is_own: bool = False
 
 
 def of_field(noun: Noun, field: Field) -> Keyword:
@@ -51,6 +55,8 @@ def of_field(noun: Noun, field: Field) -> Keyword:
         lambda reading: condition(field, noun.prefix, reading),
         present(field),
         values,
+        field=(noun.name, field.name),
+        is_own=True,
     )
 
 
@@ -65,7 +71,7 @@ def across(relation: Relation, keyword: Keyword) -> Keyword:
         asked = keyword.read(reading)
         return Not(there) if reading.is_missing else Related(relation.name, Quantifier.SOME, asked)
 
-    return replace(keyword, read=read, present=there)
+    return replace(keyword, read=read, present=there, is_own=False)
 
 
 def plain(name: str) -> str:

@@ -52,6 +52,7 @@ UNPLANNED = frozenset(
         *(
             "Query.parseSearch",
             "Query.toggleTerm",
+            "Query.completeSearch",
             "Query.retentionPreview",
             "Query.changes",
             "Query.duplicates",

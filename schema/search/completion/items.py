@@ -1,0 +1,215 @@
+"""The items that may stand at the cursor: keywords, attributes, relations, operators, values and joiners."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from schema.access import Principal, least_role
+from schema.context import Context
+from schema.field.attribute import attributes
+from schema.field.registry import NOUNS, FieldKind, Noun, Relation
+from schema.list.aggregate import is_groupable
+from schema.search.completion.place import CursorPlace
+from schema.search.completion.values import existing
+from schema.search.keyword import Keyword, plain
+from schema.search.table import PREFIXES_MAX, find, listed
+from schema.search.value import FORMS
+from sync.store.statement.function import folded
+
+
+class ItemKind(enum.Enum):
+    """What an item is."""
+
+    KEYWORD = "keyword"
+    RELATION = "relation"
+    ATTRIBUTE = "attribute"
+    OPERATOR = "operator"
+    VALUE = "value"
+    JOINER = "joiner"
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that may stand at the cursor.
+
+    Args:
+        text: replaces what stands there; quoted where it must be.
+        label: as a list shows it.
+        detail: a sentence about it.
+        keyword: what the text names, of keywords and attributes.
+        count: rows that have the value; None if they were not counted.
+    """
+
+    kind: ItemKind
+    text: str
+    label: str
+    detail: str = ""
+    keyword: Keyword | None = None
+    relation: Relation | None = None
+    count: int | None = None
+
+    @property
+    def group_by(self) -> str | None:
+        """The field of the aggregate that counts the keyword's values; None if there is none."""
+        if not (self.keyword and self.keyword.is_own and self.keyword.field):
+            return None
+        noun, name = self.keyword.field
+        return name.upper() if name in NOUNS[noun].fields and is_groupable(NOUNS[noun].fields[name]) else None
+
+
+_JOINERS = {
+    "AND": "Both sides must hold; the same as a blank.",
+    "OR": "One of the sides must hold.",
+    "NOT": "What follows must not hold.",
+}
+_SIGNS = {
+    "=": "All of the value; with nothing behind it: there is none.",
+    "<": "Less; of a time: less than so long ago or ahead.",
+    "<=": "Less or equal.",
+    ">": "More; of a time: longer ago or ahead.",
+    ">=": "More or equal.",
+}
+_SPANS = {
+    "<1day": "Less than a day ago or ahead.",
+    "<7days": "Less than a week ago or ahead.",
+    "<30days": "Less than 30 days ago or ahead.",
+    ">90days": "More than 90 days ago or ahead.",
+    "<now": "In the past.",
+    ">now": "In the future.",
+    "0": "Never.",
+}
+_TEXTS = (FieldKind.TEXT, FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.VERSION)
+_ORDERED = (FieldKind.INT, FieldKind.NUMBERS, FieldKind.TIME, FieldKind.VERSION)
+_PLAIN = re.compile(r"[\w.:/@+-]+")
+_SPECIAL = re.compile(r'([\\%_"])')
+
+
+async def items_at(context: Context, noun: Noun, place: CursorPlace) -> tuple[list[Item], bool]:
+    """List what may stand at the cursor, the likeliest first.
+
+    Returns:
+        The items, and whether these are all.
+    """
+    if place.keyword is None:
+        return list(_names(noun, place)), True
+    keyword = find(noun, place.keyword.removeprefix("-").removeprefix("!")) if place.keyword else None
+    if keyword is None or keyword.uncollected:
+        return [], True
+    if plain(keyword.name) in ("has", "attribute"):
+        named = (item for item in _keywords(noun, place.typed, "") if item.label not in ("has", "attribute"))
+        return [replace(item, text=_quoted(item.label), kind=ItemKind.VALUE) for item in named], True
+    return await _values(context, keyword, place)
+
+
+def _names(noun: Noun, place: CursorPlace) -> Iterator[Item]:
+    """List what may begin a term."""
+    colon = "" if place.is_named else ":"
+    if place.typed.startswith("@"):
+        yield from _attributes(noun, place.typed[1:], colon)
+        return
+    *heads, typed = place.typed.split(".")
+    lead = ".".join([*heads, ""])
+    for head in heads[:PREFIXES_MAX]:
+        relation = next(
+            (one for one in noun.relations.values() if _singular(one) == plain(head).removesuffix("s")), None
+        )
+        if relation is None:
+            return
+        noun = NOUNS[relation.target]
+    for item in _ranked([*_keywords(noun, typed, colon), *_relations(noun, typed)], typed):
+        yield replace(item, text=lead + item.text, label=lead + item.label)
+    if not heads and not place.is_named:
+        joiners = [
+            name for name in _JOINERS if name.startswith(typed.upper()) and (name == "NOT" or not place.is_first)
+        ]
+        yield from (Item(ItemKind.JOINER, f"{name} ", name, _JOINERS[name]) for name in joiners)
+
+
+def _keywords(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
+    wanted = plain(typed)
+    for keyword in listed(noun.name):
+        if not keyword.uncollected and any(wanted in plain(name) for name in (keyword.name, *keyword.aliases)):
+            yield Item(ItemKind.KEYWORD, keyword.name + colon, keyword.name, keyword.description, keyword)
+
+
+def _relations(noun: Noun, typed: str) -> Iterator[Item]:
+    for relation in noun.relations.values():
+        name = relation.name.removesuffix("s") if relation.is_many else relation.name
+        if plain(typed) in plain(name) and not relation.source:
+            yield Item(ItemKind.RELATION, f"{name}.", f"{name}.", relation.description, relation=relation)
+
+
+def _attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
+    found = []
+    sourced = [(one.source, one.target) for one in noun.relations.values() if one.source]
+    for source, target in sourced:
+        for field in {field.name: field for field in attributes(target).values()}.values():
+            name = ".".join((*source, field.graphql_name))
+            if typed.casefold() in name.casefold() and (keyword := find(noun, f"@{name}")):
+                found.append(Item(ItemKind.ATTRIBUTE, f"@{name}{colon}", f"@{name}", field.description, keyword))
+    yield from _ranked(found, f"@{typed}")
+
+
+def _ranked(items: Iterable[Item], typed: str) -> list[Item]:
+    wanted = plain(typed)
+    return sorted(items, key=lambda item: (not plain(item.label).startswith(wanted), item.kind.value, item.label))
+
+
+def _singular(relation: Relation) -> str:
+    return plain(relation.name).removesuffix("s")
+
+
+async def _values(context: Context, keyword: Keyword, place: CursorPlace) -> tuple[list[Item], bool]:
+    signs = [] if place.typed or place.operator else [sign for sign in _SIGNS if sign in _signs_of(keyword.kind)]
+    operators = [Item(ItemKind.OPERATOR, sign, sign, _SIGNS[sign]) for sign in signs]
+    if keyword.kind is FieldKind.TIME:
+        lead = place.operator
+        spans = [(span.removeprefix(lead), detail) for span, detail in _SPANS.items() if span.startswith(lead)]
+        fitting = [Item(ItemKind.VALUE, span, span, text) for span, text in spans if place.typed in span]
+        return [*operators, *fitting], True
+    counts: dict[str, int | None] = dict.fromkeys(_closed(keyword))
+    is_complete = True
+    if keyword.field and _may_read(context.principal, keyword.field[0]):
+        noun = NOUNS[keyword.field[0]]
+        found = await existing(context, noun, noun.condition(keyword.field[1]), place.typed)
+        is_complete = found.is_complete
+        counts = {name: 0 if is_complete else None for name in counts}
+        counts |= found.counts
+        if not keyword.is_own:
+            counts = dict.fromkeys(counts)
+    wanted = folded(place.typed)
+    values = [
+        Item(ItemKind.VALUE, _written(keyword, place, value), value, count=count)
+        for value, count in counts.items()
+        if wanted in folded(value)
+    ]
+    return [*values, *operators], is_complete
+
+
+def _closed(keyword: Keyword) -> tuple[str, ...]:
+    return ("true", "false") if keyword.kind is FieldKind.BOOL else keyword.values
+
+
+def _signs_of(kind: FieldKind) -> set[str]:
+    """Return the signs that a kind of values takes."""
+    return {sign for sign in _SIGNS if kind in _ORDERED or sign == "="} if len(FORMS[kind]) > 1 else set()
+
+
+def _may_read(principal: Principal, noun: str) -> bool:
+    least = least_role(noun)
+    return least is not None and principal.role.reaches(least)
+
+
+def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
+    """Write a value so that it means itself; without a sign, text is all of it, not a part of a longer one."""
+    if keyword.kind not in _TEXTS:
+        return value
+    sign = "=" if not place.operator and keyword.is_own else ""
+    return sign + _quoted(_SPECIAL.sub(r"\\\1", value))
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else f'"{text}"'

@@ -1,0 +1,149 @@
+"""The values of a field that exist among the rows that a caller may see, with how many rows have each.
+
+A field of few values with an index is counted whole. Of one with many values, the index gives those that begin as
+typed. Any other field is completed from a sample of rows, so that no key stroke walks through the inventory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from schema.context import Context
+from schema.field.registry import Field, FieldKind, Noun
+from schema.field.rows import is_indexed, rows_of
+from schema.field.sort_key import sorting_of
+from schema.filter.access_path import as_they_lie, ways
+from schema.filter.expr import Compare, Op
+from sync.inventory.asset import source
+from sync.store.statement.function import folded
+
+SAMPLE_ROWS = 1_000
+"""Rows that are read at most where no index counts the values."""
+FACETS_MAX = 500
+"""A field with more values than this among `_PROBE_ROWS` neighbours in its index is completed by its beginning."""
+_PROBE_ROWS = 1_000
+_COUNTED = (FieldKind.TEXT, FieldKind.VERSION, FieldKind.ENUM, FieldKind.BOOL, FieldKind.SOURCES)
+_EXPLODED = (FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS)
+
+
+@dataclass(frozen=True)
+class ExistingValues:
+    """Values, the commonest first.
+
+    Args:
+        counts: value → how many rows have it; None if they were not counted.
+        is_complete: whether these are all that fit.
+    """
+
+    counts: dict[str, int | None]
+    is_complete: bool = True
+
+
+async def existing(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
+    """Find the values of a field that hold a text, in any letter case; those that begin with it come first."""
+    if field.kind in _EXPLODED:
+        return await _elements(context, noun, field, typed)
+    if field.kind not in _COUNTED:
+        return ExistingValues({}, is_complete=False)
+    if not is_indexed(field.column):
+        return await _sampled(context, noun, field, typed)
+    rows = rows_of(noun, context.principal)
+    if field.kind is FieldKind.TEXT:
+        key = sorting_of(field)[0]
+        near = rows.with_only_columns(key.label("key")).order_by(key).limit(_PROBE_ROWS).subquery()
+        probe = await context.fetch(select(func.count(near.c.key.distinct()).label("number")))
+        if probe[0]["number"] > FACETS_MAX:
+            return await _beginning(context, rows, field, typed)
+    keys = [sorting_of(field)[0]] if field.kind is FieldKind.TEXT else []
+    number = func.count().label("number")
+    counted = rows.with_only_columns(field.column.label("value"), number, maintain_column_froms=True)
+    counted = counted.group_by(*keys, field.column).order_by(number.desc()).limit(FACETS_MAX)
+    found = _fitting(field, ((row["value"], row["number"]) for row in await context.fetch(counted)), typed)
+    return ExistingValues(dict(found))
+
+
+async def _beginning(context: Context, rows: Select[Any], field: Field, typed: str) -> ExistingValues:
+    """Read the index from the first value that begins with a text."""
+    key, form = sorting_of(field)
+    wanted = form(typed) if form else typed
+    within = rows.where(key >= wanted, key < wanted + "\U0010ffff").with_only_columns(field.column.label("value"))
+    values = [row["value"] for row in await context.fetch(within.order_by(key).limit(SAMPLE_ROWS))]
+    is_complete = len(values) < SAMPLE_ROWS
+    counts: dict[str, int | None] = dict(Counter(values))
+    if not is_complete:
+        counts[values[-1]] = None  # Further rows may have the last one.
+    return ExistingValues({value: count for value, count in counts.items() if value}, is_complete)
+
+
+async def _sampled(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
+    values, is_complete = await _read(context, noun, field, typed)
+    return _of_sample(field, Counter(values), typed, is_complete)
+
+
+async def _elements(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
+    """Take the elements of lists; a row counts once for each."""
+    lists, is_complete = await _read(context, noun, field, typed)
+    counts = Counter(element for one in lists for element in {*_members(field, one or [])})
+    return _of_sample(field, counts, typed, is_complete)
+
+
+def _members(field: Field, elements: Iterable[Any]) -> Iterable[Any]:
+    """Return what is compared of the elements of a list: themselves, or a member of each."""
+    if field.element is None:
+        return elements
+    name, value = field.only or (field.element, None)
+    return (one.get(field.element) for one in elements if value is None or one.get(name) == value)
+
+
+async def _read(context: Context, noun: Noun, field: Field, typed: str) -> tuple[list[Any], bool]:
+    """Read a column of the rows that may hold a text, if the index of parts of texts finds them; else of any rows.
+
+    Returns:
+        The values, and whether these are all.
+    """
+    rows = as_they_lie(noun, rows_of(noun, context.principal))
+    if typed and field.kind is not FieldKind.NUMBERS:
+        viewpoint = context.viewpoint
+        if parts := ways(noun, Compare(field.name, Op.CONTAINS, typed), viewpoint).parts:
+            keys = parts(SAMPLE_ROWS).subquery()
+            number = (await context.fetch(select(func.count().label("number")).select_from(keys)))[0]["number"]
+            rows = rows.where(noun.key.in_(select(keys.c.id)))
+            return await _column(context, rows, field), number < SAMPLE_ROWS
+    values = await _column(context, rows, field)
+    return values, len(values) < SAMPLE_ROWS
+
+
+async def _column(context: Context, rows: Select[Any], field: Field) -> list[Any]:
+    statement = rows.with_only_columns(field.column.label("value"), maintain_column_froms=True).limit(SAMPLE_ROWS)
+    return [row["value"] for row in await context.fetch(statement)]
+
+
+def _of_sample(field: Field, counts: Counter[Any], typed: str, is_complete: bool) -> ExistingValues:
+    found = _fitting(field, counts.most_common(), typed)
+    return ExistingValues({value: count if is_complete else None for value, count in found}, is_complete)
+
+
+def _fitting(field: Field, counts: Iterable[tuple[Any, int]], typed: str) -> list[tuple[str, int]]:
+    """Write values as a search text does, and keep those that hold what was typed."""
+    written: Counter[str] = Counter()
+    for value, count in counts:
+        for text in _written(field, value):
+            written[text] += count
+    wanted = folded(typed)
+    found = [(text, count) for text, count in written.items() if wanted in folded(text)]
+    return sorted(found, key=lambda one: (not folded(one[0]).startswith(wanted), -one[1], one[0]))
+
+
+def _written(field: Field, value: Any) -> list[str]:
+    if value is None or value == "":
+        return []
+    if field.kind is FieldKind.SOURCES:
+        return source.names(value)
+    if field.kind is FieldKind.BOOL:
+        return ["true" if value else "false"]
+    return [str(value).lower()] if field.kind is FieldKind.ENUM else [str(value)]
