@@ -10,13 +10,13 @@ import strawberry
 from schema.field.registry import NOUNS
 from schema.field.scalars import JSON
 from schema.limit.expected import about
-from schema.search.keyword import Keyword
 from schema.search.meaning import mistakes, written
 from schema.search.parser import attempt
 from schema.search.print import print_search, tree
-from schema.search.table import listed
 from schema.search.token import Term, Written, units
 from schema.search.value import FORMS, Reading
+from schema.search.vocabulary.keyword import Keyword
+from schema.search.vocabulary.table import listed
 from sync.errors import BadSearch
 
 _INVENTORIES = {

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from schema.field.registry import NOUNS, FieldKind, Noun
-from schema.search.keyword import Keyword, plain
 from schema.search.notation import instead_of_text
 from schema.search.print import NOTHING_WORDS
-from schema.search.table import find, known
 from schema.search.token import FOREIGN, OPENING, SIGNS, quote_bare, values_in
-from schema.search.uncollected import refuse_foreign_source, refuse_uncollected
 from schema.search.value import Reading
+from schema.search.vocabulary.keyword import Keyword, plain
+from schema.search.vocabulary.table import find, known
+from schema.search.vocabulary.uncollected import refuse_foreign_source, refuse_uncollected
 from schema.suggestion import Suggestion, shown
 
 _JOINED = {"&&": "AND", "&": "AND", "||": "OR", "|": "OR", "!": "NOT"}

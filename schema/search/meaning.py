@@ -8,11 +8,11 @@ from functools import lru_cache
 from schema.field.registry import NOUNS, Noun
 from schema.filter.expr import EVERYTHING, NOTHING, And, Expr, Not, Or, either
 from schema.search.habit import refuse_habit, refuse_value, resolved
-from schema.search.keyword import Keyword
 from schema.search.parser import Joined, Negated, Syntax, attempt
-from schema.search.table import worded
 from schema.search.token import MISTAKES_MAX, Listed, Term, Written
 from schema.search.value import Reading, condition
+from schema.search.vocabulary.keyword import Keyword
+from schema.search.vocabulary.table import worded
 from sync.errors import BadSearch
 
 

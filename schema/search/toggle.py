@@ -7,8 +7,8 @@ import re
 from schema.field.registry import NOUNS, FieldKind
 from schema.search.meaning import meaning, read_search
 from schema.search.print import print_search
-from schema.search.table import find
 from schema.search.token import Listed, Mark, Term, Token, tokens
+from schema.search.vocabulary.table import find
 from sync.errors import BadInput
 
 OPERATORS = ("", "=", "<", "<=", ">", ">=")

@@ -140,7 +140,7 @@ def schema_command() -> None:
 def keywords_command() -> None:
     """Print the keywords of the search language (Markdown)."""
     from schema import build_schema
-    from schema.search.document import keyword_document
+    from schema.search.vocabulary.document import keyword_document
 
     build_schema()
     click.echo(keyword_document(), nl=False)

@@ -10,7 +10,7 @@ import pytest
 import schema.query  # noqa: F401 - fills the registry
 from schema.access import Role
 from schema.search.api import Inventory
-from schema.search.table import listed
+from schema.search.vocabulary.table import listed
 from tests.api.caller import Caller
 from tests.api.world import World
 from tests.share import share

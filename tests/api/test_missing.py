@@ -8,8 +8,8 @@ import pytest
 
 from schema.access import Role
 from schema.field.registry import NOUNS
-from schema.search.keyword import Keyword
-from schema.search.table import listed
+from schema.search.vocabulary.keyword import Keyword
+from schema.search.vocabulary.table import listed
 from tests.api.lists import LISTS
 from tests.api.world import World
 

@@ -11,7 +11,7 @@ from graphql import get_named_type
 
 from schema.field.attribute import attributes, folded, graph_name
 from schema.field.registry import NOUNS
-from schema.search.table import find
+from schema.search.vocabulary.table import find
 from sync.inventory.directory.kind import KINDS
 from tests.api.lists import SCHEMA
 from tests.unit.inventory.test_kind import declared

@@ -10,7 +10,7 @@ from graphql import graphql_sync
 from schema import build_schema
 from schema.access import TABLE, Role
 from schema.search import parse_search
-from schema.search.document import INVENTORIES, keyword_document
+from schema.search.vocabulary.document import INVENTORIES, keyword_document
 from tests.house.source import read
 
 EXAMPLES = [

@@ -14,9 +14,9 @@ from schema.field.registry import NOUNS, FieldKind, Noun, Relation
 from schema.list.aggregate import is_groupable
 from schema.search.completion.place import CursorPlace
 from schema.search.completion.values import existing
-from schema.search.keyword import Keyword, plain
-from schema.search.table import PREFIXES_MAX, find, listed
 from schema.search.value import FORMS
+from schema.search.vocabulary.keyword import Keyword, plain
+from schema.search.vocabulary.table import PREFIXES_MAX, find, listed
 from sync.store.statement.function import folded
 
 

@@ -10,7 +10,7 @@ from schema import build_schema
 from schema.field.registry import NOUNS
 from schema.search import parse_search
 from schema.search.meaning import mistakes
-from schema.search.uncollected import SOURCES
+from schema.search.vocabulary.uncollected import SOURCES
 from sync.errors import BadSearch
 
 build_schema()

@@ -9,7 +9,7 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, 
 
 from schema import build_schema
 from schema.field.registry import NOUNS
-from schema.search.table import keywords
+from schema.search.vocabulary.table import keywords
 
 SCHEMA = build_schema()._schema
 FILTERED = [noun for noun in NOUNS if f"{noun}Where" in SCHEMA.type_map]

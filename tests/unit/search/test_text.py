@@ -17,8 +17,8 @@ from schema.search import CHARS_MAX, NESTING_MAX, TERMS_MAX, parse_search
 from schema.search.meaning import mistakes
 from schema.search.parser import Joined, Negated, Syntax, parse
 from schema.search.print import print_search
-from schema.search.table import keywords
 from schema.search.token import Listed, Term
+from schema.search.vocabulary.table import keywords
 from sync.errors import BadSearch
 from tests.share import share
 from tests.work import work_of

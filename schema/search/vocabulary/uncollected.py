@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from schema.field.attribute import ALIASES
 from schema.field.attribute import folded as attribute_folded
 from schema.field.registry import Noun
-from schema.search.keyword import plain
 from schema.search.value import Reading
+from schema.search.vocabulary.keyword import plain
 from schema.suggestion import Suggestion
 
 

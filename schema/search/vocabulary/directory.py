@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from schema.field.registry import NOUNS, FieldKind
 from schema.filter.expr import NOTHING, And, Compare, Expr, Not, Op, Or, Quantifier, Related, exists
-from schema.search.keyword import Keyword
 from schema.search.value import Reading, choose, condition, present, yes
+from schema.search.vocabulary.keyword import Keyword
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

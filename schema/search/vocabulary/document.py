@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schema.field.registry import NOUNS
-from schema.search.keyword import Keyword
-from schema.search.table import listed, worded
 from schema.search.value import FORMS
+from schema.search.vocabulary.keyword import Keyword
+from schema.search.vocabulary.table import listed, worded
 
 INVENTORIES = (
     "Asset",

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from schema.field.registry import FieldKind
 from schema.filter.expr import Expr
-from schema.search.keyword import Keyword
 from schema.search.value import Reading
+from schema.search.vocabulary.keyword import Keyword
 from schema.suggestion import shown
 
 TRANSPORTS = ("tcp", "udp", "sctp", "ip")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from schema.field.attribute import attributes, folded, names_of
 from schema.field.registry import FieldKind, Noun
 from schema.filter.expr import EVERYTHING, Expr, Or, Quantifier, Related
-from schema.search.keyword import Keyword
 from schema.search.value import Reading, present
+from schema.search.vocabulary.keyword import Keyword
 from schema.suggestion import Suggestion, likest, pairs
 
 Known = Callable[[Noun, Reading, str], Keyword]

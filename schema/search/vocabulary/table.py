@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from schema.field.attribute import attribute, attributes, folded
 from schema.field.registry import NOUNS, FieldKind, Noun
-from schema.search.derived import derived
-from schema.search.derived_directory import matched
-from schema.search.has import attribute_named, has
-from schema.search.keyword import Keyword, across, of_field, plain
 from schema.search.value import Reading
+from schema.search.vocabulary.derived import derived
+from schema.search.vocabulary.directory import matched
+from schema.search.vocabulary.has import attribute_named, has
+from schema.search.vocabulary.keyword import Keyword, across, of_field, plain
 from schema.suggestion import Suggestion, likest, pairs
 
 T = TypeVar("T")

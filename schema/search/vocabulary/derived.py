@@ -21,7 +21,8 @@ from schema.filter.expr import (
     Related,
     exists,
 )
-from schema.search.derived_directory import (
+from schema.search.value import Reading, condition, number, source, time, yes
+from schema.search.vocabulary.directory import (
     device_id,
     excludes_of_site,
     is_disabled,
@@ -32,9 +33,8 @@ from schema.search.derived_directory import (
     template_of_task,
     uncollected,
 )
-from schema.search.derived_service import service_keywords
-from schema.search.keyword import Keyword, across, of_field, plain
-from schema.search.value import Reading, condition, number, source, time, yes
+from schema.search.vocabulary.keyword import Keyword, across, of_field, plain
+from schema.search.vocabulary.service import service_keywords
 from sync.errors import BadInput
 from sync.inventory.asset.service import PRIVATE
 
