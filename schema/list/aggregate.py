@@ -28,7 +28,8 @@ from schema.filter.access_path import as_they_lie, by_itself, led
 from schema.filter.source_attributes import no_attribute
 from schema.generated import named, publish
 from schema.limit.expected import about
-from schema.list.connection import DEFAULTS, UNKNOWN, given, narrowed, unknown_of, whole_narrowing
+from schema.list.connection import DEFAULTS, UNKNOWN, given
+from schema.list.narrowing import narrowed, unknown_of, whole_narrowing
 from schema.list.paging import FIRST_DEFAULT, FIRST_MAX
 from sync.errors import BadInput
 from sync.inventory.asset.source import AZUREAD

@@ -8,45 +8,31 @@ from dataclasses import replace
 from typing import Any, Optional
 
 import strawberry
-from sqlalchemy import ColumnElement, RowMapping, Select
+from sqlalchemy import ColumnElement, RowMapping
 from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
 from schema.field.arguments import (
-    ACROSS_SITES,
     ORDER_BY,
     PAGING,
-    SEARCH,
     TRANSITIVE,
-    UNKNOWN_TERMS,
-    WHERE,
     accept,
     argument,
 )
 from schema.field.registry import NOUNS, Field, Noun, ending, referring, related
 from schema.field.resolution import FORM, Every, Linked, Many, One, Pairs
-from schema.field.rows import row_columns, rows_of
+from schema.field.rows import row_columns
 from schema.field.sort_key import sorting_of
-from schema.filter.access_path import Ways, ways
-from schema.filter.expr import Expr
-from schema.filter.inputs import expression, where_input
-from schema.filter.where import Viewpoint, clause
+from schema.filter.inputs import where_input
+from schema.filter.where import Viewpoint
 from schema.generated import get, named, publish
 from schema.list.listing import Listing, ParentList, count_rows, nested, read_rows
+from schema.list.narrowing import UnknownTerms, narrowed, narrowing, unknown_of, whole_narrowing
 from schema.list.paging import SortKey, Window, window
-from schema.search import read_search
 from sync.errors import BadInput
 
 ORDER_KEYS_MAX = 5
-
-
-@strawberry.enum(description="What becomes of a term that nothing here can answer: an unknown keyword or other data.")
-class UnknownTerms(enum.Enum):
-    ERROR = strawberry.enum_value("ERROR", description="The search is refused, and the error names the term.")
-    EMPTY = strawberry.enum_value(
-        "EMPTY", description="The term finds nothing, and `unknownTerms` of the list names it."
-    )
 
 
 # What the arguments are that are left out.
@@ -203,56 +189,6 @@ def _crossed(target: str, pairs: Pairs, others: tuple[str, Pairs] | None, **more
         return related(target, pairs, **more)
     name, there = others
     return related(target, pairs, others=name, **more) | ending(there)
-
-
-def narrowing(target: str) -> dict[str, Any]:
-    """Return the arguments that say which rows of a noun are meant."""
-    where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
-    return {
-        "where": argument(where, WHERE),
-        "search": argument(Optional[str], SEARCH),  # noqa: UP045
-        "unknown_terms": argument(UnknownTerms, UNKNOWN_TERMS),
-    }
-
-
-def whole_narrowing(target: str) -> dict[str, Any]:
-    """Return the arguments that say which of all the caller's rows of a noun are meant."""
-    if NOUNS[target].stands_for_all is None:
-        return narrowing(target)
-    return narrowing(target) | {"across_sites": argument(bool, ACROSS_SITES)}
-
-
-def expression_of(noun: Noun, arguments: Mapping[str, Any]) -> Expr:
-    """Turn the arguments that say which rows are meant into an expression.
-
-    Raises:
-        BadInput: they cannot be used.
-    """
-    takes_unknown = arguments.get("unknown_terms") is UnknownTerms.EMPTY
-    where, search = (arguments.get(name, UNSET) for name in ("where", "search"))
-    return expression(noun, where, search, takes_unknown=takes_unknown)
-
-
-def unknown_of(noun: Noun, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the terms of a search that nothing here answers, if they are no mistakes."""
-    search = arguments.get("search", UNSET)
-    if search is UNSET or arguments.get("unknown_terms") is not UnknownTerms.EMPTY:
-        return ()
-    return read_search(noun.name, search, takes_unknown=True).unknown
-
-
-def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
-    """Select the rows that a caller may see and means; say which condition chose them, and what indexes know of it.
-
-    Raises:
-        BadInput: the condition cannot be used.
-        Forbidden: it compares what the caller may not read.
-    """
-    expr = expression_of(noun, arguments)
-    rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
-    if arguments.get("across_sites") and noun.stands_for_all is not None:
-        rows = rows.where(noun.stands_for_all)
-    return rows, expr, ways(noun, expr, viewpoint)
 
 
 def given(value: Any) -> Any:

@@ -38,8 +38,9 @@ from schema.filter.expr import EVERYTHING, Expr
 from schema.filter.unlike import asked_of
 from schema.filter.where import Viewpoint, clause
 from schema.generated import named
-from schema.list.connection import DEFAULTS, expression_of, narrowing, read_page, sort_keys, unknown_of
+from schema.list.connection import DEFAULTS, read_page, sort_keys
 from schema.list.listing import Listing, ParentList
+from schema.list.narrowing import expression_of, narrowing, unknown_of
 from schema.list.paging import SortKey
 from sync.inventory.directory.kind import KINDS, USER, Edge
 from sync.store.statement.text import sort_key_of

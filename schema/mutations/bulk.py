@@ -10,7 +10,7 @@ import strawberry
 
 from schema.field.registry import NOUNS
 from schema.generated import named
-from schema.list.connection import narrowed
+from schema.list.narrowing import narrowed
 from schema.mutations.payload import MutationContext, mutation
 from schema.mutations.task import TASK
 from sync.errors import BadInput

@@ -11,7 +11,7 @@ from schema import build_schema
 from schema.access import Role
 from schema.field.registry import NOUNS
 from schema.filter.where import Viewpoint
-from schema.list.connection import narrowed
+from schema.list.narrowing import narrowed
 from schema.plan.statement import Statement, anyone
 from schema.search import CHARS_MAX, TERMS_MAX
 from tests.abuse.conftest import Front

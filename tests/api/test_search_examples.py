@@ -380,26 +380,6 @@ async def test_cursor_stays_valid_while_time_passes_when_a_search_is_relative(of
     assert other.code == "BAD_CURSOR"
 
 
-@pytest.mark.parametrize(
-    ("search", "instead"),
-    [
-        ("port:ssh", "protocol:ssh"),
-        ("port:22/tcp", "tcp:22"),
-        ("service.port:161/UDP", "udp:161"),
-        ("protocol:tcp", "transport:tcp"),
-        ("_service.protocol:UDP", "transport:udp"),
-        ("transport:http", "tcp, udp"),
-    ],
-)
-async def test_search_says_what_to_write_when_a_service_is_asked_for_in_another_way(
-    office_of_names: Caller, search: str, instead: str
-) -> None:
-    """A port by its protocol, a port with its transport, and a transport as a protocol would find nothing: refused."""
-    answer = await office_of_names.ask("query($s: String) { assets(search: $s) { totalCount } }", s=search)
-    assert answer.code == "BAD_SEARCH"
-    assert instead in str(answer.problems)
-
-
 async def test_search_that_is_wrong_is_refused_with_its_place(office_of_names: Caller) -> None:
     """A list whose search has a mistake says BAD_SEARCH and where; null is BAD_USER_INPUT."""
     text = "query($s: String) { assets(search: $s) { totalCount } }"

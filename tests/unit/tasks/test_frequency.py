@@ -48,5 +48,5 @@ CASES = [
 def test_frequency_is_the_word_that_fits_a_schedule(schedule: Schedule, word: str | None) -> None:
     """Rules that mean the same have the same word, and none is given that is not so."""
     assert frequency_of(schedule) == word
-    migration = import_module("sync.store.migrations.versions.0012_frequency_of_tasks")
+    migration = import_module("sync.store.migrations.versions.0011_frequency_of_tasks")
     assert migration._frequency(orjson.loads(orjson.dumps(schedule.stored()))) == word

@@ -1,0 +1,79 @@
+"""The arguments that say which rows of a noun a list or an aggregate is about, and what they come to."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Optional
+
+import strawberry
+from sqlalchemy import Select
+from strawberry import UNSET
+
+from schema.field.arguments import ACROSS_SITES, SEARCH, UNKNOWN_TERMS, WHERE, argument
+from schema.field.registry import NOUNS, Noun
+from schema.field.rows import rows_of
+from schema.filter.access_path import Ways, ways
+from schema.filter.expr import Expr
+from schema.filter.inputs import expression
+from schema.filter.where import Viewpoint, clause
+from schema.generated import named
+from schema.search import read_search
+
+
+@strawberry.enum(description="What becomes of a term that nothing here can answer: an unknown keyword or other data.")
+class UnknownTerms(enum.Enum):
+    ERROR = strawberry.enum_value("ERROR", description="The search is refused, and the error names the term.")
+    EMPTY = strawberry.enum_value(
+        "EMPTY", description="The term finds nothing, and `unknownTerms` of the list names it."
+    )
+
+
+def narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which rows of a noun are meant."""
+    where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
+    return {
+        "where": argument(where, WHERE),
+        "search": argument(Optional[str], SEARCH),  # noqa: UP045
+        "unknown_terms": argument(UnknownTerms, UNKNOWN_TERMS),
+    }
+
+
+def whole_narrowing(target: str) -> dict[str, Any]:
+    """Return the arguments that say which of all the caller's rows of a noun are meant."""
+    if NOUNS[target].stands_for_all is None:
+        return narrowing(target)
+    return narrowing(target) | {"across_sites": argument(bool, ACROSS_SITES)}
+
+
+def expression_of(noun: Noun, arguments: Mapping[str, Any]) -> Expr:
+    """Turn the arguments that say which rows are meant into an expression.
+
+    Raises:
+        BadInput: they cannot be used.
+    """
+    takes_unknown = arguments.get("unknown_terms") is UnknownTerms.EMPTY
+    where, search = (arguments.get(name, UNSET) for name in ("where", "search"))
+    return expression(noun, where, search, takes_unknown=takes_unknown)
+
+
+def unknown_of(noun: Noun, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the terms of a search that nothing here answers, if they are no mistakes."""
+    search = arguments.get("search", UNSET)
+    if search is UNSET or arguments.get("unknown_terms") is not UnknownTerms.EMPTY:
+        return ()
+    return read_search(noun.name, search, takes_unknown=True).unknown
+
+
+def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
+    """Select the rows that a caller may see and means; say which condition chose them, and what indexes know of it.
+
+    Raises:
+        BadInput: the condition cannot be used.
+        Forbidden: it compares what the caller may not read.
+    """
+    expr = expression_of(noun, arguments)
+    rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))
+    if arguments.get("across_sites") and noun.stands_for_all is not None:
+        rows = rows.where(noun.stands_for_all)
+    return rows, expr, ways(noun, expr, viewpoint)
