@@ -61,8 +61,8 @@ async def test_nmap_tells_what_answers_where(is_privileged: bool) -> None:
     ssh, cpe = "OpenSSH 9.2p1 Debian 2+deb12u3", ("cpe:/a:openbsd:openssh:9.2p1", "cpe:/o:linux:linux_kernel")
     expected = {
         "127.0.0.4": (),
-        "127.0.0.5": (Service(five, "tcp", ssh, "ssh", cpe),),
-        "127.0.0.9": (Service(nine, "tcp", ssh, "ssh", cpe),),
+        "127.0.0.5": (Service(five, "tcp", ssh, "ssh", cpe, ("ssh",), is_asked=True),),
+        "127.0.0.9": (Service(nine, "tcp", ssh, "ssh", cpe, ("ssh",), is_asked=True),),
     }
     assert seen == expected
 

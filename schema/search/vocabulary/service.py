@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from schema.field.registry import FieldKind
 from schema.filter.expr import Expr
-from schema.search.value import Reading
+from schema.search.value import FORMS, Reading
 from schema.search.vocabulary.keyword import Keyword
 from schema.suggestion import shown
 
@@ -53,11 +53,18 @@ def _refuse_port(reading: Reading) -> None:
     """Refuse the name of a protocol, and a number with its transport, as other programs write ports."""
     if found := _WITH_TRANSPORT.fullmatch(reading.literal):
         wanted = f"{found[2].lower()}:{found[1]}"
-        reading.refuse(f"{reading.said} is not a whole number", hint=f"Write {wanted}.", suggestions=[wanted])
+        reading.refuse(
+            f"{reading.said} is not a whole number",
+            FORMS[FieldKind.NUMBERS],
+            hint=f"Write {wanted}.",
+            suggestions=[wanted],
+        )
     if _NAME.fullmatch(reading.literal):
         wanted = f"protocol:{shown(reading.literal)}"
         hint = f"Write {wanted} for what is spoken at a port, {reading.term.keyword}:22 for its number."
-        reading.refuse(f"{reading.said} is not a whole number", hint=hint, suggestions=[wanted])
+        reading.refuse(
+            f"{reading.said} is not a whole number", FORMS[FieldKind.NUMBERS], hint=hint, suggestions=[wanted]
+        )
 
 
 def _refuse_protocol(reading: Reading) -> None:

@@ -1,7 +1,8 @@
 """Application protocols: from the name that a scanner gives to a service, to the protocols that are spoken there.
 
-Sources, read on 2026-12-01: nmap-services and nmap-service-probes of nmap 7.95, the IANA registry of service names,
-the names that masscan 1.3 and Nessus write. A name that is not in the table is the name of its own protocol.
+The names are those that nmap, masscan and Nessus write, and those of the IANA registry of service names
+(https://www.iana.org/assignments/service-names-port-numbers). The table was written on 2026-12-01; add a name where a
+report shows one that is missing. A name that is not in the table is the name of its own protocol.
 """
 
 from __future__ import annotations
