@@ -66,6 +66,8 @@ READER_PRAGMAS = (
     "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
 )
+# 2 MB: what the server itself has to know are few rows at a time, and several connections may be open for it.
+OWN_PRAGMAS = (*READER_PRAGMAS, "PRAGMA cache_size=-2048")
 
 
 class Store:
@@ -95,7 +97,7 @@ class Store:
         clock, connect = clock or SystemClock(), partial(_connect, path)
         return cls(
             _sqlite_engine(path, WRITER_PRAGMAS, BEGIN_WRITE),
-            _sqlite_engine(path, READER_PRAGMAS, BEGIN_READ),
+            _sqlite_engine(path, OWN_PRAGMAS, BEGIN_READ),
             Asker(_sqlite_engine(path, READER_PRAGMAS, BEGIN_READ), Watch(clock, ASKED_S)),
             Reader(partial(_connect, path, timeout_s=0), clock),
             Lane(Reader(connect, clock), clock, "store-quick"),
