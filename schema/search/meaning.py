@@ -156,10 +156,8 @@ def _term(noun: Noun, reading: Reading) -> Expr:
 
 
 def _value(keyword: Keyword, reading: Reading) -> Expr:
-    if keyword.uncollected:
-        message = f"{keyword.name} is not collected: no such data here"
-        reading.refuse(message, hint=keyword.uncollected, is_unknown=True)
-    refuse_value(keyword, reading)
+    if not keyword.uncollected:
+        refuse_value(keyword, reading)
     return keyword.read(reading)
 
 

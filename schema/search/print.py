@@ -20,9 +20,9 @@ def print_search(syntax: Syntax | None) -> str:
         return ""
     match syntax:
         case Term():
-            return _lead(syntax) + _value(syntax)
+            return _lead(syntax) + print_value(syntax)
         case Listed(terms):
-            return _lead(terms[0]) + ",".join(map(_value, terms))
+            return _lead(terms[0]) + ",".join(map(print_value, terms))
         case Negated(part):
             return f"NOT {_inner(part)}"
         case Joined(operator, parts):
@@ -40,7 +40,8 @@ def _lead(term: Term) -> str:
     return f"{term.keyword}:{term.operator}" if term.keyword else ""
 
 
-def _value(term: Term) -> str:
+def print_value(term: Term) -> str:
+    """Write the value of a term, in quotes where it needs them."""
     value = term.value
     words = NOTHING_WORDS if term.keyword else FOREIGN | {"and", "or", "not"}
     if not value:

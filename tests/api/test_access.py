@@ -55,6 +55,7 @@ MATRIX: dict[str, tuple[Role, str]] = {
     "Query.auditEvents": (Role.ADMINISTRATOR, "{ auditEvents { totalCount } }"),
     "Query.retentionPreview": (Role.ADMINISTRATOR, "{ retentionPreview { subject count } }"),
     "Query.searchKeywords": (Role.VIEWER, "{ searchKeywords(inventory: ASSETS) { name } }"),
+    "Query.completeSearch": (Role.VIEWER, '{ completeSearch(inventory: ASSETS, text: "o") { start } }'),
     "Query.parseSearch": (Role.VIEWER, '{ parseSearch(inventory: ASSETS, query: "a") { normalized } }'),
     "Query.toggleTerm": (Role.VIEWER, '{ toggleTerm(inventory: ASSETS, text: "", keyword: "os", value: "a") }'),
     "Query.webhooks": (Role.ADMINISTRATOR, "{ webhooks { id } }"),

@@ -25,6 +25,10 @@ async def busy(world: World) -> int:
     return await world.new_organization("Busy", seed=41)
 
 
+# No column of its own: nothing can be written into it.
+COMPUTED = ("User", "password_never_expires")
+
+
 class Writer:
     """Moves rows about in one order's column, takes them away, and brings them back; the same seed does the same."""
 
@@ -52,11 +56,13 @@ class Writer:
         """Put every row back as it was, for the next walk."""
         async with self._world.runtime.store.write() as tx:
             for row in self._touched:
-                await tx.run_sync(update_rows, self._table, [dict(row)])
+                await tx.run_sync(
+                    update_rows, self._table, [{name: row[name] for name in row if name in self._table.c}]
+                )
 
 
 @pytest.mark.slow(cases=(8, 50))
-@pytest.mark.parametrize(("noun", "name"), [pair for pair in ORDERABLE if pair[0] in WRITTEN])
+@pytest.mark.parametrize(("noun", "name"), [pair for pair in ORDERABLE if pair[0] in WRITTEN and pair != COMPUTED])
 async def test_walk_shows_each_untouched_row_once_when_others_are_written_between_its_pages(
     world: World, busy: int, noun: str, name: str
 ) -> None:

@@ -141,6 +141,7 @@ NO_SECRET = {
     "User.passwordPolicies",
     "User.passwordNeverExpires",
     "CreateTokenPayload.text",
+    "SearchCompletionItem.text",
 }
 
 

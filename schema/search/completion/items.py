@@ -14,6 +14,8 @@ from schema.field.registry import NOUNS, FieldKind, Noun, Relation
 from schema.list.aggregate import is_groupable
 from schema.search.completion.place import CursorPlace
 from schema.search.completion.values import existing
+from schema.search.print import print_value
+from schema.search.token import Term
 from schema.search.value import FORMS
 from schema.search.vocabulary.keyword import Keyword, plain
 from schema.search.vocabulary.table import PREFIXES_MAX, find, listed
@@ -83,7 +85,6 @@ _SPANS = {
 }
 _TEXTS = (FieldKind.TEXT, FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.VERSION)
 _ORDERED = (FieldKind.INT, FieldKind.NUMBERS, FieldKind.TIME, FieldKind.VERSION)
-_PLAIN = re.compile(r"[\w.:/@+-]+")
 _SPECIAL = re.compile(r'([\\%_"])')
 
 
@@ -100,7 +101,9 @@ async def items_at(context: Context, noun: Noun, place: CursorPlace) -> tuple[li
         return [], True
     if plain(keyword.name) in ("has", "attribute"):
         named = (item for item in _keywords(noun, place.typed, "") if item.label not in ("has", "attribute"))
-        return [replace(item, text=_quoted(item.label), kind=ItemKind.VALUE) for item in named], True
+        return [
+            replace(item, text=print_value(Term("has", "", item.label)), kind=ItemKind.VALUE) for item in named
+        ], True
     return await _values(context, keyword, place)
 
 
@@ -208,8 +211,4 @@ def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
     if keyword.kind not in _TEXTS:
         return value
     sign = "=" if not place.operator and keyword.is_own else ""
-    return sign + _quoted(_SPECIAL.sub(r"\\\1", value))
-
-
-def _quoted(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else f'"{text}"'
+    return sign + print_value(Term(keyword.name, sign, _SPECIAL.sub(r"\\\1", value)))

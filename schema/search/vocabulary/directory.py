@@ -22,7 +22,7 @@ def uncollected(name: str, aliases: tuple[str, ...], kind: FieldKind, why: str, 
     """
 
     def read(reading: Reading) -> Expr:
-        reading.refuse(why, hint=instead)
+        reading.refuse(f"{why} ({name}): no such data here", hint=instead, is_unknown=True)
 
     return Keyword(
         name, aliases, kind, f"No such data here: {why[0].lower()}{why[1:]}.", read, NOTHING, (), False, instead

@@ -22,10 +22,7 @@ def has(noun: Noun, known: Known) -> Keyword:
         if reading.term.operator not in ("", "=") or reading.is_missing:
             reading.refuse("has: takes a name", ["has:owner", 'has:"@azuread.dev.mdmAppId"'])
         keyword = known(noun, reading, reading.literal)
-        if keyword.uncollected:
-            message = f"{keyword.name} is not collected: no such data here"
-            reading.refuse(message, hint=keyword.uncollected, is_unknown=True)
-        return keyword.present
+        return keyword.read(reading) if keyword.uncollected else keyword.present
 
     description = "Whether another keyword, or an attribute of a source, has a value: its whole name."
     return Keyword("has", (), FieldKind.TEXT, description, read, EVERYTHING)

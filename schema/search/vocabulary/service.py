@@ -56,6 +56,7 @@ def _refuse_port(reading: Reading) -> None:
         reading.refuse(
             f"{reading.said} is not a whole number",
             FORMS[FieldKind.NUMBERS],
+            instead=wanted,
             hint=f"Write {wanted}.",
             suggestions=[wanted],
         )
@@ -63,7 +64,11 @@ def _refuse_port(reading: Reading) -> None:
         wanted = f"protocol:{shown(reading.literal)}"
         hint = f"Write {wanted} for what is spoken at a port, {reading.term.keyword}:22 for its number."
         reading.refuse(
-            f"{reading.said} is not a whole number", FORMS[FieldKind.NUMBERS], hint=hint, suggestions=[wanted]
+            f"{reading.said} is not a whole number",
+            FORMS[FieldKind.NUMBERS],
+            instead=wanted,
+            hint=hint,
+            suggestions=[wanted],
         )
 
 

@@ -70,8 +70,8 @@ MEANT = [
     ("Asset", "last_seen:3days", "last_seen:<3days"),
     ("Asset", "last_seen:>now-7d", "last_seen:<7d"),
     ("Asset", 'last_seen:"3 days ago"', "last_seen:<3days"),
-    ("Asset", "port:ssh", "port:22"),
-    ("Asset", "port:22/tcp", "tcp_port:22"),
+    ("Asset", "port:ssh", "protocol:ssh"),
+    ("Asset", "port:22/tcp", "tcp:22"),
     ("Asset", "port:udp/53", "udp_port:53"),
     ("Asset", "ip:10.0.0.*", "ip:10.0.0.0/24"),
     ("Asset", "ip:10.0.*.*", "ip:10.0.0.0/16"),
@@ -203,10 +203,10 @@ UNCOLLECTED = [
     ("User", "role:admin", "roles"),
     ("User", "isAdmin:t", "roles"),
     ("User", "last_logon_at:>90days", "last_logon_at"),
-    ("User", "passwordExpired:true", "on-premises"),
+    ("User", "passwordExpired:true", "a password has expired"),
     ("User", "has:accountExpiresTS", "on-premises"),
     ("User", "license_compliance:f", "license"),
-    ("Task", "template_id:x", "Templates"),
+    ("Task", "template_id:x", "templates of tasks"),
 ]
 
 
@@ -219,7 +219,7 @@ def test_search_for_what_is_not_here_says_so_by_name(noun: str, text: str, named
     assert named in caught.value.message and "no such data here" in caught.value.message
     assert caught.value.hint
     for instead in re.findall(r"[a-z_][\w.]*:[^\s,)]*[^\s,).]", caught.value.hint):
-        assert any(is_understood(inventory, instead) for inventory in ("Asset", "User", "Group")), instead
+        assert any(is_understood(inventory, instead) for inventory in ("Asset", "User", "Group", "Task")), instead
 
 
 def is_understood(noun: str, text: str) -> bool:
