@@ -25,8 +25,8 @@ def names(noun: str) -> Iterator[str]:
 
 
 def collected(noun: str) -> list[Keyword]:
-    """List the keywords of an inventory that something is read for; `has` itself takes a name."""
-    return [keyword for keyword in listed(noun) if keyword.name != "has" and not keyword.uncollected]
+    """List the keywords of an inventory that something is read for; `has` and `attribute` take a name."""
+    return [keyword for keyword in listed(noun) if keyword.name not in ("has", "attribute") and not keyword.uncollected]
 
 
 @pytest.mark.slow(cases=1)

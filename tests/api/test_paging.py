@@ -50,7 +50,9 @@ async def test_list_counts_nulls_as_smallest_when_nothing_is_said(world: World, 
     """Without `nulls`, missing values come first ascending and last descending."""
     caller = caller_for(world, noun, world.beta)
     rows = await visible(world, noun, caller)
-    nullable = [name for of, name in ORDERABLE if of == noun and NOUNS[noun].fields[name].column.nullable]
+    nullable = [
+        name for of, name in ORDERABLE if of == noun and getattr(NOUNS[noun].fields[name].column, "nullable", False)
+    ]
     for name in nullable or ["id"]:
         orders = [{"field": name, "direction": direction}]
         data = await caller.data(document(noun, LISTS[noun]), first=FIRST_MAX, orderBy=as_argument(orders))

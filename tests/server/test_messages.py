@@ -48,7 +48,7 @@ SEARCHES: list[tuple[str, str, str]] = [
     ("assets", "os:windows || os:linux", "does not join terms|OR"),
     ("assets", "!alive:t", "NOT alive:value"),
     ("assets", "-source:scan", "NOT source:value"),
-    ("assets", "port:http", '"http" is not a whole number|port:80'),
+    ("assets", "port:http", '"http" is not a whole number|protocol:http'),
     ("assets", "os_version:>=ten", '"ten" is not a version|<1.2.3'),
     ("assets", "criticality:>high", "Text cannot be compared with >"),
     ("assets", "@azuread.dev.trusttyp:x", "@azuread.dev.trustType"),
