@@ -17,13 +17,13 @@ _PRODUCTS = """
 44575883-256e-4a79-9da4-ebe9acabe2b2 M365_F1 Microsoft 365 F1
 66b55226-6b4f-492c-910c-a3b7a3c9d993 SPE_F1 Microsoft 365 F3
 184efa21-98c3-4e5d-95ab-d07053a96e67 INFORMATION_PROTECTION_COMPLIANCE Microsoft 365 E5 Compliance
-26124093-3d78-432b-b5dc-48bf992543d5 IDENTITY_THREAT_PROTECTION Microsoft 365 E5 Security
-c42b9cae-ea4f-4ab7-9717-81576235ccac DEVELOPERPACK_E5 Microsoft 365 E5 Developer
+26124093-3d78-432b-b5dc-48bf992543d5 IDENTITY_THREAT_PROTECTION Microsoft Defender Suite
+c42b9cae-ea4f-4ab7-9717-81576235ccac DEVELOPERPACK_E5 Microsoft 365 E5 Developer (without Windows and Audio Conferencing)
 639dec6b-bb19-468b-871c-c5c441c4b0cb Microsoft_365_Copilot Copilot for Microsoft 365
 3b555118-da6a-4418-894f-7df1e2096870 O365_BUSINESS_ESSENTIALS Microsoft 365 Business Basic
 f245ecc8-75af-4f8e-b61f-27d8114de5f3 O365_BUSINESS_PREMIUM Microsoft 365 Business Standard
 cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46 SPB Microsoft 365 Business Premium
-cdd28e44-67e3-425e-be4c-737fab2899d3 O365_BUSINESS Microsoft 365 Apps for business
+cdd28e44-67e3-425e-be4c-737fab2899d3 O365_BUSINESS Microsoft 365 Apps for Business
 c2273bd0-dff7-4215-9ef5-2c7bcfb06425 OFFICESUBSCRIPTION Microsoft 365 Apps for enterprise
 18181a46-0d4e-45cd-891e-60aabd171b4e STANDARDPACK Office 365 E1
 6fd2c87f-b296-42f0-b197-1e91e994b900 ENTERPRISEPACK Office 365 E3
@@ -52,8 +52,8 @@ e43b5b99-8dfb-405f-9987-dc307f34bcbd MCOEV Microsoft Teams Phone Standard
 4cde982a-ede4-4409-9ae6-b003453c8ea6 Microsoft_Teams_Rooms_Pro Microsoft Teams Rooms Pro
 710779e8-3d4a-4c88-adb9-386c958d1fdf TEAMS_EXPLORATORY Microsoft Teams Exploratory
 c5928f49-12ba-48f7-ada3-0d743a3601d5 VISIOCLIENT Visio Plan 2
-53818b1b-4a27-454b-8896-0dba576410e6 PROJECTPROFESSIONAL Project Plan 3
-"""
+53818b1b-4a27-454b-8896-0dba576410e6 PROJECTPROFESSIONAL Planner and Project Plan 3
+"""  # noqa: E501 - a name is as long as it is
 # SKU id → part number, name.
 LICENCES: Mapping[str, tuple[str, str]] = {
     sku: (part, name) for sku, part, name in (line.split(" ", 2) for line in _PRODUCTS.strip().splitlines())
