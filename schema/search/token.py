@@ -46,8 +46,8 @@ def _quoted(opening: str, closing: str, *, at_end: bool) -> re.Pattern[str]:
     return re.compile(f"{opening}((?:{inner})*)[{closing}]{behind}", re.DOTALL)
 
 
-_QUOTED = {one: _quoted(one, closing, at_end=False) for one, closing in _DOUBLE.items()}
-_QUOTED |= {one: _quoted(one, closing, at_end=True) for one, closing in _SINGLE.items()}
+QUOTED = {one: _quoted(one, closing, at_end=False) for one, closing in _DOUBLE.items()}
+QUOTED |= {one: _quoted(one, closing, at_end=True) for one, closing in _SINGLE.items()}
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _value(text: str, at: int, bare: re.Pattern[str]) -> tuple[str, bool, int]:
     """Read one value: as it is kept, whether it stood in quotes, and where it ends."""
     opening = text[at : at + 1]
     if opening in OPENING and opening:
-        quoted = _QUOTED[opening].match(text, at)
+        quoted = QUOTED[opening].match(text, at)
         if quoted is None:
             _refuse_open(text, at)
         # Inside other quotes, a double one needs no backslash; it is kept with one, as in double quotes.

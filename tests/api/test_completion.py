@@ -87,11 +87,15 @@ async def test_value_is_found_by_its_beginning_and_by_a_part(world: World) -> No
 
 
 async def test_text_of_each_value_means_that_value(world: World) -> None:
-    """Quotes and wildcards in a name are written so that they are letters."""
+    """Quotes and wildcards in a name are written so that they are letters, also in lists and behind other quotes."""
     caller = world.caller()
     for value in (await complete(caller, "GROUPS", "display_name:", first=100))["items"]:
         if value["kind"] == "VALUE":
             assert await count(caller, "GROUPS", f"display_name:{value['text']}") >= 1
+    for text in ("display_name:zzz,", 'display_name:"zz z",', "display_name:“", "display_name:'"):
+        offered = await complete(caller, "GROUPS", text)
+        for value in [one for one in offered["items"] if one["kind"] == "VALUE"][:5]:
+            assert await count(caller, "GROUPS", accept(text, offered, value)) >= 1, value
 
 
 STEPS = {
@@ -139,6 +143,7 @@ async def test_values_of_another_organization_are_never_offered(world: World) ->
             ("USERS", "group:"),
         ):
             offered = await complete(who, inventory, text)
+            assert any(item["kind"] == "VALUE" for item in offered["items"]), text
             target = {"owner:": "USERS", "group:": "GROUPS"}.get(text, inventory)
             column = "name" if target == "ASSETS" else "display_name"
             for item in [one for one in offered["items"] if one["kind"] == "VALUE"]:
@@ -185,6 +190,9 @@ async def test_any_place_of_any_text_is_answered(world: World) -> None:
         ",",
         "😀",
         "x",
+        "-",
+        "“",
+        "'",
     ]
     for _ in range(share(20, 300)):
         text = "".join(chance.choice(parts) for _ in range(chance.randrange(1, 8)))

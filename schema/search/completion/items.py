@@ -96,15 +96,21 @@ async def items_at(context: Context, noun: Noun, place: CursorPlace) -> tuple[li
     """
     if place.keyword is None:
         return list(_names(noun, place)), True
-    keyword = find(noun, place.keyword.removeprefix("-").removeprefix("!")) if place.keyword else None
+    keyword = find(noun, place.keyword) if place.keyword else None
     if keyword is None or keyword.uncollected:
         return [], True
-    if plain(keyword.name) in ("has", "attribute"):
-        named = (item for item in _keywords(noun, place.typed, "") if item.label not in ("has", "attribute"))
-        return [
-            replace(item, text=print_value(Term("has", "", item.label)), kind=ItemKind.VALUE) for item in named
-        ], True
+    if keyword.name in ("has", "attribute"):
+        return list(_named(noun, keyword.name, place.typed)), True
     return await _values(context, keyword, place)
+
+
+def _named(noun: Noun, keyword: str, typed: str) -> Iterator[Item]:
+    """List the names that `has` and `attribute` take as values: keywords for the one, attributes for the other."""
+    found = _keywords(noun, typed, "") if keyword == "has" else _attributes(noun, typed, "")
+    for item in found:
+        name = item.label.rpartition(".")[2] if keyword == "attribute" else item.label
+        if name not in ("has", "attribute"):
+            yield replace(item, text=print_value(Term(keyword, "", name)), label=name, kind=ItemKind.VALUE)
 
 
 def _names(noun: Noun, place: CursorPlace) -> Iterator[Item]:
@@ -210,5 +216,5 @@ def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
     """Write a value so that it means itself; without a sign, text is all of it, not a part of a longer one."""
     if keyword.kind not in _TEXTS:
         return value
-    sign = "=" if not place.operator and keyword.is_own else ""
+    sign = "" if place.operator or place.is_listed or not keyword.is_own else "="
     return sign + print_value(Term(keyword.name, sign, _SPECIAL.sub(r"\\\1", value)))

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_WORD = re.compile(
-    r'(?P<keyword>[^\s():"\\]*:)?(?P<operator><=|>=|=|<|>)?(?P<value>"(?:[^"\\]|\\.)*"?|(?:[^\s()"\\]|\\.|\\$)*)',
-    re.DOTALL,
-)
+from schema.search.token import OPENING, QUOTED
+
+# A minus or an exclamation mark negates in other languages: what stands behind it is completed all the same.
+_SIGNS = re.compile(r"[-!]*")
+_KEYWORD = re.compile(r'[^\s():"\\]*:')
+_OPERATOR = re.compile(r"<=|>=|=|<|>")
+_BARE = re.compile(r'(?:[^\s()"\\,]|\\.|\\$)*', re.DOTALL)
 _BETWEEN = re.compile(r"[\s()]+")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -28,6 +31,7 @@ class CursorPlace:
         operator: the sign behind the colon, or empty.
         is_first: whether nothing that a joiner could join stands before.
         is_named: whether a colon follows what is replaced.
+        is_listed: whether the value is one of several that commas separate.
     """
 
     start: int
@@ -37,6 +41,18 @@ class CursorPlace:
     operator: str = ""
     is_first: bool = False
     is_named: bool = False
+    is_listed: bool = False
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word of the text: where its keyword ends, behind the colon, or None, and the places of its values."""
+
+    start: int
+    end: int
+    behind_colon: int | None
+    operator: str
+    values: tuple[tuple[int, int], ...]
 
 
 def place_of(text: str, cursor: int) -> CursorPlace:
@@ -49,36 +65,60 @@ def place_of(text: str, cursor: int) -> CursorPlace:
             is_first = is_first or text[between.end() - 1] == "("
             at = between.end()
             continue
-        word = _WORD.match(text, at)
-        end = word.end() if word and word.end() > at else at + 1
         if cursor <= at:
             break
-        if cursor <= end and word:
+        word = _word_at(text, at)
+        if cursor < word.start:
+            break
+        if cursor <= word.end:
             return _inside(text, word, cursor, is_first)
-        is_first = text[at:end].upper() in ("AND", "OR", "NOT")
-        at = end
+        is_first = text[at : word.end].upper() in ("AND", "OR", "NOT")
+        at = word.end
     return CursorPlace(cursor, cursor, "", is_first=is_first)
 
 
-def _inside(text: str, word: re.Match[str], cursor: int, is_first: bool) -> CursorPlace:
-    behind_colon = word.end("keyword")
-    if behind_colon < 0 or cursor < behind_colon:
-        end = word.end() if behind_colon < 0 else behind_colon - 1
-        typed = text[word.start() : cursor].removeprefix('"')
-        return CursorPlace(word.start(), end, typed, is_first=is_first, is_named=behind_colon >= 0)
-    keyword = text[word.start() : behind_colon - 1]
-    start, end = word.span("value")
-    if cursor < start:
-        return CursorPlace(behind_colon, end, "", keyword)
-    if text.startswith('"', start):
-        typed = text[start + 1 : cursor].removesuffix('"')
-    else:
-        # A list of values: the one at the cursor.
-        start = text.rfind(",", start, cursor) + 1 or start
-        comma = text.find(",", cursor, end)
-        end = end if comma < 0 else comma
-        typed = text[start:cursor]
-    return CursorPlace(start, end, _ESCAPED.sub(r"\1", typed), keyword, word["operator"] or "")
+def _word_at(text: str, at: int) -> _Word:
+    start = _end(_SIGNS, text, at)
+    keyword = _KEYWORD.match(text, start)
+    begin = keyword.end() if keyword else start
+    sign = _OPERATOR.match(text, begin) if keyword else None
+    begin = sign.end() if sign else begin
+    values = [(begin, _end_of_value(text, begin))]
+    while text[values[-1][1] : values[-1][1] + 1] == ",":
+        begin = values[-1][1] + 1
+        values.append((begin, _end_of_value(text, begin)))
+    end = max(values[-1][1], at + 1)
+    return _Word(start, end, keyword.end() if keyword else None, sign[0] if sign else "", tuple(values))
+
+
+def _end_of_value(text: str, at: int) -> int:
+    if text[at : at + 1] in OPENING:
+        quoted = QUOTED[text[at]].match(text, at)
+        return quoted.end() if quoted else len(text)
+    return _end(_BARE, text, at)
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _inside(text: str, word: _Word, cursor: int, is_first: bool) -> CursorPlace:
+    behind = word.behind_colon
+    if behind is None or cursor < behind:
+        end = word.end if behind is None else behind - 1
+        typed = text[word.start : cursor]
+        typed = typed[1:] if typed[:1] in OPENING else typed
+        return CursorPlace(word.start, end, typed, is_first=is_first, is_named=behind is not None)
+    keyword = text[word.start : behind - 1]
+    if cursor < word.values[0][0]:
+        return CursorPlace(behind, word.end, "", keyword)
+    number, (start, end) = next((n, place) for n, place in enumerate(word.values) if cursor <= place[1])
+    typed = text[start:cursor]
+    if typed[:1] in OPENING:
+        typed = typed[1:-1] if cursor == end and QUOTED[typed[0]].fullmatch(typed) else typed[1:]
+    typed = _ESCAPED.sub(r"\1", typed)
+    return CursorPlace(start, end, typed, keyword, word.operator, is_listed=number > 0 or len(word.values) > 1)
 
 
 def units(text: str, place: int) -> int:

@@ -23,6 +23,12 @@ PLACES = [
     ('os:"a\\"b|', '"a\\"b', CursorPlace(3, 8, 'a"b', "os")),
     ("type:laptop,de|", "de", CursorPlace(12, 14, "de", "type")),
     ("type:la|,desktop", "la", CursorPlace(5, 7, "la", "type")),
+    ('type:"lap top",de|', "de", CursorPlace(15, 17, "de", "type")),
+    ("name:'ab cd|", "'ab cd", CursorPlace(5, 11, "ab cd", "name")),
+    ("name:“ab cd|” x", "“ab cd”", CursorPlace(5, 12, "ab cd", "name")),
+    ("-sour|", "sour", CursorPlace(1, 5, "sour", is_first=True)),
+    ("!owner.acc|", "owner.acc", CursorPlace(1, 10, "owner.acc", is_first=True)),
+    ("-os:wi|", "wi", CursorPlace(4, 6, "wi", "os")),
     ("NOT os:|", "", CursorPlace(7, 7, "", "os")),
     ("(os:w|)", "w", CursorPlace(4, 5, "w", "os")),
     ("(|)", "", CursorPlace(1, 1, "", is_first=True)),
@@ -46,7 +52,7 @@ def test_place_is_the_word_at_the_cursor(marked: str, replaced: str, place: Curs
     assert text[found.start : found.end] == replaced
 
 
-@given(st.text(alphabet='ab:"\\(),<>=@. NOT😀', max_size=30), st.integers(0, 40))
+@given(st.text(alphabet="ab:\"\\(),<>=@. NOT😀-!“”'«", max_size=30), st.integers(0, 40))
 def test_place_is_found_in_any_text(text: str, cursor: int) -> None:
     """Whatever is typed: the range lies in the text and holds the cursor, and nothing fails."""
     cursor = min(cursor, len(text))
