@@ -116,7 +116,7 @@ def instead_of_text(keyword: str, operator: str, value: str, *, is_version: bool
         return f"{keyword}:{operator}{','.join(parts)}"
     if is_version and (found := _VERSIONS.fullmatch(value)):
         return f"({keyword}:>={found[1]} AND {keyword}:<={found[2]})"
-    if value[0] == "^" and (inner := value[1:].removesuffix("$")):
+    if value.startswith("^") and (inner := value[1:].removesuffix("$")):
         return f"{keyword}:={inner}" if value.endswith("$") else f"{keyword}:={inner}%"
     return None
 
