@@ -45,6 +45,8 @@ class FieldKind(enum.Enum):
 
 
 ANY_MEMBER = "*"
+# Values are compared as texts, in which % and _ are wildcards of a search.
+TEXTS = {FieldKind.TEXT, FieldKind.LIST, FieldKind.VERSION, FieldKind.ADDRESSES}
 LISTS = {FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS, FieldKind.SOURCES}
 
 
@@ -116,6 +118,11 @@ class Relation:
     column: Column[Any] | None = None
     source: tuple[str, str] | None = None
     others: str | None = None
+
+    @property
+    def singular(self) -> str:
+        """What a search calls one of the rows it leads to."""
+        return self.name.removesuffix("s") if self.is_many else self.name
 
     @property
     def graphql_name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from schema.field.registry import NOUNS, FieldKind, Noun
+from schema.field.registry import NOUNS, TEXTS, FieldKind, Noun
 from schema.search.notation import instead_of_text
 from schema.search.print import NOTHING_WORDS
 from schema.search.token import FOREIGN, OPENING, SIGNS, quote_bare, values_in
@@ -29,7 +29,6 @@ _COMPARISON = re.compile(
     re.IGNORECASE,
 )
 _NOTHING = NOTHING_WORDS - {"not"}
-_TEXTS = (FieldKind.TEXT, FieldKind.LIST, FieldKind.VERSION, FieldKind.ADDRESSES)
 _NUMBERED = re.compile(r"\d[0-9A-Za-z]*(?:\.\d+){0,2}")
 _RUN_MAX = 6
 _BEHIND = re.compile(r"\s+([^\s():\"\\]+)(?=[\s)]|\Z)")
@@ -136,7 +135,7 @@ def refuse_value(keyword: Keyword, reading: Reading) -> None:
         instead = f"NOT has:{name}"
         hint = f'Write {instead} for what has none; {name}:"{word}" in quotes is looked for.'
         reading.refuse(f"{reading.said}: a missing value is asked for in another way", hint=hint, instead=instead)
-    if plain(keyword.name) not in ("has", "attribute") and keyword.kind in _TEXTS:
+    if plain(keyword.name) not in ("has", "attribute") and keyword.kind in TEXTS:
         _refuse_words(reading)
         meant = instead_of_text(name, reading.term.operator, value, is_version=keyword.kind is FieldKind.VERSION)
         if meant is not None:
@@ -253,8 +252,8 @@ def _alternatives(noun: Noun, name: str) -> list[tuple[str, bool]]:
     head, dot, rest = name.partition(".")
     if dot:
         # A relation by the name of what it leads to: `user.department` of assets are owners and registered users.
-        ways = [way.name for way in noun.relations.values() if plain(way.target) == plain(head).removesuffix("s")]
-        return [(found, False) for way in ways if find(noun, found := f"{_one(noun, way)}.{rest}")]
+        ways = [way.singular for way in noun.relations.values() if plain(way.target) == plain(head).removesuffix("s")]
+        return [(found, False) for way in ways if find(noun, found := f"{way}.{rest}")]
     for other in _SYNONYMS.get(plain(name), "").split("|"):
         if other and plain(other.lstrip("!")) != plain(name) and find(noun, other.lstrip("!")):
             return [(other.lstrip("!"), other.startswith("!"))]
@@ -268,8 +267,4 @@ def _related(noun: Noun, name: str) -> Iterator[str]:
     """Yield the paths to a keyword of this name that related rows have, the nearest first."""
     for way in noun.relations.values():
         if way.source is None and way.target in NOUNS and find(NOUNS[way.target], name, prefixes=2):
-            yield f"{_one(noun, way.name)}.{name}"
-
-
-def _one(noun: Noun, way: str) -> str:
-    return way.removesuffix("s") if noun.relations[way].is_many else way
+            yield f"{way.singular}.{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from schema.field.registry import NOUNS, FieldKind
+from schema.field.registry import NOUNS, TEXTS
 from schema.search.meaning import meaning, read_search
 from schema.search.print import print_search
 from schema.search.token import Listed, Mark, Term, Token, tokens
@@ -12,8 +12,6 @@ from schema.search.vocabulary.table import find
 from sync.errors import BadInput
 
 OPERATORS = ("", "=", "<", "<=", ">", ">=")
-# Kinds whose values are patterns: there % and _ are wildcards.
-_PATTERNS = (FieldKind.TEXT, FieldKind.LIST, FieldKind.VERSION, FieldKind.ADDRESSES)
 _SPECIAL = re.compile(r'[\\"%_]')
 
 
@@ -51,7 +49,7 @@ def toggle_term(noun: str, text: str, keyword: str, value: str, operator: str) -
 def _term(noun: str, keyword: str, value: str, operator: str) -> str:
     """Write a term whose value is looked for as it is, with quotes where it needs them."""
     known = find(NOUNS[noun], keyword) if keyword else None
-    special = _SPECIAL if known is None or known.kind in _PATTERNS else re.compile(r'[\\"]')
+    special = _SPECIAL if known is None or known.kind in TEXTS else re.compile(r'[\\"]')
     written = special.sub(r"\\\g<0>", value)
     if written[:1] in ("=", "<", ">") and not operator:
         written = f"\\{written}"

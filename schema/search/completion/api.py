@@ -12,7 +12,8 @@ from schema.field.registry import NOUNS
 from schema.limit.expected import about
 from schema.search.api import SearchValueKind
 from schema.search.completion.items import Item, ItemKind, items_at
-from schema.search.completion.place import place_at, place_of, units
+from schema.search.completion.place import place_at, place_of
+from schema.search.token import units
 from sync.errors import BadInput
 
 FIRST_DEFAULT, FIRST_MAX = 20, 100
@@ -77,8 +78,8 @@ async def complete_search(
     place = place_of(text, len(text) if cursor is None else place_at(text, cursor))
     items, is_complete = await items_at(context, NOUNS[inventory.value], place)
     return SearchCompletion(
-        start=units(text, place.start),
-        end=units(text, place.end),
+        start=units(text[: place.start]),
+        end=units(text[: place.end]),
         items=[_shown(item) for item in items[:first]],
         is_complete=is_complete and len(items) <= first,
     )

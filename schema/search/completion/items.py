@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from schema.access import Principal, least_role
 from schema.context import Context
 from schema.field.attribute import attributes
-from schema.field.registry import NOUNS, FieldKind, Noun, Relation
+from schema.field.registry import NOUNS, TEXTS, FieldKind, Noun, Relation
 from schema.list.aggregate import is_groupable
 from schema.search.completion.place import CursorPlace
 from schema.search.completion.values import existing
@@ -83,7 +83,6 @@ _SPANS = {
     ">now": "In the future.",
     "0": "Never.",
 }
-_TEXTS = (FieldKind.TEXT, FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.VERSION)
 _ORDERED = (FieldKind.INT, FieldKind.NUMBERS, FieldKind.TIME, FieldKind.VERSION)
 _SPECIAL = re.compile(r'([\\%_"])')
 
@@ -146,7 +145,7 @@ def _keywords(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
 
 def _relations(noun: Noun, typed: str) -> Iterator[Item]:
     for relation in noun.relations.values():
-        name = relation.name.removesuffix("s") if relation.is_many else relation.name
+        name = relation.singular
         if plain(typed) in plain(name) and not relation.source:
             yield Item(ItemKind.RELATION, f"{name}.", f"{name}.", relation.description, relation=relation)
 
@@ -214,7 +213,7 @@ def _may_read(principal: Principal, noun: str) -> bool:
 
 def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
     """Write a value so that it means itself; without a sign, text is all of it, not a part of a longer one."""
-    if keyword.kind not in _TEXTS:
+    if keyword.kind not in TEXTS:
         return value
     sign = "" if place.operator or place.is_listed or not keyword.is_own else "="
     return sign + print_value(Term(keyword.name, sign, _SPECIAL.sub(r"\\\1", value)))

@@ -121,11 +121,6 @@ def _inside(text: str, word: _Word, cursor: int, is_first: bool) -> CursorPlace:
     return CursorPlace(start, end, typed, keyword, word.operator, is_listed=number > 0 or len(word.values) > 1)
 
 
-def units(text: str, place: int) -> int:
-    """Return how many UTF-16 units stand before a place."""
-    return len(text[:place].encode("utf-16-le", "surrogatepass")) // 2
-
-
 def place_at(text: str, wanted: int) -> int:
     """Return the place behind so many UTF-16 units, between the ends of the text; a pair is not split."""
     passed = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from schema.field.ids import decode_id
@@ -19,6 +19,7 @@ from schema.filter.expr import (
     Or,
     Quantifier,
     Related,
+    either,
     exists,
 )
 from schema.search.value import Reading, condition, number, source, time, yes
@@ -72,9 +73,9 @@ def _leading(
     def read(reading: Reading) -> Expr:
         if reading.is_missing:
             return Not(present)
-        return _any(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
+        return either(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
 
-    present = there or _any(_along(way, EVERYTHING) for way, _ in ways)
+    present = there or either(_along(way, EVERYTHING) for way, _ in ways)
     known_by = ways[0][1], _NAMES[ways[0][1]][0]
     return Keyword(name, aliases, FieldKind.TEXT, description, read, present, field=known_by)
 
@@ -113,11 +114,6 @@ def _along(way: str, part: Expr) -> Expr:
     return part
 
 
-def _any(parts: Iterable[Expr]) -> Expr:
-    found = tuple(parts)
-    return found[0] if len(found) == 1 else Or(found)
-
-
 def _count(name: str, description: str, *relations: str) -> Keyword:
     def read(reading: Reading) -> Expr:
         return Count(relations, Op.EQ, 0) if reading.is_missing else Count(relations, *number(reading))
@@ -132,10 +128,10 @@ def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keywor
         relation = NOUNS[noun].relations[way]
         target = NOUNS[relation.target]
         found.append(across(relation, of_field(target, target.condition(field))))
-    first, there = replace(found[0], name=name, aliases=()), _any(keyword.present for keyword in found)
+    first, there = replace(found[0], name=name, aliases=()), either(keyword.present for keyword in found)
 
     def read(reading: Reading) -> Expr:
-        return Not(there) if reading.is_missing else _any(keyword.read(reading) for keyword in found)
+        return Not(there) if reading.is_missing else either(keyword.read(reading) for keyword in found)
 
     return replace(first, read=read, present=there)
 
@@ -143,7 +139,7 @@ def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keywor
 def _of_relations(noun: Noun, taken: Collection[str]) -> Iterator[Keyword]:
     """Make the keywords of each relation's own name, and of how many rows it leads to, that no other one has."""
     for relation in noun.relations.values():
-        name = relation.name.removesuffix("s") if relation.is_many else relation.name
+        name = relation.singular
         if relation.target in _NAMES and plain(name) not in taken:
             yield _of_relation(noun, relation, name)
         if relation.is_many and relation.target in _COUNTED and plain(f"{name}_count") not in taken:

@@ -127,13 +127,6 @@ _TOPICS = (
     _Topic(
         "Console accounts", "API tokens take their place", "Ask for apiTokens.", "consoleuser* activated", ("User",)
     ),
-    _Topic(
-        "Templates of scans",
-        "a scan task has its own options",
-        "Ask for the task's name.",
-        "template templateid",
-        ("Task",),
-    ),
 )
 # Sources that other products read.
 SOURCES = frozenset(

@@ -1,7 +1,7 @@
 """Application protocols of services, and how many services an asset has.
 
 Old services get the protocols that their stored names tell: whether TLS was spoken was not kept, so it is not said.
-Only hosts that scans found are looked at; a million of them take some twenty seconds of one processor.
+Only hosts that scans found are looked at.
 """
 
 from __future__ import annotations
