@@ -20,6 +20,7 @@ from sync.indexer import Indexer
 from sync.nightly import keep_house
 from sync.organization.organizations import create_organization, create_site
 from sync.organization.tokens import KnownTokens
+from sync.renewal import Renewal, note_fresh
 from sync.scan.scanner.name import NameOf, name_of
 from sync.secret.sealed import ROOT_PLACE
 from sync.secret.vault import Vault, create_key_file, new_root, read_key_file
@@ -85,6 +86,7 @@ class Runtime:
         store.on_change = self._tell
         self.first_start = False
         self.indexer = Indexer(store, clock)
+        self.renewal = Renewal(store, clock)
         self.vault: Vault
         self.alerts: Sender
         self._lock = lock
@@ -127,6 +129,7 @@ class Runtime:
                 # Work that an earlier process left.
                 runtime.indexer.wake()
                 runtime.alerts.wake()
+                runtime.renewal.start()
         except BaseException:
             await runtime.close()
             raise
@@ -143,6 +146,7 @@ class Runtime:
         await asyncio.gather(*self._behind)
         if self._sends:
             await self.alerts.stop()
+        await self.renewal.stop()
         await self.indexer.stop()
         await self.store.close()
         self._lock.release()
@@ -158,6 +162,7 @@ class Runtime:
         async with self.store.write() as tx:
             organization_id = await create_organization(tx, self.clock, DEFAULT_ORGANIZATION)
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
+            await tx.run_sync(note_fresh)
 
     async def _execute(self, run_id: int, stopping: asyncio.Event) -> None:
         """Execute one run; whatever goes wrong ends this run only.

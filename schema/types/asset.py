@@ -59,12 +59,47 @@ class Asset(Record):
         _a.addresses, "Its IP addresses.", kind=FieldKind.ADDRESSES, keyword="address", aliases=("ip",), text=True
     )
     macs: list[str] = field(_a.macs, "Its MAC addresses.", keyword="mac", text=True)
-    type: str | None = field(_a.type, "The type of machine, such as Server or Mobile, if a source tells.")
-    os: str | None = field(_a.os, "The operating system, such as Windows, iOS or Ubuntu.", text=True)
+    mac_vendors: list[str] = field(
+        _a.mac_vendors, "Who made its network cards, by their MAC addresses.", keyword="mac_vendor"
+    )
+    multi_home: bool = field(
+        _a.multi_home, "Whether it has addresses in more than one network: a /24 of IPv4, or a /64 of IPv6."
+    )
+    type: str | None = field(
+        _a.type, "The type of machine, such as Server, Laptop or Mobile, derived from what its sources tell."
+    )
+    type_reason: str | None = field(_a.type_reason, "What the type was derived from, such as `model Latitude 5430`.")
+    os: str | None = field(
+        _a.os,
+        "The operating system, derived: maker, product and release, such as `Microsoft Windows 11 23H2`. "
+        "What was received is in `azureAd` and `scan`.",
+        text=True,
+    )
+    os_vendor: str | None = field(_a.os_vendor, "The maker of the operating system.", keyword="os.vendor")
+    os_product: str | None = field(
+        _a.os_product, "The operating system without maker and release, such as `Windows 11`.", keyword="os.product"
+    )
+    os_alternative: str | None = field(
+        _a.os_alternative,
+        "The operating system that it may be as well, where nothing tells which of two it is.",
+        text=True,
+    )
+    os_reason: str | None = field(_a.os_reason, "What the operating system was derived from, and why there are two.")
     os_version: str | None = field(_a.os_version, "The version of the operating system.", kind=FieldKind.VERSION)
-    manufacturer: str | None = field(_a.manufacturer, "The manufacturer.", aliases=("vendor",))
-    model: str | None = field(_a.model, "The model.", text=True)
-    serial: str | None = field(_a.serial, "The serial number.", text=True)
+    os_eol: DateTime | None = field(_a.os_eol, "When support for the operating system ends, or has ended, if known.")
+    os_eol_extended: DateTime | None = field(
+        _a.os_eol_extended, "When extended support ends that costs nothing more; null where there is none."
+    )
+    os_eol_is_earliest: bool = field(
+        _a.os_eol_is_earliest,
+        "Whether `osEol` is the earliest of several dates, because no source tells the edition or the product.",
+    )
+    hw: str | None = field(
+        _a.hw, "The hardware, derived: maker and model, such as `Dell OptiPlex 7010`.", aliases=("hardware",)
+    )
+    manufacturer: str | None = field(_a.manufacturer, "The manufacturer.", aliases=("vendor", "hw.vendor"))
+    model: str | None = field(_a.model, "The model.", aliases=("hw.product",), text=True)
+    serial: str | None = field(_a.serial, "The serial number.", aliases=("serial_number",), text=True)
     alive: bool | None = field(
         _a.alive, "Whether it answered the last scan; null if it was never scanned.", aliases=("online",)
     )

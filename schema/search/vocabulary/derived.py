@@ -256,12 +256,24 @@ _REGISTERED = [("registered_users", "User"), ("other_registered_users", "Directo
 _MANAGER = [("manager", "User"), ("other_manager", "DirectoryObject")]
 _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     "Asset": lambda: [
-        _either("hw", ("hardware",), "Asset", ("manufacturer", "model"), "The manufacturer or the model."),
+        _either(
+            "os", (), "Asset", ("os", "os_alternative"), "The operating system, or the one that it may be as well."
+        ),
         _networks(),
         _flag("has_mac", "Whether a MAC address is known.", Compare("macs", Op.IS_EMPTY, False)),
         _flag("has_name", "Whether a name is known.", Compare("names", Op.IS_EMPTY, False)),
         _flag("has_private", "Whether an IP address is private.", Compare("addresses", Op.IN_NETWORK, PRIVATE)),
         _flag("has_public", "Whether an IP address is public.", Compare("addresses", Op.OUTSIDE, PRIVATE)),
+        _flag(
+            "has_public_v4",
+            "Whether an IPv4 address is public.",
+            Compare("addresses", Op.OUTSIDE, (*PRIVATE, "::/0")),
+        ),
+        _flag(
+            "has_public_v6",
+            "Whether an IPv6 address is public.",
+            Compare("addresses", Op.OUTSIDE, (*PRIVATE, "0.0.0.0/0")),
+        ),
         _flag("has_ipv6", "Whether an IP address is IPv6.", Compare("addresses", Op.IN_NETWORK, ("::/0",))),
         _leading("owner", _OWNERS, "Who owns its device, by name, sign-in name or e-mail.", there=exists("owners")),
         _leading(

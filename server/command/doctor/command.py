@@ -11,6 +11,7 @@ import click
 from server.command.doctor.cloud import check_clouds
 from server.command.doctor.database import check_database, clouds_in_use
 from server.command.doctor.exposure import check_edge
+from server.command.doctor.fact import check_facts
 from server.command.doctor.finding import Finding, State
 from server.command.doctor.machine import check_folder, check_room, check_sqlite
 from server.operator.operations import runtime_config
@@ -48,6 +49,7 @@ def examine(settings: Settings, *, full: bool, offline: bool) -> Iterator[Findin
     yield from check_folder(settings.data_dir)
     yield from check_room(settings.data_dir)
     yield from check_edge(settings)
+    yield from check_facts(SystemClock().now().date())
     yield from check_database(config, full=full)
     if not offline:
         yield from asyncio.run(check_clouds(clouds_in_use(config), config.custom, SystemClock(), settings.outbound))

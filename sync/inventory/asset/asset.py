@@ -23,6 +23,7 @@ from sync.inventory.asset.mac import macs_in
 from sync.inventory.asset.service import service_fields
 from sync.inventory.asset.source import AZUREAD, BITS, SCAN
 from sync.inventory.directory.directory import chunks
+from sync.inventory.fingerprint.fields import derived_fields
 from sync.organization.organizations import next_version
 from sync.store.statement.bulk import insert_rows, reserve_keys, update_rows
 from sync.store.statement.in_list import among
@@ -50,6 +51,9 @@ DEVICE_FIELDS = tuple(
         "physical_ids",
     )
 )
+# What the type and the system of an asset are derived from, by who tells it; what was read together stays together.
+_SAID = (("operating_system", "operating_system_version"), ("profile_type",))
+_FOUND = (("os", "os_version"), ("type",))
 _ASSETS = select(assets).where(among(assets.c.id, "keys"))
 _DEVICE_RECORDS = select(*DEVICE_FIELDS).where(among(devices.c.asset_id, "keys")).order_by(devices.c.id)
 _SCAN_RECORDS = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
@@ -167,20 +171,22 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
     # The version belongs to the system it was read with.
     is_scanned_os = bool(_all(scans, "os"))
     sources = (BITS[AZUREAD] if devices_ else 0) | (BITS[SCAN] if scans else 0)
+    addresses = sorted({address for scan in scans for address in scan["addresses"]}, key=_address_order)
+    macs = sorted(
+        {mac for scan in scans for mac in scan["macs"]}
+        | {mac for record in devices_ for mac in macs_in(record["physical_ids"])}
+    )
+    manufacturer = _first(devices_, "manufacturer") or _first(scans, "manufacturer")
+    model = _first(devices_, "model") or _first(scans, "model")
     return {
         "name": names[0] if names else None,
         "names": names,
         "domains": domains_in(names),
-        "addresses": sorted({address for scan in scans for address in scan["addresses"]}, key=_address_order),
-        "macs": sorted(
-            {mac for scan in scans for mac in scan["macs"]}
-            | {mac for record in devices_ for mac in macs_in(record["physical_ids"])}
-        ),
-        "type": _first(scans, "type") or _type(_first(devices_, "operating_system"), _first(devices_, "profile_type")),
-        "os": _first(scans, "os") if is_scanned_os else _first(devices_, "operating_system"),
+        "addresses": addresses,
+        "macs": macs,
         "os_version": _first(scans, "os_version") if is_scanned_os else _first(devices_, "operating_system_version"),
-        "manufacturer": _first(devices_, "manufacturer") or _first(scans, "manufacturer"),
-        "model": _first(devices_, "model") or _first(scans, "model"),
+        "manufacturer": manufacturer,
+        "model": model,
         "serial": _first(scans, "serial"),
         "alive": any(scan["alive"] for scan in scans) if scans else None,
         "scanned": bool(scans),
@@ -190,7 +196,17 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
         "source_count": sources.bit_count(),
         **service_fields(scans),
         "deleted_at": None,
+        **derived_fields(_told(devices_, _SAID), _told(scans, _FOUND), (manufacturer, model), (macs, addresses)),
     }
+
+
+def _told(records: Sequence[Mapping[str, Any]], groups: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """Return the first value of each name; a version belongs to the system it was read with."""
+    told: dict[str, Any] = {}
+    for name, *more in groups:
+        record = next((record for record in records if record[name] is not None), None)
+        told |= {one: record[one] if record else None for one in (name, *more)}
+    return told
 
 
 def _all(records: Iterable[Mapping[str, Any]], *names: str) -> list[Any]:
@@ -210,14 +226,3 @@ def _scan_order(scan: Mapping[str, Any]) -> tuple[Any, ...]:
 def _address_order(address: str) -> tuple[int, int]:
     read = ip_address(address)
     return read.version, int(read)
-
-
-def _type(os: str | None, profile: str | None) -> str | None:
-    """Name the type of machine where the directory really tells it, else nothing."""
-    if profile in {"Printer", "IoT"}:
-        return profile
-    if family_of(os) == "mobile":
-        return "Mobile"
-    if os and "server" in os.casefold():
-        return "Server"
-    return None

@@ -144,17 +144,18 @@ def test_domains_are_what_follows_the_host_name() -> None:
     ("os", "profile", "type_"),
     [
         ("iOS", None, "Mobile"),
-        ("IPad", None, "Mobile"),
+        ("IPad", None, "Tablet"),
         ("AndroidForWork", None, "Mobile"),
         ("Windows", "RegisteredDevice", None),
         ("Windows", "Printer", "Printer"),
+        ("Windows Server", None, "Server"),
         (None, "IoT", "IoT"),
         ("Curios", None, None),
         (None, None, None),
     ],
 )
 def test_type_is_told_only_where_the_directory_tells_it(os: str | None, profile: str | None, type_: str | None) -> None:
-    """A phone is a phone; whether Windows runs on a server or a laptop is not guessed."""
+    """A phone is a phone; whether Windows runs on a desktop or a laptop is not guessed without a model."""
     assert asset_fields([record(operating_system=os, profile_type=profile)])["type"] == type_
 
 

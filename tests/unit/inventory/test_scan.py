@@ -76,7 +76,7 @@ async def test_host_becomes_an_asset_when_nothing_matches(inventory: Inventory) 
     asset = await one_asset(inventory)
     assert (asset["name"], asset["domains"], asset["macs"]) == ("nb-1.corp.example", ["corp.example"], [MACS[0]])
     assert asset["addresses"] == ["10.0.0.9", "10.0.0.10"]
-    assert (asset["os"], asset["os_version"], asset["serial"]) == ("Linux", "6.1", "S1")
+    assert (asset["os"], asset["os_version"], asset["serial"]) == ("Linux 6.1", "6.1", "S1")
     assert (asset["alive"], asset["scanned"], asset["source_mask"]) == (True, True, BITS[SCAN])
     assert (asset["first_seen"], asset["last_seen"]) == (EARLY, EARLY)
 
@@ -199,7 +199,8 @@ async def test_device_and_host_are_one_asset_whichever_came_first(inventory: Inv
     asset = await one_asset(inventory)
     assert (asset["source_mask"], asset["source_count"], asset["alive"]) == (BOTH, 2, False)
     assert (asset["name"], asset["names"]) == ("nb-1", ["nb-1", "NB-1"])
-    assert (asset["os"], asset["os_version"], asset["manufacturer"]) == ("Windows 11", None, "Dell")
+    assert (asset["os"], asset["os_version"]) == ("Microsoft Windows 11", None)
+    assert (asset["manufacturer"], asset["hw"]) == ("Dell", "Dell")
 
 
 async def test_asset_keeps_what_the_scan_saw_when_its_device_goes(inventory: Inventory) -> None:

@@ -1,0 +1,70 @@
+"""The fields of an asset that are derived: from what its records say to what it is.
+
+Pure. Rows that other rules, or other tables of facts, have made are made anew behind the syncs: `FORM` names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version as version_of
+from typing import Any
+
+from sync.inventory.fingerprint import hardware, lifecycle, machine, network, system, windows
+
+Networks = tuple[Sequence[str], Sequence[str]]
+RULES = 1
+"""The rules of this folder: raise it when one is changed, so that stored assets follow."""
+NAMES = (
+    "os", "os_vendor", "os_product", "os_alternative", "os_reason", "os_eol", "os_eol_extended", "os_eol_is_earliest",
+    "hw", "type", "type_reason", "mac_vendors", "multi_home",
+)  # fmt: skip
+
+
+@cache
+def form() -> str:
+    """Name the rules and the tables of facts: databases with another name are brought up to date."""
+    tables = (windows.WINDOWS, lifecycle.LIFECYCLES, hardware.MAKERS, machine.MODELS, machine.SYSTEMS, system.LINUXES)
+    read = sha256(repr((tables, version_of("aiooui"))).encode()).hexdigest()
+    return f"{RULES}-{read[:16]}"
+
+
+def derived_fields(
+    said: Mapping[str, Any], found: Mapping[str, Any], hardware_: tuple[str | None, str | None], networks: Networks
+) -> dict[str, Any]:
+    """Derive the fields of `NAMES`.
+
+    Args:
+        said: what the directory tells: `operating_system`, `operating_system_version`, `profile_type`.
+        found: what scans tell: `type`, `os`, `os_version`.
+        hardware_: the maker and the model, whoever told them.
+        networks: the MAC addresses and the addresses, in the stored form.
+    """
+    maker, model = hardware_
+    macs, addresses = networks
+    print_ = system.fingerprint(
+        said["operating_system"], said["operating_system_version"], model, found["os"], found["os_version"]
+    )
+    first, second = (*print_.candidates, None, None)[:2]
+    type_, reason = machine.machine(found["type"], said["profile_type"], model, first if second is None else None)
+    return {
+        "os": first and first.text,
+        "os_vendor": first and first.vendor,
+        "os_product": first and first.product,
+        "os_alternative": second and second.text,
+        "os_reason": print_.reason,
+        "os_eol": _end_of(print_.eol),
+        "os_eol_extended": _end_of(print_.extended),
+        "os_eol_is_earliest": print_.is_earliest,
+        "hw": hardware.hardware(maker, model),
+        "type": type_,
+        "type_reason": reason,
+        "mac_vendors": network.mac_vendors(macs) if macs else [],
+        "multi_home": len(addresses) > 1 and network.is_multi_home(addresses),
+    }
+
+
+def _end_of(day: str | None) -> str | None:
+    """Return the stored time at which a day ends: support lasts through the day that is published."""
+    return f"{day}T23:59:59.999Z" if day else None
