@@ -51,17 +51,21 @@ ASSETS: dict[str, dict[str, Any]] = {
     "web-01": {
         "names": ["web-01", "www.corp.example"], "domains": ["corp.example"], "addresses": ["10.0.0.5", "8.8.8.8"],
         "macs": ["AA:BB:CC:00:00:01"], "type": "Server", "os": "Ubuntu Linux", "os_version": "22.04.3", "alive": True,
-        "manufacturer": "Dell", "model": "PowerEdge R740", "serial": "S-1", "source_mask": 2, "tags": ["prod", "dmz"],
+        "manufacturer": "Dell", "model": "PowerEdge R740", "hw": "Dell PowerEdge R740", "serial": "S-1",
+        "os_vendor": "Ubuntu", "os_product": "Ubuntu Linux", "os_eol": ago(-400), "multi_home": True,
+        "mac_vendors": ["Contoso Networks"], "source_mask": 2, "tags": ["prod", "dmz"],
         "first_seen": ago(100), "last_seen": ago(1), "criticality": "high",
     },
     "web-02": {
         "names": ["web-02"], "addresses": ["10.0.0.6"], "macs": ["AA:BB:CC:00:00:02"], "type": "Server",
-        "os": "Windows Server 2022", "os_version": "10.0.20348", "alive": False, "manufacturer": "HP",
+        "os": "Windows Server 2022", "os_version": "10.0.20348", "os_eol": ago(60), "os_eol_extended": ago(-800),
+        "os_vendor": "Microsoft", "os_alternative": "Microsoft Windows Nano", "alive": False, "manufacturer": "HP",
         "model": "ProLiant", "source_mask": 3, "first_seen": ago(10), "last_seen": ago(3), "tags": ["prod"],
     },
     "fin-7-laptop": {
         "names": ["fin-7-laptop"], "addresses": ["192.168.1.7"], "type": "Laptop", "os": "Windows 10 Pro",
         "os_version": "10.0.9045", "manufacturer": "Lenovo", "model": "ThinkPad_X1 100%", "source_mask": 1,
+        "hw": "Lenovo ThinkPad_X1 100%",
         "last_seen": ago(120), "first_seen": ago(300),
     },
     "fin-8-laptop": {
