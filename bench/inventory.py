@@ -151,6 +151,7 @@ def _asset(chance: random.Random, i: int) -> dict[str, Any]:
         "domains": ["contoso.example"],
         "addresses": [f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}"],
         "macs": [],
+        "mac_vendors": [],
         "type": chance.choice(("Desktop", "Laptop", "Server")),
         "os": system,
         "os_version": version,
