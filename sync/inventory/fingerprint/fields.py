@@ -6,7 +6,7 @@ Pure. Rows that other rules, or other tables of facts, have made are made anew b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version as version_of
 from typing import Any
@@ -41,13 +41,24 @@ def derived_fields(
         hardware_: the maker and the model, whoever told them.
         networks: the MAC addresses and the addresses, in the stored form.
     """
-    maker, model = hardware_
     macs, addresses = networks
-    print_ = system.fingerprint(
-        said["operating_system"], said["operating_system_version"], model, found["os"], found["os_version"]
-    )
+    of_system = (said["operating_system"], said["operating_system_version"], found["os"], found["os_version"])
+    return {
+        **_of_texts(of_system, (found["type"], said["profile_type"]), hardware_),
+        "mac_vendors": network.mac_vendors(macs) if macs else [],
+        "multi_home": len(addresses) > 1 and network.is_multi_home(addresses),
+    }
+
+
+@lru_cache(maxsize=4_096)
+def _of_texts(
+    of_system: tuple[str | None, ...], of_type: tuple[str | None, ...], hardware_: tuple[str | None, str | None]
+) -> Mapping[str, Any]:
+    """Derive what texts alone tell; most machines of an inventory share theirs with others."""
+    (told, version, scanned, scanned_version), (maker, model) = of_system, hardware_
+    print_ = system.fingerprint(told, version, model, scanned, scanned_version)
     first, second = (*print_.candidates, None, None)[:2]
-    type_, reason = machine.machine(found["type"], said["profile_type"], model, first if second is None else None)
+    type_, reason = machine.machine(of_type[0], of_type[1], model, first if second is None else None)
     return {
         "os": first and first.text,
         "os_vendor": first and first.vendor,
@@ -60,8 +71,6 @@ def derived_fields(
         "hw": hardware.hardware(maker, model),
         "type": type_,
         "type_reason": reason,
-        "mac_vendors": network.mac_vendors(macs) if macs else [],
-        "multi_home": len(addresses) > 1 and network.is_multi_home(addresses),
     }
 
 
