@@ -26,7 +26,7 @@ PC_MODELS = (
     ("Microsoft Corporation", "Surface Pro 9"), ("ASUSTeK COMPUTER INC.", "ExpertBook B5402CBA"),
 )  # fmt: skip
 VM_MODELS = (("VMware, Inc.", "VMware7,1"), ("Microsoft Corporation", "Virtual Machine"), ("QEMU", "Standard PC"))
-IPHONES = ("iPhone 13", "iPhone 14 Pro", "iPhone 15", "iPhone SE")
+IPHONES = ("iPhone 13", "iPhone 14 Pro", "iPhone 15", "iPhone SE", "iPad Air (5th generation)")
 ANDROIDS = (("samsung", "SM-S911B"), ("Google", "Pixel 8"), ("Xiaomi", "2201117TG"), ("samsung", "SM-A546B"))
 
 # The mix of a tenant with laptops, phones and hybrid desktops, in percent.
@@ -204,7 +204,8 @@ def _synced(origin: Origin, draw: Draw) -> dict[str, Any]:
 
 def _iphone(origin: Origin, draw: Draw) -> dict[str, Any]:
     model, version = draw.pick(IPHONES), draw.pick(("17.6.1", "18.0.1", "18.1"))
-    values = _pc(draw, "IPhone" if draw.percent(30) else "iOS", version, ("Apple", model), "Workplace")
+    system = "IPhone" if draw.percent(30) else "iOS"
+    values = _pc(draw, "IPad" if model.startswith("iPad") else system, version, ("Apple", model), "Workplace")
     return values | (_managed(origin, draw, "userEnrollment", "iOS BYOD", "personal") if draw.percent(70) else {})
 
 
