@@ -10,6 +10,7 @@ from typing import Any
 
 from schema.field.registry import NOUNS, Field, FieldKind
 from sync.clock import SystemClock, timestamp
+from tests.api.derived import FLAGS, TEXTS
 from tests.api.links import Links
 from tests.api.lists import id_of, value_of, version
 from tests.api.predicate import COUNTS, inside
@@ -71,6 +72,10 @@ class Terms:
             return self._named()
         if kind < 0.22 and self.noun in COUNTED:
             return self._counted()
+        if kind < 0.26 and self.noun in FLAGS:
+            return self._flagged()
+        if kind < 0.29 and self.noun in TEXTS:
+            return self._gathered()
         if kind < 0.32:
             return self._word()
         if kind < 0.4 and self.noun == "Asset":
@@ -100,6 +105,8 @@ class Terms:
 
     def _is_plain(self, field: Field) -> bool:
         """Leave out fields whose keyword means something of its own: aliases of sources, ids of a directory."""
+        if field.keyword in TEXTS.get(self.noun, ()):
+            return False
         return field.keyword not in ("source", "status") or self.noun == "TaskRun"
 
     def _spelling(self, field: Field) -> str:
@@ -166,9 +173,13 @@ class Terms:
         stored = [self._value(field, self._row()) for _ in range(3)] if field else []
         texts = [one for value in stored for one in (value if isinstance(value, list) else [value]) if one]
         probe = self.chance.choice([*texts, "a", "%", "_", "alpha", "SS", "@", ".", "\\", '"'])
+        return self._writing(probe, can_be_whole=field is not None)
+
+    def _writing(self, probe: str, *, can_be_whole: bool) -> tuple[str, Callable[[Any], bool]]:
+        """Return a part of a text in some writing, and whether a value or one of a list has it."""
         start = self.chance.randrange(len(probe))
         part = self.chance.choice([probe, probe[start:], probe[: start + 1], probe.swapcase()])
-        is_whole = field is not None and self.chance.random() < 0.3
+        is_whole = can_be_whole and self.chance.random() < 0.3
         pieces = [(char, self.chance.random() < 0.08) for char in part]
         written, pattern, run = "", "", ""
         for char, becomes_wild in pieces:
@@ -231,6 +242,27 @@ class Terms:
         words = {"protocols": ["http", "TLS", "t", "ssh"], "protocol": ["tcp", "UDP"], "product": ["zeta", "et"]}
         word = self.chance.choice(words[name])
         return f"{keyword}:{word}", lambda row: any(fold(word) in fold(text) for text in told(row))
+
+    def _flagged(self) -> tuple[str, Holds]:
+        """Return a term of a keyword that is yes or no."""
+        keyword, flag = self.chance.choice(list(FLAGS[self.noun].items()))
+        word = self.chance.choice(["t", "no"])
+        return f"{keyword}:{word}", lambda row: flag(self.links, row) is (word == "t")
+
+    def _gathered(self) -> tuple[str, Holds]:
+        """Return a term of a keyword that looks at texts from several places."""
+        keyword, texts = self.chance.choice(list(TEXTS[self.noun].items()))
+
+        def told(row: Row) -> list[str]:
+            return [text for one in texts(self.links, row) for text in _each(one) if text]
+
+        if self.chance.random() < 0.2:
+            return f"has:{keyword}", lambda row: bool(told(row))
+        if self.chance.random() < 0.2:
+            return f"{keyword}:=", lambda row: not told(row)
+        stored = [text for _ in range(3) for text in told(self._row())]
+        text, holds = self._writing(self.chance.choice([*stored, "a", "ss", "%"]), can_be_whole=True)
+        return f"{keyword}:{text}", lambda row: holds(told(row))
 
     def _named(self) -> tuple[str, Holds]:
         keyword = self.chance.choice(list(NAMED[self.noun]))
