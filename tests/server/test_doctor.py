@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
-from datetime import timedelta
+from datetime import date, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import pytest
 from server.command.doctor.cloud import check_clouds
 from server.command.doctor.command import examine
 from server.command.doctor.exposure import check_edge
+from server.command.doctor.fact import FACTS_LAST, check_facts
 from server.command.doctor.finding import Finding, State
 from server.command.doctor.machine import check_sqlite, has_wal_reset_fault
 from server.settings import Settings
 from sync.entra.cloud import Endpoints
+from sync.inventory.fingerprint.lifecycle import LIFECYCLES
+from sync.inventory.fingerprint.windows import WINDOWS
 from sync.runtime import Config, Runtime
 from tests.entra.clock import FakeClock
 from tests.entra.wire import Certificates, make_certificates, response, wire
@@ -250,3 +253,12 @@ async def test_cloud_that_cannot_be_reached_is_named_with_the_reason(certificate
     assert [states(found) for found in (untrusted, gone, unknown)] == [{"connection": "fail"}] * 3
     assert "not trusted" in untrusted[0].message and "refused" in gone[0].message
     assert all(one.advice for found in (untrusted, gone, unknown) for one in found)
+
+
+def test_ends_of_support_are_doubted_when_nobody_has_compared_them_for_a_year() -> None:
+    """The day counts of the table that was left alone longest; the advice says where the table is."""
+    oldest = min(date.fromisoformat(table.checked) for table in (WINDOWS, *LIFECYCLES))
+    (fresh,), (old,) = check_facts(oldest + FACTS_LAST), check_facts(oldest + FACTS_LAST + timedelta(days=1))
+    assert (fresh.state, old.state) == (State.OK, State.WARN)
+    assert str(oldest) in old.message
+    assert "docs/assets.md" in old.advice

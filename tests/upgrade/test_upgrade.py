@@ -105,6 +105,23 @@ async def test_secrets_open_when_a_database_was_upgraded(upgraded: Upgraded) -> 
     assert kinds == {CredentialKind.AZURE_CLIENT_SECRET, CredentialKind.AZURE_USERNAME_PASSWORD}
 
 
+async def test_assets_are_told_what_they_are_when_a_database_was_upgraded(upgraded: Upgraded) -> None:
+    """From what their records hold: the synced ones, which come first, the rows written by hand are no machines."""
+    before = await systems(upgraded)
+    assert {one["osVendor"] for one in before} == {None}
+    assert await upgraded.runtime.renewal.step(len(before))
+    found = await systems(upgraded)
+    assert {(one["osVendor"], one["osProduct"]) for one in found} >= {("Microsoft", "Windows 11"), ("Apple", "macOS")}
+    assert all(one["os"].startswith(one["osVendor"]) for one in found if one["osVendor"])
+
+
+async def systems(installation: Upgraded) -> list[dict[str, Any]]:
+    """Return what the synced assets say of their systems."""
+    answers = await ask_all(installation, ["{ assets(first: 1000) { nodes { os osVendor osProduct osReason } } }"])
+    nodes: list[dict[str, Any]] = answers[0]["data"]["assets"]["nodes"]
+    return nodes
+
+
 async def test_sync_goes_on_when_a_database_was_upgraded(upgraded: Upgraded) -> None:
     """The next run reads everything once in the new form, and calls none of that a repair; the one after, changes."""
     directory = upgraded.simulator.directory
