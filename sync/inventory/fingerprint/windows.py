@@ -57,6 +57,7 @@ def _long_term(
 
 
 _TEN, _ELEVEN, _CHANNEL = "Windows 10", "Windows 11", "Windows Server"
+# Up to Windows 7 the days are those of the last service pack, whichever is installed.
 _VISTA = WindowsRelease(CLIENT, "Windows Vista", None, "2012-04-10", "2017-04-11")
 _SEVEN = WindowsRelease(CLIENT, "Windows 7", None, "2015-01-13", "2020-01-14")
 _2008 = _server("Windows Server 2008", "2015-01-13", "2020-01-14")
@@ -64,7 +65,7 @@ _2008_R2 = _server("Windows Server 2008 R2", "2015-01-13", "2020-01-14")
 
 WINDOWS: FactTable[str, tuple[WindowsRelease, ...]] = FactTable(
     SOURCES,
-    "2026-12-01",
+    "2026-09-29",
     {
         "6.0.6000": (_VISTA,),
         "6.0.6001": (_VISTA, _2008),
@@ -120,10 +121,10 @@ WINDOWS: FactTable[str, tuple[WindowsRelease, ...]] = FactTable(
         "10.0.25398": (_server(_CHANNEL, "2025-04-24", "2025-10-24", "23H2"),),
         "10.0.26100": (
             _long_term(_ELEVEN, "24H2", "2026-10-13", "2027-10-12", ("2029-10-09", None)),
-            _server("Windows Server 2025", "2029-10-09", "2034-10-10"),
+            _server("Windows Server 2025", "2029-11-13", "2034-11-14"),
         ),
         "10.0.26200": (_client(_ELEVEN, "25H2", "2027-10-12", "2028-10-10"),),
-        "10.0.26300": (_client(_ELEVEN, "26H2", "2028-10-10"),),
+        "10.0.26300": (_client(_ELEVEN, "26H2", "2028-10-10", "2029-10-09"),),
         "10.0.28000": (_client(_ELEVEN, "26H1", "2028-03-14", "2029-03-13"),),
     },
 )
