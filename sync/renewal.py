@@ -57,8 +57,6 @@ class Renewal:
         except RollcallError as error:
             # A full disk, say: the next start goes on.
             _log.warning("assets keep the fields that older rules have made: %s", error.message)
-        except Exception:  # a boundary: the server goes on, syncs derive what they touch
-            _log.exception("assets keep the fields that older rules have made")
 
     async def step(self, rows_max: int = BATCH_ROWS) -> bool:
         """Derive the next assets anew.

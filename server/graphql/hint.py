@@ -9,7 +9,7 @@ from graphql import GraphQLError, GraphQLSchema, is_enum_type, is_input_object_t
 
 from schema.suggestion import shown
 
-NAMES_MAX = 40
+NAMES_MAX = 60
 _PAGED = {"offset", "skip", "limit", "page", "pageSize", "take", "top"}
 Said = Callable[[GraphQLSchema, "re.Match[str]"], str | None]
 

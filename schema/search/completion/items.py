@@ -119,14 +119,16 @@ def _names(noun: Noun, place: CursorPlace) -> Iterator[Item]:
         yield from _attributes(noun, place.typed[1:], colon)
         return
     *heads, typed = place.typed.split(".")
-    lead = ".".join([*heads, ""])
-    for head in heads[:PREFIXES_MAX]:
+    for place_of, head in enumerate(heads[:PREFIXES_MAX]):
         relation = next(
             (one for one in noun.relations.values() if _singular(one) == plain(head).removesuffix("s")), None
         )
         if relation is None:
-            return
+            # The dot may be part of a keyword, such as `os.vendor`.
+            heads, typed = heads[:place_of], ".".join([*heads[place_of:], typed])
+            break
         noun = NOUNS[relation.target]
+    lead = ".".join([*heads, ""])
     for item in _ranked([*_keywords(noun, typed, colon), *_relations(noun, typed)], typed):
         yield replace(item, text=lead + item.text, label=lead + item.label)
     if not heads and not place.is_named:
