@@ -261,4 +261,4 @@ def test_ends_of_support_are_doubted_when_nobody_has_compared_them_for_a_year() 
     (fresh,), (old,) = check_facts(oldest + FACTS_LAST), check_facts(oldest + FACTS_LAST + timedelta(days=1))
     assert (fresh.state, old.state) == (State.OK, State.WARN)
     assert str(oldest) in old.message
-    assert "docs/assets.md" in old.advice
+    assert "docs/assets.md" in str(old.advice)
