@@ -1,1 +1,1 @@
-"""HTTP, identity, process: serves what schema describes and sync fills; the only package that reads the environment."""
+"""HTTP, identity and process: serves the schema over the synced inventory. Only this package reads the environment."""

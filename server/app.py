@@ -1,4 +1,4 @@
-"""The web application: which path leads where, and in which order a request passes the layers; opens nothing itself."""
+"""The web application: routes, and the order of the middleware. It opens no resource itself."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def build_app(
     connections: Connections | None = None,
     spans: TracerProvider | None = None,
 ) -> Starlette:
-    """Put the application together around an open runtime, which outlives it.
+    """Build the application around an open runtime.
 
-    The runtime is opened and closed by who passes it in, so that a failure to open it is told before anything listens.
+    The caller opens and closes the runtime, so that a failure to open it is reported before the server listens.
     """
     rates = Rates(settings, runtime.clock)
     identity = Identity(settings, runtime)
@@ -94,9 +94,9 @@ def build_app(
         ],
         exception_handlers={HTTPException: _plain_error},
     )
-    # A redirect would be built from the Host header, and a POST to a wrong address should fail where it is sent.
+    # Do not redirect: Starlette builds the address from the Host header, and a POST to a wrong path should fail there.
     app.router.redirect_slashes = False
-    # The stop of the server ends the subscriptions first.
+    # `listening` in server/process.py stops the subscriptions through this before it stops the server.
     app.state.live = live
     app.state.rates, app.state.metrics = rates, metrics
     return app
@@ -151,17 +151,17 @@ def _endpoint(settings: Settings, live: Live, rates: Rates, identity: Identity) 
 
 
 async def _home(_: Request) -> Response:
-    """Lead whoever types the server's name to GraphiQL, by a path alone: no host is taken from the request."""
+    """Redirect `/` to GraphiQL; the location is a path without a host, so the Host header is never used."""
     return Response(status_code=307, headers={"Location": GRAPHQL_PATH})
 
 
 async def _healthz(_: Request) -> Response:
-    """Say that the process answers; asks nothing else, so that a slow database does not get it killed."""
+    """Answer that the process is alive; do not ask the database, or a slow one would get the process killed."""
     return Response(b'{"status":"ok"}', media_type=JSON)
 
 
 async def _readyz(runtime: Runtime, _: Request) -> Response:
-    """Say whether requests can be served now: the database answers."""
+    """Answer whether requests can be served now: 503 if the database does not answer."""
     try:
         async with runtime.store.read() as tx:
             await tx.execute(text("SELECT 1"))
@@ -172,7 +172,7 @@ async def _readyz(runtime: Runtime, _: Request) -> Response:
 
 
 async def _plain_error(request: Request, error: Exception) -> Response:
-    """Answer what no route answers (404, 405) in the one error shape."""
+    """Answer the router's own errors (404, 405) in the standard error shape."""
     if not isinstance(error, HTTPException):
         raise error
     code = "NOT_FOUND" if error.status_code == 404 else BAD_USER_INPUT

@@ -38,8 +38,7 @@ GRACE_S = 5
 FAREWELL_S = 1.0
 ENVELOPE_BYTES = 4_096
 GARBAGE_THRESHOLD = 50_000
-# How long a thread may keep the interpreter from the one that answers queries; Python's own 5 ms, at every step of a
-# statement, are what a query would feel of a sync.
+# The interpreter's switch interval. At Python's default of 5 ms, a sync delays a query at each step of a statement.
 SWITCH_S = 0.0005
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -50,9 +49,9 @@ class Server(uvicorn.Server):
     """Uvicorn with our connections, and without its own signal handling, which would end the process too early.
 
     Args:
-        config: of uvicorn.
-        connections: what holds for them all.
-        certificate: of TLS; None serves in the clear.
+        config: uvicorn's settings.
+        connections: all connections of the server.
+        certificate: the TLS certificate; None serves plain HTTP.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; uvicorn's own way has no deadline of ours for a handshake."""
+        """Listen on the sockets; uvicorn's own `startup` cannot set a deadline for the TLS handshake."""
         make = partial(Connection, self._connections, config=self.config, app_state={})
         tls: dict[str, Any] = {}
         if self._certificate is not None:
@@ -80,15 +79,15 @@ class Server(uvicorn.Server):
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, and answer what is at work: as it should be within the grace, with 503 after it."""
+        """Stop listening; a request that still runs after the grace period is cancelled and answered with 503."""
         await super().shutdown(sockets)
-        # They were cancelled just now, and have not run since.
+        # Uvicorn has only cancelled these tasks; let them run to send their 503.
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=FAREWELL_S)
 
 
 class Stop:
-    """The wish to stop: the first signal asks politely, the second ends the process at once."""
+    """Handles stop signals: the first asks for a clean stop, the second ends the process at once."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -106,11 +105,11 @@ async def serve(settings: Settings, tell: Tell) -> None:
     """Serve until a signal asks to stop.
 
     Args:
-        settings: the operator's.
-        tell: writes a line for the person at the terminal; the first start's token goes only there.
+        settings: the operator's settings.
+        tell: writes a line to the terminal; the token of the first start goes only there.
 
     Raises:
-        BadSettings: the address cannot be listened on, or the certificate not be used.
+        BadSettings: the address cannot be listened on, or the certificate cannot be used.
         StoreError, VaultError: the data directory cannot be used.
     """
     from schema import build_schema
@@ -137,15 +136,15 @@ async def serve(settings: Settings, tell: Tell) -> None:
     finally:
         await runtime.close()
         if spans is not None:
-            # Sends what is left; it may wait for a collector that is away.
+            # Use a thread: the last spans are sent here, which blocks while the collector does not answer.
             await asyncio.to_thread(spans.shutdown)
 
 
 def _settle_memory() -> None:
-    """Keep the collector away from what lives as long as the process, and from each page of rows on its way out.
+    """Exclude the objects of the start from garbage collection, and collect less often.
 
-    A thousand rows are thousands of dicts and lists without a cycle: at the usual threshold the collector would walk
-    the whole schema several times a request to find nothing.
+    A page of 1,000 rows is thousands of dicts and lists without a cycle. At the default threshold, the collector would
+    walk the whole schema several times a request and find nothing.
     """
     gc.collect()
     gc.freeze()
@@ -167,7 +166,7 @@ async def _serve_http(app: Starlette, listener: socket.socket, stop: Stop, tell:
 
 @dataclass(frozen=True)
 class Outside:
-    """What the network meets: the settings, the connections and the certificate."""
+    """The network side of the server: the settings, the connections and the certificate."""
 
     settings: Settings
     clock: Clock
@@ -176,7 +175,7 @@ class Outside:
 
     @classmethod
     def of(cls, settings: Settings, clock: Clock) -> Outside:
-        """Make it ready.
+        """Read the certificate and prepare the connections.
 
         Raises:
             BadSettings: the certificate cannot be used.
@@ -187,19 +186,19 @@ class Outside:
 
 @contextlib.asynccontextmanager
 async def listening(app: Starlette, listener: socket.socket, outside: Outside) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve an application while the block runs; it ends by itself only when something is wrong."""
+    """Serve an application while the block runs; the yielded task ends before that only if the server fails."""
     settings = outside.settings
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         ws=cast("type[asyncio.Protocol]", partial(SocketConnection, outside.connections)),
-        # The largest body, plus the envelope around it.
+        # A message holds a body of the largest size and the protocol's envelope.
         ws_max_size=settings.body_bytes_max + ENVELOPE_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",
         backlog=BACKLOG,
-        # X-Forwarded-For holds whatever the caller writes there, unless a proxy of the operator's wrote it.
+        # Trust X-Forwarded-For only from the operator's proxies: any caller can write this header.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
@@ -222,10 +221,10 @@ async def listening(app: Starlette, listener: socket.socket, outside: Outside) -
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address without listening yet, so that nobody waits for an answer while the database opens.
+    """Bind the address without listening yet, so that no client waits for an answer while the database opens.
 
     Raises:
-        BadSettings: the address is in use, not this machine's or not allowed.
+        BadSettings: the address is in use, does not belong to this machine or is not allowed.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -239,6 +238,6 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise BadSettings(
             f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}.",
-            hint="Stop what uses it, or change ROLLCALL_HOST or ROLLCALL_PORT.",
+            hint="Stop the program that uses it, or change ROLLCALL_HOST or ROLLCALL_PORT.",
         ) from None
     return listener

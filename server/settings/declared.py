@@ -1,6 +1,6 @@
-"""Every setting, declared once: how it is named, read, defaulted and described.
+"""Declares every setting once: name, parser, default and description.
 
-`docs/settings.md` holds the table that `settings_table` writes; a test compares the two.
+`settings_table` writes the table of `docs/settings.md`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RATE_CEILING = 100_000_000
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: how it is named, read, defaulted and described."""
+    """One setting; `expected` completes the error "<key>: expected …"."""
 
     name: str
     parse: Callable[[str], Any]
@@ -36,28 +36,27 @@ class Setting:
     expected: str
     secret: bool = False
     default_text: str | None = None
-    # Whether the environment's variable of the same name, without the prefix, counts where ours is not set.
+    # Whether to fall back on the variable of the same name without the prefix, such as HTTPS_PROXY.
     standard: bool = False
 
     @property
     def attribute(self) -> str:
-        """Its name on `Settings`."""
+        """The attribute's name on `Settings`."""
         return self.name.lower()
 
     @property
     def key(self) -> str:
-        """Its name in the environment."""
+        """The name of the environment variable."""
         return PREFIX + self.name
 
 
 def setting(parse: Callable[[str], Any], default: Any, description: str, expected: str, **more: Any) -> Any:
-    """Declare a field of `Settings`; the arguments are those of `Setting`, whose name is the field's."""
+    """Declare a field of `Settings`; the arguments are those of `Setting` without `name`, which is the field's name."""
     facts = {"parse": parse, "default": default, "description": description, "expected": expected, **more}
     return field(default=default, repr=not more.get("secret"), metadata=facts)
 
 
 def _rate(default: int, description: str) -> Any:
-    """Declare a rate limit."""
     expected = f"a whole number from 0 to {RATE_CEILING}"
     return setting(parse.whole(0, RATE_CEILING), default, f"{description} 0 sets no limit.", expected)
 
@@ -67,7 +66,7 @@ def _proxy(scheme: str) -> Any:
     return setting(
         parse.proxy,
         None,
-        f"Proxy that {scheme.lower()}:// addresses go through; `direct` uses none, whatever the environment says.",
+        f"Proxy for {scheme.lower()}:// addresses; `direct` uses none, even if the environment names one.",
         "http(s)://[user:password@]host:port, or direct",
         secret=True,
         default_text=f"`{scheme}_PROXY` of the environment",
@@ -77,7 +76,7 @@ def _proxy(scheme: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decided."""
+    """The values of all settings."""
 
     data_dir: Path = setting(
         parse.path,
@@ -91,7 +90,7 @@ class Settings:
     tls_cert_file: Path | None = setting(
         parse.path,
         None,
-        "PEM file with the server's certificate and its chain; with it the server speaks HTTPS alone.",
+        "PEM file with the server's certificate and its chain; if it is set, the server accepts HTTPS only.",
         "a path",
         default_text="none, plain HTTP",
     )
@@ -105,14 +104,14 @@ class Settings:
     trusted_proxies: tuple[str, ...] = setting(
         parse.networks,
         (),
-        "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated by commas.",
+        "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted, separated by commas.",
         "IP addresses and networks",
         default_text="none",
     )
     keys: str | None = setting(
         parse.text,
         None,
-        "Keys that seal stored secrets: `id:base64(32 bytes)`, separated by commas; the first seals, all open.",
+        "Keys that seal stored secrets: `id:base64(32 bytes)`, separated by commas. The first seals, all can open.",
         "id:base64(32 bytes)[,…]",
         secret=True,
         default_text="a key file made in the data folder",
@@ -134,7 +133,7 @@ class Settings:
     ca_file: Path | None = setting(
         parse.path,
         None,
-        "PEM file with authorities to trust beside those of the machine, such as that of a proxy that opens TLS.",
+        "PEM file with further certificate authorities to trust, such as that of a proxy that inspects TLS.",
         "a path",
         default_text="none",
     )
@@ -143,7 +142,7 @@ class Settings:
     no_proxy: tuple[str, ...] = setting(
         parse.no_proxy,
         (),
-        "Hosts that are reached without a proxy, separated by commas; this machine itself always is.",
+        "Hosts to reach without a proxy, separated by commas; loopback addresses never use one.",
         "host, .domain, IP address or network, each with or without `:port`; `*` for all",
         default_text="`NO_PROXY` of the environment",
         standard=True,
@@ -171,14 +170,14 @@ class Settings:
     custom_ca_file: Path | None = setting(
         parse.path,
         None,
-        "PEM file with the certificate authority that the `CUSTOM` cloud's certificates come from.",
+        "PEM file with the certificate authority that issued the certificates of the `CUSTOM` cloud.",
         "a path",
         default_text="the machine's authorities",
     )
     log_level: str = setting(
         parse.choice("debug", "info", "warning", "error"),
         "info",
-        "The least urgent log line to write.",
+        "The lowest level of log lines to write.",
         "debug, info, warning or error",
     )
     log_format: str = setting(
@@ -187,7 +186,7 @@ class Settings:
     traces: bool = setting(
         parse.switch,
         False,
-        "Send spans of requests by OpenTelemetry, where its `OTEL_*` variables say; needs the extra `otel`.",
+        "Send a span of each request by OpenTelemetry, as the `OTEL_*` variables say; needs the extra `otel`.",
         "on or off",
         default_text="off",
     )
@@ -215,56 +214,56 @@ class Settings:
     head_timeout_s: float = setting(
         parse.seconds(0.1, 60),
         10.0,
-        "Longest time a new connection, or the head of a request, may take, in seconds.",
+        "Longest time that a connection may take to send the head of a request, in seconds.",
         "a number from 0.1 to 60",
         default_text="10",
     )
     keep_alive_s: int = setting(
         parse.whole(1, 600),
         30,
-        "How long a connection stays open between two requests, in seconds.",
+        "Longest time that an idle connection stays open between two requests, in seconds.",
         "a whole number from 1 to 600",
     )
     connections_max: int = setting(
         parse.whole(16, 65_536),
         4_096,
-        "Connections open at once; one more takes the place of one that sends nothing.",
+        "Most connections at once; at the limit, a new connection replaces an idle one.",
         "a whole number from 16 to 65536",
     )
-    requests_per_token: int = _rate(30_000, "Requests a minute of one token.")
+    requests_per_token: int = _rate(30_000, "Requests a minute with one token.")
     requests_per_address: int = _rate(
-        60_000, "Requests a minute from one address, a /64 network of IPv6; a token's repeated ones are not counted."
+        60_000, "Requests a minute from one address or IPv6 /64 network; a token's repeated requests are not counted."
     )
     failed_logins_per_address: int = _rate(10, "Requests a minute with a bad token from one address.")
     response_cache_mib: int = setting(
         parse.whole(0, RESPONSE_CACHE_CEILING_MIB),
         64,
-        "Memory for answers that are given again while nothing has changed, in MiB; 0 keeps none.",
+        "Memory for cached answers, in MiB; a cached answer is sent again while nothing has changed. 0 caches none.",
         f"a whole number from 0 to {RESPONSE_CACHE_CEILING_MIB}",
         default_text="64",
     )
     full_round_days: int = setting(
         parse.whole(0, FULL_ROUND_DAYS_MAX),
         FULL_ROUND_DAYS,
-        "After how many days a task reads its directory whole, to repair what Graph's changes missed; 0 is never.",
+        "Days after which a task reads its whole directory again, to repair what Graph's changes missed; 0 is never.",
         f"a whole number from 0 to {FULL_ROUND_DAYS_MAX}",
     )
     answer_mib: int = setting(
         parse.whole(1, ANSWER_CEILING_MIB),
         32,
-        "Largest answer to one operation, in MiB; a larger one is refused while it is built.",
+        "Largest answer to one operation, in MiB; a larger answer is refused while it is built.",
         f"a whole number from 1 to {ANSWER_CEILING_MIB}",
     )
     answers_mib: int = setting(
         parse.whole(1, ANSWERS_CEILING_MIB),
         128,
-        "Memory that all answers may take together while they are built and sent, in MiB; one more waits, then is 503.",
+        "Memory for all answers that are being built or sent, in MiB; a further answer waits, then fails with 503.",
         f"a whole number from 1 to {ANSWERS_CEILING_MIB}",
     )
     run_retries: int = setting(
         parse.whole(0, RUN_RETRIES_MAX),
         RUN_RETRIES,
-        "How often in a row a failed run is tried again by itself if its task has no schedule; 0 is never.",
+        "Automatic retries in a row of a failed run whose task has no schedule; 0 is never.",
         f"a whole number from 0 to {RUN_RETRIES_MAX}",
     )
     cors_origins: tuple[str, ...] = setting(
@@ -277,27 +276,27 @@ class Settings:
     alert_origins: tuple[str, ...] = setting(
         parse.origins,
         (),
-        "Where webhooks may send alerts to, separated by commas; an `http://` origin sends them in the clear.",
+        "Origins that webhooks may send alerts to, separated by commas; alerts to an `http://` origin are unencrypted.",
         "http(s)://host[:port][,…]; never *",
         default_text="nowhere",
     )
     documents: Path | None = setting(
         parse.path,
         None,
-        "Documents that callers may name by id: a folder of `.graphql` files, or a JSON file.",
+        "Trusted documents, which callers may name by id: a folder of `.graphql` files, or a JSON file.",
         "a path",
         default_text="none",
     )
     allow_list: Literal["off", "audit", "on"] = setting(
         parse.choice("off", "audit", "on"),
         "off",
-        "Run only the documents of `ROLLCALL_DOCUMENTS` (on), or log which others are sent (audit).",
+        "`on` runs only the documents of `ROLLCALL_DOCUMENTS`; `audit` runs and logs all others, too.",
         "off, audit or on",
     )
     metrics_token: str | None = setting(
         parse.secret,
         None,
-        "Bearer token that `/metrics` asks for; without one it answers callers of this machine alone.",
+        "Bearer token for `/metrics`; without it, `/metrics` answers callers on this machine only.",
         "16 to 512 printable characters without blanks",
         secret=True,
         default_text="none",
@@ -306,12 +305,12 @@ class Settings:
 
     @property
     def outbound(self) -> Outbound:
-        """How this server reaches others."""
+        """The proxies and certificate authorities of outgoing connections."""
         return Outbound(self.https_proxy, self.http_proxy, self.no_proxy, self.ca_file)
 
 
 def _limit(bound: Bound) -> Setting:
-    """Make the setting of a limit that schema/limit/limits.py declares."""
+    """Return the setting of a limit that schema/limit/limits.py declares."""
     return Setting(
         f"QUERY_{bound.attribute.upper()}_MAX",
         parse.whole(1, bound.ceiling),
@@ -330,7 +329,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 def settings_table() -> str:
-    """Write the table of docs/settings.md: one row a setting, in the order of declaration."""
+    """Return the table of docs/settings.md: one row a setting, in the order of declaration."""
     lines = ["| Setting | Default | Expected | Meaning |", "|---|---|---|---|"]
     for setting in SETTINGS:
         default = setting.default_text if setting.default_text is not None else str(setting.default)

@@ -1,4 +1,4 @@
-"""Reads the text of a setting, one function a kind; an error never repeats the text, which may be a secret."""
+"""Parsers for the values of settings. Each raises `Unfit` without repeating the value, which may be a secret."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sync.errors import BadInput
 
 
 class Unfit(Exception):
-    """A value does not fit its setting; the text says what is expected and never repeats the value."""
+    """A value does not fit its setting; a text says what is expected and never repeats the value."""
 
 
 def text(value: str) -> str:
-    """Take a text as it is."""
+    """Return a text unchanged."""
     return value
 
 
 def secret(value: str) -> str:
-    """Take a secret that can stand in a header and is too long to be guessed."""
+    """Return a secret that fits in a header and is too long to guess."""
     if not re.fullmatch(r"[\x21-\x7e]{16,512}", value):
         raise Unfit
     return value
 
 
 def path(value: str) -> Path:
-    """Read a path."""
+    """Return a path, with `~` expanded."""
     return Path(value).expanduser()
 
 
@@ -46,12 +46,12 @@ def host(value: str) -> str:
 
 
 def port(value: str) -> int:
-    """Read a port."""
+    """Read a port from 0 to 65535."""
     return int(number(value, least=0, most=65535))
 
 
 def number(value: str, *, least: float, most: float) -> float:
-    """Read a number that lies between two."""
+    """Read a number from `least` to `most`, with at most three decimals."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", value):
         raise Unfit
     found = float(value)
@@ -61,7 +61,7 @@ def number(value: str, *, least: float, most: float) -> float:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """Make the reader of whole numbers between two."""
+    """Return a parser of whole numbers from `least` to `most`."""
 
     def parse(value: str) -> int:
         if not value.isascii() or not value.isdigit():
@@ -72,7 +72,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def choice(*choices: str) -> Callable[[str], str]:
-    """Make the reader of one of a few words."""
+    """Return a parser of one of the given words, in any case."""
 
     def parse(value: str) -> str:
         if value.lower() not in choices:
@@ -83,12 +83,12 @@ def choice(*choices: str) -> Callable[[str], str]:
 
 
 def switch(value: str) -> bool:
-    """Read on or off."""
+    """Read `on` or `off`."""
     return {"on": True, "off": False}[choice("on", "off")(value)]
 
 
 def guid(value: str) -> str:
-    """Read a GUID, in lower case."""
+    """Return a GUID in lower case."""
     if not GUID.fullmatch(value):
         raise Unfit
     return value.lower()
@@ -103,7 +103,7 @@ def https_origin(value: str) -> str:
 
 
 def proxy(value: str) -> Proxy | None:
-    """Read the address of a proxy; `direct` is none."""
+    """Read the address of a proxy; `direct` is None."""
     try:
         return None if value.lower() == "direct" else parse_proxy(value)
     except BadInput:
@@ -111,7 +111,7 @@ def proxy(value: str) -> Proxy | None:
 
 
 def no_proxy(value: str) -> tuple[str, ...]:
-    """Read hosts that are reached without a proxy."""
+    """Read the hosts to reach without a proxy."""
     try:
         return parse_no_proxy(value)
     except BadInput:
@@ -119,11 +119,11 @@ def no_proxy(value: str) -> tuple[str, ...]:
 
 
 def split(value: str) -> Any:
-    """Take an address apart."""
+    """Return the parts of a URL that has a host, no user and no blank."""
     try:
         parts = urlsplit(value)
         hostname = parts.hostname
-        _ = parts.port  # a port out of range is only noticed when asked for
+        _ = parts.port  # raises ValueError if it is out of range
     except ValueError:
         raise Unfit from None
     if not hostname or parts.username is not None or any(mark in value for mark in " \t\r\n\\"):
@@ -145,7 +145,7 @@ def web_origin(value: str) -> str:
 
 
 def seconds(least: float, most: float) -> Callable[[str], float]:
-    """Make the reader of a time in seconds."""
+    """Return a parser of seconds from `least` to `most`."""
 
     def parse(value: str) -> float:
         return number(value, least=least, most=most)

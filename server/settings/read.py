@@ -1,6 +1,6 @@
 """Reads the settings from `ROLLCALL_*`; no other module reads the environment.
 
-A value is never echoed, because it may be a secret.
+An error never repeats a value, because it may be a secret.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ SECRET_FILE_BYTES_MAX = 64 * 1024
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read every setting, or raise one error that lists each bad key and what it expects.
+    """Read every setting.
 
     Args:
-        environment: names and values; the process's own when None.
+        environment: names and values; None reads the process's own.
 
     Raises:
-        BadSettings: some keys are unknown or do not fit; `keys` holds one line a key, never a value.
+        BadSettings: lists every key that is unknown or whose value does not fit; `keys` holds one line a key.
     """
     if environment is None:
         import os
@@ -50,7 +50,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def outer_environment() -> dict[str, str]:
-    """Return the environment without our settings, for a process that gets its own."""
+    """Return the environment without `ROLLCALL_*`, for a child process with settings of its own."""
     import os
 
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -63,7 +63,7 @@ def _value(setting: Setting, given: Mapping[str, str]) -> Any:
         if text:
             raise parse.Unfit(f"{setting.key}: set it or {file_key}, not both")
         text = _read_secret(file_key, Path(given[file_key]).expanduser())
-    # An empty variable is how Compose files and shells say "not set".
+    # An empty variable counts as not set, as in Compose files and shells.
     if text.strip():
         return setting.parse(text.strip())
     for name in (setting.name.lower(), setting.name) if setting.standard else ():
@@ -87,7 +87,7 @@ def _read_secret(key: str, path: Path) -> str:
 
 
 def _standard_names() -> Iterable[str]:
-    """Yield the variables that every program reads; in lower case they count first, as for curl."""
+    """Yield the variables without our prefix, such as HTTPS_PROXY; lower case takes precedence, as in curl."""
     for setting in SETTINGS:
         if setting.standard:
             yield from (setting.name.lower(), setting.name)
@@ -102,7 +102,7 @@ def _unknown(given: Iterable[str]) -> Iterable[str]:
     known = _known_keys()
     for key in sorted(set(given) - set(known)):
         close = difflib.get_close_matches(key, known, n=1)
-        # The name itself may be a pasted secret; only names that look like one of ours are repeated.
+        # Repeat only a name of the usual form: any other could be a pasted secret.
         shown = key if re.fullmatch(r"[A-Z0-9_]{1,64}", key) else PREFIX + "…"
         yield f"{shown}: no such setting" + (f" (did you mean {close[0]}?)" if close else "")
 
