@@ -1,4 +1,4 @@
-"""The server's own TLS certificate: read at the start, and read again when its files have changed."""
+"""The server's TLS certificate: read at the start, and again when its files change."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Certificate:
 
     Args:
         cert_file: PEM, with the chain.
-        key_file: PEM.
+        key_file: PEM, without a passphrase.
 
     Raises:
-        BadSettings: they cannot be used.
+        BadSettings: the files cannot be used.
     """
 
     def __init__(self, cert_file: Path, key_file: Path) -> None:
@@ -36,28 +36,28 @@ class Certificate:
         except (OSError, ValueError):
             raise BadSettings(
                 "The TLS certificate and its key cannot be used.",
-                hint="ROLLCALL_TLS_CERT_FILE and ROLLCALL_TLS_KEY_FILE name PEM files that belong together.",
+                hint="Set ROLLCALL_TLS_CERT_FILE and ROLLCALL_TLS_KEY_FILE to readable PEM files of one key pair.",
             ) from None
 
     @classmethod
     def of(cls, settings: Settings) -> Certificate | None:
-        """Return the operator's certificate; None if connections are in the clear."""
+        """Return the operator's certificate; None to serve plain HTTP."""
         if settings.tls_cert_file is None or settings.tls_key_file is None:
             return None
         return cls(settings.tls_cert_file, settings.tls_key_file)
 
     async def follow(self, clock: Clock) -> None:
-        """Take a renewed certificate over, from now on."""
+        """Check for a renewed certificate every `LOOK_S` seconds; never returns."""
         while True:
             await clock.sleep(LOOK_S)
             self.renew()
 
     def renew(self) -> None:
-        """Take the certificate over if its files have changed and fit; the old one stays otherwise."""
+        """Load the certificate if its files have changed and can be used; otherwise keep the old one."""
         if (seen := self._look()) == self._seen:
             return
         try:
-            # Tried first: half a pair would leave the server without one.
+            # Try a new context first: half of a pair would leave the present context without a usable certificate.
             self._made()
             self.context.load_cert_chain(*self._files, password=_no_passphrase)
         except (OSError, ValueError) as error:
@@ -78,5 +78,5 @@ class Certificate:
 
 
 def _no_passphrase() -> str:
-    """Answer instead of the terminal, where a server would wait for ever."""
+    """Fail instead of asking for a passphrase at the terminal, where a server would wait forever."""
     raise ValueError("The key has a passphrase.")

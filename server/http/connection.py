@@ -1,6 +1,6 @@
-"""One connection and its deadlines: for a head, and for an answer that nobody takes.
+"""One connection and its deadlines: for receiving a request's head, and for sending an answer.
 
-A body has its deadline where it is read, and what is idle between two requests has uvicorn's.
+The endpoint sets the deadline of a body; uvicorn ends a connection that is idle between two requests.
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ HEAD_BYTES_MAX = 64 * 1024
 # uvloop passes at most 256 KiB to one `data_received` call.
 READ_BYTES_MAX = 256 * 1024
 
-
 _read = HttpToolsProtocol.data_received
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Head(list[tuple[bytes, bytes]]):
-    """The headers of a head that is complete; the parser adds the fields of a trailer to it, which are dropped."""
+    """The headers of a complete head; the parser appends trailer fields to them, which are dropped."""
 
     def append(self, _field: tuple[bytes, bytes]) -> None:
-        """Drop a field (RFC 9110 section 6.5.1): nobody has checked that it may come after the body."""
+        """Drop a trailer field: nobody has checked that it is allowed after the body (RFC 9110 section 6.5.1)."""
 
 
 class Connection(Watched, HttpToolsProtocol):
-    """One connection; knows since when it is where it is."""
+    """One connection, and since when it has made no progress."""
 
     def __init__(self, owner: Connections, **of_server: Any) -> None:
         super().__init__(server_state=owner.state, **of_server)
@@ -42,33 +41,33 @@ class Connection(Watched, HttpToolsProtocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing is being answered, and the next request not yet read."""
+        """Whether no request is being answered and the next one has not been read."""
         return not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete)
 
     def connection_made(self, transport: Any) -> None:
-        """Take the connection, if there is room."""
+        """Accept the connection; another one ends if there are too many."""
         super().connection_made(transport)
         self._owner.make_room(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came; a head without end is not kept."""
+        """Read the data, and end a connection whose head is too long."""
         _read(self, data)
-        # A request that came whole ends here.
+        # A new cycle means that this data completed the head of a request.
         if self.cycle is self._last_cycle:
             self._count(len(data))
         else:
             self._last_cycle = self.cycle
 
     def on_headers_complete(self) -> None:
-        """Begin the request; its scope keeps the headers as they are now."""
+        """Begin the request; from now on its headers do not change."""
         super().on_headers_complete()
         self.headers = Head(self.headers)
 
     def _count(self, size: int) -> None:
-        """Count what began no request, unless it belongs to a body that is being read."""
+        """Count bytes that began no request, unless they belong to a body that is being read."""
         cycle = self._last_cycle
         if cycle is not self._counted_cycle or (cycle is not None and cycle.more_body and not cycle.response_complete):
-            # The next read may be the body's last, which cannot be told from what follows it.
+            # Allow for one more read: it may hold the end of the body as well as the bytes after it.
             self._counted_cycle, self._stray_bytes = cycle, -READ_BYTES_MAX
             return
         self._stray_bytes += size
@@ -78,19 +77,19 @@ class Connection(Watched, HttpToolsProtocol):
             self.transport.close()
 
     def is_late(self, now: float) -> bool:
-        """Tell whether it has stood still for too long; asked by each sweep."""
+        """Return whether the connection has made no progress for too long; each sweep calls this."""
         standing, most_s = self._stands()
         if standing != self._standing:
             self._standing, self._since = standing, now
-        # It may have stood there since just after the sweep before.
+        # The connection may have been in this state since just after the last sweep.
         return now - self._since + self._owner.sweep_s >= most_s
 
     def _stands(self) -> tuple[tuple[object, ...], float]:
-        """Return what changes when it gets on, and how long it may not."""
+        """Return a value that changes with each progress, and the longest time it may stay the same, in seconds."""
         unsent = self.transport.get_write_buffer_size()
         if unsent or self.transport.is_closing():
             return ("sending", unsent), self._owner.unread_s
-        # Idle between two requests is only who has sent all of the first.
+        # A connection is idle between two requests only once it has sent the first one whole.
         is_idle = self.timeout_keep_alive_task is not None and not self.cycle.more_body
         if self.is_waiting and not is_idle:
             return ("head", self.cycle), self._owner.head_s

@@ -1,6 +1,6 @@
-"""All connections of a server: how many there may be, and the sweep that ends those past a deadline.
+"""All connections of a server: their number is limited, and a sweep ends those past a deadline.
 
-One sweep looks at all of them from time to time; a timer for each would cost every request something.
+One sweep checks all connections periodically, because a timer for each would slow every request.
 """
 
 from __future__ import annotations
@@ -14,39 +14,38 @@ from server.http.stranger import Strangers
 from sync.clock import Clock
 
 UNREAD_S_MAX = 30.0
-# How long a WebSocket that this side closes may stay; a peer on a slow line answers within that.
+# How long a peer may take to answer our Close of a WebSocket; enough for a slow line.
 CLOSE_S_MAX = 1.0
 SWEEP_S = 1.0
-# For the database, its readers and the connections of syncs.
+# File descriptors for the database, its readers and the connections of syncs.
 SPARE_DESCRIPTORS = 256
 DESCRIPTORS_MAX = 131_072
 
 
 class Watched:
-    """A connection that the sweep looks at."""
+    """A connection that the sweep checks."""
 
     transport: Any
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing is being answered, and the next request not yet read."""
+        """Whether no request is being answered and the next one has not been read."""
         return False
 
     def is_late(self, now: float) -> bool:
-        """Tell whether it has stood still for too long; asked by each sweep."""
+        """Return whether the connection is past a deadline; each sweep calls this."""
         raise NotImplementedError
 
 
 class Connections:
-    """What holds for all connections of a server, and the sweep that ends those past a deadline.
+    """All connections of a server, and the sweep that ends those past a deadline.
 
     Args:
-        clock: tells the time.
-        head_s: how long a new connection may stay silent, and the head of a request take.
-        most: how many may be open; one more takes the place of a socket without a known caller, or of a connection
-            that waits for a request.
-        unread_s: how long a caller may take nothing of its answer.
-        close_s: how long a WebSocket may take to end after its Close.
+        clock: the time.
+        head_s: longest time that the head of a request may take, silence before it included.
+        most: most open connections; `make_room` ends another one when there are more.
+        unread_s: longest time that a caller may read nothing of its answer.
+        close_s: longest time that a WebSocket may take to end after its Close.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Connections:
         return len(self.state.connections)
 
     async def sweep(self) -> None:
-        """End what is past its deadline, from now on."""
+        """End connections past their deadline every `sweep_s` seconds; never returns."""
         while True:
             await self._clock.sleep(self.sweep_s)
             now = self._clock.monotonic()
@@ -80,7 +79,8 @@ class Connections:
     def make_room(self, newest: Watched) -> None:
         """End one connection if there are too many.
 
-        The oldest socket without a known caller goes first, then one that waits for a request, then the newest.
+        The oldest WebSocket without a known caller goes first, then a connection that waits for a request, then the
+        newest.
         """
         if len(self) > self.most:
             self.end(self.strangers.oldest() or self._idle(newest) or newest)
@@ -90,13 +90,13 @@ class Connections:
         return next((one for one in waiting if one is not newest), None)
 
     def end(self, one: Watched) -> None:
-        """End a connection at once; what was to be sent is dropped."""
+        """End a connection at once and drop its unsent data."""
         self.cut += 1
         one.transport.abort()
 
 
 def _descriptors() -> int:
-    """Raise the number of files that may be open as far as the system allows, and return it."""
+    """Raise the limit of open files as far as the system allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
     if soft != resource.RLIM_INFINITY and soft < wanted:

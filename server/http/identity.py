@@ -1,8 +1,8 @@
-"""Finds who is calling from the bearer token; every bad token, whatever is wrong with it, gets the same answer.
+"""Finds the caller by the bearer token; every bad token gets the same answer, whatever is wrong with it.
 
-A token is one of ours, or an access token that the operator's directory has issued for this server. Never logs, keeps
-or echoes one. A revocation or a new role of one of ours acts on the next request
-(`KnownTokens` in sync/organization/tokens.py).
+A token is an API token of ours, or an access token that the operator's directory issued for this server. No token is
+logged, kept or echoed. When an API token is revoked or its role changes, the next request sees it (`KnownTokens` in
+sync/organization/tokens.py).
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from sync.store import AnyRow
 from sync.wait import first_of
 
 BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,8192})\Z", re.IGNORECASE)
-# A superuser crosses organizations, which no directory decides about.
+# No app role makes a superuser: superusers cross organizations, and a directory must not grant that.
 APP_ROLES = {f"Rollcall.{role.capitalize()}": role for role in Role if role is not Role.SUPERUSER}
 
 
 def refused() -> Refused:
-    """Make the one answer to a missing, malformed, unknown, expired or revoked token."""
+    """Return the same refusal for a missing, malformed, unknown, expired or revoked token."""
     return Refused(
         401,
         "UNAUTHENTICATED",
         "A valid API token is needed.",
-        hint="Send Authorization: Bearer <token>; `rollcall token create` makes one.",
+        hint="Send Authorization: Bearer <token>; `rollcall token create` makes a token.",
         headers={"WWW-Authenticate": 'Bearer realm="rollcall"'},
     )
 
 
 class Identity:
-    """Knows callers by their tokens.
+    """Finds callers by their tokens.
 
     Args:
-        settings: whether callers of a directory are known, and of which.
-        runtime: holds our own tokens.
+        settings: name the directory whose access tokens are accepted, if any.
+        runtime: holds the API tokens.
 
     Raises:
         BadInput: the directory's cloud is not configured.
@@ -62,19 +62,20 @@ class Identity:
             self._callers = Callers(
                 service, settings.entra_tenant, settings.entra_client_id, runtime.clock, settings.outbound
             )
-        # digest of a directory's token → whom it stands for, until it ends
+        # digest of a directory's token → its caller, until the token expires
         self._known: Recent[Principal] = Recent(KNOWN_MAX)
 
     async def identify(self, request: Request) -> Principal:
-        """Return the caller that the request's bearer token stands for.
+        """Return the caller of a request.
 
         Raises:
-            Refused: 401, there is no one valid token; 403, its caller has no role here; 503, that cannot be told now.
+            Refused: 401, there is not exactly one valid token; 403, the caller has no role; 503, the directory's keys
+                cannot be read now.
         """
         return _noted(await self._known_by(bearer(request.headers.getlist("authorization"))), request.scope)
 
     def recall(self, scope: Scope) -> Principal | None:
-        """Return the caller if the token was found lately and still counts; None says nothing."""
+        """Return the caller of a token that is cached and still valid; None if only `identify` can tell."""
         text = bearer([value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"])
         if text is None:
             return None
@@ -83,7 +84,7 @@ class Identity:
         return None if found is None else _noted(found, scope)
 
     async def admit(self, authorization: str, scope: Scope) -> Principal:
-        """Return the caller of an Authorization header's text that came another way.
+        """Return the caller for the text of an Authorization header, such as from `connection_init`.
 
         Raises:
             Refused: as `identify` does.
@@ -91,12 +92,12 @@ class Identity:
         return _noted(await self._known_by(bearer([authorization])), scope)
 
     async def until_void(self, principal: Principal) -> None:
-        """Return when a caller's token no longer counts: at once after it is revoked, and when it expires."""
+        """Return once a caller's token is revoked or expires."""
         runtime = self._runtime
         if principal.expires_at is not None:
             await runtime.clock.sleep(max(0.0, (principal.expires_at - runtime.clock.now()).total_seconds()))
             return
-        assert isinstance(principal.token_id, int)  # noqa: S101 - one of ours, which is looked up
+        assert isinstance(principal.token_id, int)  # noqa: S101 - an API token: only a directory's has a text as id
         with runtime.events.subscribe(principal.token_id, [TOKEN]) as news:
             seconds = await lifetime_s(runtime.store, runtime.clock, principal.token_id)
             if seconds is None:
@@ -141,14 +142,14 @@ class Identity:
 
 
 def _strongest(caller: Caller) -> Role:
-    # From the weakest to the strongest, as roles are declared.
+    # APP_ROLES is ordered from the weakest role to the strongest, as Role is.
     if given := [role for name, role in APP_ROLES.items() if name in caller.app_roles]:
         return given[-1]
     raise Refused(
         403,
         "FORBIDDEN",
         "Your account has no role in Rollcall.",
-        hint=f"Have an administrator of the directory assign you one of the app roles {', '.join(APP_ROLES)}.",
+        hint=f"Ask an administrator of the directory to assign you one of the app roles {', '.join(APP_ROLES)}.",
     )
 
 
@@ -169,7 +170,7 @@ def _made(token_id: int, organization_id: int, role: str, name: str) -> Principa
 
 
 def bearer(headers: list[str]) -> str | None:
-    """Take the token out of the Authorization headers; None unless there is exactly one, of the right form."""
+    """Return the token of the Authorization headers; None unless there is exactly one, with a bearer token."""
     if len(headers) != 1:
         return None
     match = BEARER.match(headers[0].strip())

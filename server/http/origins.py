@@ -1,4 +1,4 @@
-"""The network edge: security headers on every response, and no web page of another origin may act; holds no state.
+"""Adds security headers to every response, and refuses requests from web pages of other origins. Holds no state.
 
 Source: OWASP Cheat Sheet Series (CSRF, fetch metadata), RFC 9110 section 7.8, RFC 9112 section 3.2,
 fetch.spec.whatwg.org (CORS).
@@ -33,7 +33,7 @@ CORS_REQUEST_HEADERS = (
 )
 CORS_RESPONSE_HEADERS = "ETag, X-Request-Id, Retry-After, WWW-Authenticate"
 CORS_MAX_AGE_S = 600
-# Whether the server is well may be asked whatever goes on.
+# Health checks must be answered at any rate of requests.
 UNCOUNTED_PATHS = frozenset({"/healthz", "/readyz"})
 Charge = Callable[[Scope], None]
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -43,9 +43,9 @@ class OriginCheck:
     """ASGI middleware between the network and the routes.
 
     Args:
-        app: what is protected.
-        cors_origins: web origins whose pages may call; empty means none but the server's own.
-        charge: counts a request, or raises Refused(429); what says whether the server is well is not counted.
+        app: the application to protect.
+        cors_origins: web origins whose pages may call, beside the server's own.
+        charge: counts a request, or raises Refused(429); health checks are not counted.
     """
 
     def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = (), charge: Charge | None = None) -> None:
@@ -64,7 +64,7 @@ class OriginCheck:
             if not _has_one_host(scope, headers):
                 await _refuse_host(send)
                 return
-            # Closed before it is accepted: the handshake is answered with 403.
+            # A socket that is closed before it is accepted answers its handshake with 403.
             is_refused = origin not in self._cors_origins and is_foreign("WEBSOCKET", headers)
             is_refused = is_refused or self._is_too_often(scope)
             await (_refuse if is_refused else self._app)(scope, receive, send)
@@ -88,7 +88,11 @@ class OriginCheck:
         return False
 
     def _early(self, scope: Scope, headers: Headers, shared: str | None) -> Response | None:
-        """Answer what never reaches a route: what is too much, upgrades, foreign pages, CORS preflights."""
+        """Answer a CORS preflight; None passes the request on.
+
+        Raises:
+            Refused: the rate, the Host header, the upgrade or the page's origin is not allowed.
+        """
         if self._charge is not None and scope["path"] not in UNCOUNTED_PATHS:
             self._charge(scope)
         if not _has_one_host(scope, headers):
@@ -103,8 +107,8 @@ class OriginCheck:
             raise Refused(
                 426,
                 BAD_USER_INPUT,
-                "This is no WebSocket handshake.",
-                hint="Connect to ws(s)://…/graphql with the sub-protocol graphql-transport-ws, or send it by POST.",
+                "The request asks for an upgrade, but is not a valid WebSocket handshake.",
+                hint="Connect to ws(s)://…/graphql with the sub-protocol graphql-transport-ws, or use POST.",
                 headers={"Upgrade": "HTTP/1.1", "Connection": "Upgrade, close"},
             )
         if shared is None and is_foreign(scope["method"], headers):
@@ -125,7 +129,7 @@ class OriginCheck:
 
 
 def _has_one_host(scope: Scope, headers: Headers) -> bool:
-    """Tell whether the Host header can be believed; only HTTP/1.0 may go without."""
+    """Return whether there is exactly one Host header; HTTP/1.0 may omit it."""
     count = len(headers.getlist("host"))
     return count == 1 or (count == 0 and scope["http_version"] == "1.0")
 
@@ -140,19 +144,19 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def is_foreign(method: str, headers: Headers) -> bool:
-    """Tell whether a page of another origin caused the request; programs send neither header and are not."""
+    """Return whether a web page of another origin caused the request; programs send neither header."""
     site = headers.get("sec-fetch-site")
     if site in ("same-origin", "none"):
         return False
     if site is not None:
-        # Following a link to GraphiQL is no call: it reads nothing for the page that holds the link.
+        # Allow a link to GraphiQL: the page with the link cannot read the response.
         return not (method == "GET" and headers.get("sec-fetch-mode") == "navigate")
     origin = headers.get("origin")
     return origin is not None and not _same_host(origin, headers.get("host", ""))
 
 
 def _same_host(origin: str, host: str) -> bool:
-    """Compare by host and port alone: behind a TLS proxy the scheme we see is not the browser's."""
+    """Compare host and port only: behind a TLS proxy our scheme differs from the browser's."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -162,7 +166,7 @@ def _same_host(origin: str, host: str) -> bool:
 
 
 class _Sender:
-    """A `send` that adds the headers, without replacing one that the route chose itself."""
+    """A `send` that adds the headers, and keeps those that the route has set."""
 
     def __init__(self, send: Send, shared: str | None, *, secure: bool, vary: bool) -> None:
         self._send = send

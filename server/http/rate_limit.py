@@ -1,6 +1,6 @@
-"""Rate limits of tokens and addresses; a request beyond one is told when to come again.
+"""Rate limits of tokens and addresses; a request beyond a limit gets 429 with Retry-After.
 
-Known by number and address only: no token's text and no request is kept, and memory is bounded whoever sends.
+Keys are token ids and addresses: no token's text and no request is stored. The number of keys is bounded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from server.settings import Settings
 from sync.clock import Clock
 
 MINUTE_S = 60.0
-# Floating-point sums may exceed a minute a little.
+# A sum of floating-point intervals may exceed a minute a little.
 MOST_S = MINUTE_S + 1e-9
 KEYS_MAX = 10_000
 ADDRESS_CHARS_MAX = 64
@@ -31,13 +31,13 @@ Admit = Callable[[str, Scope], Awaitable[Any]]
 
 
 class Rate:
-    """So many a minute for each of many, and all of a minute's at once if need be.
+    """A limit of requests a minute for each key; a whole minute's requests may come at once.
 
-    One number is kept for each: when all that it has asked so far would be spread evenly (GCRA, ITU-T I.371).
+    Each key has one number: the time until which its requests so far reach if spread evenly (GCRA, ITU-T I.371).
 
     Args:
-        clock: tells the time.
-        per_minute: how many; 0 sets no limit.
+        clock: the time.
+        per_minute: requests a minute; 0 sets no limit.
     """
 
     def __init__(self, clock: Clock, per_minute: int) -> None:
@@ -53,7 +53,7 @@ class Rate:
         return key in self._spread_until
 
     def wait_s(self, key: Hashable) -> float:
-        """Count one more, and return 0; if it is too many, count nothing and return how long to wait."""
+        """Count a request and return 0; if it is one too many, count nothing and return the seconds to wait."""
         now, known = self._now(), self._spread_until.get(key)
         if known is None:
             return self._first(key, now)
@@ -71,17 +71,17 @@ class Rate:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Drop who has not asked for a while, which changes nothing; then those who came first."""
+        """Drop keys whose time has passed, which changes nothing; then the oldest keys, to 3/4 of the maximum."""
         kept = [pair for pair in self._spread_until.items() if pair[1] > now]
         self._spread_until = dict(kept[-(KEYS_MAX * 3 // 4) :])
 
 
 class Rates:
-    """The rates of a process.
+    """The rate limits of a process.
 
     Args:
         settings: the limits.
-        clock: tells the time.
+        clock: the time.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -94,7 +94,7 @@ class Rates:
         """Count a request of a caller.
 
         Raises:
-            Refused: 429, it asks too often.
+            Refused: 429, the token has sent too many.
         """
         if wait_s := self._tokens.wait_s(principal.token_id):
             raise self._too_often("token", self._tokens, wait_s)
@@ -103,16 +103,16 @@ class Rates:
         """Count a request of an address.
 
         Raises:
-            Refused: 429, it asks too often.
+            Refused: 429, the address has sent too many.
         """
         if wait_s := self._addresses.wait_s(address_of(scope)):
             raise self._too_often("address", self._addresses, wait_s)
 
     def charge_login(self, request: Request) -> None:
-        """Count a bad token of an address; who sends none guesses nothing.
+        """Count a bad token of an address; a request without a token guesses nothing and is not counted.
 
         Raises:
-            Refused: 429, it sends too many.
+            Refused: 429, the address has sent too many.
         """
         if request.headers.get("authorization"):
             self._charge_guess(request.scope)
@@ -122,16 +122,16 @@ class Rates:
             raise self._too_often("login", self.logins, wait_s) from None
 
     def counting(self, identify: Identify) -> Identify:
-        """Make an `identify` that counts callers' requests, and an address's bad tokens.
+        """Return an `identify` that counts the requests of callers and the bad tokens of addresses.
 
-        A good token is never refused for the bad ones of others at its address.
+        A valid token is never refused because others at its address sent bad ones.
         """
 
         async def identify_and_count(request: Request) -> Any:
             try:
                 principal = await identify(request)
             except Refused as refused:
-                # A valid token without a role is no guess.
+                # Do not count 403: a valid token without a role is not a guess.
                 if refused.status == 401:
                     self.charge_login(request)
                 raise
@@ -141,7 +141,7 @@ class Rates:
         return identify_and_count
 
     def guarding(self, admit: Admit) -> Admit:
-        """Make an `admit` that counts an address's bad tokens with those of its requests."""
+        """Return an `admit` that counts bad tokens together with those of `counting`."""
 
         async def admit_and_count(authorization: str, scope: Scope) -> Any:
             try:
@@ -155,12 +155,16 @@ class Rates:
 
     def _too_often(self, what: str, rate: Rate, wait_s: float) -> Refused:
         self.refused[what] += 1
-        whose = {"token": "of this token", "address": "from this address", "login": "with a bad token from here"}[what]
+        whose = {
+            "token": "with this token",
+            "address": "from this address",
+            "login": "with a bad token from this address",
+        }[what]
         return Refused(
             429,
             "RATE_LIMITED",
             f"More than {rate.per_minute} requests a minute {whose}.",
-            hint="Come again after the seconds in Retry-After.",
+            hint="Wait for the number of seconds in Retry-After, then try again.",
             retryable=True,
             headers={"Retry-After": str(math.ceil(wait_s))},
             facts={"limit": rate.per_minute},
@@ -168,7 +172,7 @@ class Rates:
 
 
 def address_of(scope: Scope) -> str:
-    """Return what an address is known by: one that can be had for nothing, a /64 of IPv6, counts as one."""
+    """Return the key of a caller's address: an IPv6 /64 network is one key, since a single host can use all of it."""
     client = scope.get("client")
     return _block(client[0]) if client and len(client[0]) <= ADDRESS_CHARS_MAX else "unknown"
 
@@ -178,7 +182,7 @@ def _block(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        # A proxy may pass on text that is no address.
+        # A proxy may pass on text that is not an address.
         return "unknown"
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)

@@ -1,4 +1,4 @@
-"""WebSockets whose caller is not known yet, oldest first: who gives way when places are needed."""
+"""WebSockets whose caller is not known yet, oldest first: they are ended first when there are too many connections."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Strangers(Generic[Socket]):
     """The sockets without an accepted `connection_init`.
 
     Args:
-        per_address: how many one address may have.
+        per_address: most such sockets of one address.
     """
 
     def __init__(self, per_address: int = PER_ADDRESS_MAX) -> None:
         self.per_address = per_address
-        # Dicts, because they keep the order and drop any member at once.
+        # Dicts keep the order of insertion and remove any member in constant time.
         self._all: dict[Socket, str | None] = {}
         self._by_address: defaultdict[str, dict[Socket, None]] = defaultdict(dict)
 
@@ -29,11 +29,11 @@ class Strangers(Generic[Socket]):
         return len(self._all)
 
     def add(self, one: Socket) -> None:
-        """Take one in."""
+        """Add a socket."""
         self._all[one] = None
 
     def discard(self, one: Socket) -> None:
-        """Let one go, if it is here."""
+        """Remove a socket, if it is here."""
         address = self._all.pop(one, None)
         if address is not None:
             neighbours = self._by_address[address]
@@ -42,19 +42,19 @@ class Strangers(Generic[Socket]):
                 del self._by_address[address]
 
     def locate(self, one: Socket, address: str) -> Socket | None:
-        """Note where one comes from; return the oldest from there, which has been let go, if there are too many."""
+        """Set a socket's address; if the address has too many, remove and return its oldest."""
         if one not in self._all:
             return None
         self._all[one] = address
         neighbours = self._by_address[address]
         neighbours[one] = None
-        return self._let_go(neighbours) if len(neighbours) > self.per_address else None
+        return self._pop_first(neighbours) if len(neighbours) > self.per_address else None
 
     def oldest(self) -> Socket | None:
-        """Return the oldest, which has been let go; None if there are none."""
-        return self._let_go(self._all)
+        """Remove and return the oldest socket; None if there are none."""
+        return self._pop_first(self._all)
 
-    def _let_go(self, among: dict[Socket, None] | dict[Socket, str | None]) -> Socket | None:
+    def _pop_first(self, among: dict[Socket, None] | dict[Socket, str | None]) -> Socket | None:
         found = next(iter(among), None)
         if found is not None:
             self.discard(found)

@@ -1,6 +1,6 @@
-"""Connections that became WebSockets: they give way while nobody knows their caller, and end when they are closed.
+"""WebSocket connections: one without a known caller may be ended for another, and a closed one ends soon.
 
-Uvicorn waits ten seconds for the answer to a Close, and for ever for a peer that reads nothing.
+Uvicorn alone waits ten seconds for the answer to a Close, and forever for a peer that reads nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from server.http.connections import Connections, Watched
 
-# A token may have 8,192 characters; nothing longer is needed before it is known to be good.
+# The largest message before the caller is known: it holds a token, of at most 8,192 characters.
 STRANGER_BYTES_MAX = 16 * 1024
 BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -20,11 +20,11 @@ BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: c
 class SocketConnection(Watched, WebSocketsSansIOProtocol):
     """One WebSocket connection.
 
-    The application finds it as `scope["state"]["socket"]`, and tells it what it learns about the caller.
+    The application finds it as `scope["state"]["socket"]`, and calls `locate` and `welcome` on it.
 
     Args:
-        owner: what holds for all connections.
-        of_server: what uvicorn gives to each of its protocols.
+        owner: all connections of the server.
+        of_server: uvicorn's arguments for a protocol.
     """
 
     def __init__(self, owner: Connections, **of_server: Any) -> None:
@@ -37,7 +37,7 @@ class SocketConnection(Watched, WebSocketsSansIOProtocol):
         self._closing_since: float | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Take over the connection; its caller is a stranger."""
+        """Accept the connection; its caller is not known yet."""
         super().connection_made(transport)
         self._owner.strangers.add(self)
 
@@ -49,38 +49,38 @@ class SocketConnection(Watched, WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came; a handshake that the library cannot read has no event, and is refused here."""
+        """Read the data; refuse a malformed handshake here, because the library emits no event for it."""
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.transport.is_closing():
             self.transport.write(BAD_HANDSHAKE)
             self.transport.close()
 
     def locate(self, address: str) -> None:
-        """Count the stranger at its address; its oldest neighbour gives way if there are too many."""
+        """Count this unknown caller at its address; if the address has too many, its oldest socket ends."""
         evicted = self._owner.strangers.locate(self, address)
         if evicted is not None:
             self._owner.end(evicted)
 
     def welcome(self) -> None:
-        """Take the caller for known: from now on it keeps its place, and may send whole documents."""
+        """Mark the caller as known: the connection keeps its place and may send large messages."""
         self._owner.strangers.discard(self)
         self.conn.max_message_size = self._message_bytes_max
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless the peer does not even read the answers to those before."""
+        """Answer a ping, unless the peer does not read our earlier answers."""
         if self.writable.is_set():
             super().handle_ping()
         else:
             self.conn.data_to_send()
 
     async def send(self, message: Any) -> None:
-        """Send a message; a Close has to be answered soon, even if it cannot be sent."""
+        """Send a message; after a Close, the connection ends within `close_s`, even if the Close cannot be sent."""
         if message["type"] == "websocket.close":
             self._release_soon()
         await super().send(message)
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
-        """End the connection soon after the application has ended, whatever the peer does."""
+        """End the connection within `close_s` after the application has ended, whatever the peer does."""
         super().on_task_complete(task)
         self._release_soon()
 
@@ -89,7 +89,10 @@ class SocketConnection(Watched, WebSocketsSansIOProtocol):
             self._release = self.loop.call_later(self._owner.close_s, self._owner.end, self)
 
     def is_late(self, now: float) -> bool:
-        """Tell whether it has been closing for too long without its application's doing; asked by each sweep."""
+        """Return whether the transport has been closing for too long; each sweep calls this.
+
+        `_release_soon` covers only a close that the application asked for.
+        """
         if not self.transport.is_closing():
             return False
         if self._closing_since is None:
