@@ -1,1 +1,1 @@
-"""GraphQL over HTTP: request bytes to operation to response bytes; knows nothing of the inventory's types."""
+"""GraphQL over HTTP: from request bytes to an operation to response bytes; imports no type of the inventory."""

@@ -1,4 +1,4 @@
-"""Admission: the roles and the cost that a document needs are found once; each request is checked against them."""
+"""Admission: measures a document's roles and cost once, and checks each request against them."""
 
 from __future__ import annotations
 
@@ -31,54 +31,54 @@ REFUSAL_AGAIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a valid document asks for: roles, each with the first field that needs it, and each operation's cost."""
+    """The needs of a valid document: its roles, each with the first field that needs it, and each operation's cost."""
 
     roles: dict[Role | None, str]
     costs: Mapping[str | None, Cost]
 
 
 class Admission:
-    """Lets everything pass but what is too long to be read: the base of what is checked before an operation runs.
+    """The checks before an operation runs; this base class applies only the limits of parsing.
 
     Args:
-        limits: of a document.
+        limits: the limits of a document.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
 
     def check(self, document: DocumentNode) -> Sequence[GraphQLError]:
-        """Return what is wrong with a parsed document before it is validated."""
+        """Return the errors of a parsed document that is not validated yet."""
         return ()
 
     def measure(self, document: DocumentNode) -> Any:
-        """Find once what a valid document needs."""
+        """Return the needs of a valid document; called once a document."""
 
     def weigh(self, prepared: Prepared) -> None:
-        """Hold the cost of an operation with its variables against the limit.
+        """Compare the cost of an operation with its variables with the limits.
 
         Raises:
-            DocumentRejected: it costs too much.
+            DocumentRejected: the operation costs too much.
         """
 
     def admit(self, prepared: Prepared, context: Any) -> None:
-        """Let a caller run an operation.
+        """Check that a caller may run an operation.
 
         Raises:
-            Forbidden: the caller's role does not reach what it asks for.
+            Forbidden: the operation needs a higher role.
         """
 
     async def note(self, context: Any, forbidden: Forbidden) -> None:
-        """Write down a refusal for the caller's role."""
+        """Record that a caller's role did not suffice."""
 
 
 class RoleAdmission(Admission):
     """Checks size, roles and cost by the access table and the limits, and writes refusals into the audit log.
 
     Args:
-        schema: gives the types.
-        limits: of a document.
-        refusals: writes a refusal; None writes none.
+        schema: the types of the fields.
+        limits: the limits of a document.
+        refusals: writes audit events; None writes none.
     """
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, refusals: Refusals | None = None) -> None:
@@ -86,15 +86,15 @@ class RoleAdmission(Admission):
         self._schema, self._refusals = schema, refusals
 
     def check(self, document: DocumentNode) -> Sequence[GraphQLError]:
-        """Return what is too large in a document."""
+        """Return the limits that a document exceeds."""
         return check_extent(self.limits, document)
 
     def measure(self, document: DocumentNode) -> Needs:
-        """Find the roles and the costs of a document."""
+        """Return the roles and the costs of a document."""
         return Needs(required(self._schema, document), costs(self._schema, document))
 
     def weigh(self, prepared: Prepared) -> None:
-        """Refuse an operation that may return too many rows, or tell too much of the schema."""
+        """Refuse an operation that may return too many rows or describe too much of the schema."""
         needs, name = prepared.document.needs, prepared.operation.name
         cost, values = needs.costs[name.value if name else None], prepared.asked.variables.coerced
         for which, formula in (("cost", cost.rows), ("introspection_cost", cost.described)):
@@ -103,19 +103,19 @@ class RoleAdmission(Admission):
                 raise DocumentRejected(VALIDATION_FAILED, [exceeded(which, self.limits, actual, prepared.operation)])
 
     def admit(self, prepared: Prepared, context: Context) -> None:
-        """Refuse a caller whose role does not reach."""
+        """Refuse a caller whose role does not suffice."""
         check(prepared.document.needs.roles, context.principal.role)
 
     async def note(self, context: Context, forbidden: Forbidden) -> None:
-        """Leave an audit event of a refusal."""
+        """Write an audit event for a refusal."""
         if self._refusals is not None:
             await self._refusals.write(context, forbidden)
 
 
 class Refusals:
-    """Writes what a caller's role did not reach as audit events; the same again within a minute is not written again.
+    """Writes refusals as audit events, the same one at most once a minute.
 
-    So nobody can fill the disk, or keep the database busy, with what is forbidden to them.
+    The limit stops a caller from filling the disk, or keeping the database busy, with forbidden requests.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -123,7 +123,7 @@ class Refusals:
         self._written: Recent[float] = Recent(REFUSALS_MAX)
 
     async def write(self, context: Context, forbidden: Forbidden) -> None:
-        """Write one refusal; a database that cannot be written to refuses no less."""
+        """Write one refusal; if the database cannot be written, log a warning and do not raise."""
         principal, action = context.principal, str(forbidden.facts["coordinate"])
         now, key = self._clock.monotonic(), (principal.organization_id, principal.actor, action)
         last = self._written.find(key)

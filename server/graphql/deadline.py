@@ -1,4 +1,4 @@
-"""A deadline that is only set for what does not end at once: most requests do, and a deadline takes a tenth of one."""
+"""A deadline that starts only when an awaitable first waits: setting one takes a tenth of a request's time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def soon(awaitable: Awaitable[T], timeout_s: float) -> T:
-    """Wait for something, at most so long from when it first has to wait itself.
+    """Await something; the time counts from when it first suspends.
 
     Raises:
-        TimeoutError: it took longer, and was cancelled.
+        TimeoutError: it took longer and was cancelled.
     """
     step = awaitable.__await__()
     try:
@@ -26,11 +26,11 @@ async def soon(awaitable: Awaitable[T], timeout_s: float) -> T:
 
 
 class _Rest(Generator[Any, Any, T]):
-    """What is left of something that has begun: what it waits for, then its own steps.
+    """The rest of an awaitable that has begun.
 
     Args:
-        step: resumes it.
-        pending: what it waits for.
+        step: resumes the awaitable.
+        pending: the future that it has already yielded; passed on first.
     """
 
     def __init__(self, step: Generator[Any, Any, T], pending: Any) -> None:
@@ -40,9 +40,9 @@ class _Rest(Generator[Any, Any, T]):
         return self
 
     def send(self, value: Any) -> Any:
-        """Return what is waited for next."""
+        """Return the next future to wait for."""
         return self._pending.pop() if self._pending else self._step.send(value)
 
     def throw(self, *error: Any) -> Any:
-        """Pass on an error, a cancellation above all, which is its own to handle."""
+        """Pass an error, such as a cancellation, to the awaitable."""
         return self._step.throw(*error)

@@ -1,4 +1,4 @@
-"""Parses and validates a document once and remembers it; never keeps the text of a document that failed.
+"""Parses and validates a document once and caches the result; never keeps the text of a document that failed.
 
 Source: spec.graphql.org/September2025 sections 2 and 5.
 """
@@ -31,14 +31,14 @@ from server.graphql.errors import PARSE_FAILED, VALIDATION_FAILED
 from server.graphql.hint import with_hints
 
 DOCUMENTS_MAX = 256
-# Enough for a person to go on with; each may quote a long part of the document.
+# Report only the first errors: each may quote a long part of the document.
 VALIDATION_ERRORS_MAX = 3
-# A suggestion compares a name with all that would fit: done for a person who types, not for a long document.
+# Suggest names in short documents only: each suggestion compares a name with every possible one.
 SUGGESTION_CHARS_MAX = 4_000
 
 
 class DocumentRejected(Exception):
-    """The document cannot run: the errors and the code of the phase that found them."""
+    """The document cannot run; holds the errors and the error code of the phase that found them."""
 
     def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:
         self.code = code
@@ -48,9 +48,9 @@ class DocumentRejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that parsed, kept its limits and is valid against the schema.
+    """A document that parsed, is within the limits and is valid against the schema.
 
-    `needs` is what `Admission.measure` found in it, such as the roles its fields ask for; computed once, like the rest.
+    `needs` is the result of `Admission.measure`, such as the roles that its fields need.
     """
 
     tree: DocumentNode
@@ -59,15 +59,15 @@ class Document:
     needs: Any = None
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
-        """Choose the operation to run.
+        """Return the operation to run.
 
         Raises:
-            DocumentRejected: the name is missing where several operations are sent, or unknown.
+            DocumentRejected: the name is unknown, or missing in a document with several operations.
         """
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         if name is None:
-            text = "The document has several operations; operationName must name the one to run."
+            text = "The document has several operations. Name the one to run in operationName."
             raise DocumentRejected(VALIDATION_FAILED, [GraphQLError(text)])
         if name not in self.operations:
             raise DocumentRejected(VALIDATION_FAILED, [GraphQLError("The document has no operation of that name.")])
@@ -75,22 +75,19 @@ class Document:
 
 
 class DocumentChecks(Protocol):
-    """What is asked of a document once; see `Admission`."""
+    """The checks of a document that are done once; see `Admission`."""
 
     limits: Limits
 
     def check(self, document: DocumentNode) -> Sequence[GraphQLError]:
-        """Return what is wrong with a parsed document before it is validated."""
+        """Return the errors of a parsed document that is not validated yet."""
 
     def measure(self, document: DocumentNode) -> Any:
-        """Find what a valid document needs."""
+        """Return the needs of a valid document."""
 
 
 class DocumentCache:
-    """Documents by their text, the least recently used dropped first.
-
-    Keyed by SHA-256, so that memory is bounded by the number of documents and two texts never share an entry.
-    """
+    """Documents by the SHA-256 of their text; drops the least recently used first."""
 
     def __init__(
         self,
@@ -102,9 +99,9 @@ class DocumentCache:
     ) -> None:
         self._schema = schema._schema  # Strawberry has no public name for graphql-core's schema
         rules = specified_rules if introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
-        # Strawberry's own rule for `Maybe` is left out: the schema has none.
+        # Strawberry's rule for `Maybe` is not needed: the schema has none.
         self._rules = (*rules, OneOfInputValidationRule)
-        # Names of the schema are told to nobody who may not ask for them.
+        # Without introspection, an error must not suggest names of the schema.
         self._suggests = introspection
         self._admission = admission
         self._documents: OrderedDict[bytes, Document] = OrderedDict()
@@ -115,7 +112,7 @@ class DocumentCache:
         return len(self._documents)
 
     def find(self, text: str) -> Document | None:
-        """Return the document of a text that was read before."""
+        """Return the cached document of a text, or None."""
         digest = _digest(text)
         known = self._documents.get(digest)
         if known is not None:
@@ -123,7 +120,7 @@ class DocumentCache:
         return known
 
     def keep(self, document: Document) -> Document:
-        """Remember a document, and return it."""
+        """Cache a document and return it."""
         self.misses += 1
         self._documents[document.digest] = document
         if len(self._documents) > self._documents_max:
@@ -131,17 +128,17 @@ class DocumentCache:
         return document
 
     def read(self, text: str) -> Document:
-        """Parse and validate a text; remembers nothing, so that any thread may do it.
+        """Parse and validate a text; safe in any thread, because it does not touch the cache.
 
         Raises:
-            DocumentRejected: it does not parse, exceeds a limit or is not valid.
+            DocumentRejected: the text does not parse, exceeds a limit or is not valid.
         """
         try:
             tree = _parse(text, self._admission.limits)
         except DocumentRejected as rejected:
             with_hints(self._schema, rejected.errors)
             raise
-        # Limits before validation: validation of a hostile document is what the limits guard against.
+        # Check the limits first: validating a hostile document may take very long.
         if errors := self._admission.check(tree):
             raise DocumentRejected(VALIDATION_FAILED, errors)
         if errors := self._invalid(tree, is_long=len(text) > SUGGESTION_CHARS_MAX):
@@ -174,7 +171,7 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
         return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
     except GraphQLSyntaxError as error:
         if error.message.startswith("Syntax Error: Document contains more than"):
-            # The parser stops at the first one too many.
+            # The parser stops at the first token beyond the limit, so the real number is unknown.
             raise DocumentRejected(PARSE_FAILED, [exceeded("tokens", limits, limits.tokens + 1)]) from None
         raise DocumentRejected(PARSE_FAILED, [error]) from None
     except GraphQLError as error:
@@ -182,5 +179,5 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
 
 
 def is_query(operation: OperationDefinitionNode) -> bool:
-    """Tell whether an operation only reads."""
+    """Return whether an operation is a query."""
     return operation.operation is OperationType.QUERY

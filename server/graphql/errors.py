@@ -1,4 +1,4 @@
-"""Turns every failure into the one error shape callers see; never passes on text of an unknown exception."""
+"""Turns every failure into the standard error shape; never passes on the text of an unknown exception."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SUGGESTIONS = "suggestions"
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 INTERNAL_MESSAGE = "Something went wrong on the server."
 INTERNAL_HINT = "Quote the request id to the operator; the server's log has the details."
-# How graphql-core quotes, in its messages of every phase, what the caller sent; that may be a secret, also where it
-# stands for something else, such as a text whose closing quote is missing. What stays: names of the schema, names of
-# the document's own fields, variables and fragments, and types.
+# The places where messages of graphql-core quote the caller's input, with replacements. Any quoted input may be a
+# secret, even in the place of something else, as when a closing quote is missing. Messages keep types, names of the
+# schema, and the document's own names of fields, variables and fragments.
 QUOTED_VALUES = (
     (re.compile(r"\b(Name|String|BlockString|Int|Float|Comment) '.*'", re.DOTALL), r"\1"),
     (re.compile(r"(Syntax Error: Invalid [^:']*?)(?::|, did you mean) .*\Z", re.DOTALL), r"\1"),
@@ -36,16 +36,16 @@ QUOTED_VALUES = (
     (re.compile(r"[,.;]? [fF]ound: .*\Z", re.DOTALL), ""),
     (re.compile(r"( cannot represent [^:]*): .*\Z", re.DOTALL), r"\1"),
     (re.compile(r"Value .* does not exist in", re.DOTALL), "The value does not exist in"),
-    # A key of a variable is any text; one that no field could be called is no misspelt name.
+    # The key of an input object in a variable may be any text. Drop it unless it has the form of a field's name.
     (re.compile(r" unknown field '(?![_A-Za-z]\w{0,39}'(?:\.|\Z)).*\Z", re.DOTALL), " an unknown field"),
 )
-# Where in the variables a scalar of ours found a value that it cannot read, as graphql-core says it.
+# The prefix of graphql-core's message that names the variable, and the place in it, which a scalar could not read.
 PLACE = re.compile(r"Variable '(\$\w+)' has invalid value(?: at ([^:]+))?: ")
 
 
 @dataclass
 class Refused(Exception):
-    """The request is refused before it becomes an operation: an HTTP status and one standard error."""
+    """Refuses a request before it becomes an operation: an HTTP status and one standard error."""
 
     status: int
     code: str
@@ -56,25 +56,25 @@ class Refused(Exception):
     facts: Mapping[str, object] | None = None
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """Write the refusal as a GraphQL response without `data`."""
+        """Return the refusal as a GraphQL response without `data`."""
         extensions = _extensions(self.code, self.retryable, self.hint, request_id, self.facts or {})
         return {"errors": [{"message": self.message, "extensions": extensions}]}
 
     def bytes(self, request_id: str) -> bytes:
-        """Write the refusal as the bytes of a response."""
+        """Return the refusal as the bytes of a response."""
         return orjson.dumps(self.body(request_id))
 
 
 def write_errors(
     errors: Iterable[GraphQLError], request_id: str, *, code: str | None = None, hides: bool = False
 ) -> list[Any]:
-    """Write GraphQL errors in the standard shape.
+    """Return GraphQL errors in the standard shape.
 
     Args:
-        errors: what parsing, validation, coercion or execution reported.
+        errors: errors of parsing, validation, coercion or execution.
         request_id: goes into each error's extensions.
-        code: the phase's own code, for errors that carry none; None while executing.
-        hides: whether names that could have been meant are left out.
+        code: the code of the phase, for errors without one; None while executing.
+        hides: whether to leave out suggested names of the schema.
     """
     return [write_error(error, request_id, code=code, hides=hides) for error in errors]
 
@@ -82,7 +82,7 @@ def write_errors(
 def write_error(
     error: GraphQLError, request_id: str, *, code: str | None = None, hides: bool = False
 ) -> dict[str, Any]:
-    """Write one GraphQL error: ours with its facts, the specification's with its phase's code, all else as INTERNAL."""
+    """Return one error: ours with its facts, graphql-core's own with the phase's code, any other one as INTERNAL."""
     origin = origin_of(error)
     if isinstance(origin, RollcallError):
         place = PLACE.match(error.message)
@@ -105,7 +105,7 @@ def write_error(
 
 
 def origin_of(error: GraphQLError) -> BaseException | None:
-    """Find what a resolver or scalar raised; graphql-core may wrap it several times."""
+    """Return the exception that a resolver or scalar raised; graphql-core may wrap it several times."""
     origin: BaseException | None = error.original_error
     while isinstance(origin, GraphQLError) and origin.original_error is not None:
         origin = origin.original_error
@@ -117,13 +117,13 @@ def _whole(error: RollcallError) -> tuple[str | None, Mapping[str, object]]:
 
 
 def _unsuggested(error: RollcallError) -> tuple[str | None, Mapping[str, object]]:
-    """Return an error's hint and facts without the names that they suggest."""
+    """Return an error's hint and facts without suggested names."""
     facts = {name: value for name, value in error.facts.items() if name != SUGGESTIONS}
     return None if isinstance(error.hint, Suggestion) else error.hint, facts
 
 
 def _spoken(error: GraphQLError, request_id: str, code: str | None) -> tuple[str, dict[str, Any]]:
-    """Use the text of graphql-core, or of a GraphQLError that our own code raised with extensions."""
+    """Return the message and extensions of an error of graphql-core, or of a GraphQLError of ours."""
     facts = dict(error.extensions or {})
     code = str(facts.pop("code", code or BAD_USER_INPUT))
     retryable = bool(facts.pop("retryable", code in RETRYABLE_CODES))
@@ -132,16 +132,16 @@ def _spoken(error: GraphQLError, request_id: str, code: str | None) -> tuple[str
 
 
 def without_value(message: str) -> str:
-    """Drop what graphql-core quotes of a document's literals and of variables."""
+    """Remove quoted literals and values of variables from a message of graphql-core."""
     for pattern, replacement in QUOTED_VALUES:
         message = pattern.sub(replacement, message)
-    # One word is no sentence but a name that clients look for: PersistedQueryNotFound.
+    # Add no full stop to a single word: clients compare it, as with PersistedQueryNotFound.
     return message if message.endswith("?") or " " not in message else message.rstrip(".") + "."
 
 
 def _extensions(
     code: str, retryable: bool, hint: object, request_id: str, facts: Mapping[str, object]
 ) -> dict[str, Any]:
-    # Facts first: none of them may shadow what every error carries.
+    # Facts come first, so that none of them replaces a standard entry.
     plain = {name: value if isinstance(value, PLAIN) else str(value) for name, value in facts.items()}
     return {**plain, "code": code, "retryable": retryable, "hint": hint, "requestId": request_id}

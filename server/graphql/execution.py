@@ -1,4 +1,4 @@
-"""Runs one operation and writes its answer; the seam where a compiled plan may answer before the executor does.
+"""Runs one operation and writes its answer, by a compiled plan if there is one, otherwise by the executor.
 
 Never logs a document, a variable or an answer.
 """
@@ -47,7 +47,7 @@ log = structlog.stdlib.get_logger("rollcall.graphql")
 
 COERCION_ERRORS_MAX = 20
 RETRY_AFTER_S = 1
-# Variables whose text is longer are read in the worker.
+# Larger variables are coerced in the worker instead of the event loop.
 VARIABLES_HERE_BYTES = 4_096
 
 
@@ -55,13 +55,13 @@ class Execution:
     """Answers operations against one schema.
 
     Args:
-        schema: must have no schema extensions; they would be bypassed, so they are refused.
-        request_timeout_s: the longest an operation may run.
+        schema: must have no schema extensions; plans would bypass them.
+        request_timeout_s: the longest time that an operation may run.
         introspection: False refuses `__schema` and `__type`.
-        admission: what is checked before an operation runs.
-        plans: answer what they can; the executor answers the rest.
-        listed: documents that requests may name, or have to.
-        budget: what answers may come to.
+        admission: the checks before an operation runs.
+        plans: answer queries that they can compile; the executor answers the rest.
+        listed: the trusted documents.
+        budget: the limits of answers and of their memory.
     """
 
     def __init__(
@@ -89,16 +89,16 @@ class Execution:
         self._worker = Worker("documents")
 
     async def execute(self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace) -> Answer:
-        """Run an operation to its answer; everything that can go wrong in it becomes an error of the answer.
+        """Run an operation and return its answer; every failure but overload becomes an error of the answer.
 
         Args:
-            prepared: what `prepare` found.
-            context: given to every resolver.
+            prepared: the result of `prepare`.
+            context: passed to every resolver.
             request_id: written into each error.
             trace: filled for the access log.
 
         Raises:
-            Refused: 503, there is too much to do.
+            Refused: 503, the server is overloaded.
         """
         try:
             self._admission.admit(prepared, context)
@@ -123,9 +123,9 @@ class Execution:
     async def stream(
         self, prepared: Prepared, context: Any, *, request_id: str, trace: Trace
     ) -> AsyncGenerator[Answer, None]:
-        """Run a subscription to its end, which may never come: an answer an event, each read anew.
+        """Run a subscription and yield one answer an event; it may never end.
 
-        Between two events nothing is held; an event is executed when its answer is asked for.
+        An event is executed when its answer is requested, in a fresh snapshot. Nothing is held between two events.
         """
         try:
             self._admission.admit(prepared, context)
@@ -148,17 +148,17 @@ class Execution:
     async def prepare(
         self, request: GraphQLRequest, *, read_only: bool, trace: Trace, is_stream: bool = False
     ) -> Prepared:
-        """Find out what a request asks for; what may take long is done in the worker.
+        """Read the document and the variables of a request; new documents and large variables go to the worker.
 
         Args:
             request: document, operation name and variables as sent.
-            read_only: refuse what is not a query (GET).
+            read_only: whether to refuse all but queries (GET).
             trace: filled for the access log.
-            is_stream: whether the answer may be many, so that a subscription can run.
+            is_stream: whether the response is a stream, which a subscription needs.
 
         Raises:
             DocumentRejected: the request cannot run.
-            Refused: a mutation or subscription where it may not run; 503, there is too much to do.
+            Refused: 400 or 405, the operation's type is not allowed here; 503, the server is overloaded.
         """
         text, given = self._listed.text(request), variables_text(request.variables)
         try:
@@ -215,42 +215,42 @@ class Execution:
             errors = write_errors(result.errors or (), request_id, hides=self._hides)
             return _answer(result.data, errors, "executed", trace, executed=True)
         except TypeError:
-            # orjson refuses lone surrogates and integers beyond 64 bits: a value that no client could read.
+            # orjson refuses lone surrogates and integers beyond 64 bits.
             log.exception("graphql.unwritable", request_id=request_id)
             facts = {"code": INTERNAL, "hint": INTERNAL_HINT, "retryable": False}
             return failed(GraphQLError(INTERNAL_MESSAGE, extensions=facts), "internal", request_id, trace)
 
     def _timed_out(self, request_id: str, trace: Trace) -> Answer:
-        facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Ask for less at once, or try again."}
+        facts = {"code": TIMEOUT, "limit": self._timeout_s, "hint": "Request less data at once, or try again."}
         error = GraphQLError(f"The request took longer than {self._timeout_s:g} s.", extensions=facts)
         return failed(error, "timeout", request_id, trace)
 
 
 def variables_text(variables: Mapping[str, Any]) -> bytes:
-    """Write variables in one form, so that equal ones are known."""
+    """Return variables as JSON in a canonical form, so that equal variables have equal bytes."""
     try:
         return trimmed(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS))
     except TypeError:
-        # It refuses integers beyond 64 bits, which coercion may have let pass as the text of an id.
+        # orjson refuses integers beyond 64 bits, which may be valid as ids.
         return json.dumps(variables, sort_keys=True).encode()
 
 
 def rejection(rejected: DocumentRejected, request_id: str, trace: Trace) -> Answer:
-    """Answer a request whose document cannot run."""
+    """Return the answer to a request whose document cannot run."""
     return _answer(None, write_errors(rejected.errors, request_id, code=rejected.code), "rejected", trace)
 
 
 def _check_kind(operation: OperationDefinitionNode, *, read_only: bool, is_stream: bool) -> None:
     if operation.operation is OperationType.SUBSCRIPTION and (read_only or not is_stream):
         hint = "Send it by POST with Accept: text/event-stream, or over WebSocket with graphql-transport-ws."
-        raise Refused(400, BAD_USER_INPUT, "Subscriptions cannot be sent to this endpoint this way.", hint)
+        raise Refused(400, BAD_USER_INPUT, "Subscriptions need a streamed response.", hint)
     if read_only and operation.operation is not OperationType.QUERY:
-        hint = "Send mutations by POST."
+        hint = "Send this operation by POST."
         raise Refused(405, BAD_USER_INPUT, "Only queries can be sent by GET.", hint, headers={"Allow": "POST"})
 
 
 def failed(error: GraphQLError, outcome: Outcome, request_id: str, trace: Trace) -> Answer:
-    """Answer with one error and nothing else."""
+    """Return an answer with one error and no data."""
     return _answer(None, write_errors([error], request_id), outcome, trace)
 
 
@@ -267,6 +267,6 @@ def _answer(data: Any, errors: list[Any], outcome: Outcome, trace: Trace, *, exe
     trace.errors = sorted({error["extensions"]["code"] for error in errors})
     body: dict[str, Any] = {"errors": errors} if errors else {}
     if executed:
-        # Errors first, as the specification advises; `data` is absent when nothing was executed.
+        # Write `errors` first, as the specification advises; omit `data` when nothing was executed.
         body["data"] = data
     return Answer(orjson.dumps(body), outcome)

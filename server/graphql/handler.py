@@ -1,7 +1,7 @@
 """GraphQL over HTTP: one endpoint that negotiates, identifies, reads, executes and answers; never runs a batch.
 
-Order: method, Accept, preflight header, token, body bytes, JSON shape, document, execution. Nothing of the body is
-read before the token is known to be good.
+The order is: method, Accept, preflight header, token, body bytes, JSON shape, document, execution. The body is read
+only after the token is known to be valid.
 
 Source: graphql.github.io/graphql-over-http/draft
 """
@@ -36,12 +36,12 @@ log = structlog.stdlib.get_logger("rollcall.graphql")
 
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name")
 GZIP_BYTES_MIN = 8 * 1024
-# A body that is longer is gzipped beside the loop.
+# A longer body is gzipped in a thread.
 GZIP_HERE_BYTES = 256 * 1024
-# A body that is longer is sent in pieces of so many bytes.
+# A longer body is sent in pieces of this size.
 PIECE_BYTES = 1024 * 1024
 VARY = (b"vary", b"Accept, Accept-Encoding")
-# A status only means something under the media type made for it; application/json says 200 for every answer.
+# Statuses under application/graphql-response+json; under application/json every answer has 200.
 OUTCOME_STATUS = {"executed": 200, "rejected": 400, "forbidden": 403, "timeout": 504, "internal": 500}
 
 Identify = Callable[[Request], Awaitable[Any]]
@@ -52,7 +52,7 @@ Charge = Callable[[Any], None]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was found out by reading a request: what runs, and in which form the answer goes out."""
+    """The result of reading a request: the operation to run, and the form of the response."""
 
     prepared: Prepared
     media: Media
@@ -61,10 +61,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer on its way out: an ASGI application of its own, the smallest there is.
+    """A response, as a small ASGI application.
 
-    `own` are those of the headers that are another body's otherwise. A large body is sent in pieces, each when the one
-    before was taken, and `tally` holds its memory until then.
+    `own` are the headers that depend on the body. A large body is sent in pieces, each once the one before was taken;
+    `tally` holds the body's memory until the last.
     """
 
     status: int
@@ -92,13 +92,13 @@ class GraphQLEndpoint:
 
     Args:
         execution: answers operations.
-        identify: finds who is calling, or raises Refused(401).
+        identify: returns the caller, or raises Refused(401).
         make_context: builds the resolvers' context from the caller and the request id.
-        body_bytes_max: the largest body read.
-        request_timeout_s: the longest the body may take to arrive.
-        page: answers a browser that asks for HTML; None serves no page.
-        live: sends answers as a stream to who asks for one; None sends none.
-        charge: counts a request that was read before, or raises Refused(429).
+        body_bytes_max: largest body, in bytes.
+        request_timeout_s: longest time that the body may take to arrive.
+        page: answers a browser that accepts HTML; None serves no page.
+        live: runs operations whose answers are streamed; None refuses streams.
+        charge: counts a replayed request, or raises Refused(429).
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class GraphQLEndpoint:
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> ASGIApp:
-        """Answer a request, whatever happens, in the standard shape."""
+        """Return the response to a request; failures get the standard error shape."""
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": self._allowed})
         if self._page is not None and request.method == "GET" and wants_html(_joined(request, "accept")):
@@ -142,7 +142,7 @@ class GraphQLEndpoint:
         return await self._guarded(self._answer(request, media), media or Media.JSON, request.scope)
 
     def _media(self, request: Request) -> Media | None:
-        """Choose the form of an answer; None if it can only be a stream."""
+        """Return the media type of the response; None if the caller accepts only a stream."""
         accept = _joined(request, "accept")
         try:
             return choose_media(accept)
@@ -152,11 +152,11 @@ class GraphQLEndpoint:
             return None
 
     async def again(self, read: Read, principal: Any, scope: Scope) -> ASGIApp:
-        """Answer a POST like one that was read before, for a caller who is known."""
+        """Answer a POST that equals one read before, for a known caller."""
         return await self._guarded(self._repeated(read, principal, scope), read.media, scope)
 
     async def _guarded(self, answering: Awaitable[ASGIApp], media: Media, scope: Scope) -> ASGIApp:
-        """Answer, whatever happens."""
+        """Await a response; turn every failure into a refusal."""
         try:
             return await answering
         except Refused as refused:
@@ -164,7 +164,7 @@ class GraphQLEndpoint:
         except ClientDisconnect:
             return _refusal(malformed("The request body ended early."), media, _request_id(scope))
         except Exception:
-            # The request boundary: one of the three places where anything at all is caught.
+            # The request boundary: catch every exception, so that the caller gets an answer.
             log.exception("graphql.internal", request_id=_request_id(scope))
             return _refusal(Refused(500, INTERNAL, INTERNAL_MESSAGE, INTERNAL_HINT), media, _request_id(scope))
 
@@ -244,10 +244,10 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     """Read a body of at most `bytes_max` bytes, counting while it arrives.
 
     Raises:
-        Refused: 413, the body is larger or says that it will be.
+        Refused: 413, the body or its Content-Length is larger; 400, Content-Length is not a number.
     """
     length = request.headers.get("content-length", "")
-    # Longer than any honest length, so that int() never meets a million digits.
+    # Limit the digits, so that int() never parses a million of them.
     if length and (not length.isascii() or not length.isdigit() or len(length) > 18):
         raise malformed("Content-Length is not a number.")
     if length and int(length) > bytes_max:
@@ -272,14 +272,14 @@ def _too_large(bytes_max: int) -> Refused:
 
 
 def _method_refused(method: str, allowed: str) -> Refused:
-    return Refused(405, BAD_USER_INPUT, "This method is not allowed here.", "Use POST.", headers={"Allow": allowed})
+    return Refused(405, BAD_USER_INPUT, "The method is not allowed here.", "Use POST.", headers={"Allow": allowed})
 
 
 def _check_preflight(request: Request) -> None:
-    """Refuse a GET that any web page could have caused: a simple request carries none of these headers."""
+    """Refuse a GET without a header that makes browsers send a CORS preflight: any web page could have caused it."""
     if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
         raise malformed(
-            "A GET query needs a header that makes browsers ask first.",
+            "A GET query needs a header that makes browsers send a CORS preflight.",
             hint="Send GraphQL-Require-Preflight: 1, or use POST.",
         )
 
@@ -298,7 +298,7 @@ def _check_body_headers(request: Request) -> None:
 
 
 def _joined(request: Request, name: str) -> str | None:
-    """Join a repeated header as RFC 9110 section 5.2 says; None when it is absent."""
+    """Return a header's values, joined by commas (RFC 9110 section 5.2); None when it is absent."""
     values = request.headers.getlist(name)
     return ", ".join(values) if values else None
 
@@ -337,11 +337,11 @@ def _compressed(answer: Answer) -> bytes:
 
 
 async def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:
-    """Answer a GET, whose answer the caller may keep and ask about by its tag."""
+    """Answer a GET; the caller may cache a plan's answer and validate it by its ETag."""
     reply = await _reply(answer, read)
     if answer.planned is None or not answer.planned.tag:
         return reply
-    # One tag a representation: the media type and the encoding are part of what is compared.
+    # Each representation needs a tag of its own, so the tag includes the media type and the encoding.
     form = "z" if reply.body is not answer.body else "i"
     tag = f'"{answer.planned.tag}-{read.media.name[0]}{form}"'.lower()
     headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]

@@ -1,4 +1,4 @@
-"""Suggestions for errors that graphql-core words: names of the schema, for callers who may ask for them."""
+"""Hints for the error messages of graphql-core; they name parts of the schema, so use them with introspection only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Said = Callable[[GraphQLSchema, "re.Match[str]"], str | None]
 
 
 def with_hints(schema: GraphQLSchema, errors: Iterable[GraphQLError]) -> None:
-    """Give errors that have no hint one, where there is something to say."""
+    """Add a hint to each error that has none and matches a pattern."""
     for error in errors:
         if isinstance(error.original_error, GraphQLError | None) and "hint" not in (error.extensions or {}):
             if hint := hint_of(schema, error.message):
@@ -23,7 +23,7 @@ def with_hints(schema: GraphQLSchema, errors: Iterable[GraphQLError]) -> None:
 
 
 def hint_of(schema: GraphQLSchema, message: str) -> str | None:
-    """Return what fits in the place that a message of graphql-core is about; None if it says all there is to say."""
+    """Return the hint for a message of graphql-core, or None."""
     for pattern, say in _SAYINGS:
         if found := pattern.search(message):
             return say(schema, found)
@@ -58,14 +58,14 @@ def _arguments(schema: GraphQLSchema, found: re.Match[str]) -> str | None:
     if field is None:
         return None
     if found["argument"] in _PAGED and "after" in field.args:
-        return "Ask for `first`, then for what is behind it: `after` takes the `endCursor` of `pageInfo`."
+        return "Page with `first` and `after`: pass the `endCursor` of `pageInfo` as `after` of the next page."
     return _listed("Arguments", field.args) if field.args else f"{shown(found['field'])} takes no arguments."
 
 
 def _listed(lead: str, names: Iterable[str]) -> str:
     all_ = list(names)
     if len(all_) > NAMES_MAX:
-        return f"{lead}: GraphiQL lists all {len(all_)} while one types; `__type` tells them too."
+        return f"{lead}: GraphiQL completes all {len(all_)} names; `__type` lists them, too."
     return f"{lead}: {', '.join(all_)}."
 
 
@@ -77,10 +77,10 @@ _SAYINGS: tuple[tuple[re.Pattern[str], Said], ...] = (
     (re.compile(r"does not exist in '(?P<type>\w+)' enum"), _values),
     (re.compile(r"Unknown argument '(?P<argument>\w+)' on field '(?P<type>\w+)\.(?P<field>\w+)'"), _arguments),
     (re.compile(r"Cannot query field '\w+' on type '(?P<type>\w+)'"), _fields),
-    (re.compile(r"^String cannot represent a non string value"), lambda schema, found: "Texts stand in double quotes."),
+    (re.compile(r"^String cannot represent a non string value"), lambda schema, found: "Put texts in double quotes."),
     (
         re.compile(r"(?:Int|Boolean) cannot represent a? ?non"),
-        lambda schema, found: "Numbers, true and false stand without quotes.",
+        lambda schema, found: "Write numbers, true and false without quotes.",
     ),
     (re.compile(r"^Syntax Error: Expected .*found <EOF>"), lambda schema, found: "A closing brace is missing."),
 )

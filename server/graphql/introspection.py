@@ -1,4 +1,4 @@
-"""Answers about the schema, kept: the schema never changes while the server runs, and describing it whole is slow."""
+"""Caches answers about the schema: it never changes while the server runs, and describing it is slow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABOUT_SCHEMA = ("__schema", "__type", "__typename")
 
 
 class IntrospectionCache:
-    """Answers of operations that ask for nothing but the schema, the least recently used dropped first."""
+    """Answers of operations that select only the schema; drops the least recently used first."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[bytes, bytes] = OrderedDict()
@@ -26,7 +26,7 @@ class IntrospectionCache:
         return len(self._answers)
 
     def answer(self, prepared: Prepared) -> bytes | None:
-        """Return the answer to the same question, if it was kept."""
+        """Return the cached answer to an equal operation, or None."""
         if not _is_about_schema(prepared.operation):
             return None
         key = _key(prepared)
@@ -36,7 +36,7 @@ class IntrospectionCache:
         return found
 
     def keep(self, prepared: Prepared, body: bytes) -> None:
-        """Keep an answer without errors, if it is about the schema alone."""
+        """Cache an answer without errors, if its operation selects only the schema."""
         if not _is_about_schema(prepared.operation) or len(body) > ANSWERS_BYTES_MAX:
             return
         key = _key(prepared)

@@ -1,4 +1,4 @@
-"""Chooses the response's media type from Accept and checks the request's; never guesses.
+"""Chooses the response's media type by Accept, and checks the request's Content-Type.
 
 Source: graphql.github.io/graphql-over-http/draft (Media Types), RFC 9110 section 12.5.1.
 """
@@ -23,15 +23,15 @@ class Media(enum.StrEnum):
 
     @property
     def content_type(self) -> str:
-        """The header value, with the only charset there is."""
+        """The value of the Content-Type header."""
         return f"{self.value}; charset=utf-8"
 
 
 def choose_media(accept: str | None) -> Media:
-    """Choose between the two response types; no header means application/json.
+    """Return the response's media type; application/json without an Accept header.
 
     Raises:
-        Refused: 406, neither is acceptable.
+        Refused: 406, neither type is acceptable.
     """
     if accept is None or not accept.strip():
         return Media.JSON
@@ -42,15 +42,15 @@ def choose_media(accept: str | None) -> Media:
         raise Refused(
             406,
             BAD_USER_INPUT,
-            "The answer cannot be given in any media type that Accept names.",
-            hint=f"Accept {Media.GRAPHQL.value} or {Media.JSON.value}.",
+            "The server supports no media type of the Accept header.",
+            hint=f"Send Accept: {Media.GRAPHQL.value}, or {Media.JSON.value}.",
         )
     winners = [media for media in Media if weights[media] == best]
     return _named_first(ranges, winners) or winners[0]
 
 
 def wants_html(accept: str | None) -> bool:
-    """Tell whether a browser asks for a page: text/html is named and outweighs both JSON types."""
+    """Return whether a browser requests a page: Accept names text/html, with at least the weight of both JSON types."""
     if accept is None or "text/html" not in accept.lower():
         return False
     ranges = _ranges(accept)
@@ -60,7 +60,7 @@ def wants_html(accept: str | None) -> bool:
 
 
 def takes_stream(accept: str | None) -> bool:
-    """Tell whether Accept names server-sent events; a range such as `*/*` does not mean them."""
+    """Return whether Accept names server-sent events; a range such as `*/*` does not count."""
     if accept is None or EVENT_STREAM not in accept.lower():
         return False
     return any(kind == EVENT_STREAM and weight > 0 for kind, weight in _ranges(accept))
@@ -70,7 +70,7 @@ def check_content_type(header: str | None) -> None:
     """Refuse a body that is not application/json in UTF-8.
 
     Raises:
-        Refused: 415; a form or plain text could be sent by any web page without asking first.
+        Refused: 415; any web page can send a form or plain text without a CORS preflight.
     """
     kind, _, parameters = (header or "").partition(";")
     if kind.strip().lower() != Media.JSON.value:
@@ -94,13 +94,13 @@ def check_content_type(header: str | None) -> None:
 
 
 def accepts_gzip(header: str | None) -> bool:
-    """Tell whether Accept-Encoding allows gzip."""
+    """Return whether Accept-Encoding allows gzip."""
     weights = dict(_ranges(header or ""))
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 def _ranges(header: str) -> list[tuple[str, float]]:
-    """Read a weighted list in the caller's order: (range, weight); a bad weight counts as zero."""
+    """Return (range, weight) of each entry in the caller's order; a malformed weight is zero."""
     ranges = []
     for part in header.split(",")[:ACCEPT_RANGES_MAX]:
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -115,7 +115,7 @@ def _ranges(header: str) -> list[tuple[str, float]]:
 
 
 def _weight(ranges: list[tuple[str, float]], media: str) -> float:
-    """Give the weight of the most specific range that covers a media type."""
+    """Return the weight of the most specific range that covers a media type."""
     for pattern in (media, media.partition("/")[0] + "/*", "*/*"):
         weights = [weight for kind, weight in ranges if kind == pattern]
         if weights:
@@ -124,7 +124,7 @@ def _weight(ranges: list[tuple[str, float]], media: str) -> float:
 
 
 def _named_first(ranges: list[tuple[str, float]], winners: list[Media]) -> Media | None:
-    """Break a tie by what the caller names first."""
+    """Return the winner that the caller names first, or None."""
     for kind, _ in ranges:
         for media in winners:
             if kind == media.value:

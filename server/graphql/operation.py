@@ -1,4 +1,4 @@
-"""One operation: what is known before it runs, and what it came to."""
+"""One operation: its prepared form, its answer, and its entry in the access log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["executed", "rejected", "forbidden", "timeout", "internal"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known before anything runs: a valid document, the chosen operation, coerced variables."""
+    """An operation that is ready to run: a valid document, the chosen operation, coerced variables."""
 
     document: Document
     request: GraphQLRequest
@@ -31,10 +31,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response body and how far the operation came; the handler turns that into a status.
+    """A response body and the operation's outcome; the handler maps the outcome to a status.
 
-    `planned` is the same body with its tag and its gzipped form, when a plan has answered. `tally` holds the memory of
-    a large body until it is sent.
+    `planned` is set when a plan has answered: the same body with its tag and its gzipped form. `tally` holds the
+    memory of a large body until it is sent.
     """
 
     body: bytes
@@ -43,20 +43,20 @@ class Answer:
     tally: Tally | None = None
 
     def close(self) -> None:
-        """Give the memory back: the body was sent, or never will be."""
+        """Release the memory; call this once the body was sent, or will not be."""
         if self.tally is not None:
             self.tally.close()
 
 
 @dataclass
 class Trace:
-    """What the access log may say of an operation: its name and type, never its text."""
+    """The facts of an operation for the access log: name, type and error codes, never its text."""
 
     operation_name: str | None = None
     operation_type: str | None = None
     errors: list[str] = field(default_factory=list)
 
     def name(self, operation: OperationDefinitionNode) -> None:
-        """Note which operation it is."""
+        """Set the operation's name and type."""
         self.operation_name = operation.name.value if operation.name else None
         self.operation_type = operation.operation.value

@@ -1,7 +1,7 @@
-"""A POST that comes again, byte for byte, is not read again: what was found out about the first one counts for it.
+"""Reuses the prepared operation of a POST that was sent before, byte for byte.
 
-Only the reading is spared: the token is looked up, the role checked and the operation run each time. Requests whose
-answer is not that of a plan are never kept, and neither is a token: requests are known by a keyed digest.
+This saves only the reading: each request looks up the token, checks the role and runs the operation. Only requests
+that a plan answered are kept. They are known by a keyed digest, so no token is kept.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from server.graphql.handler import GraphQLEndpoint, Read, Reply
 # Each entry holds a prepared operation with its variables, a few times the size of its body.
 REQUESTS_MAX = 1_024
 BODY_BYTES_MAX = 8 * 1024
-# Headers that differ from answer to answer; the others are kept from the first one.
+# Headers that differ from answer to answer; the others are copied from the first answer.
 _OWN_HEADERS = frozenset((b"content-encoding", b"content-length", b"x-request-id"))
 
-# Finds a caller that was identified lately, by the Authorization headers: (scope) → principal or None.
+# Returns the cached caller of a scope's Authorization header, or None.
 Recall = Callable[[Scope], Any]
 
 
@@ -37,14 +37,14 @@ class Known:
 
 
 class Repeats:
-    """ASGI middleware before everything that reads a request.
+    """ASGI middleware that answers repeated requests.
 
     Args:
-        app: answers requests that are new.
-        endpoint: answers the others.
-        path: of the endpoint.
-        recall: finds who is calling without asking the database.
-        body_timeout_s: how long a body may take before the request is read in the ordinary way.
+        app: answers new requests.
+        endpoint: answers repeated requests.
+        path: the endpoint's path.
+        recall: returns the caller without asking the database.
+        body_timeout_s: longest wait for a body; after it, `app` reads the request.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Repeats:
         self._secret = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a repeated request, or pass a new one on."""
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
@@ -77,11 +77,11 @@ class Repeats:
         await reply(scope, receive, send)
 
     def _key(self, scope: Scope, message: Message | None) -> bytes | None:
-        """Return what tells a short request from every other one; None for a long one."""
+        """Return the digest of a short request; None for a long one."""
         if message is None or message.get("more_body") or len(message.get("body", b"")) > BODY_BYTES_MAX:
             return None
         digest = hashlib.blake2b(key=self._secret, digest_size=16)
-        # No part can hold a line break but the body, which is the last.
+        # The encoding is unambiguous: only the body, which comes last, may contain a line break.
         digest.update(f"{scope['scheme']} {scope['http_version']}\n".encode() + scope["query_string"] + b"\n")
         digest.update(b"\n".join([part for pair in scope["headers"] for part in pair]) + b"\n\n")
         digest.update(message["body"])
@@ -89,14 +89,14 @@ class Repeats:
 
 
 class _Body:
-    """A body whose first message was looked at; who reads it gets that one first."""
+    """A body whose first message has been read; `receive` returns that message first."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._message: Message | None = None
 
     async def first(self, timeout_s: float) -> Message | None:
-        """Wait for the first message; None if it is late or no body."""
+        """Return the first message; None if it is late or not part of a body."""
         try:
             self._message = await soon(self._receive(), timeout_s)
         except TimeoutError:
@@ -110,7 +110,7 @@ class _Body:
 
 
 class _Notes:
-    """A `send` that keeps what was read of a request, with the headers around its answer."""
+    """A `send` that stores the result of reading a request, with the headers of its answer."""
 
     def __init__(self, known: Recent[Known], key: bytes, scope: Scope, send: Send) -> None:
         self._known, self._key, self._scope, self._send = known, key, scope, send

@@ -1,4 +1,4 @@
-"""Reads a GraphQL request out of a body or a query string; never runs anything and never repeats what was sent.
+"""Reads a GraphQL request from a body or a query string; an error never repeats the caller's input.
 
 Source: graphql.github.io/graphql-over-http/draft (Request).
 """
@@ -26,9 +26,9 @@ PARAMETERS = ("query", "documentId", "operationName", "variables", "extensions")
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """One operation as the caller sent it: shapes checked, document not yet parsed.
+    """One operation as the caller sent it; shapes are checked, the document is not parsed yet.
 
-    With a `document_id` the document may be empty: it is one that the operator has listed.
+    The document may be empty if `document_id` names a trusted document.
     """
 
     document: str
@@ -38,7 +38,7 @@ class GraphQLRequest:
 
 
 def malformed(message: str, hint: str | None = None, **facts: object) -> Refused:
-    """Make the 400 that every malformed request gets."""
+    """Return the refusal of a malformed request, with status 400."""
     return Refused(400, BAD_USER_INPUT, message, hint=hint, facts=facts)
 
 
@@ -94,15 +94,15 @@ def _json(text: bytes, subject: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        # The parser's own message may quote the input, so it is not passed on.
+        # Do not pass on the parser's message: it may quote the input.
         raise malformed(f"{subject} is not valid JSON.", hint="Send JSON in UTF-8, without NaN.") from None
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
-    """Read the parameters of an operation, however they came.
+    """Read the parameters of an operation from a body, a query string or a WebSocket message.
 
     Raises:
-        Refused: 400, one is missing or malformed.
+        Refused: 400, a parameter is missing or malformed.
     """
     if not isinstance(parameters.get("extensions"), dict | None):
         raise malformed("extensions is not an object.")
@@ -117,10 +117,10 @@ def read_parameters(parameters: Mapping[str, Any]) -> GraphQLRequest:
 
 
 def _document_id(parameters: Mapping[str, Any]) -> str | None:
-    """Return the id that names the document, if one does: Apollo's form, or that of GraphQL over HTTP."""
+    """Return the document's id, as GraphQL over HTTP or Apollo sends it, or None."""
     id = parameters.get("documentId")
     if id is not None and not (isinstance(id, str) and 0 < len(id) <= DOCUMENT_ID_CHARS_MAX):
-        raise malformed("documentId is not a short string.")
+        raise malformed(f"documentId is not a string of 1 to {DOCUMENT_ID_CHARS_MAX} characters.")
     persisted = (parameters.get("extensions") or {}).get("persistedQuery")
     if persisted is None:
         return id
@@ -130,7 +130,7 @@ def _document_id(parameters: Mapping[str, Any]) -> str | None:
     if not isinstance(sha, str) or not SHA256_HASH.match(sha):
         raise malformed("extensions.persistedQuery.sha256Hash is not a SHA-256 in hexadecimal digits.")
     if id not in (None, sha, f"sha256:{sha}"):
-        raise malformed("documentId and extensions.persistedQuery name two documents.")
+        raise malformed("documentId and extensions.persistedQuery name different documents.")
     return f"sha256:{sha}"
 
 
@@ -156,7 +156,7 @@ def _variables(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _measure(variables: Mapping[str, Any]) -> None:
-    """Refuse variables that nest too deeply or hold too many values; one pass, no recursion."""
+    """Refuse variables that nest too deeply or hold too many values; works level by level, without recursion."""
     count = 0
     level: list[Any] = [variables]
     depth = 0

@@ -1,6 +1,6 @@
-"""The documents that the operator has listed: callers may name one by its id, and may be held to them alone.
+"""The documents that the operator lists: callers may name them by id, and `ROLLCALL_ALLOW_LIST` may allow no others.
 
-They are read once, at the start. A listed document passes the same limits and runs by the same plan as if it were sent.
+They are read once, at the start. A listed document has the same limits and plans as one that the caller sends.
 
 Source: apollographql.com/docs/graphos/operations/persisted-queries,
 graphql.github.io/graphql-over-http/draft (Persisted Documents).
@@ -37,15 +37,15 @@ class TrustedDocuments:
     """Documents by id.
 
     Args:
-        texts: by id; each is found by the SHA-256 of its text, too.
-        mode: what happens to a document that is not among them: off runs it, audit runs and logs it, on refuses it.
+        texts: documents by id; each is also found by the SHA-256 of its text.
+        mode: the treatment of other documents: off runs them, audit runs and logs them, on refuses them.
     """
 
     def __init__(self, texts: Mapping[str, str] | None = None, mode: Mode = "off") -> None:
         self._mode = mode
         self._texts = dict(texts or {})
         self._texts |= {_hash(text): text for text in self._texts.values()}
-        # Told once each, and not for ever: whoever sends them could fill the log.
+        # Log each unlisted document once, or callers could fill the log; the number remembered is bounded, too.
         self._told: Recent[bool] = Recent(TOLD_MAX)
 
     def __len__(self) -> int:
@@ -53,31 +53,33 @@ class TrustedDocuments:
 
     @classmethod
     def read(cls, path: Path | None, mode: Mode = "off") -> TrustedDocuments:
-        """Read the documents of a folder or a JSON file; no path lists none.
+        """Read the documents of a folder or a JSON file; None lists none.
 
         Raises:
-            BadSettings: they cannot be read, or are not of that form.
+            BadSettings: the documents cannot be read, or are malformed.
         """
         if path is None:
             return cls(None, mode)
         try:
             texts = dict(_of_folder(path) if path.is_dir() else _of_file(path))
         except (OSError, ValueError, GraphQLError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not of the right form"
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "a document is malformed"
             raise BadSettings(
                 f"The documents cannot be read: {reason}.",
-                hint="ROLLCALL_DOCUMENTS names a folder of .graphql files, or a JSON file of ids and documents.",
+                hint="Set ROLLCALL_DOCUMENTS to a folder of .graphql files, or a JSON file of ids and documents.",
             ) from None
         if len(texts) > DOCUMENTS_MAX:
-            raise BadSettings(f"More than {DOCUMENTS_MAX} documents are listed.", hint="Change ROLLCALL_DOCUMENTS.")
+            raise BadSettings(
+                f"More than {DOCUMENTS_MAX} documents are listed.", hint="List fewer in ROLLCALL_DOCUMENTS."
+            )
         return cls(texts, mode)
 
     def text(self, request: GraphQLRequest) -> str:
         """Return the text of the document that a request sends or names.
 
         Raises:
-            DocumentRejected: it names one that is not listed, or may only run what is.
-            Refused: 400, it sends another document than it names.
+            DocumentRejected: the document is not listed, and the request names it or only listed ones may run.
+            Refused: 400, the request sends a document that does not match the SHA-256 it names.
         """
         named = request.document_id
         if named is None:
@@ -87,17 +89,17 @@ class TrustedDocuments:
         if not request.document:
             return self._named(named)
         if named.startswith(SHA256) and named != _hash(request.document):
-            raise malformed("The document is not the one that its SHA-256 names.")
+            raise malformed("The document does not match the SHA-256 that names it.")
         if self._mode != "off":
             self._check(request.document)
         return request.document
 
     def _named(self, id: str) -> str:
-        # The ids that a build tool writes are often the hash alone.
+        # Build tools often write the hash alone as the id.
         for form in (id, id.removeprefix(SHA256), SHA256 + id):
             if form in self._texts:
                 return self._texts[form]
-        # The texts and codes that clients of Apollo's know.
+        # Apollo's clients recognise these messages and codes.
         if not self._texts:
             raise _rejected("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED", "Send the document itself.")
         raise _rejected("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND", "The operator can list the document.")
@@ -108,7 +110,7 @@ class TrustedDocuments:
             return
         if self._mode == "on":
             hint = "Name a listed document by its id; the operator can list more (ROLLCALL_DOCUMENTS)."
-            raise _rejected("This server runs listed documents only.", "DOCUMENT_NOT_LISTED", hint)
+            raise _rejected("This server runs only listed documents.", "DOCUMENT_NOT_LISTED", hint)
         if self._told.find(digest) is None:
             self._told.keep(digest, True)
             log.warning("graphql.document_not_listed", document=digest)
@@ -123,7 +125,7 @@ def _rejected(message: str, code: str, hint: str) -> DocumentRejected:
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield each file's text as it stands, and as the printers of clients write it."""
+    """Yield each file's text unchanged, without outer blanks, and as graphql's printers write it."""
     left = BYTES_MAX
     for path in sorted(folder.rglob("*")):
         if path.suffix not in ENDINGS or not path.is_file():
@@ -137,7 +139,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the entries of a map of ids to documents, or of Apollo's manifest."""
+    """Yield the entries of a map of ids to documents, or of a manifest of Apollo's."""
     if path.stat().st_size > BYTES_MAX:
         raise ValueError
     found = orjson.loads(path.read_bytes())

@@ -178,7 +178,7 @@ def test_file_of_another_form_is_refused_at_the_start(tmp_path: Path, content: s
     """The server does not start with an empty list that refuses everything, nor repeats what is in the file."""
     path = tmp_path / "documents.json"
     path.write_text(content, encoding="latin-1")
-    with pytest.raises(BadSettings, match=r"The documents cannot be read: not of the right form\."):
+    with pytest.raises(BadSettings, match=r"The documents cannot be read: a document is malformed\."):
         TrustedDocuments.read(path)
     with pytest.raises(BadSettings, match="No such file"):
         TrustedDocuments.read(tmp_path / "nothing")

@@ -1,1 +1,1 @@
-"""Running an operation by the executor of graphql-core: in turns, and counted while it is built."""
+"""Runs operations by graphql-core's executor, in time slices, and counts an answer's size while it is built."""

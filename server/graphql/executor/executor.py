@@ -1,7 +1,7 @@
-"""The executor of graphql-core, with three changes: it works in slices, counts what it builds, and can be stopped.
+"""The executor of graphql-core, with three changes: it works in slices, counts an answer's size, and can be stopped.
 
-graphql-core completes a list in one go, however long it is. Here a list is completed in slices, and every value of a
-resolver waits for its turn. So the event loop goes on, and an operation can end at its deadline.
+graphql-core completes a list in one go, however long it is. Here a list is completed in slices, and every awaited
+value of a resolver waits for its turn. So the event loop stays responsive, and an operation can end at its deadline.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from schema.limit.budget import LOADED_FACTOR, NoMemory, Tally
 from server.graphql.executor.turns import Turns
 from sync.errors import AnswerTooLarge
 
-# List items that are awaited at the same time, and the length from which on a list is written once it is complete.
+# Most list items awaited at the same time, and the least length of a list that is written as JSON once complete.
 AWAITED_MAX, LONG = 200, 8
-# How many coroutines are noted before those that have begun are forgotten.
+# Number of noted coroutines at which those that have begun are dropped.
 NOTED_MIN = 1_000
-# Memory of an object and of each of its fields, beside the text of the answer.
+# Memory of an object and of each of its fields, in addition to the answer's text.
 OBJECT_BYTES, FIELD_BYTES = 232, 40
 
 
 class _Stopped(GraphQLError):
-    """The operation has ended; work that goes on ends as a field with an error, which nobody is told."""
+    """Ends the remaining work of an operation that has ended, as an error of a field that is never reported."""
 
     def __init__(self) -> None:
         super().__init__("The operation has ended.")
@@ -40,25 +40,25 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
 
     turns: Turns
     tally: Tally
-    # Why the operation as a whole has no answer.
+    # The reason why the operation as a whole has no answer.
     failure: AnswerTooLarge | NoMemory | None = None
     _introspected = 0
 
     def begin(self, turns: Turns, tally: Tally) -> None:
-        """Set the turns that the executor waits for, and the tally that it counts in."""
+        """Set the turns to wait for and the tally to count in."""
         self.turns, self.tally = turns, tally
         self._introspected, self.failure = 0, None
         self._noted: list[Any] = []
         self._noted_max = NOTED_MIN
 
     def close(self) -> None:
-        """Close the coroutines that have not begun, because the operation ended before."""
+        """Close the coroutines that never began because the operation ended; Python would warn of them."""
         for coroutine in self._not_begun():
             coroutine.close()
         self._noted = []
 
     def note(self, value: Any) -> Any:
-        """Note a coroutine that has to be closed if it never begins; return the value."""
+        """Remember a coroutine for `close`, and return the value."""
         if iscoroutine(value):
             self._noted.append(value)
             if len(self._noted) > self._noted_max:
@@ -70,13 +70,13 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
         return [coroutine for coroutine in self._noted if getcoroutinestate(coroutine) == CORO_CREATED]
 
     def execute_field(self, *field: Any) -> Any:
-        """Execute one field."""
+        """Execute one field, and note its coroutine."""
         return self.note(super().execute_field(*field))
 
     def complete_awaitable_value(
         self, return_type: Any, details: Any, info: Any, path: Any, result: Any, context: Any
     ) -> Any:
-        """Complete the value of a resolver that is awaited, in turn."""
+        """Complete an awaited value of a resolver, in turn."""
         self.note(result)
         in_turn = self.note(self._in_turn(result))
         return self.note(super().complete_awaitable_value(return_type, details, info, path, in_turn, context))
@@ -92,14 +92,14 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
     def complete_iterable_value(
         self, item_type: Any, details: Any, info: Any, path: Any, items: Iterable[Any], context: Any
     ) -> Any:
-        """Complete a list, in slices if it takes long."""
+        """Complete a list; a long one in slices."""
         found = list(items)
         if info.parent_type.name.startswith("__"):
             self._count_introspected(len(found))
         return self.note(_ListCompletion(self, item_type, details, info, path, context).of(found))
 
     def complete_leaf_value(self, return_type: Any, result: Any) -> Any:  # type: ignore[override] # static there
-        """Complete a leaf, and count it."""
+        """Complete a leaf, and count its size."""
         found = StrawberryGraphQLCoreExecutionContext.complete_leaf_value(return_type, result)
         if isinstance(found, str):
             size = len(found) + 2 if found.isascii() else len(found.encode("utf-8", "replace")) + 2
@@ -112,12 +112,12 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
         return found
 
     def execute_fields(self, parent_type: Any, source: Any, path: Any, fields: Any, context: Any) -> Any:
-        """Execute the fields of an object, and count their names."""
+        """Execute the fields of an object, and count the size of their names."""
         self._count(sum(map(len, fields)) + 4 * len(fields), OBJECT_BYTES + FIELD_BYTES * len(fields))
         return self.note(super().execute_fields(parent_type, source, path, fields, context))
 
     def handle_field_error(self, raw_error: Exception, *more: Any) -> None:
-        """Note the error of a field, unless it is one of the whole operation."""
+        """Record the error of a field, or stop the operation if the answer is too large or memory is short."""
         cause: BaseException | None = raw_error
         while cause is not None and not isinstance(cause, AnswerTooLarge | NoMemory):
             cause = getattr(cause, "original_error", None)
@@ -127,7 +127,7 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
         super().handle_field_error(raw_error, *more)
 
     def check(self) -> None:
-        """End here if the operation has ended."""
+        """Raise `_Stopped` if the operation has ended."""
         if self.failure is not None:
             raise _Stopped()
 
@@ -147,15 +147,15 @@ class CountingExecutor(StrawberryGraphQLCoreExecutionContext):
         self._introspected += number
         limit = self.tally.budget.limits.introspection_max
         if self._introspected > limit:
-            text = f"The answer tells of more than {limit} parts of the schema."
-            hint = "Ask for `types` once, and for fewer lists inside each other."
+            text = f"The answer would describe more than {limit} parts of the schema."
+            hint = "Select `types` once, and nest fewer lists."
             facts = {"which": "introspectionCost", "limit": limit, "actual": self._introspected}
             raise self._stop(AnswerTooLarge(text, hint=hint, **facts))
 
 
 @dataclass
 class _ListCompletion:
-    """A list that is being completed."""
+    """The completion of one list."""
 
     executor: CountingExecutor
     item_type: GraphQLOutputType
@@ -164,7 +164,7 @@ class _ListCompletion:
     path: Path
     context: Any
     done: list[Any] = field(default_factory=list)
-    # The indexes of items that are still awaited.
+    # The indexes in `done` of items that are still awaited.
     pending: list[int] = field(default_factory=list)
 
     def of(self, items: list[Any]) -> Any:
@@ -177,7 +177,7 @@ class _ListCompletion:
                 if len(self.pending) >= AWAITED_MAX or is_spent():
                     break
         except Exception:
-            # As graphql-core does: what is awaited goes on to its end, but nobody waits for it.
+            # As in graphql-core, the awaited items run to their end in the background.
             if self.pending:
                 self.executor.settle_in_background([self.done[index] for index in self.pending])
             raise
@@ -219,13 +219,13 @@ class _ListCompletion:
             self.done[index] = value
 
     def _written(self) -> Any:
-        """Write a long list of objects as JSON: it takes less memory, and the whole answer is written in less time."""
+        """Return a long list of objects as JSON, which takes less memory and less time at the end."""
         if len(self.done) < LONG or is_leaf_type(_item_of(self.item_type)):
             return self.done
         try:
             return orjson.Fragment(orjson.dumps(self.done))
         except TypeError:
-            # JSON cannot hold some value; the error comes when the whole answer is written.
+            # JSON cannot hold some value; writing the whole answer reports the error.
             return self.done
 
 

@@ -1,4 +1,4 @@
-"""Runs operations by the executor: so many at once, in turns, within the budget of all answers."""
+"""Runs operations by the executor: a limited number at once, in turns, within the memory budget of all answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.graphql.executor.turns import Turns
 from server.graphql.operation import Prepared
 from sync.errors import AnswerTooLarge, StoreCrowded
 
-# Operations of one kind that run at once; the last of more would wait longer than its caller does.
+# Most operations of one kind at once; with more, callers would give up before their answer.
 EXECUTING_MAX = 32
 
 
@@ -30,8 +30,8 @@ class OperationRunner:
 
     Args:
         schema: has the resolvers.
-        budget: what answers may come to.
-        timeout_s: the longest that one event of a subscription may take.
+        budget: the limits of answers and of their memory.
+        timeout_s: longest time that one event of a subscription may take.
     """
 
     def __init__(self, schema: strawberry.Schema, budget: Budget, timeout_s: float) -> None:
@@ -40,7 +40,7 @@ class OperationRunner:
         self.turns = Turns()
 
     async def run(self, prepared: Prepared, context: Any) -> tuple[ExecutionResult, Tally]:
-        """Return the result of an operation, and what holds its memory.
+        """Return the result of an operation, and the tally that holds its memory.
 
         Raises:
             AnswerTooLarge: the result is larger than an answer may be.
@@ -58,7 +58,7 @@ class OperationRunner:
             self._executing[kind] -= 1
 
     async def events(self, prepared: Prepared, context: Any) -> AsyncGenerator[ExecutionResult, None] | ExecutionResult:
-        """Begin a subscription; each event is executed when it is asked for."""
+        """Begin a subscription; each event is executed when its result is requested."""
         executor = self._executor(prepared, context)
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
@@ -81,11 +81,11 @@ class OperationRunner:
             tally.close()
 
     def _own(self) -> Tally:
-        """Return the tally of an operation that cannot run twice: it is limited, and waits for no memory."""
+        """Return a tally that is limited but never waits for memory, for an operation that must not run twice."""
         return Tally(Budget(self._budget.limits, self._budget.bytes_max))
 
     async def _query(self, prepared: Prepared, context: Any) -> tuple[ExecutionResult, Tally]:
-        """Run a query; when the memory runs out it gives up what it has, and begins anew once there is more."""
+        """Run a query; when memory runs out, release its memory, wait for more and run it again."""
         needed = 0
         while True:
             await self._budget.reserve(needed)
@@ -93,7 +93,7 @@ class OperationRunner:
                 return await self._once(prepared, context, Tally(self._budget, needed))
             except NoMemory as short:
                 needed = min(2 * short.needed_bytes, self._budget.bytes_max)
-                # Drop the loaders: rows that were being loaded when the query stopped never arrive.
+                # Make new loaders: rows that the old ones were loading when the query stopped never arrive.
                 await context.refresh()
 
     async def _once(self, prepared: Prepared, context: Any, tally: Tally) -> tuple[ExecutionResult, Tally]:
@@ -124,9 +124,9 @@ class OperationRunner:
 
 
 async def _finish(executor: CountingExecutor, result: Any) -> ExecutionResult:
-    """Wait for a result, and for the fields that it no longer needs because one beside them failed.
+    """Await a result, and the fields that it no longer needs because another field failed.
 
-    They are at work all the same: an answer before their end would let a caller have any number at work at once.
+    Waiting for them limits the work that a caller can have at once.
 
     Raises:
         AnswerTooLarge, NoMemory: the operation was stopped.
@@ -137,7 +137,7 @@ async def _finish(executor: CountingExecutor, result: Any) -> ExecutionResult:
             await asyncio.wait(executor.background_futures)
     finally:
         for left in list(executor.background_futures):
-            # Else asyncio would log, as an error nobody looked at, that it was cancelled.
+            # Retrieve the exception, or asyncio logs it as never retrieved.
             left.add_done_callback(asyncio.Future.exception)
             left.cancel()
         executor.close()

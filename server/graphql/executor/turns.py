@@ -1,6 +1,6 @@
-"""Turns in the event loop: an operation with much to do works in slices, and the loop serves others in between.
+"""Turns in the event loop: long operations work in slices of time, and the loop serves others in between.
 
-All operations share one slice: a hundred that each did a little would hold the loop as long as one that does much.
+All operations share one slice, because many small operations can hold the loop as long as a large one.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections import deque
 
 from sync.clock import Clock, SystemClock
 
-# A fifth of the time that a request may hold the loop; the work between two looks at the clock is added to it.
+# A fifth of the time that a request may hold the loop; the work between two checks of the clock comes on top.
 SLICE_S = 0.01
-# How many waiters begin in one slice: most have little to do.
+# Most waiters that resume in one slice; most of them have little to do.
 AT_ONCE = 50
 
 
 class Turns:
-    """The slice of a process.
+    """The slices of a process.
 
     Args:
-        clock: measures the slice.
+        clock: measures a slice.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -30,11 +30,11 @@ class Turns:
         self._is_passing = False
 
     def is_spent(self) -> bool:
-        """Tell whether the slice is over."""
+        """Return whether the slice is over."""
         return self._now() > self._ends_s
 
     async def turn(self) -> None:
-        """Wait for the next slice, after those who waited before; return at once while the present one lasts."""
+        """Return at once while the slice lasts; afterwards wait for the next one, behind earlier waiters."""
         while self.is_spent():
             loop = asyncio.get_running_loop()
             mine: asyncio.Future[None] = loop.create_future()
@@ -45,7 +45,7 @@ class Turns:
             await mine
 
     def _pass(self) -> None:
-        """Begin a slice for those who waited longest; called once in each round of the loop."""
+        """Begin a slice for the longest waiters; called once in each iteration of the loop."""
         self._ends_s = self._now() + SLICE_S
         for _ in range(min(AT_ONCE, len(self._waiting))):
             first = self._waiting.popleft()

@@ -1,7 +1,7 @@
-"""Serves GraphiQL from the files of this package; never loads anything from another host.
+"""Serves GraphiQL from the files of this folder; never loads anything from another host.
 
-The page holds no inline script, so its content security policy needs neither nonce nor hash. The files' addresses
-carry a digest of their content and may be cached for a year.
+The page has no inline script, so its content security policy needs neither nonce nor hash. The files' URLs contain a
+digest of their content, so browsers may cache them for a year.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.responses import Response
 from server.graphql.media import accepts_gzip
 
 FOLDER = Path(__file__).parent
-# Served by name from this table only: no path from a request ever reaches the file system.
+# Only names in this table are served: no path of a request reaches the file system.
 CONTENT_TYPES = {
     "react.production.min.js": "text/javascript",
     "react-dom.production.min.js": "text/javascript",
@@ -34,7 +34,7 @@ PAGE_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        # CodeMirror and the docking panes set style attributes; styles cannot read or send anything here.
+        # CodeMirror and the docking panes set style attributes.
         "style-src 'self' 'unsafe-inline'",
         "font-src 'self' data:",
         "img-src 'self' data:",
@@ -48,7 +48,7 @@ PAGE_POLICY = "; ".join(
 
 @dataclass(frozen=True)
 class StaticFile:
-    """One file, ready to send in both encodings."""
+    """One file, plain and gzipped."""
 
     plain: bytes
     zipped: bytes
@@ -57,13 +57,13 @@ class StaticFile:
 
 @cache
 def assets() -> dict[str, StaticFile]:
-    """Read and compress the files, once a process."""
+    """Return the files by name; read and compressed once a process."""
     return {name: _asset(name, content_type) for name, content_type in CONTENT_TYPES.items()}
 
 
 @cache
 def assets_version() -> str:
-    """Name the files' content: the addresses change when any byte does."""
+    """Return a digest of all files' content; the URLs change with it."""
     digest = sha256()
     for name in sorted(CONTENT_TYPES):
         digest.update((FOLDER / name).read_bytes())
@@ -71,14 +71,14 @@ def assets_version() -> str:
 
 
 def ide_page(_: Request) -> Response:
-    """Answer a browser with the GraphiQL page."""
+    """Return the GraphiQL page."""
     html = (FOLDER / "page.html").read_text(encoding="utf-8").replace("@version@", assets_version())
     headers = {"Content-Security-Policy": PAGE_POLICY, "Vary": "Accept"}
     return Response(html, headers=headers, media_type="text/html")
 
 
 async def ide_asset(request: Request) -> Response:
-    """Answer one file of the page, to be kept for a year."""
+    """Return one file of the page, cacheable for a year."""
     asset = assets().get(request.path_params["name"])
     if asset is None or request.path_params["version"] != assets_version():
         raise HTTPException(404)

@@ -1,1 +1,1 @@
-"""Answers that come as a stream: over server-sent events and WebSockets."""
+"""Streamed answers: server-sent events and WebSockets."""

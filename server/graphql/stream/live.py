@@ -1,7 +1,7 @@
-"""The subscriptions of this process: how many, how long, and what ends them; never polls and never queues.
+"""The subscriptions of this process: their limits and their ends. It never polls and never queues.
 
-What ends them besides themselves: their caller leaves, reads too slowly, or its token no longer counts; and the server
-stops, which is told in a way that lets a client come back.
+A subscription ends early if its caller leaves or reads too slowly, if the token is revoked or expires, or if the server
+stops. When the server stops, clients learn that they should connect again.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ log = structlog.stdlib.get_logger("rollcall.live")
 PER_TOKEN_MAX = 100
 PER_CONNECTION_MAX = 10
 CONNECTIONS_MAX = 100
-# A message that a consumer has not taken by then ends its connection.
+# The connection ends if its consumer does not take a message within this time.
 SEND_S_MAX = 30.0
 
 MakeContext = Callable[[Any, str], AbstractAsyncContextManager[Any]]
 
 
 class End(enum.Enum):
-    """Why a caller's subscriptions end although they go on."""
+    """The reasons why the server ends a caller's subscriptions."""
 
     STOPPING = "The server is stopping; connect again."
     VOID = "The API token has expired or was revoked."
 
 
 class Live:
-    """Runs operations whose answers are sent as a stream.
+    """Runs operations whose answers are streamed.
 
     Args:
         execution: answers operations.
         make_context: builds the resolvers' context from the caller and the request id.
-        until_void: returns when a caller's token no longer counts.
-        charge: counts an operation of a caller that is not a request of its own, or raises Refused(429).
+        until_void: returns once a caller's token is revoked or expires.
+        charge: counts an operation over a WebSocket, or raises Refused(429).
     """
 
     def __init__(
@@ -69,29 +69,29 @@ class Live:
 
     @property
     def holders(self) -> set[Any]:
-        """The callers that have places."""
+        """The callers with open subscriptions or connections."""
         return {principal for _, principal in self._open}
 
     def stop(self) -> None:
-        """Tell every caller that the server stops; each connection ends by itself."""
+        """Make `until_end` return for every caller, so that each connection ends by itself."""
         self._stopping.set()
 
     async def until_end(self, principal: Any) -> End:
-        """Return when a caller's subscriptions have to end, and why."""
+        """Wait until a caller's subscriptions have to end, and return the reason."""
         await first_of(self._stopping.wait(), self._until_void(principal))
         return End.STOPPING if self._stopping.is_set() else End.VOID
 
     @contextmanager
     def place(self, principal: Any, which: str = "subscriptionsPerToken", most: int = PER_TOKEN_MAX) -> Iterator[None]:
-        """Take one of a token's places while the block lasts.
+        """Count one subscription or connection of a token while the block lasts.
 
         Args:
             principal: the caller.
-            which: of its limits counts, by its name in `server { limits }`.
-            most: that limit.
+            which: the limit's name in `server { limits }`.
+            most: the limit.
 
         Raises:
-            Refused: 429, it has none left.
+            Refused: 429, the token is at the limit.
         """
         key = (which, principal)
         if self._open[key] >= most:
@@ -107,7 +107,7 @@ class Live:
     async def answers(
         self, prepared: Prepared, principal: Any, request_id: str, trace: Trace
     ) -> AsyncGenerator[Answer, None]:
-        """Run an operation and yield its answers: one, or those of a subscription; whatever happens is an answer."""
+        """Run an operation and yield its answer, or those of a subscription; a failure is an answer, too."""
         try:
             async with self.make_context(principal, request_id) as context:
                 if prepared.operation.operation is not OperationType.SUBSCRIPTION:
@@ -122,18 +122,18 @@ class Live:
                     async for answer in answers:
                         yield answer
         except Exception:
-            # The boundary of a subscription: what goes wrong in one leaves the others of the connection alone.
+            # The boundary of an operation: its failure must not end the others of the connection.
             log.exception("graphql.internal", request_id=request_id)
             facts = {"code": INTERNAL, "hint": INTERNAL_HINT, "retryable": False}
             yield failed(GraphQLError(INTERNAL_MESSAGE, extensions=facts), "internal", request_id, trace)
 
 
 def too_many(which: str, limit: int) -> Refused:
-    """Make the answer to a subscription too many."""
+    """Return the refusal of a subscription or connection beyond a limit."""
     return Refused(
         429,
         "LIMIT_EXCEEDED",
-        f"{limit} are open already.",
-        hint="End one that is no longer needed.",
+        f"The limit of {limit} open at once is reached: {which}.",
+        hint="End one that is no longer needed, then try again.",
         facts={"which": which, "limit": limit},
     )

@@ -1,4 +1,4 @@
-"""One operation's answers as server-sent events, as the distinct connections mode of GraphQL over SSE has them.
+"""One operation's answers as server-sent events, in the distinct connections mode of GraphQL over SSE.
 
 Source: github.com/enisdenjo/graphql-sse (PROTOCOL.md), html.spec.whatwg.org (server-sent events)
 """
@@ -17,7 +17,7 @@ from server.graphql.media import EVENT_STREAM
 from server.graphql.operation import Answer
 from server.graphql.stream.live import SEND_S_MAX, End, Live
 
-# Well below the minute after which proxies give up a connection that says nothing.
+# Well below the minute after which proxies end a silent connection.
 KEEP_ALIVE_S = 12.0
 HEADERS = [
     (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode()),
@@ -29,19 +29,19 @@ _COMPLETE = b"event: complete\ndata:\n\n"
 
 
 def _next(body: bytes) -> bytes:
-    # JSON has no line break of its own, so one line holds it.
+    # The JSON has no line break, so one `data` line holds it.
     return b"event: next\ndata: " + body + b"\n\n"
 
 
 class EventStream:
-    """A response whose body are the answers of one operation, as they come.
+    """A response that sends the answers of one operation as they come.
 
     Args:
-        live: what may end it early.
+        live: tells when the response has to end.
         principal: the caller.
-        answers: of its operation; closed when the response ends.
-        request_id: for the last error.
-        keep_alive_s: the longest silence.
+        answers: the operation's answers; closed when the response ends.
+        request_id: goes into the last error.
+        keep_alive_s: longest silence, in seconds.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class EventStream:
         self._request_id, self._keep_alive_s = request_id, keep_alive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the operation, the caller, its token or the server ends."""
+        """Send events until the operation or the server ends, the caller leaves, or its token is no longer valid."""
         end = asyncio.ensure_future(self._live.until_end(self._principal))
         gone = asyncio.ensure_future(_disconnected(receive))
-        # A consumer that takes nothing for so long is as good as gone.
+        # A timeout means that the consumer has stopped reading; treat it as gone.
         with suppress(TimeoutError):
             async with aclosing(self._answers) as answers:
                 try:
@@ -76,7 +76,7 @@ class EventStream:
         gone: asyncio.Future[None],
         send: Send,
     ) -> None:
-        # The first bytes go out at once, so that the caller knows that it is heard.
+        # Send the first bytes at once, so that the caller knows that the stream is open.
         await _chunk(send, _COMMENT)
         ahead: asyncio.Future[Answer | None] = asyncio.ensure_future(anext(answers, None))
         try:
@@ -101,7 +101,7 @@ class EventStream:
 
     async def _last(self, end: End, send: Send) -> None:
         if end is End.STOPPING:
-            # Without `complete`: a client that sees the stream end like this connects again.
+            # Omit `complete`: a client whose stream ends without it connects again.
             return await _chunk(send, b": stopping\n\n", is_last=True)
         refused = Refused(401, "UNAUTHENTICATED", end.value)
         await _chunk(send, _next(refused.bytes(self._request_id)) + _COMPLETE, is_last=True)
@@ -122,5 +122,5 @@ async def _say(send: Send, message: Any) -> None:
 
 
 async def single(answer: Answer) -> AsyncGenerator[Answer, None]:
-    """Yield one answer that is known already."""
+    """Yield one finished answer."""
     yield answer

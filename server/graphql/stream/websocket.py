@@ -1,7 +1,7 @@
 """Operations over WebSocket in the sub-protocol graphql-transport-ws; the older graphql-ws is not offered.
 
-JSON goes out as text frames. A caller has five seconds to send its token, in `connection_init`; until that is accepted
-its connection is the first to give way.
+JSON is sent as text frames. A caller has five seconds to send its token in `connection_init`. Until the token is
+accepted, the server may end the connection to make room for others.
 Source: github.com/enisdenjo/graphql-ws (PROTOCOL.md)
 """
 
@@ -33,20 +33,20 @@ ID_CHARS_MAX = 128
 RESTARTING, LATER, BAD_MESSAGE, UNAUTHORIZED, FORBIDDEN = 1012, 1013, 4400, 4401, 4403
 WRONG_PROTOCOL, LATE, TAKEN, TWICE = 4406, 4408, 4409, 4429
 
-# Finds the caller by the text of an Authorization header, or raises Refused.
+# Returns the caller for the text of an Authorization header, or raises Refused.
 Admit = Callable[[str, Scope], Awaitable[Any]]
 
 
 @dataclass
 class Closed(Exception):
-    """The connection ends: the close code and the reason that is sent."""
+    """Ends the connection from this side: the close code and the reason to send."""
 
     code: int
     reason: str
 
 
 class Gone(Exception):
-    """The caller has left or takes nothing any more."""
+    """The caller has left or stopped reading."""
 
 
 class GraphQLSocket:
@@ -54,8 +54,8 @@ class GraphQLSocket:
 
     Args:
         live: runs the operations.
-        admit: finds the caller by the text of an Authorization header and the scope it came in.
-        init_s_max: how long a caller may take to say who it is.
+        admit: returns the caller for the text of an Authorization header and the connection's scope.
+        init_s_max: longest time until `connection_init`, in seconds.
     """
 
     def __init__(self, live: Live, admit: Admit, init_s_max: float = INIT_S_MAX) -> None:
@@ -93,7 +93,7 @@ class _Connection:
 
         Raises:
             Closed: this side ends it.
-            Gone: the other side did.
+            Gone: the caller has left.
         """
         try:
             async with asyncio.timeout(init_s):
@@ -127,7 +127,7 @@ class _Connection:
                 raise Closed(UNAUTHORIZED, "Unauthorized")
 
     async def _known(self, authorization: str) -> Any:
-        """Find the caller; a refusal has the status of the same one over HTTP in the log."""
+        """Return the caller; log a refusal with the status that it has over HTTP."""
         state = self._scope.setdefault("state", {})
         try:
             principal = await self._admit(authorization, self._scope)
@@ -173,7 +173,7 @@ class _Connection:
         if not isinstance(payload, dict):
             raise Closed(BAD_MESSAGE, "Invalid message")
         if len(self._operations) >= 2 * PER_CONNECTION_MAX:
-            # Even refusals wait for the other side to take them.
+            # Limit refused operations, too: each waits for the caller to read its refusal.
             raise Closed(BAD_MESSAGE, "Too many operations")
         task = asyncio.create_task(self._operate(id, payload, principal), name="operation of a socket")
         self._operations[id] = task
@@ -210,7 +210,7 @@ class _Connection:
         await self._finish(id, {"id": id, "type": "complete"})
 
     async def _finish(self, id: str, message: dict[str, Any]) -> None:
-        # Given up first: as soon as the caller reads this, the id is free for it again.
+        # Free the id first: the caller may use it again as soon as it reads this message.
         if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]
         await self._say(message)
@@ -226,10 +226,10 @@ class _Connection:
             await self._end(id)
 
     async def _say(self, message: dict[str, Any]) -> None:
-        """Send a message; waits while the other side takes nothing, though not for ever.
+        """Send a message; wait at most `SEND_S_MAX` for the caller to read it.
 
         Raises:
-            Gone: it has left, or took nothing for too long.
+            Gone: the caller has left, or read nothing for too long.
         """
         try:
             async with asyncio.timeout(SEND_S_MAX):
@@ -258,7 +258,7 @@ def _id(message: Mapping[str, Any]) -> str:
 
 
 def _authorization(payload: object) -> str:
-    """Take the token's header out of a payload, whatever case its name is written in."""
+    """Return the payload's `authorization`, whose name may be in any case; empty without one."""
     if isinstance(payload, dict):
         for name, value in payload.items():
             if name.lower() == "authorization" and isinstance(value, str):
