@@ -1,4 +1,4 @@
-"""Logs: one call is one line, whatever the input; never a document, a body, a query string or a token.
+"""Logs: each call writes exactly one line, which never holds a document, a body, a query string or a token.
 
 Our own lines and those of uvicorn and other libraries go through the same renderer, to standard error.
 """
@@ -30,11 +30,11 @@ TEXT_CHARS_MAX = 2_000
 TRACEBACK_CHARS_MAX = 20_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-# Health probes come every few seconds; at info they would be most of the log.
+# Logged at debug: health probes come every few seconds and would fill the log.
 QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Event = MutableMapping[str, Any]
-# (status, seconds, what is known of the operation)
+# (status, seconds, the operation's Trace or None)
 Note = Callable[[int, float, Any], None]
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -76,34 +76,34 @@ def configure_logs(level: str = "info", form: str = "json", stream: TextIO | Non
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-    # Chatty at info, and an HTTP client's line would hold a URL with a cursor in it.
+    # These libraries log much at info, and the line of an HTTP client holds a URL with a cursor.
     for name in ("httpx", "httpcore", "msal", "aiosqlite", "alembic"):
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))
-    # Its warnings are about what strangers send; anyone could fill the log with them.
+    # Drop its warnings: they are about malformed requests, with which anyone could fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def _add_request_id(_logger: Any, _method: str, event: Event) -> Event:
-    """Name the request that a line belongs to."""
+    """Add the id of the current request."""
     if (request_id := _current.get()) is not None:
         event.setdefault("request_id", request_id)
     return event
 
 
 class Facts(dict[str, Any]):
-    """What an access line says; one is written for each request, so it takes the short way to the renderer."""
+    """The entries of an access line; `_Formatter` renders them directly, because every request writes one."""
 
 
 class AccessRecord(logging.LogRecord):
-    """The record of an access line: without what the standard one finds out each time about threads and callers."""
+    """The record of an access line, without the thread and caller that the standard record looks up."""
 
     def __init__(self, level: int, facts: Facts, created: float) -> None:
-        # The standard constructor is left out on purpose; these are all the attributes that handlers read.
+        # Do not call the standard constructor; these are all the attributes that handlers read.
         self.__dict__.update(_ACCESS_RECORD, levelno=level, levelname=logging.getLevelName(level), msg=facts)
         self.created, self.msecs = created, created % 1 * 1000
 
     def getMessage(self) -> str:
-        """Return the line's text, for handlers of other programs."""
+        """Return the line's text, for handlers other than ours."""
         return str(self.msg)
 
 
@@ -121,7 +121,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
 
 def _clip(_logger: Any, _method: str, event: Event) -> Event:
-    """Bound each value, so that no input can fill the disk with one line."""
+    """Shorten long values, so that no input can fill the disk with one line."""
     for key, value in event.items():
         if isinstance(value, str):
             most = TRACEBACK_CHARS_MAX if key == "exception" else TEXT_CHARS_MAX
@@ -131,7 +131,7 @@ def _clip(_logger: Any, _method: str, event: Event) -> Event:
 
 
 def _as_json(_logger: Any, _method: str, event: Event) -> str:
-    # ASCII only: control characters, U+2028 and bidi marks all come out escaped, so a line stays a line.
+    # Write ASCII only: then control characters, U+2028 and bidi marks are escaped, and a line stays one line.
     try:
         quick = orjson.dumps(event, default=_named, option=orjson.OPT_UTC_Z).decode()
     except TypeError:
@@ -142,7 +142,7 @@ def _as_json(_logger: Any, _method: str, event: Event) -> str:
 def _as_text(_logger: Any, _method: str, event: Event) -> str:
     time, level, name = (event.pop(key, "") for key in ("time", "level", "event"))
     if isinstance(time, datetime):
-        # As structlog writes that of all other lines.
+        # Use the format in which structlog writes the time of other lines.
         time = time.isoformat(timespec="microseconds").replace("+00:00", "Z")
     exception = event.pop("exception", None)
     pairs = [f"{key}={json.dumps(value, default=_named)}" for key, value in sorted(event.items())]
@@ -160,9 +160,9 @@ class AccessLog:
     """ASGI middleware: gives each request an id and writes one access line when it is answered.
 
     Args:
-        app: answers.
-        clock: tells the time.
-        note: told of each request that was answered.
+        app: answers the requests.
+        clock: the time.
+        note: called once for each answered request.
     """
 
     def __init__(self, app: ASGIApp, *, clock: Clock, note: Note | None = None) -> None:
@@ -192,7 +192,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, noting)
         except asyncio.CancelledError:
-            # Nothing but the server's stop cancels a request: it was given all the time that there is.
+            # Only the server's stop cancels a request, after the grace period.
             if not is_begun:
                 await _stopped(request_id)(scope, receive, noting)
         finally:
@@ -203,7 +203,7 @@ class AccessLog:
             self._write(scope, state, request_id, status, duration_s)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a WebSocket; its line has the status that its caller would have got for a request."""
+        """Serve a WebSocket and log it, with the status that a request of the same caller would get."""
         state = scope.setdefault("state", {})
         started, status = self._clock.monotonic(), 403
 
@@ -224,7 +224,7 @@ class AccessLog:
             "event": "request",
             "request_id": request_id,
             "method": scope.get("method", "WEBSOCKET"),
-            # The path without the query string: a GET carries its document and variables there.
+            # Leave out the query string: it holds the document and variables of a GET.
             "path": scope["path"][:TEXT_CHARS_MAX],
             "status": status,
             "duration_ms": round(duration_s * 1000, 1),
@@ -246,7 +246,7 @@ def _stopped(request_id: str) -> Response:
         503,
         "OVERLOADED",
         "The server stopped before it could answer.",
-        hint="Send it again in a few seconds; a mutation with the same idempotencyKey.",
+        hint="Send the request again in a few seconds; send a mutation with the same idempotencyKey.",
         retryable=True,
         headers={"Retry-After": "5", "Connection": "close", "Cache-Control": "no-store"},
     )
@@ -254,7 +254,7 @@ def _stopped(request_id: str) -> Response:
 
 
 def _request_id(scope: Scope) -> str:
-    """Take over a caller's or proxy's id when it is harmless; make one otherwise."""
+    """Return the X-Request-Id of the caller or proxy if it is harmless, otherwise a new id."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text = str(value.decode("latin-1"))

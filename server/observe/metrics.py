@@ -1,6 +1,6 @@
-"""Numbers for Prometheus at `/metrics`: counted as requests pass, the rest is looked up when it is asked for.
+"""Metrics for Prometheus at `/metrics`: requests are counted as they pass, all else is read at each scrape.
 
-Nothing here names an organization, a token, an address or a document. Who may read them: docs/operations.md.
+No metric names an organization, a token, an address or a document. docs/operations.md says who may read them.
 
 Source: prometheus.io/docs/instrumenting/exposition_formats (text format 0.0.4)
 """
@@ -34,21 +34,21 @@ from sync.tasks.run.tally import TaskTotals, tally
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 QUICK_S = BOUNDS_S[0]
-# Tables are counted anew when something was written, and not more often than this.
+# Least seconds between two counts of the tables; they are counted again only after a write.
 TALLY_S = 10.0
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 Labels = Mapping[str, str]
-# With labels, or one number without.
+# Pairs of labels and value, or one value without labels.
 Samples = Iterable[tuple[Labels, float]] | float
 
 
 class Passed:
-    """The requests that have passed: two additions for most of them."""
+    """Counts answered requests; most of them cost two additions."""
 
     def __init__(self) -> None:
-        # 200, within the first bound and without errors.
+        # Requests with status 200, within the first bound and without errors.
         self._quick = 0
         self.statuses: Counter[int] = Counter()
         self.codes: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class Passed:
         self.seconds = 0.0
 
     def note(self, status: int, seconds: float, trace: Trace | None) -> None:
-        """Count one; a stream that stays open has no duration."""
+        """Count a request; the duration of a subscription is not counted."""
         if status == 200 and seconds <= QUICK_S and (trace is None or not trace.errors):
             self._quick += 1
             self.seconds += seconds
@@ -73,21 +73,21 @@ class Passed:
         self.seconds += seconds
 
     def settle(self) -> None:
-        """Count the quick ones with the others."""
+        """Add the quick requests to the other counts."""
         self.statuses[200] += self._quick
         self.durations[0] += self._quick
         self._quick = 0
 
 
 class Metrics:
-    """Everything that is told.
+    """All metrics.
 
     Args:
-        passed: the requests.
-        runtime: the open process.
+        passed: the answered requests.
+        runtime: the open runtime.
         live: the open streams.
-        rates: what was refused for coming too often.
-        connections: those of the server; None when something else serves.
+        rates: the requests refused by rate limits.
+        connections: the server's connections; None if another server runs the application.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Metrics:
         self._tally: tuple[float, int, TaskTotals] | None = None
 
     async def text(self) -> str:
-        """Write all of them."""
+        """Return all metrics as text."""
         lines = [*self._of_requests(), *_of_execution(self._live.execution), *self._of_process()]
         return "\n".join([*lines, *_of_tally(await self._counted())]) + "\n"
 
@@ -122,12 +122,14 @@ class Metrics:
         codes = [({"code": code}, number) for code, number in sorted(passed.codes.items())]
         yield from _family("rollcall_graphql_errors_total", "counter", "Errors of operations, by code.", codes)
         refused = [({"by": by}, number) for by, number in self._rates.refused.items()]
-        yield from _family("rollcall_rate_limited_total", "counter", "Requests refused for coming too often.", refused)
+        yield from _family("rollcall_rate_limited_total", "counter", "Requests refused by rate limits.", refused)
         yield from _family("rollcall_streams_open", "gauge", "Open subscriptions and sockets.", len(self._live))
         if self._connections is not None:
             open_, cut = len(self._connections), self._connections.cut
             yield from _family("rollcall_connections_open", "gauge", "Open connections.", open_)
-            yield from _family("rollcall_connections_cut_total", "counter", "Ended at a deadline or for room.", cut)
+            yield from _family(
+                "rollcall_connections_cut_total", "counter", "Connections ended at a deadline or limit.", cut
+            )
 
     def _of_process(self) -> Iterator[str]:
         usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -144,14 +146,14 @@ class Metrics:
 def _of_execution(execution: Execution) -> Iterator[str]:
     documents, plans = execution.documents, execution.plans
     parsed = documents.misses
-    yield from _family("rollcall_documents_parsed_total", "counter", "Documents that were not known yet.", parsed)
+    yield from _family("rollcall_documents_parsed_total", "counter", "Documents parsed, not cached.", parsed)
     if plans is None:
         return
     found = [({"result": "hit"}, plans.asked - plans.compiled), ({"result": "miss"}, plans.compiled)]
-    yield from _family("rollcall_plan_cache_total", "counter", "Queries whose plan was known, or was compiled.", found)
+    yield from _family("rollcall_plan_cache_total", "counter", "Queries by whether their plan was cached.", found)
     kept = plans.recalled
-    yield from _family("rollcall_answers_kept_total", "counter", "Queries answered from a kept answer.", kept)
-    yield from _family("rollcall_plans", "gauge", "Plans that are kept.", len(plans.kept))
+    yield from _family("rollcall_answers_kept_total", "counter", "Queries answered from a cached answer.", kept)
+    yield from _family("rollcall_plans", "gauge", "Cached plans.", len(plans.kept))
 
 
 def _of_tally(counted: TaskTotals) -> Iterator[str]:
@@ -163,8 +165,8 @@ def _of_tally(counted: TaskTotals) -> Iterator[str]:
     yield from _family("rollcall_sync_objects", "gauge", "Objects that recorded runs have seen.", objects)
     for name, number, about in (
         ("requests", "count", "Requests to Microsoft Graph, of recorded runs."),
-        ("retries", "retries", "Requests that were sent again."),
-        ("throttled_seconds", "throttledSeconds", "Time waited because Microsoft Graph asked for it."),
+        ("retries", "retries", "Retried requests to Microsoft Graph, of recorded runs."),
+        ("throttled_seconds", "throttledSeconds", "Time waited because Microsoft Graph throttled recorded runs."),
     ):
         yield from _family(f"rollcall_graph_{name}", "gauge", about, counted.requests[number])
 
@@ -181,7 +183,7 @@ def _head(name: str, kind: str, about: str) -> Iterator[str]:
 
 
 def _sample(name: str, labels: Labels, value: float) -> str:
-    """Write one line; labels are words of ours, but escaped all the same."""
+    """Return one line, with the values of the labels escaped."""
     written = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
     return f"{name}{{{written}}} {value}" if written else f"{name} {value}"
 
@@ -191,7 +193,7 @@ def _escaped(text: str) -> str:
 
 
 def _resident_bytes() -> int | None:
-    """Return the memory in use, where the system tells."""
+    """Return the resident memory; None if the system does not tell it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except OSError:
@@ -199,12 +201,12 @@ def _resident_bytes() -> int | None:
 
 
 class MetricsRoute:
-    """Answers who may read the numbers.
+    """The route `/metrics`.
 
     Args:
-        metrics: writes them.
+        metrics: the metrics to serve.
         rates: counts bad tokens.
-        token: what a reader has to send; None lets callers of this machine read, and nobody else.
+        token: the bearer token that callers must send; None serves callers on this machine only.
     """
 
     def __init__(self, metrics: Metrics, rates: Rates, token: str | None) -> None:
@@ -222,18 +224,19 @@ class MetricsRoute:
     def _check(self, request: Request) -> None:
         if self._token is None:
             if not is_local(request):
-                hint = "Set ROLLCALL_METRICS_TOKEN, or ask from the server's own machine."
+                hint = "Set ROLLCALL_METRICS_TOKEN, or call /metrics on the server's own machine."
                 raise Refused(403, "FORBIDDEN", "Metrics are not served to other machines.", hint)
             return
         sent = bearer(request.headers.getlist("authorization")) or ""
         if not hmac.compare_digest(sent.encode(), self._token.encode()):
             self._rates.charge_login(request)
             headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
-            raise Refused(401, "UNAUTHENTICATED", "The metrics' own token is needed.", headers=headers)
+            hint = "Send Authorization: Bearer with the value of ROLLCALL_METRICS_TOKEN."
+            raise Refused(401, "UNAUTHENTICATED", "The token for metrics is needed.", hint, headers=headers)
 
 
 def is_local(request: Request) -> bool:
-    """Tell whether a program of this machine asks for itself; a proxy on it asks for anyone."""
+    """Return whether the caller is a program on this machine, and not a proxy that forwards for others."""
     try:
         is_loopback = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
         name = urlsplit(f"//{request.headers.get('host', '')}").hostname

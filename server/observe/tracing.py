@@ -1,7 +1,7 @@
-"""Spans of requests for OpenTelemetry, an optional extra; nothing of it is imported unless the settings ask for it.
+"""Spans of requests for OpenTelemetry, an optional extra that is imported only if the settings ask for it.
 
-Where spans go, and under which name, say OpenTelemetry's own `OTEL_*` variables. A span holds what the access log
-does: never a document, a variable, a query string or a token.
+OpenTelemetry's `OTEL_*` variables set the collector and the service's name. A span holds the facts of the access log:
+never a document, a variable, a query string or a token.
 
 Source: opentelemetry.io/docs/specs/semconv/http/http-spans, opentelemetry.io/docs/specs/semconv/graphql
 """
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 SERVICE = "rollcall"
-# How the specification of trace context writes one; whatever else a caller sends begins a trace of its own.
+# The headers of W3C Trace Context; a request without them begins a trace of its own.
 PARENT_HEADERS = ("traceparent", "tracestate")
 
 
 def open_provider() -> TracerProvider:
-    """Return what makes spans and sends them on in the background; shut it down at the end.
+    """Return a provider of spans, which sends them in the background; call its `shutdown` at the end.
 
     Raises:
         BadSettings: OpenTelemetry is not installed.
@@ -48,10 +48,10 @@ def open_provider() -> TracerProvider:
 
 
 class Tracing:
-    """ASGI middleware: one span a request, inside the caller's trace if it names one.
+    """ASGI middleware: one span a request, as a child of the caller's span if its headers name one.
 
     Args:
-        app: answers, and leaves what it knows in the request's state.
+        app: answers the requests, and sets `request_id` and `trace` in the request's state.
         provider: makes spans.
     """
 

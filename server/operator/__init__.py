@@ -1,1 +1,1 @@
-"""What the command line asks of the process that holds the database, and the socket it asks through."""
+"""Commands that run in the process that holds the database, and the control socket that carries them."""

@@ -1,7 +1,7 @@
 """Operations of the command line, one function each; they run in the process that holds the database.
 
-The same table serves the control socket of a running server and the command line while no server runs. Never trusts
-its arguments: they come as JSON from another process.
+A running server executes them for its control socket; without a server, the command line executes them itself. All
+arguments are checked, because they come as JSON from another process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Command:
-    """One command: the function, the arguments it takes with their types, and whether it is fed with bytes."""
+    """One command: its function, its arguments' types, and whether it reads bytes from the caller."""
 
     run: Callable[..., Awaitable[Result]]
     arguments: Mapping[str, type | tuple[type, ...]]
@@ -47,7 +47,7 @@ class Command:
 
 
 def runtime_config(settings: Settings) -> Config:
-    """Translate the operator's settings into what the runtime asks for.
+    """Return the runtime's configuration from the operator's settings.
 
     Raises:
         BadSettings: the certificate authorities cannot be read.
@@ -57,7 +57,7 @@ def runtime_config(settings: Settings) -> Config:
         custom = Endpoints(settings.custom_authority_url, settings.custom_graph_url, ca_file=settings.custom_ca_file)
     outbound = settings.outbound
     if outbound.ca_file is not None:
-        tls_context(None, outbound)  # A file that cannot be used is told now, not at the first alert.
+        tls_context(None, outbound)  # Report an unusable file now, not at the first alert.
     return Config(
         data_dir=settings.data_dir,
         keys=settings.keys,
@@ -71,7 +71,7 @@ def runtime_config(settings: Settings) -> Config:
 
 
 async def make_first_token(runtime: Runtime) -> str:
-    """Make the administrator's token of a new installation; the text is shown this once."""
+    """Create the administrator's token of a new installation and return its text, which cannot be read again."""
     async with runtime.store.write() as tx:
         token = await create_token(
             tx,
@@ -85,12 +85,12 @@ async def make_first_token(runtime: Runtime) -> str:
 
 
 def first_token_text(token: str) -> str:
-    """Write what a new installation shows once."""
+    """Return the text that shows the first token."""
     return f"Administrator token, shown only this once (valid 90 days):\n\n  {token}\n"
 
 
 async def token_create(runtime: Runtime, arguments: Arguments) -> Result:
-    """Make a token and return its text."""
+    """Create a token and return its text."""
     async with runtime.store.write() as tx:
         organization_id = await _organization(tx, arguments.get("organization"))
         token = await create_token(
@@ -135,17 +135,17 @@ async def _record(tx: AsyncConnection, runtime: Runtime, organization_id: int, a
 
 
 async def scan_import(runtime: Runtime, arguments: Arguments, talk: Talk) -> Result:
-    """Import a report of a scanner into a site, which the caller sends in pieces."""
+    """Import a scanner's report, which the caller sends in pieces, into a site."""
     async with runtime.store.read() as tx:
         organization_id = await _organization(tx, arguments.get("organization"))
         mine = (sites.c.organization_id == organization_id, sites.c.name == arguments["site"])
         site_id = await tx.scalar(select(sites.c.id).where(*mine))
     if site_id is None:
-        raise NotFound("There is no site of that name.")
+        raise NotFound("There is no site of that name.", hint="Check --site and --organization.")
     try:
         made_at = datetime.fromisoformat(when) if (when := arguments.get("made_at")) else None
     except ValueError:
-        raise BadInput("The command's argument made_at is no time.") from None
+        raise BadInput("The command's argument made_at is not an ISO 8601 time.") from None
     place = AssetPlace(organization_id, int(site_id))
 
     def tell(read: int, hosts: int) -> None:
@@ -159,7 +159,7 @@ async def scan_import(runtime: Runtime, arguments: Arguments, talk: Talk) -> Res
 
 
 async def key_rotate(runtime: Runtime, arguments: Arguments) -> Result:
-    """Seal every stored secret with a new key; no secret and no key is in what it returns."""
+    """Seal every stored secret with a new key; the result holds no secret and no key."""
     done = await rotate(runtime, forget_old=arguments["forget_old"])
     unreadable = [str(found) for found in done.unreadable]
     return {"key": done.key_id, "is_new": done.is_new, "resealed": done.resealed, "old": done.old, "left": unreadable}
@@ -170,7 +170,7 @@ async def _organization(tx: Any, name: str | None) -> int:
         return await default_organization(tx)
     found = await tx.scalar(select(organizations.c.id).where(organizations.c.name == name))
     if found is None:
-        raise NotFound("There is no organization of that name.")
+        raise NotFound("There is no organization of that name.", hint="Check --organization.")
     return int(found)
 
 
@@ -190,11 +190,11 @@ COMMANDS: dict[str, Command] = {
 
 
 async def run_command(runtime: Runtime, name: object, arguments: object, talk: Talk | None = None) -> Result:
-    """Check and run one command; `talk` feeds one that is fed, and is told how far it has come.
+    """Check and run one command; `talk` carries its input and its progress.
 
     Raises:
-        BadInput: no such command, or its arguments have the wrong names or types.
-        RollcallError: what the command itself refuses.
+        BadInput: the command is unknown, or its arguments have wrong names or types.
+        RollcallError: the command itself fails.
     """
     command = COMMANDS.get(name) if isinstance(name, str) else None
     if command is None:
@@ -206,7 +206,7 @@ async def run_command(runtime: Runtime, name: object, arguments: object, talk: T
         if argument not in arguments and missing_allowed:
             continue
         value = arguments.get(argument)
-        # bool is an int to Python, but not to whoever sends it.
+        # Refuse a bool where an int is expected: Python counts True as an int.
         if (isinstance(value, bool) and kinds is not bool) or not isinstance(value, kinds):
             raise BadInput(f"The command's argument {argument} is missing or of the wrong type.")
     if command.is_fed:

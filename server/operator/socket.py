@@ -1,7 +1,7 @@
-"""The control socket: how the command line reaches the process that holds the database; only its owner may connect.
+"""The control socket: the command line reaches the running server through it. Only the server's user may connect.
 
-One JSON request a line, one JSON reply a line, one of each a connection. A command may be fed with bytes behind its
-request; while it runs, lines say how far it has come, if the request asks for them. Never listens on a network.
+Each connection carries one request and one reply, each one line of JSON. Input bytes of a command follow its request.
+If the request asks for progress, lines of progress precede the reply. The socket never listens on a network.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ REQUEST_BYTES_MAX = 64 * 1024
 REPLY_BYTES_MAX = 4 * 1024 * 1024
 REQUEST_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
-"""How long the command line waits for the next line of a running server."""
+"""Longest time that the command line waits for the next line of the server."""
 PROGRESS_S = 1.0
-"""A command that takes longer says so often how far it has come: it never seems not to answer."""
+"""Seconds between two lines of progress; they keep the command line from timing out."""
 
 
 class Refusal(Exception):
-    """The running server refused a command; the text and hint are the server's."""
+    """The running server refused a command; the message and hint are the server's."""
 
     def __init__(self, code: str, message: str, hint: str | None) -> None:
         self.code = code
@@ -52,8 +52,8 @@ class ControlSocket:
     """Answers commands while the block runs.
 
     Args:
-        runtime: what the commands work on.
-        data_dir: where the socket is found; this process must hold the directory's lock.
+        runtime: the runtime that the commands use.
+        data_dir: the socket's folder; this process must hold the folder's lock.
     """
 
     def __init__(self, runtime: Runtime, data_dir: Path) -> None:
@@ -63,11 +63,11 @@ class ControlSocket:
         self._detour: Path | None = None
 
     async def __aenter__(self) -> ControlSocket:
-        """Start to listen; whatever a killed process left in the way is removed."""
+        """Start to listen; remove a socket that a killed process left behind."""
         self._address.unlink(missing_ok=True)
         path = self._address
         if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
-            # The data directory keeps a link, so that its path alone still leads to the socket.
+            # Leave a link in the data directory, so that its path still leads to the socket.
             self._detour = Path(tempfile.mkdtemp(prefix="rollcall-"))
             path = self._detour / SOCKET_NAME
             self._address.symlink_to(path)
@@ -76,7 +76,7 @@ class ControlSocket:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop listening and leave nothing behind."""
+        """Stop listening and remove the socket."""
         if self._server is not None:
             self._server.close()
         self._address.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ class ControlSocket:
                 while await reader.read(REQUEST_BYTES_MAX):
                     pass
         except (TimeoutError, ValueError, OSError):
-            # A silent, flooding or vanished caller: readline raises ValueError beyond the limit.
+            # The caller was silent, left, or sent too long a line (ValueError of `readline`).
             log.warning("control.dropped")
         finally:
             writer.close()
@@ -105,11 +105,11 @@ class ControlSocket:
     async def _attended(
         self, writer: asyncio.StreamWriter, work: Coroutine[Any, Any, bytes], progress: Progress, *, wants: bool
     ) -> bytes:
-        """Wait for a command's reply, and tell how far it has come if the caller wants to know."""
+        """Return a command's reply, and send its progress meanwhile if the caller wants it."""
         running = asyncio.create_task(work)
         try:
             while wants and not (await asyncio.wait({running}, timeout=PROGRESS_S))[0]:
-                # A caller who has gone does not end what was begun.
+                # A command goes on even if its caller has left.
                 if not writer.is_closing():
                     writer.write(orjson.dumps({"progress": progress}) + b"\n")
             return await running
@@ -127,7 +127,7 @@ class ControlSocket:
         except RollcallError as error:
             return _refused(error.code, error.message, error.hint)
         except Exception:
-            # The request boundary of the socket: the server outlives a failed command.
+            # The request boundary: catch every exception, so that a failed command does not end the server.
             log.exception("control.internal", command=str(name)[:64])
             return _refused("INTERNAL", "The command failed.", "The server's log has the details.")
         log.info("control.done", command=name)
@@ -135,7 +135,7 @@ class ControlSocket:
 
 
 def _wants_progress(line: bytes) -> bool:
-    """Tell whether a request asks for it; the command line of an earlier version does not know such lines."""
+    """Return whether a request asks for progress; command lines of earlier versions do not know such lines."""
     try:
         return bool(orjson.loads(line)["progress"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -143,7 +143,7 @@ def _wants_progress(line: bytes) -> bool:
 
 
 def _bind(path: Path) -> socket.socket:
-    """Bind the socket closed to others from the first moment: the umask counts when the file is made."""
+    """Bind the socket with a umask, so that its file is never open to other users."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o177)
     try:
@@ -163,10 +163,10 @@ def _refused(code: str, message: str, hint: str | None) -> bytes:
 async def ask_server(
     data_dir: Path, name: str, arguments: dict[str, Any], talk: Talk | None = None
 ) -> dict[str, Any] | None:
-    """Have the running server carry out a command; `talk` feeds it, and is told how far it has come.
+    """Send a command to the running server; `talk` carries its input and its progress.
 
     Returns:
-        The result, or None when no server listens for this data directory.
+        The result, or None if no server listens for this data directory.
 
     Raises:
         Refusal: the server refused, failed or did not answer in time.
@@ -192,7 +192,7 @@ async def ask_server(
 
 
 def _address(data_dir: Path) -> Path | None:
-    """Find the socket, through its link where the path is too long to connect to; None when there is none."""
+    """Return the socket's path, or that behind the link if the path is too long; None without a socket."""
     address = data_dir.absolute() / SOCKET_NAME
     if address.is_symlink():
         return address.readlink()
@@ -207,7 +207,7 @@ async def _exchange(
     try:
         reply = await _reply(reader, talk)
     except (TimeoutError, ValueError, OSError):
-        # The input may have failed before the server answered.
+        # Report an error of the input first: it may be why the server did not answer.
         if feeding.done() and not feeding.cancelled() and isinstance(error := feeding.exception(), RollcallError):
             raise error from None
         raise Refusal("UNAVAILABLE", "The running server did not answer.", "Look at its log, then try again.") from None
@@ -225,14 +225,14 @@ async def _feed(writer: asyncio.StreamWriter, talk: Talk) -> None:
     try:
         await send_pieces(writer, talk.pieces)
     except ConnectionError:
-        pass  # The server wants no more; its reply says why.
+        pass  # The server has stopped reading; its reply says why.
     except RollcallError:
         writer.close()
         raise
 
 
 async def _reply(reader: asyncio.StreamReader, talk: Talk) -> dict[str, Any]:
-    """Read lines until one is the reply."""
+    """Return the reply; pass lines of progress before it to `talk`."""
     while True:
         async with asyncio.timeout(REPLY_TIMEOUT_S):
             line: dict[str, Any] = orjson.loads(await reader.readline())

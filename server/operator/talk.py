@@ -1,4 +1,4 @@
-"""The traffic of a running command: bytes go one way, its progress comes back."""
+"""The input of a running command, and its progress in return."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Progress = dict[str, int]
 
 @dataclass(frozen=True)
 class Talk:
-    """One command's conversation.
+    """One command's input and progress.
 
     Args:
-        pieces: what the command is fed with.
-        tell: takes how far it has come, as often as it likes.
+        pieces: the input.
+        tell: takes the progress, any number of times.
     """
 
     pieces: AsyncIterator[bytes]
@@ -28,13 +28,13 @@ class Talk:
 
 
 async def nothing() -> AsyncIterator[bytes]:
-    """Yield no piece."""
+    """Yield no piece; the input of a command without input."""
     for piece in tuple[bytes, ...]():
         yield piece
 
 
 async def send_pieces(writer: StreamWriter, pieces: AsyncIterator[bytes]) -> None:
-    """Send pieces, each behind its length; an empty one says that it was the last."""
+    """Send pieces, each preceded by its length; length 0 marks the end."""
     async for piece in pieces:
         for begin in range(0, len(piece), PIECE_BYTES):
             part = piece[begin : begin + PIECE_BYTES]
@@ -45,10 +45,10 @@ async def send_pieces(writer: StreamWriter, pieces: AsyncIterator[bytes]) -> Non
 
 
 async def read_pieces(reader: StreamReader) -> AsyncIterator[bytes]:
-    """Yield what `send_pieces` sent.
+    """Yield the pieces that `send_pieces` sent.
 
     Raises:
-        BadReport: the sender went away before it was done.
+        BadReport: the sender left before the end, or sent something else.
     """
     while True:
         try:
@@ -56,7 +56,7 @@ async def read_pieces(reader: StreamReader) -> AsyncIterator[bytes]:
             if not length:
                 return
             if length > PIECE_BYTES:
-                raise BadReport("What is sent is no report in pieces.", hint="The server may be of another version.")
+                raise BadReport("The input is not a report in pieces.", hint="The server may be of another version.")
             piece = await reader.readexactly(length)
         except (IncompleteReadError, ConnectionError):
             raise BadReport("The command line ended before it had sent the whole report.") from None
