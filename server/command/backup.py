@@ -1,4 +1,4 @@
-"""`rollcall backup` and `rollcall restore`: whole copies of the database, and what their keys are."""
+"""`rollcall backup` and `rollcall restore`: copy the database and put a copy back; name the keys that a copy needs."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Take the place of a file of that name.")
-@click.option("--quiet", is_flag=True, help="Say nothing when all went well.")
+@click.option("--replace", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--quiet", is_flag=True, help="Print nothing on success.")
 def backup(file: Path, replace: bool, quiet: bool) -> None:
-    """Copy the database to one file, also while the server runs.
+    """Copy the database to FILE, also while the server runs.
 
-    The copy is one moment of the inventory, looked through to its last page, and only you can read it. It holds no
-    key: keep those elsewhere.
+    The copy is a consistent snapshot, is checked, and is readable by you only. It does not contain the keys: keep them
+    in another place.
     """
     config = runtime_config(read_settings())
     done = back_up(config.data_dir / DATABASE_FILE, file, replace=replace)
     if quiet:
         return
-    click.echo(f"{file} holds the inventory, {_size(done)}, and was checked.")
+    click.echo(f"{file} holds a copy of the database ({_size(done)}), which was checked.")
     with reading(file) as connection:
         ids = sorted({found.key_id for found in survey(connection, None) if found.key_id})
-    click.echo(f"Its secrets open with {_keys(ids)} alone: keep {_where(config)} in another place.")
+    click.echo(f"Its secrets can be opened only with {_keys(ids)}: keep {_where(config)} in another place.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Put a backup in the database's place, while no server runs.
+    """Replace the database with the backup in FILE, while no server runs.
 
-    The file is checked first. The database that it replaces is kept beside it.
+    The backup is checked first. The replaced database is kept in the data folder.
     """
     config = runtime_config(read_settings())
     database = config.data_dir / DATABASE_FILE
@@ -55,7 +55,7 @@ def restore(file: Path) -> None:
         done, replaced = put_back(file, database, aside)
         click.echo(f"{database} is restored, {_size(done)}.")
         if replaced:
-            click.echo(f"What was there is kept as {aside}; delete it when you need it no more.")
+            click.echo(f"The replaced database is kept as {aside}; delete it when you no longer need it.")
         click.echo(_key_advice(config, database))
         click.echo("Tokens that were revoked since that backup are valid again: `rollcall token list` shows them.")
     finally:
@@ -70,11 +70,11 @@ def _key_advice(config: Config, database: Path) -> str:
     with reading(database) as connection:
         closed = [found for found in survey(connection, vault) if found.problem]
     if not closed:
-        return "The present key opens all its secrets."
+        return "The present keys open all its secrets."
     ids = sorted({found.key_id or "unknown" for found in closed})
     return (
         f"The present keys do not open {len(closed)} of its sealed values: before you start the server, "
-        f"put {_keys(ids)} into {_where(config)}, mode 0600. `rollcall key check` says what is still closed."
+        f"put {_keys(ids)} into {_where(config)}, mode 0600. `rollcall key check` lists values that stay closed."
     )
 
 

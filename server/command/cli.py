@@ -1,6 +1,6 @@
 """The `rollcall` command; every expected failure is one line on standard error and an exit code, never a traceback.
 
-Exit codes: 0 done, 1 it could not be done, 2 the settings or the command line are wrong.
+Exit codes: 0 success, 1 failure, 2 wrong settings or command line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROLES = ("VIEWER", "ANNOTATOR", "USER", "ADMINISTRATOR", "SUPERUSER")
 
 
 class Failure(click.ClickException):
-    """An expected failure, told in one line."""
+    """An expected failure, shown in one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
@@ -39,13 +39,13 @@ class Failure(click.ClickException):
 
 
 class WrongSettings(Failure):
-    """The settings are wrong: told like a wrong command line."""
+    """The settings are wrong; the exit code is that of a wrong command line."""
 
     exit_code = 2
 
 
 class Later(click.Command):
-    """A command whose module is only imported when it is called."""
+    """A command whose module is imported only when the command is called."""
 
     def __init__(self, name: str, module: str, short_help: str) -> None:
         super().__init__(name, short_help=short_help, help=short_help)
@@ -54,7 +54,7 @@ class Later(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Hand over to the real command."""
+        """Make the context of the real command."""
         return self.load().make_context(info_name, args, parent=parent, **extra)
 
     def load(self) -> click.Command:
@@ -69,7 +69,7 @@ class Later(click.Command):
 
 
 class Told(click.Group):
-    """A group whose commands' expected failures become one line."""
+    """A group that shows expected failures of its commands as one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -112,7 +112,7 @@ def serve() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to this version's schema without serving."""
+    """Migrate the database to this version's schema without serving."""
     from server.operator.operations import first_token_text, make_first_token, runtime_config
     from sync.runtime import Runtime
 
@@ -160,19 +160,19 @@ def token() -> None:
 
 
 @token.command("create")
-@click.option("--name", required=True, help="What or whom the token is for.")
+@click.option("--name", required=True, help="The program or person that uses the token.")
 @click.option(
     "--role",
     type=click.Choice(ROLES, case_sensitive=False),
     default="VIEWER",
     show_default=True,
-    help="What it may do.",
+    help="The token's role.",
 )
-@click.option("--organization", help="Organization it belongs to; the first one by default.")
+@click.option("--organization", help="The token's organization; the first one by default.")
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Days until it expires.")
-@click.option("--no-expiry", is_flag=True, help="Let it never expire.")
+@click.option("--no-expiry", is_flag=True, help="Make a token that never expires.")
 def token_create(name: str, role: str, organization: str | None, days: int, no_expiry: bool) -> None:
-    """Make a token and print it; it cannot be shown again."""
+    """Make an API token and print it; it cannot be shown again."""
     arguments = {
         "name": name,
         "role": role.upper(),
@@ -185,7 +185,7 @@ def token_create(name: str, role: str, organization: str | None, days: int, no_e
 @token.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def token_list(as_json: bool) -> None:
-    """List the tokens; their secret part is not stored."""
+    """List the API tokens without their secret part, which is not stored."""
     rows = carry_out("token.list", {})["tokens"]
     if as_json:
         for row in rows:
@@ -201,7 +201,7 @@ def token_list(as_json: bool) -> None:
 @token.command("revoke")
 @click.argument("token_id", type=click.IntRange(min=1), metavar="ID")
 def token_revoke(token_id: int) -> None:
-    """Revoke a token; it stops working with the next request."""
+    """Revoke the API token with this ID; it stops working with the next request."""
     carry_out("token.revoke", {"id": token_id})
     click.echo(f"Token {token_id} is revoked.")
 
@@ -216,19 +216,19 @@ task.add_command(Later("watch", "server.command.watch", "Watch a run, or the lat
 
 @main.group()
 def scan() -> None:
-    """Import what other scanners have found, whether or not the server runs."""
+    """Import reports of other scanners, whether or not the server runs."""
 
 
 @scan.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--site", required=True, help="Name of the site that the hosts are in.")
+@click.option("--site", required=True, help="Name of the hosts' site.")
 @click.option("--organization", help="Organization of the site; the first one by default.")
-@click.option("--made-at", metavar="TIME", help="When the report was made, if it does not say; a file's own time else.")
+@click.option("--made-at", metavar="TIME", help="Time of a report that holds none; default: the file's time.")
 def scan_import(file: str, site: str, organization: str | None, made_at: str | None) -> None:
-    """Import a report of a scanner from FILE, or from standard input (-); the same one again changes nothing.
+    """Import a scanner's report from FILE, or from standard input (-); importing it again changes nothing.
 
-    Known are XML of nmap and masscan, JSON of masscan, Nessus version 2, and lists of services as CSV; each may be
-    packed with gzip.
+    Formats: XML of nmap and masscan, JSON of masscan, Nessus version 2, and lists of services as CSV; each may be
+    compressed with gzip.
     """
     from schema.field.scalars import parse_time
     from server.command.scan_import import ImportProgress, open_source
@@ -249,10 +249,10 @@ def scan_import(file: str, site: str, organization: str | None, made_at: str | N
     click.echo(f"{done['created']} hosts are new, {done['merged']} were known, {done['silent']} went silent.")
 
 
-main.add_command(Later("backup", "server.command.backup", "Copy the database to one file, also while the server runs."))
-main.add_command(Later("restore", "server.command.backup", "Put a backup in the database's place."))
+main.add_command(Later("backup", "server.command.backup", "Copy the database to a file, also while the server runs."))
+main.add_command(Later("restore", "server.command.backup", "Replace the database with a backup."))
 main.add_command(Later("key", "server.command.key", "Make, check and change the keys that seal stored secrets."))
-main.add_command(Later("doctor", "server.command.doctor.command", "Look for what is wrong, and say what to do."))
+main.add_command(Later("doctor", "server.command.doctor.command", "Check the installation, and say what to do."))
 main.add_command(Later("simulate", "server.simulator.command", "Serve a simulated Entra tenant and Microsoft Graph."))
 main.add_command(Later("demo", "server.demo.command", "Show the whole product on a simulated tenant."))
 
@@ -266,7 +266,7 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, Any]]) -> Any:
 
 
 def carry_out(name: str, arguments: dict[str, Any], talk: Talk | None = None) -> dict[str, Any]:
-    """Have the running server do it, or do it here when none runs; the person need not know which."""
+    """Run a command in the running server, or in this process if no server runs."""
     from server.operator.operations import run_command, runtime_config
     from server.operator.socket import ask_server
     from sync.runtime import Runtime
@@ -281,7 +281,7 @@ def carry_out(name: str, arguments: dict[str, Any], talk: Talk | None = None) ->
             try:
                 runtime = await Runtime.open(runtime_config(settings), run_tasks=False)
             except StoreLocked:
-                # A server that is just starting or stopping holds the lock but does not listen.
+                # A starting or stopping server holds the lock but does not listen: try again.
                 if clock.monotonic() > deadline:
                     raise
                 await clock.sleep(LOCK_POLL_S)

@@ -20,8 +20,8 @@ from sync.secret.vault import Vault, create_key_file, new_key
 from sync.store.snapshot import reading
 
 WHY = {
-    TAMPERED: "it was changed or moved, and no key opens it; enter it again",
-    "UNKNOWN_KEY": "its key is not among the present ones; add that key, or enter the secret again",
+    TAMPERED: "it was changed or moved, and no key opens it; enter the secret again",
+    "UNKNOWN_KEY": "its key is missing; add that key, or enter the secret again",
 }
 
 
@@ -31,16 +31,16 @@ def key() -> None:
 
 
 @key.command("new")
-@click.option("--file", type=click.Path(path_type=Path), help="Write it to a new file that only you can read.")
+@click.option("--file", type=click.Path(path_type=Path), help="Write the key to a new file that only you can read.")
 def key_new(file: Path | None) -> None:
-    """Make a key and print it, for ROLLCALL_KEYS or a secret store; nothing else is changed."""
+    """Make a key for ROLLCALL_KEYS or a secret store, and print it; this changes nothing else."""
     if file is None:
         click.echo(new_key())
         return
     try:
         create_key_file(file)
     except FileExistsError:
-        raise Conflict("There is a file of that name already.", hint="A key file is never overwritten.") from None
+        raise Conflict(f"{file} exists already.", hint="Name a new file: a key file is never overwritten.") from None
     except OSError as error:
         raise KeyUnusable(f"The key file cannot be written ({error.strerror}).") from None
     click.echo(f"The key is in {file}.")
@@ -49,7 +49,7 @@ def key_new(file: Path | None) -> None:
 @key.command("check")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def key_check(as_json: bool) -> None:
-    """Try every stored secret with the present keys, whether or not the server runs; exit 1 if one cannot be opened."""
+    """Try to open every stored secret, whether or not the server runs; exit with 1 if one cannot be opened."""
     config = runtime_config(read_settings())
     vault = read_vault(config)
     with reading(config.data_dir / DATABASE_FILE) as connection:
@@ -67,28 +67,28 @@ def key_check(as_json: bool) -> None:
 
 
 @key.command("rotate")
-@click.option("--forget-old", is_flag=True, help="Take the old keys out of the key file; earlier backups need them.")
+@click.option("--forget-old", is_flag=True, help="Remove the old keys from the key file; earlier backups need them.")
 def key_rotate(forget_old: bool) -> None:
-    """Seal every stored secret with a new key, while the server runs; goes on where an earlier call was broken off."""
+    """Seal every stored secret with a new key, also while the server runs; resume an interrupted rotation."""
     done = carry_out("key.rotate", {"forget_old": forget_old})
     if done["is_new"]:
-        click.echo(f"Key {done['key']} was made and put before the others in the key file.")
-    click.echo(f"{done['resealed']} sealed values were sealed anew with key {done['key']}.")
+        click.echo(f"Key {done['key']} was made and added to the key file in first place.")
+    click.echo(f"{done['resealed']} values were sealed again, with key {done['key']}.")
     if done["left"]:
         for name in done["left"]:
             click.echo(f"  {name}: no present key opens it")
-        raise Failure("Some values were left as they are; `rollcall key check` says why.")
+        raise Failure("Some values could not be sealed again; `rollcall key check` says why.")
     if done["old"]:
-        click.echo(f"No longer needed, but by earlier backups: {', '.join(done['old'])}.")
+        click.echo(f"Only earlier backups still need: {', '.join(done['old'])}.")
     if not done["resealed"] and not done["is_new"]:
-        click.echo("To change the key, put a new one before the others in ROLLCALL_KEYS, restart, and rotate again.")
+        click.echo("To change the key, put a new one first in ROLLCALL_KEYS, restart the server, and rotate again.")
 
 
 @key.command("lost")
 def key_lost() -> None:
-    """Go on with the present key after another was lost, while no server runs; a new one is made if there is none.
+    """Continue with the present key, or a new one, after another key was lost; only while no server runs.
 
-    Nothing is deleted. What the lost key sealed opens for nobody and has to be entered again.
+    Nothing is deleted. Secrets that the lost key sealed cannot be opened and have to be entered again.
     """
     config = runtime_config(read_settings())
     database = config.data_dir / DATABASE_FILE
@@ -99,7 +99,7 @@ def key_lost() -> None:
         closed = asyncio.run(go_on_without(config))
     finally:
         lock.release()
-    click.echo("The present key is the database's from now on; cursors that were given out are void.")
+    click.echo("The database uses the present key from now on; earlier cursors are no longer valid.")
     for one in closed:
         click.echo(f"  {one}: enter its secret again")
 

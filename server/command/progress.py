@@ -1,4 +1,4 @@
-"""Shows how far a run has come: bars on a terminal, plain lines anywhere else, always on standard error."""
+"""Shows the progress of a run: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class RunProgress:
-    """Draws the states of a run as they are read; `with` it."""
+    """Draws the states of a run; use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -33,7 +33,7 @@ class RunProgress:
         self._progress.__exit__(*error)
 
     def show(self, run: dict[str, Any]) -> None:
-        """Draw a state of the run."""
+        """Show a state of the run."""
         for stage in run["progress"]:
             if self._console.is_terminal:
                 self._draw(stage)
@@ -47,7 +47,7 @@ class RunProgress:
         self._progress.update(self._bars[name], completed=stage["done"], total=stage["total"], left=_left(stage))
 
     def _say(self, stage: dict[str, Any]) -> None:
-        """Say a line a tenth, so that a log stays readable."""
+        """Print a line for each tenth only, so that a log stays readable."""
         tenth = 10 * stage["done"] // max(stage["total"] or 1, 1)
         if self._said.get(stage["stage"]) != tenth:
             self._said[stage["stage"]] = tenth
@@ -55,6 +55,6 @@ class RunProgress:
 
 
 def _left(stage: dict[str, Any]) -> str:
-    """Say how long the rest takes, if that is known and worth a word."""
+    """Return the remaining time as text; empty if it is unknown or under a second."""
     seconds = stage.get("remainingSeconds")
     return f"about {seconds:.0f} s left" if seconds and seconds >= 1 else ""

@@ -1,4 +1,4 @@
-"""The report of `rollcall scan import`: a file or standard input, read here, and how far its import has come."""
+"""Reads the report for `rollcall scan import` from a file or standard input, and shows the import's progress."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a report comes from.
+    """The source of a report.
 
     Args:
-        file: what is read.
-        size: how many bytes it has; None if nobody knows.
-        made_at: when it was written; None if nobody knows.
+        file: the file to read.
+        size: its bytes; None if unknown.
+        made_at: the time of its last change; None if unknown.
     """
 
     file: BinaryIO
@@ -36,7 +36,7 @@ class Source:
     made_at: datetime | None
 
     def close(self) -> None:
-        """Close the file; standard input is not ours."""
+        """Close the file, but not standard input."""
         if self.file is not sys.stdin.buffer:
             self.file.close()
 
@@ -44,7 +44,7 @@ class Source:
         """Yield the bytes of the report.
 
         Raises:
-            BadReport: it can be read no further.
+            BadReport: the file cannot be read.
         """
         while True:
             try:
@@ -57,16 +57,16 @@ class Source:
 
 
 def open_source(path: str) -> Source:
-    """Open a report, or standard input if it is named `-`.
+    """Open a report, or standard input for `-`.
 
     Raises:
-        BadReport: it cannot be read, or is no file: to read a pipe or a device here could take for ever.
+        BadReport: it cannot be read, or is not a regular file: reading a pipe or a device could take forever.
     """
     if path == STDIN:
         return Source(sys.stdin.buffer, None, None)
     try:
         if stat.S_ISREG(os.stat(path).st_mode):
-            # Do not wait here: the path may have become a pipe since it was checked.
+            # Open without waiting: the path may have become a pipe since the check.
             number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             found = os.fstat(number)
             if stat.S_ISREG(found.st_mode):
@@ -74,19 +74,19 @@ def open_source(path: str) -> Source:
             os.close(number)
     except OSError as error:
         raise BadReport(f"The file cannot be read ({error.strerror}).") from None
-    hint = "Send what a pipe or a device holds over standard input: `rollcall scan import -`."
-    raise BadReport("The report is not a file.", hint=hint)
+    hint = "Read a pipe or a device from standard input: `rollcall scan import -`."
+    raise BadReport("The report is not a regular file.", hint=hint)
 
 
 class ImportProgress:
-    """Shows how far an import has come, on standard error: one line that changes, or a line now and then."""
+    """Shows an import's progress on standard error: a changing line on a terminal, else a line every 10,000 hosts."""
 
     def __init__(self, bytes_: int | None, *, is_terminal: bool) -> None:
         self._bytes, self._is_terminal = bytes_, is_terminal
         self._said = 0
 
     def tell(self, progress: Progress) -> None:
-        """Take how far it has come."""
+        """Show the progress."""
         hosts, read = progress.get("hosts", 0), progress.get("bytes", 0)
         of = f" of {_megabytes(self._bytes)}" if self._bytes else ""
         text = f"{hosts:,} hosts, {_megabytes(read)}{of}"
@@ -97,7 +97,7 @@ class ImportProgress:
             click.echo(text, err=True)
 
     def close(self) -> None:
-        """Leave the line."""
+        """Clear the line on a terminal."""
         if self._is_terminal:
             click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
 

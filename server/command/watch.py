@@ -1,4 +1,4 @@
-"""`rollcall task watch`: draws a run while it happens, as any client of the API could; asks again only to come back."""
+"""`rollcall task watch`: shows a run's progress by a subscription, and connects again when the connection breaks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ _RUN = """subscription($id: ID!) { taskRun(id: $id) {
 @click.command()
 @click.argument("id", metavar="ID")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The server's endpoint.")
-@click.option("--token", prompt=True, hide_input=True, help="An API token; asked for when it is left out.")
+@click.option(
+    "--token", prompt=True, hide_input=True, help="An API token; without this option, the command asks for it."
+)
 def watch(id: str, url: str, token: str) -> None:
-    """Watch a run (run_…), or the latest one of a task (task_…), until it ends.
+    """Watch a run (run_…), or the latest run of a task (task_…), until it ends.
 
-    Exits with 0 when it has succeeded and with 1 when it has not.
+    Exits with 0 if the run succeeded, otherwise with 1.
     """
     run = asyncio.run(_watch(id, url, token.strip(), SystemClock()))
     click.echo(f"{run['status']}")
@@ -59,9 +61,9 @@ async def _watch(id: str, url: str, token: str, clock: Clock) -> dict[str, Any]:
                             return run
                 except httpx.TransportError:
                     pass
-                # The server has stopped or the line broke: what happens meanwhile is not lost.
+                # The server stopped or the connection broke; the next subscription begins with the run's present state.
                 await clock.sleep(RETRY_S)
-    raise WatchFailed("The server cannot be reached.", hint="Check --url, and whether it runs.")
+    raise WatchFailed("The server cannot be reached.", hint="Check --url, and whether the server runs.")
 
 
 async def _run_of(client: httpx.AsyncClient, url: str, task_id: str) -> str:
@@ -69,7 +71,7 @@ async def _run_of(client: httpx.AsyncClient, url: str, task_id: str) -> str:
     try:
         answer = (await client.post(url, json=body)).json()
     except (httpx.TransportError, ValueError):
-        raise WatchFailed("The server cannot be reached.", hint="Check --url, and whether it runs.") from None
+        raise WatchFailed("The server cannot be reached.", hint="Check --url, and whether the server runs.") from None
     _check(answer)
     task = answer["data"]["task"]
     if task is None or task["lastRun"] is None:
@@ -85,7 +87,7 @@ async def _states(client: httpx.AsyncClient, url: str, run_id: str) -> AsyncIter
             _check(_json(response.text))
             raise WatchFailed(f"The server answered with status {response.status_code}.")
         async for line in response.aiter_lines():
-            # One line holds the whole answer; comments and names of events say nothing more.
+            # One line holds a whole answer; skip comments and the names of events.
             if line.startswith("data: "):
                 answer = _json(line.removeprefix("data: "))
                 _check(answer)

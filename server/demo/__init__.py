@@ -1,1 +1,1 @@
-"""The whole product on a simulated tenant: real processes, real sign-in, real TLS, real GraphQL; no shortcut."""
+"""The demo: the whole product on a simulated tenant, with real processes, sign-in, TLS and GraphQL."""

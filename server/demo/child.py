@@ -1,4 +1,4 @@
-"""The processes the demo starts and stops; it never touches one it did not start."""
+"""Starts and stops the demo's processes, and no others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ STOP_S = 15.0
 
 
 class Child:
-    """A `rollcall` command; its standard error is read all the time, so that it never blocks on it.
+    """A process that runs a `rollcall` command; its standard error is read all the time, so that it never blocks.
 
     Args:
-        arguments: of the command.
-        environment: of the process.
+        arguments: the command's arguments.
+        environment: the process's environment; None inherits ours.
     """
 
     _process: Process
@@ -29,7 +29,7 @@ class Child:
         self._last_words = ""
 
     async def start(self, **settings: str) -> None:
-        """Start it, or start it again when it has ended, with other settings if need be."""
+        """Start the process, or start it again after its end; `settings` are added to its environment."""
         if settings:
             self._environment = {**(self._environment or {}), **settings}
         self._process = await asyncio.create_subprocess_exec(
@@ -38,7 +38,7 @@ class Child:
             env=self._environment,
             stdout=PIPE,
             stderr=PIPE,
-            # Ctrl-C is for the demo itself: it stops its processes one after the other.
+            # Only the demo gets Ctrl-C; it stops its processes one after the other.
             start_new_session=True,
         )
         self._listening = asyncio.create_task(self._listen())
@@ -49,10 +49,10 @@ class Child:
         return self._process.pid
 
     async def line(self, wanted: str, wait_s: float) -> str:
-        """Return the first line of its standard output that contains `wanted`.
+        """Return the first line of standard output that contains `wanted`.
 
         Raises:
-            DemoFailed: it ended or stayed silent; the message is the last line it wrote.
+            DemoFailed: the process ended, with its last line as the message, or wrote no such line in time.
         """
         assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
         try:
@@ -66,7 +66,7 @@ class Child:
         raise DemoFailed(self._last_words or None)
 
     async def stop(self) -> None:
-        """Ask it to stop, wait until it has, and end it if it does not."""
+        """Ask the process to stop, and kill it if it does not within `STOP_S`."""
         if self._process.returncode is None:
             self._process.terminate()
         try:
@@ -77,13 +77,13 @@ class Child:
             await self._end()
 
     async def kill(self) -> None:
-        """End it as `kill -9` does: it gets to do nothing more."""
+        """End the process at once, as `kill -9` does."""
         self._process.kill()
         await self._end()
 
     async def _end(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
-        # Read on to the end: a process that cannot write does not stop.
+        # Read to the end: a process that cannot write to its pipe does not stop.
         await self._process.stdout.read()
         await self._process.wait()
         await self._listening

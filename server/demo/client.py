@@ -1,4 +1,4 @@
-"""A client of our own GraphQL API, as any program would be one: HTTP, a bearer token, documents."""
+"""A client of our GraphQL API that uses only what any program can: HTTP, a bearer token and documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMEOUT_S = 30.0
 
 
 class Client:
-    """Asks one server with one token; `async with` it."""
+    """Asks one server with one token; use it as an async context manager."""
 
     def __init__(self, origin: str, token: str) -> None:
         self._http = httpx.AsyncClient(
@@ -33,7 +33,7 @@ class Client:
         """Run a query or mutation and return its data.
 
         Raises:
-            DemoFailed: the answer holds errors, at the top or in a payload.
+            DemoFailed: the answer has errors, of its own or in a payload.
         """
         answer = (await self._http.post("/graphql", json={"query": document, "variables": variables})).json()
         if refused := answer.get("errors"):
@@ -45,7 +45,7 @@ class Client:
         return data
 
     async def each(self, document: str, root: str, **variables: Any) -> AsyncIterator[dict[str, Any]]:
-        """Yield every node of a root list, page by page; the document takes `$after` and asks for `pageInfo`."""
+        """Yield every node of a root list, page by page; the document must take `$after` and select `pageInfo`."""
         after = None
         while True:
             page = (await self.ask(document, after=after, **variables))[root]
@@ -57,6 +57,6 @@ class Client:
 
 
 def _failed(errors: Sequence[Mapping[str, Any]], hints: Iterable[str | None]) -> DemoFailed:
-    """Tell all that went wrong, once each."""
+    """Return an error with each different message and hint."""
     told, known = dict.fromkeys(error["message"] for error in errors), dict.fromkeys(filter(None, hints))
     return DemoFailed(" ".join(told), hint=" ".join(known) or None)

@@ -1,4 +1,4 @@
-"""The `demo` command: options in, a summary out, and the server stays up until Ctrl-C."""
+"""The `demo` command: runs the demo, prints a summary, and serves until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,20 +21,31 @@ from sync.clock import SystemClock
 
 
 @click.command()
-@click.option("--users", default=2000, show_default=True, type=click.IntRange(1, 1_000_000))
-@click.option("--devices", default=1500, show_default=True, type=click.IntRange(0, 1_000_000))
-@click.option("--groups", default=200, show_default=True, type=click.IntRange(0, 1_000_000))
+@click.option(
+    "--users", default=2000, show_default=True, type=click.IntRange(1, 1_000_000), help="Users of the tenant."
+)
+@click.option(
+    "--devices", default=1500, show_default=True, type=click.IntRange(0, 1_000_000), help="Devices of the tenant."
+)
+@click.option(
+    "--groups", default=200, show_default=True, type=click.IntRange(0, 1_000_000), help="Groups of the tenant."
+)
 @click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same tenant.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
 @click.option(
     "--data",
     default=Path("demo-data"),
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the demo keeps its database; a second run goes on with it.",
+    help="Folder of the demo's database; another run with it continues from there.",
 )
 @click.option(
-    "--faults", default="none", show_default=True, help="What the tenant does wrong: rough, throttled, seed:N, a file."
+    "--faults",
+    default="none",
+    show_default=True,
+    help="Faults of the tenant: none, rough, throttled, seed:N or a file.",
 )
 @click.option("--once", is_flag=True, help="Do not serve afterwards; exit 0 only if the inventory equals the tenant.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
@@ -112,15 +123,15 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: DemoOutcome
     requests = synced.run["requests"]
     table.add_row("requests to Graph", f"{requests['count']:,}")
     if outcome.faults:
-        table.add_row("asked again", f"{requests['retries']:,}, throttled for {requests['throttledSeconds']:.1f} s")
-        taken_up = f"in {synced.run['attempt']} attempts, {synced.restarts} times everything of a stream again"
-        table.add_row("read", f"{taken_up}; the server was killed {synced.kills} times")
+        table.add_row("retries", f"{requests['retries']:,}, throttled for {requests['throttledSeconds']:.1f} s")
+        table.add_row("attempts", f"{synced.run['attempt']:,}; the server was killed {synced.kills} times")
+        table.add_row("restarts", f"{synced.restarts:,} times a stream was read again from its beginning")
     table.add_row("seconds", f"{synced.seconds:.1f}")
     verdict = "differs from" if proof.differences else "equals"
     table.add_row("the inventory", f"{verdict} the tenant: {proof.objects:,} objects, {proof.edges:,} edges compared")
     out.print(Panel(table, title="Synced", expand=False))
     if outcome.faults:
-        out.print(Panel(_night(synced, outcome), title="What went wrong on the way", expand=False))
+        out.print(Panel(_faults(synced, outcome), title="Faults during the run", expand=False))
     for number, query in enumerate(QUERIES, start=1):
         out.print(f"\n[bold]{number}. {query.question}[/bold]")
         out.print(Syntax(query.document, "graphql", background_color="default", word_wrap=True))
@@ -134,8 +145,8 @@ async def _tell(out: Console, place: Stage, synced: Synced, outcome: DemoOutcome
     )
 
 
-def _night(synced: Synced, outcome: DemoOutcome) -> Table:
-    """Tell what the tenant did wrong, and what the run wrote into its log about it."""
+def _faults(synced: Synced, outcome: DemoOutcome) -> Table:
+    """Return a table of the tenant's faults and the warnings in the run's log."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     for fault, times in outcome.faults.items():
         table.add_row(f"{times} times", fault)

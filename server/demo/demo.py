@@ -1,4 +1,4 @@
-"""The demo itself: starts a tenant and a server, then does through GraphQL what a person would do, and checks it."""
+"""The demo: starts a tenant and a server, works through GraphQL as a person would, and checks the result."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _RUN = """query($id: ID!) { taskRun(id: $id) {
   problems: errors { code message hint resource } log(first: 100) { nodes { level code message } }
 } }"""
 KILLED = "rough"
-"""The plan of faults of whose night it is part that the server is killed."""
+"""The plan of faults with which the demo also kills its server."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose."""
+    """The options of the command line."""
 
     users: int
     devices: int
@@ -46,7 +46,7 @@ class Options:
 
 
 class DemoServer:
-    """The server of the demo, which a rough night kills once in the middle of the run."""
+    """The server of the demo; with the faults `rough` it is killed once during the run."""
 
     def __init__(self, process: Child, origin: str, *, dies: bool) -> None:
         self._process, self._dies = process, dies
@@ -55,16 +55,16 @@ class DemoServer:
 
     @property
     def pid(self) -> int:
-        """The process id; another after a kill."""
+        """The process id; it changes with a kill."""
         return self._process.pid
 
-    async def meet_its_fate(self, run: Mapping[str, Any], console: Console) -> None:
-        """Kill it with SIGKILL, if it is to die and the run has written something, and start it again."""
+    async def kill_once(self, run: Mapping[str, Any], console: Console) -> None:
+        """Kill the server by SIGKILL and start it again, if it should die and the run has written something."""
         is_amid = not run["finishedAt"] and any(stage["done"] for stage in run["progress"])
         if not (self._dies and is_amid and self.kills == 0):
             return
         self.kills += 1
-        console.print("The server is killed in the middle of the run (SIGKILL), and started again ...")
+        console.print("Killing the server during the run (SIGKILL) and starting it again ...")
         await self._process.kill()
         await self._process.start(ROLLCALL_PORT=self._port)
         await self._process.line("Rollcall serves ", START_S)
@@ -72,7 +72,7 @@ class DemoServer:
 
 @dataclass(frozen=True)
 class Stage:
-    """What stands once the demo has set up: the tenant's facts, the server's address, a client, and its token."""
+    """The running demo: the tenant's facts, the server's address, a client, its token and its organization."""
 
     tenant: Mapping[str, str]
     origin: str
@@ -84,7 +84,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Synced:
-    """A run that succeeded, and how long it took from the trigger."""
+    """A run that succeeded, and its seconds since the trigger."""
 
     run: Mapping[str, Any]
     seconds: float
@@ -92,13 +92,13 @@ class Synced:
 
     @property
     def restarts(self) -> int:
-        """How often a stream had to read everything again, because Graph had lost its position."""
+        """How often a stream was read again from its beginning, because Graph had lost its position."""
         return sum(entry["code"] == CursorExpired.code for entry in self.run["log"]["nodes"])
 
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """What the inventory holds, whether it is what the tenant holds, and what the tenant did wrong on the way."""
+    """The inventory's totals, its comparison with the tenant, and the tenant's faults during the run."""
 
     proof: Proof
     totals: Mapping[str, int]
@@ -108,7 +108,7 @@ class DemoOutcome:
 
 @asynccontextmanager
 async def stage(options: Options, environment: Mapping[str, str], console: Console) -> AsyncIterator[Stage]:
-    """Start the tenant and the server, and make the organization the demo works in."""
+    """Start the tenant and the server, and make the demo's organization."""
     simulator = ("simulate", "--json", "--port", "0", "--data", str(options.data_dir / "tenant"))
     sizes = ("--users", str(options.users), "--devices", str(options.devices), "--groups", str(options.groups))
     moods = ("--seed", str(options.seed), "--faults", options.faults)
@@ -131,7 +131,7 @@ async def server_of(
     *,
     dies: bool = False,
 ) -> AsyncIterator[Stage]:
-    """Start a server that knows a simulated tenant by its `facts`, and make the organization the demo works in."""
+    """Start a server for the simulated tenant that `facts` describe, and make the demo's organization."""
     server_environment = {
         **environment,
         "ROLLCALL_DATA_DIR": str(data_dir),
@@ -176,7 +176,7 @@ async def _organization(client: Client) -> tuple[str, str]:
 
 
 async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
-    """Make what is missing, trigger the task and watch it to its end.
+    """Make the task if it is missing, trigger it and watch the run to its end.
 
     Raises:
         DemoFailed: the run did not succeed.
@@ -185,7 +185,7 @@ async def sync(place: Stage, clock: Clock, console: Console) -> Synced:
     begun = clock.monotonic()
     run = await _watch(place, await _trigger(place.client, task), clock, console)
     if run["status"] == "NEEDS_CONFIRMATION":
-        # The tenant is smaller than before; its removals are wanted, so confirm them.
+        # The tenant is smaller than in the run before, on purpose: confirm the removals.
         for problem in run["problems"]:
             console.print(f"  {problem['message']}")
         run = await _watch(place, await _confirm(place.client, run["id"]), clock, console)
@@ -209,7 +209,7 @@ async def scan(place: Stage, seed: int, clock: Clock, console: Console) -> None:
 
 async def compare(place: Stage, console: Console) -> DemoOutcome:
     """Compare the inventory with the tenant, and count it."""
-    console.print("Comparing every object, field and edge with the tenant's own truth ...")
+    console.print("Comparing every object, field and edge with the tenant's data ...")
     truth = Truth(place.tenant["origin"], place.tenant["caFile"], place.tenant["adminKey"])
     try:
         proof, faults = await prove(place.client, truth), await truth.faults()
@@ -221,14 +221,14 @@ async def compare(place: Stage, console: Console) -> DemoOutcome:
 
 
 async def _task(place: Stage, console: Console) -> str:
-    """Find or make site, both credentials and the task of this tenant."""
+    """Return the task of this tenant; make it with its site and both credentials if it is missing."""
     tenant, client = place.tenant, place.client
     name = f"Sync {tenant['tenantDomain']}"
     found = await client.ask(
         "query($name: String!) { tasks(where: { name: { eq: $name } }) { nodes { id } } }", name=name
     )
     if nodes := found["tasks"]["nodes"]:
-        console.print("The data directory has been used before: its credentials and its task are used again.")
+        console.print("The data directory has been used before; using its credentials and its task.")
         return str(nodes[0]["id"])
     site = await _make(client, "createSite", "site", name=f"Headquarters of {tenant['tenantDomain']}")
     base = {"cloud": "CUSTOM"}
@@ -282,13 +282,13 @@ async def _confirm(client: Client, run: str) -> str:
 
 
 async def _watch(place: Stage, run_id: str, clock: Clock, console: Console) -> dict[str, Any]:
-    console.print("The run is on its way:")
+    console.print("The run has begun:")
     deadline = clock.monotonic() + RUN_S_MAX
     with RunProgress(console) as progress:
         while clock.monotonic() < deadline:
             run: dict[str, Any] = (await place.client.ask(_RUN, id=run_id))["taskRun"]
             progress.show(run)
-            await place.server.meet_its_fate(run, console)
+            await place.server.kill_once(run, console)
             if run["finishedAt"] or run["status"] == "NEEDS_CONFIRMATION":
                 return run
             await clock.sleep(POLL_S)

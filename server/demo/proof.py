@@ -1,4 +1,4 @@
-"""Compares the inventory, as GraphQL tells it, with the simulated tenant's own truth: every object, field and edge."""
+"""Compares every object, field and edge of the inventory, read by GraphQL, with the simulated tenant's data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NESTED = 30
 
 @dataclass
 class Proof:
-    """What was compared and what differed; the inventory equals the tenant if `differences` is empty."""
+    """The result of the comparison; the inventory equals the tenant if `differences` is empty."""
 
     objects: int = 0
     edges: int = 0
@@ -40,13 +40,13 @@ class Proof:
     differences: list[str] = field(default_factory=list)
 
     def compare(self, what: str, ours: Any, theirs: Any) -> None:
-        """Note a difference, up to a readable number."""
+        """Note `what` if the values differ; at most `_DIFFERENCES_MAX` are noted."""
         if ours != theirs and len(self.differences) < _DIFFERENCES_MAX:
             self.differences.append(what)
 
 
 class Truth:
-    """The simulator's admin door: what its tenant really holds."""
+    """A client of the simulator's admin API, which tells the tenant's real data."""
 
     def __init__(self, origin: str, ca_file: str, key: str) -> None:
         self._http = httpx.AsyncClient(
@@ -58,11 +58,11 @@ class Truth:
         )
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def rows(self, path: str) -> AsyncIterator[Any]:
-        """Yield the rows of one truth: objects of a kind, or pairs of an edge."""
+        """Yield the objects of a kind, or the pairs of an edge."""
         async with self._http.stream("GET", f"/_simulator/truth/{path}") as response:
             response.raise_for_status()
             async for line in response.aiter_lines():
@@ -70,7 +70,7 @@ class Truth:
                     yield orjson.loads(line)
 
     async def faults(self) -> dict[str, int]:
-        """Return what the tenant did wrong so far: how often, by fault."""
+        """Return how often each fault has happened so far."""
         response = await self._http.get("/_simulator/requests")
         response.raise_for_status()
         found: dict[str, int] = response.json()["faults"]
@@ -78,11 +78,11 @@ class Truth:
 
 
 async def prove(client: Client, truth: Truth) -> Proof:
-    """Compare everything; disabled devices must not be there, all others belong to an asset."""
+    """Compare everything; disabled devices must be missing, all others must belong to an asset."""
     build_schema()
     proof, inventory = Proof(), _Inventory(client)
     await inventory.read()
-    # What a sync must not show as assets: disabled devices; and not at all: members that a group hides from our app.
+    # The sync must leave out disabled devices (hidden), and members of groups with hidden membership (closed).
     hidden: set[str] = set()
     closed: set[str] = set()
     for noun, kind in KINDS.items():
@@ -110,7 +110,7 @@ async def prove(client: Client, truth: Truth) -> Proof:
 
 
 class _Inventory:
-    """All objects and edges, read through the public API as a program that wants everything would."""
+    """All objects and edges, read through the public API."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -152,7 +152,7 @@ class _Inventory:
             self.objects["groups"][group] = node
 
     async def _all(self, key: str, noun: str, name: str, page: dict[str, Any]) -> AsyncIterator[str]:
-        """Yield the ids of a nested list: of the page that came with its parent, and of those that follow."""
+        """Yield the ids of a nested list: those of the page that came with its parent, then of all further pages."""
         document = f"""
             query($id: ID!, $after: String) {{
               node(id: $id) {{
@@ -172,7 +172,7 @@ def _document(root: str, first: int, selection: str) -> str:
 
 
 def _lists(names: Iterable[str]) -> str:
-    """Select the beginnings of nested lists, short enough for the limit on the cost of a document."""
+    """Return a selection of the first items of nested lists, few enough for the limit of cost."""
     return " ".join(f"{name}(first:{_NESTED}){{{_PAGE} nodes{{externalId}}}}" for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Queries worth trying: shown by the demo with their first results, and opened in GraphiQL by whoever likes one."""
+"""Example queries, which the demo shows with their first results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DemoQuery:
-    """A question, its document, and how its answer is told in one line."""
+    """A question, its document, and a function that puts its answer in one line."""
 
     question: str
     document: str

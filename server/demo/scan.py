@@ -1,6 +1,6 @@
-"""A scan of the simulated tenant's networks, as nmap writes reports: machines that the directory knows, and others.
+"""Writes a report of nmap about the simulated tenant's networks, with machines of the directory and others.
 
-The same seed and the same devices give the same hosts.
+The same seed and devices give the same hosts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ KNOWN, UNKNOWN_PCS = 34, 6
 DEVICES = """{ assets(first: 500, where: { sources: { has: "azuread" }, os: { contains: "windows" } }) {
   nodes { name }
 } }"""
-"""Asks for the devices of which some are on the network."""
+"""Asks for the devices; some of them are on the network."""
 IMPORT = """mutation($site: ID!, $xml: String!) { importScan(input: { site: $site, xml: $xml }) {
   counts { created merged } errors { code message hint }
 } }"""
 _HOST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,14}")
-# Name of a service → what nmap writes of it: port, transport, name, and how it knows.
+# Name of a service → port, transport, and the attributes that nmap writes about it.
 _SERVICES = {
     "ssh": (22, "tcp", 'name="ssh" product="OpenSSH" version="9.6" method="probed"'),
     "ssh2222": (2222, "tcp", 'name="ssh" product="Dropbear sshd" version="2022.83" method="probed"'),
@@ -51,17 +51,17 @@ _SERVICES = {
     "winrm": (5985, "tcp", 'name="wsman" method="table" conf="3"'),
     "jetdirect": (9100, "tcp", 'name="jetdirect" method="table" conf="3"'),
 }
-# The first six digits of MAC addresses that the makers of machines have.
+# MAC address prefixes of manufacturers.
 _DELL, _LENOVO, _HP, _VMWARE = "00:14:22", "54:EE:75", "3C:D9:2B", "00:50:56"
 _LINUX, _WINDOWS = ("Linux", "5.X"), ("Windows", "2022")
 
 
 @dataclass(frozen=True)
 class _Host:
-    """A machine on the network: texts of several parts are split at blanks.
+    """A machine on the network; blanks separate several addresses or services.
 
     Args:
-        maker: the first digits of its MAC address; empty where the scanner saw none.
+        maker: the prefix of its MAC address; empty if the scanner saw no MAC address.
     """
 
     name: str
@@ -109,9 +109,9 @@ def scan_report(names: Sequence[str], seed: int, made_at: datetime) -> str:
     """Return the report of a scan of the tenant's networks.
 
     Args:
-        names: of the directory's devices, of which some are found.
-        seed: the tenant's.
-        made_at: when the scan began.
+        names: the names of the directory's devices; the scan finds some of them.
+        seed: the tenant's seed.
+        made_at: the begin of the scan.
     """
     hosts = [*_pcs(names, seed), *_UNKNOWN]
     at = int(made_at.timestamp())
@@ -127,7 +127,7 @@ def scan_report(names: Sequence[str], seed: int, made_at: datetime) -> str:
 
 
 def _pcs(names: Sequence[str], seed: int) -> Iterator[_Host]:
-    """Yield computers of the office: devices by a name that no other device has, and some that nobody manages."""
+    """Yield office computers: devices with a unique name, and some that the directory does not know."""
     known = {name for name in names if _HOST_NAME.fullmatch(name) and names.count(name) == 1}
     found = sorted(known, key=lambda name: Draw(f"{seed} {name}".encode()).hex(16))[:KNOWN]
     found += [f"GUEST-{number:02}" for number in range(UNKNOWN_PCS)]

@@ -1,4 +1,4 @@
-"""The admin door under `/_simulator`: changes the tenant, tells the truth; never off loopback or without its key."""
+"""The admin API under `/_simulator`: changes the tenant and tells its real data; needs loopback and the admin key."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ROWS_A_CHUNK = 500
 
 
 class Admin:
-    """The admin door of one tenant."""
+    """The admin API of one tenant."""
 
     def __init__(self, simulator: SimulatedTenant) -> None:
         self._simulator = simulator
         self._churns: dict[int, Churn] = {}
 
     def routes(self) -> list[Route]:
-        """Return every route of the door."""
+        """Return every route of the admin API."""
         table: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "", self.overview),
             ("GET", "/truth/edges/{relation}", self.edges),
@@ -65,10 +65,10 @@ class Admin:
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
             if request.client is None or not _is_loopback(request.client.host):
-                return _json({"error": "The admin door opens on loopback only."}, 403)
+                return _json({"error": "The admin API answers on loopback only."}, 403)
             sent = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(sent.encode(), self._simulator.admin_key.encode()):
-                return _json({"error": "The admin door needs its bearer key."}, 401)
+                return _json({"error": "The admin API needs the admin key as bearer token."}, 401)
             try:
                 return await handler(request)
             except RollcallError as error:
@@ -76,17 +76,17 @@ class Admin:
 
         return guarded
 
-    # The truth
+    # The tenant's real data
 
     async def overview(self, request: Request) -> Response:
-        """Answer what the tenant is and how much it holds."""
+        """Answer the tenant's ids, its number of objects and its number of changes."""
         simulator = self._simulator
         counts = {kind: simulator.directory.count(kind) for kind in KINDS}
         about = {"tenantId": simulator.tenant_id, "tenantDomain": simulator.tenant_domain, "origin": simulator.origin}
         return _json(about | {"counts": counts, "changes": simulator.directory.version})
 
     async def truth(self, request: Request) -> Response:
-        """Answer every live object of a kind as NDJSON, with all its set properties."""
+        """Answer every live object of a kind as NDJSON, with all properties that were ever set."""
         return _lines(self._simulator.directory.truth(_kind(request)))
 
     async def edges(self, request: Request) -> Response:
@@ -110,13 +110,13 @@ class Admin:
         return _json({"id": object_id})
 
     async def delete(self, request: Request) -> Response:
-        """Delete an object; `?permanently=true` leaves nothing to restore."""
+        """Delete an object; with `?permanently=true` it cannot be restored."""
         permanently = request.query_params.get("permanently") == "true"
         directory = self._simulator.directory
         return _json({"reason": directory.delete(_kind(request), request.path_params["id"], permanently=permanently)})
 
     async def restore(self, request: Request) -> Response:
-        """Bring a soft-deleted object back."""
+        """Restore a soft-deleted object."""
         self._simulator.directory.restore(_kind(request), request.path_params["id"])
         return _json({"id": request.path_params["id"]})
 
@@ -125,15 +125,15 @@ class Admin:
         return _json({"changed": self._simulator.directory.link(*_edge(request))})
 
     async def unlink(self, request: Request) -> Response:
-        """Take an edge away."""
+        """Remove an edge."""
         return _json({"changed": self._simulator.directory.unlink(*_edge(request))})
 
     async def churn(self, request: Request) -> Response:
-        """Make `count` random changes, repeatable by `seed`."""
+        """Make `count` random changes; the same `seed` makes the same changes."""
         body = await _body(request)
         count, seed = body.get("count", 100), body.get("seed", 1)
         if not isinstance(count, int) or not isinstance(seed, int) or not 0 <= count <= 1_000_000:
-            raise BadInput("count is 0 to 1,000,000 and seed a whole number.")
+            raise BadInput("count must be 0 to 1,000,000, and seed a whole number.")
         churn = self._churns.setdefault(seed, Churn(self._simulator.directory, seed))
         before = self._simulator.directory.version
         churn.apply(count)
@@ -147,27 +147,27 @@ class Admin:
         simulator = self._simulator
         actions = {"tokens": simulator.expire_tokens, "delta": simulator.expire_delta, "pages": simulator.expire_pages}
         if what not in actions:
-            raise BadInput(f"What expires is one of {', '.join(actions)}.")
+            raise BadInput(f"{what} cannot expire; choose one of {', '.join(actions)}.")
         actions[what]()
         return _json({"expired": what})
 
     async def faults(self, request: Request) -> Response:
-        """Answer the plan of faults with how often each has happened, or null."""
+        """Answer the plan of faults and how often each has happened, or null."""
         plan = self._simulator.faults
         return _json(plan.report() if isinstance(plan, FaultPlan) else None)
 
     async def use_plan(self, request: Request) -> Response:
-        """Begin a plan: `{"plan": name}` or `{"plan": "seed:N"}`, or the plan itself."""
+        """Begin the plan in the body: `{"plan": name}`, `{"plan": "seed:N"}`, or a plan itself."""
         body = await _body(request)
         name = body.get("plan")
         if name is not None and ((name not in NAMED and not str(name).startswith("seed:")) or len(body) > 1):
-            raise BadInput(f"A plan is one of {', '.join(NAMED)}, seed:N, or an object with faults and variants.")
+            raise BadInput(f"A plan must be {', '.join(NAMED)}, seed:N, or an object with faults and variants.")
         plan = plan_from(body) if name is None else read_plan(str(name))
         self._simulator.use(plan)
         return _json(plan.report())
 
     async def end_faults(self, request: Request) -> Response:
-        """Let no fault happen any more; variants stay."""
+        """End the plan of faults; variants stay."""
         self._simulator.faults = None
         return _json(None)
 
@@ -184,7 +184,7 @@ class Admin:
         """Move the tenant's clock ahead by `advanceS` seconds, and answer its time."""
         seconds = (await _body(request)).get("advanceS", 0)
         if type(seconds) not in (int, float):
-            raise BadInput("advanceS is a number of seconds.")
+            raise BadInput("advanceS must be a number of seconds.")
         self._simulator.clock.advance(seconds)
         return _json({"now": timestamp(self._simulator.clock.now())})
 
@@ -193,7 +193,7 @@ class Admin:
         return _json([_app(app) for app in self._simulator.registry.apps.values()])
 
     async def change_app(self, request: Request) -> Response:
-        """Change flags and permissions of an app."""
+        """Change the flags, permissions and secrets of an app."""
         client_id: str = request.path_params["client_id"]
         app = self._simulator.registry.apps.get(client_id)
         if app is None:
@@ -203,23 +203,23 @@ class Admin:
         return _json(_app(app))
 
     async def change_account(self, request: Request) -> Response:
-        """Add an account for username & password, or change its password, state or federation."""
+        """Add an account for username and password, or change its password, state or federation."""
         username: str = request.path_params["username"]
         body = await _body(request)
         known = self._simulator.registry.accounts.get(username.casefold())
         account = known or Account(username, self._simulator.password_app.password)
         if set(body) - {"password", "state", "federated"} or body.get("state", "ok") not in PASSWORD_STATES:
-            raise BadInput(f"An account has password, federated and state ({', '.join(PASSWORD_STATES)}).")
+            raise BadInput(f"An account takes password, federated and state ({', '.join(PASSWORD_STATES)}).")
         account = replace(account, **body)
         self._simulator.registry.accounts[username.casefold()] = account
         return _json({"username": account.username, "state": account.state, "federated": account.federated})
 
     async def requests(self, request: Request) -> Response:
-        """Answer counters and the most recent requests."""
+        """Answer the counters and the most recent requests."""
         return _json(self._simulator.requests.report())
 
     async def reset_requests(self, request: Request) -> Response:
-        """Start counting anew."""
+        """Reset the counters and the most recent requests."""
         self._simulator.requests.reset()
         return _json({"total": 0})
 
@@ -286,5 +286,5 @@ def _app_changes(body: dict[str, Any]) -> dict[str, Any]:
         elif name == "secrets" and isinstance(value, dict) and all(isinstance(v, bool) for v in value.values()):
             changes[name] = value
         else:
-            raise BadInput(f"{name} cannot be changed, or not to this value.")
+            raise BadInput(f"{name} cannot be changed, or not to this value; see docs/simulator.md.")
     return changes

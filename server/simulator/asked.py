@@ -1,4 +1,4 @@
-"""One request to the simulator as it is known everywhere on its way."""
+"""One request to the simulator: its classification, and the interfaces that faults use."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from server.simulator.signin.credential import AppCredential
 from server.simulator.tenant.clock import TenantClock
 from server.simulator.tenant.directory import TenantDirectory
 
-SCOPE_KEY = "simulator"  # where the classified request stands in the scope
+SCOPE_KEY = "simulator"  # key of the classified request in the scope
 
 
 class Faults(Protocol):
-    """Sees every request first and decides whether and how `app` answers it; a FaultPlan is one."""
+    """Decides for each request whether and how `app` answers it; implemented by FaultPlan."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
         """Answer, delay, damage or pass on one request."""
 
 
 class Reachable(Protocol):
-    """What a fault reaches of the tenant that a request was sent to."""
+    """The parts of the tenant that a fault may use."""
 
     directory: TenantDirectory
     clock: TenantClock
@@ -35,13 +35,13 @@ class Reachable(Protocol):
         """Return scheme, host and port of absolute links."""
 
     def continues_group(self, token: str) -> bool:
-        """Say whether a delta nextLink's token goes on with the members of a group."""
+        """Return whether a delta nextLink's token continues the members of a group."""
 
     def expire_tokens(self) -> None:
         """Make Graph refuse every token issued so far."""
 
     def expire_delta(self) -> None:
-        """Make every delta link answer 410 with a Location to start anew."""
+        """Make every delta link answer 410 with a Location for a new round."""
 
     def expire_pages(self) -> None:
         """Make every list's nextLink answer 400 Directory_ExpiredPageToken."""
@@ -51,8 +51,8 @@ class Reachable(Protocol):
 class Asked:
     """One request to Graph or to the sign-in service.
 
-    `pages` holds, for each stream it belongs to, which page of it this is, from 1; asking again is the same page.
-    `units` and `fault` are filled in while it is answered.
+    `pages` holds the number of the page, from 1, for each stream that the request belongs to; a repeated request keeps
+    its number. `units` and `fault` are set while the request is answered.
     """
 
     simulator: Reachable

@@ -1,4 +1,4 @@
-"""The simulator's own CA and server certificate, kept in a directory; never for anything but demos and tests."""
+"""The simulator's own CA and server certificate, stored in a directory; for demos and tests only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def prepare_certificate(data_dir: Path, host: str) -> tuple[Path, Path]:
-    """Return the CA file to trust and the server's key with its chain, made on first use.
+    """Return the CA file for clients and the file with the server's key and chain; both are made on first use.
 
     Args:
-        data_dir: made when missing; `ca.pem` is what a client needs, the `.key.pem` files are for the owner's eyes.
-        host: a further name or address that the certificate is valid for.
+        data_dir: the folder, made when missing; only its owner can read the `.key.pem` files.
+        host: a further name or address of the certificate.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     ca_file, ca_key = data_dir / "ca.pem", data_dir / "ca.key.pem"

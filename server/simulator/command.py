@@ -1,4 +1,4 @@
-"""The `simulate` command: starts a simulated tenant and prints what a person or a program needs to use it."""
+"""The `simulate` command: starts a simulated tenant and prints the addresses, credentials and settings to use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_DATA = Path("simulator-data")
 
 
 def facts_of(address: RunningSimulator) -> dict[str, str]:
-    """Return what a person or a program needs to use a simulator that listens."""
+    """Return the addresses, ids and credentials of a running simulator."""
     simulator = address.simulator
     return {
         "origin": simulator.origin,
@@ -43,41 +43,51 @@ def _explain(facts: dict[str, str]) -> str:
             f"  ROLLCALL_CUSTOM_GRAPH_URL={facts['origin']}",
             f"  ROLLCALL_CUSTOM_CA_FILE={facts['caFile']}",
             "",
-            "Credential, client secret (cloud CUSTOM):",
+            "Credential with client secret (cloud CUSTOM):",
             f"  tenant id      {facts['tenantId']}  ({facts['tenantDomain']})",
             f"  client id      {facts['clientId']}",
             f"  client secret  {facts['clientSecret']}",
             "",
-            "Credential, username & password (cloud CUSTOM):",
+            "Credential with user and password (cloud CUSTOM):",
             f"  client id      {facts['publicClientId']}",
             f"  username       {facts['username']}",
             f"  password       {facts['password']}",
             "",
-            f"Admin door: {facts['origin']}/_simulator with the bearer key {facts['adminKey']}",
+            f"Admin API: {facts['origin']}/_simulator with the bearer token {facts['adminKey']}",
         )
     )
 
 
 @click.command()
-@click.option("--users", default=2000, show_default=True, type=click.IntRange(0, 10_000_000))
-@click.option("--devices", default=1500, show_default=True, type=click.IntRange(0, 10_000_000))
-@click.option("--groups", default=200, show_default=True, type=click.IntRange(0, 10_000_000))
+@click.option(
+    "--users", default=2000, show_default=True, type=click.IntRange(0, 10_000_000), help="Users of the tenant."
+)
+@click.option(
+    "--devices", default=1500, show_default=True, type=click.IntRange(0, 10_000_000), help="Devices of the tenant."
+)
+@click.option(
+    "--groups", default=200, show_default=True, type=click.IntRange(0, 10_000_000), help="Groups of the tenant."
+)
 @click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same tenant.")
-@click.option("--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--data",
     default=DEFAULT_DATA,
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where CA and certificate are kept and reused.",
+    help="Folder of the CA and the certificate; another run with it reuses them.",
 )
-@click.option("--faults", default="none", show_default=True, help="rough, throttled, seed:N, or a JSON file.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when it listens.")
+@click.option(
+    "--faults", default="none", show_default=True, help="Faults: none, rough, throttled, seed:N or a JSON file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object once the simulator listens.")
 def simulate(
     users: int, devices: int, groups: int, seed: int, port: int, host: str, data: Path, faults: str, as_json: bool
 ) -> None:
-    """Run a Microsoft Graph and Entra sign-in look-alike."""
+    """Serve a simulated Entra tenant with sign-in and Microsoft Graph."""
     simulator = Simulator(users=users, devices=devices, groups=groups, seed=seed)
     try:
         simulator.use(read_plan(faults))

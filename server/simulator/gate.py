@@ -1,4 +1,4 @@
-"""The way in: every request is classified, handed to the faults, and written down as it was answered in the end."""
+"""The outermost layer: classifies every request, passes it to the faults, and logs its final answer."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ NO_ANSWER = 0  # the status of a request that was never answered
 
 
 class Gate:
-    """The outermost layer of one tenant; the admin door lies outside of it."""
+    """The outermost layer of one tenant; requests to the admin API pass it untouched."""
 
     def __init__(self, app: ASGIApp, simulator: SimulatedTenant) -> None:
         self._app = app
         self._simulator = simulator
         self._number = 0
-        self._last: dict[str, tuple[str, int]] = {}  # stream → the address asked last, and its page
+        self._last: dict[str, tuple[str, int]] = {}  # stream → URL of the last request, and its page number
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on and write down its answer."""
-        # The admin door stays free of faults: a test must be able to switch them off.
+        """Pass one request on and log its answer."""
+        # The admin API has no faults: a test must be able to switch them off.
         if scope["type"] != "http" or scope["path"].startswith("/_simulator"):
             await self._app(scope, receive, send)
             return
@@ -72,7 +72,7 @@ class Gate:
         return asked
 
     def _count_members(self, asked: Asked, token: str) -> None:
-        """A page of groups that goes on with a big group's members belongs to the stream of members too."""
+        """Count a page of groups for the stream of members, too, if it continues a large group's members."""
         if self._simulator.continues_group(token):
             asked.pages["members"] = self._page("members", asked.url, follows="members" in self._last)
         else:

@@ -1,4 +1,4 @@
-"""The log of requests to the simulator: counters and a bounded list of templates, never a token or an object's id."""
+"""The log of requests to the simulator: counters and a bounded list of templates, without tokens and object ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAILED_MAX = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request: `stream` is what it reads a page of, `status` 0 that nothing came, `fault` what was done to it."""
+    """One request, with the stream that it reads and the fault that happened; `status` 0 means no answer."""
 
     method: str
     template: str
@@ -22,7 +22,7 @@ class Entry:
 
 
 class RequestLog:
-    """Counts requests by (method, template, status); items of a $batch are counted apart."""
+    """Counts requests by (method, template, status); items of a $batch are counted separately."""
 
     def __init__(self) -> None:
         self.counters: Counter[tuple[str, str, int]] = Counter()
@@ -31,7 +31,7 @@ class RequestLog:
         self.units = 0
         self.retries = 0
         self.recent: deque[Entry] = deque(maxlen=RECENT_MAX)
-        self._failed: OrderedDict[int, None] = OrderedDict()  # hashes of addresses: links are as good as tokens
+        self._failed: OrderedDict[int, None] = OrderedDict()  # hashes of URLs, because links hold tokens
 
     @property
     def total(self) -> int:
@@ -39,7 +39,7 @@ class RequestLog:
         return self.counters.total()
 
     def record(self, entry: Entry, url: str, *, units: int = 0) -> None:
-        """Count one HTTP request; it is a retry when the same address failed the last time it was asked."""
+        """Count one HTTP request; it is a retry if the last request to the same URL failed."""
         self.counters[entry.method, entry.template, entry.status] += 1
         self.units += units
         self.recent.append(entry)
@@ -67,7 +67,7 @@ class RequestLog:
         )
 
     def reset(self) -> None:
-        """Start counting anew."""
+        """Forget everything."""
         self.counters.clear()
         self.batch_items.clear()
         self.faults.clear()

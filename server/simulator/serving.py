@@ -1,4 +1,4 @@
-"""Runs a simulator on a real TLS socket; the only part of it that opens one."""
+"""Runs a simulator on a TLS socket; no other module of the simulator opens one."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SILENCE_S = 600
 
 
 class RunningSimulator(str):
-    """The origin of a simulator that listens, with the CA file that a client has to trust."""
+    """The origin of a running simulator, with the CA file that clients have to trust."""
 
     ca_file: Path
     simulator: Simulator
 
     def __new__(cls, simulator: Simulator, ca_file: Path) -> RunningSimulator:
-        """Name the running simulator by its origin."""
+        """Make the text from the simulator's origin."""
         self = super().__new__(cls, simulator.origin)
         self.ca_file = ca_file
         self.simulator = simulator
@@ -42,19 +42,19 @@ class RunningSimulator(str):
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it listens, and leaves the process's signals to whoever started it."""
+    """A uvicorn server with an event for when it listens, and without signal handling."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen and say so."""
+        """Start to listen and set `listening`."""
         await super().startup(sockets=sockets)
         self.listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; idle connections are cut, because over TLS a polite end waits for a client that may be asleep."""
+        """Stop; abort idle connections, because an orderly TLS shutdown waits for a client that may not answer."""
         for connection in list(self.server_state.connections):
             cycle, transport = getattr(connection, "cycle", None), getattr(connection, "transport", None)
             if transport is not None and (cycle is None or cycle.response_complete):
@@ -68,14 +68,14 @@ class _Server(uvicorn.Server):
 
 
 class Carrier:
-    """Carries requests from sockets, and does to the connection what the simulator asks for."""
+    """Passes requests to the simulator, and cuts or silences connections as its faults demand."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self.server: _Server | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Carry one request."""
+        """Serve one request."""
         try:
             await self._simulator.app(scope, receive, send)
         except ConnectionCut as cut:
@@ -107,7 +107,7 @@ class Carrier:
 def bind(host: str, port: int) -> socket.socket:
     """Return a bound socket; OSError when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, because asyncio turns Nagle's delay off only for sockets that say so: 40 ms a page otherwise.
+    # Pass IPPROTO_TCP: asyncio sets TCP_NODELAY only on such sockets, and without it each page takes 40 ms longer.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -122,13 +122,13 @@ def bind(host: str, port: int) -> socket.socket:
 async def running(
     simulator: Simulator, *, port: int = 0, host: str = "127.0.0.1", data_dir: Path | str | None = None
 ) -> AsyncIterator[RunningSimulator]:
-    """Serve a simulator on TLS while the block runs; port 0 takes a free one, and the simulator's origin is set.
+    """Serve a simulator on TLS while the block runs, and set the simulator's origin.
 
     Args:
         simulator: the tenant to serve.
-        port: where to listen.
-        host: which address to listen on; links name `localhost` for a loopback address.
-        data_dir: where CA and certificate are kept and found again; a temporary directory when None.
+        port: the port to listen on; 0 takes a free one.
+        host: the address to listen on; links name `localhost` for a loopback address.
+        data_dir: the folder of the CA and the certificate; None uses a temporary one.
 
     Raises:
         OSError: the port is taken.
@@ -159,7 +159,7 @@ async def running(
         try:
             listening = asyncio.create_task(server.listening.wait())
             await asyncio.wait((task, listening), return_when=asyncio.FIRST_COMPLETED)
-            if task.done():  # it failed before it listened: say why
+            if task.done():  # the server failed before it listened: raise its error
                 listening.cancel()
                 await task
             yield RunningSimulator(simulator, ca_file)

@@ -1,4 +1,4 @@
-"""A simulated tenant as one Starlette app: Graph, sign-in service and admin door behind the gate; opens no socket."""
+"""A simulated tenant as one Starlette app: Graph, sign-in service and admin API; opens no socket."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Simulator(SimulatedTenant):
 
     @cached_property
     def app(self) -> ASGIApp:
-        """The app that answers; the same each time, because the gate counts what passes."""
+        """The application; cached, because its gate counts requests."""
         return Gate(self._routes(), self)
 
     def _routes(self) -> Starlette:
         graph = Route("/v1.0/{path:path}", self.graph.respond, methods=["GET", "POST", "PATCH", "PUT", "DELETE"])
-        # The busiest first: a route is found by trying one after the other.
+        # The busiest route comes first, because Starlette tries the routes in order.
         return Starlette(routes=[graph, *Admin(self).routes(), *self.signin.routes()])

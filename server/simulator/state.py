@@ -1,4 +1,4 @@
-"""One simulated Entra tenant: its directory, sign-in service and Graph, and what can be done to it."""
+"""One simulated Entra tenant: its directory, sign-in service, Graph, faults and variants."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class SimulatedTenant:
     """One simulated tenant with its sign-in service.
 
     Args:
-        users, devices, groups: how many objects the tenant starts with; nothing is generated before it is read.
+        users, devices, groups: number of objects at the start; an object is generated when it is first read.
         seed: the same seed and sizes give the same tenant, byte for byte.
-        clock: what the tenant takes for the time: token expiry, delta token age, quotas, response dates; `clock`
-            of the simulator moves it ahead.
+        clock: the tenant's time for tokens, delta links, quotas and response dates; the attribute `clock` can advance
+            it.
         origin: scheme, host and port of absolute links; may be set until the first request.
         device_relations_in_delta: whether devices/delta knows registeredOwners and registeredUsers (undocumented);
-            `variants` of the simulator holds this and every other switch.
-        largest_group: users in the largest group; None means half of them, at most 100,000.
-        as_of: the day the generated dates count back from; fixed, so that a seed means the same next year.
+            the attribute `variants` holds this and all other switches.
+        largest_group: users in the largest group; None means half of the users, at most 100,000.
+        as_of: the day from which generated dates count back; fixed, so that a seed gives the same tenant next year.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class SimulatedTenant:
     def origin(self, origin: str) -> None:
         origin = origin.rstrip("/")
         if urlsplit(origin).scheme not in ("http", "https"):
-            raise ValueError(f"An origin has a scheme, a host and maybe a port, unlike {origin!r}.")
+            raise ValueError(f"The origin {origin!r} must have the form http(s)://host[:port].")
         graph = self.graph
         graph.origin = graph.listing.origin = graph.delta.origin = self.signin.origin = origin
 
     @property
     def authority(self) -> str:
-        """Return the authority that MSAL takes, tenant included."""
+        """Return the authority for MSAL, with the tenant."""
         return f"{self.origin}/{self.tenant_id}"
 
     def issue_token(self, client_id: str | None = None, *, lifetime_s: int | None = None) -> str:
-        """Return a Graph token with everything the app was granted; the secret app when none is named."""
+        """Return a Graph token with all permissions of an app; None means the app with a secret."""
         lifetime_s = self.variants.token_lifetime_s if lifetime_s is None else lifetime_s
         app = self.registry.apps[client_id or self.secret_app.client_id]
         user = None if app.roles else self.password_app.username
@@ -107,7 +107,7 @@ class SimulatedTenant:
         self._tokens.expire_all()
 
     def expire_delta(self) -> None:
-        """Make every delta link answer 410 with a Location to start anew."""
+        """Make every delta link answer 410 with a Location for a new round."""
         self.graph.delta.expire()
 
     def expire_pages(self) -> None:
@@ -115,10 +115,10 @@ class SimulatedTenant:
         self.graph.listing.expire()
 
     def use(self, plan: FaultPlan) -> None:
-        """Let a plan's faults happen from now on, and set its variants; `faults = None` ends the faults."""
+        """Begin a plan of faults and set its variants; `faults = None` ends the faults."""
         self.variants.change(plan.variants)
         self.faults = plan
 
     def continues_group(self, token: str) -> bool:
-        """Say whether a delta nextLink's token goes on with the members of a group, rather than with the next one."""
+        """Return whether a delta nextLink's token continues the members of a group."""
         return self.graph.delta.continues_group(token)

@@ -1,6 +1,6 @@
-"""Behaviour that Microsoft leaves open: page sizes, order, replays, lag, lifetimes; never a fault.
+"""Behaviour that Microsoft leaves open: page sizes, order, replays, lag and lifetimes; none of it is a fault.
 
-Every value is allowed by the documentation or was seen by others, so a client has to cope with each.
+The documentation allows every value, or others have seen it, so clients must handle each.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ DAY_S = 24 * 3600
 
 @dataclass(slots=True)
 class Variants:
-    """The switches of one tenant; may be changed at any time.
+    """The switches of one tenant; they may change at any time.
 
-    A round that has begun keeps its order; everything else acts on the next request.
+    A round that has begun keeps its order; every other change takes effect with the next request.
     """
 
     quota: float = 1.0
     """Share of the documented resource units that an app gets; 0 switches throttling off."""
     lag_s: float = 0.0
-    """Replication lag: a delta round tells of a change only that many seconds after it happened."""
+    """Replication lag: a delta round shows a change only this many seconds after it happened."""
     shuffled: bool = False
-    """Delta rounds come in another order, and the objects of a page too."""
+    """Whether delta rounds, and the objects of a page, come in random order."""
     replays: int = 0
-    """How many objects of the page before each delta page repeats."""
+    """Objects of the previous page that each delta page repeats."""
     empty_pages: int = 0
-    """How many empty pages with a nextLink come between two delta pages."""
+    """Empty pages with a nextLink between two delta pages."""
     page_objects: int = 200
-    """Objects a delta page holds at most."""
+    """Most objects on a delta page."""
     page_links: int = 1_000
-    """Member entries a delta page holds at most; a group with more is repeated on the pages that follow."""
+    """Most member entries on a delta page; a group with more is repeated on the following pages."""
     device_relations: str = "shown"
     """Whether devices/delta shows registeredOwners and registeredUsers, refuses them (400) or ignores them."""
     removal_reasons: str = "told"
-    """Whether delta tells why an object was removed, leaves the reason out, or says one that nobody knows."""
+    """Whether delta tells why an object was removed, omits the reason, or gives an undocumented one."""
     links_on_leave: str = "listed"
-    """Whether a full round lists links to soft-deleted objects, or leaves them out; either way they come back."""
+    """Whether a full round lists links to soft-deleted objects or omits them; a restore brings them back either way."""
     token_lifetime_s: int = 3600
-    """How long an access token is valid."""
+    """Seconds that an access token is valid."""
     delta_lifetime_s: int = 7 * DAY_S
-    """How long a delta link is valid; afterwards it answers 410."""
+    """Seconds that a delta link is valid; afterwards it answers 410."""
 
     def change(self, values: Mapping[str, Any]) -> None:
-        """Set some switches, or none when one of them is wrong.
+        """Set some switches; if one is wrong, set none.
 
         Raises:
-            BadInput: an unknown name, or a value of another type or out of bounds.
+            BadInput: a name is unknown, or a value has the wrong type or is out of bounds.
         """
         types = {field.name: type(field.default) for field in fields(self)}
         for name, value in values.items():
@@ -67,7 +67,7 @@ class Variants:
                 raise BadInput(f"The variant {name} cannot be {value!r}.")
         for name, choices in CHOICES.items():
             if name in values and values[name] not in choices:
-                raise BadInput(f"{name} is one of {', '.join(choices)}.")
+                raise BadInput(f"{name} must be one of {', '.join(choices)}.")
         for name, value in values.items():
             setattr(self, name, value)
 

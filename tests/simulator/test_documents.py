@@ -56,8 +56,8 @@ def test_plan_in_the_document_is_one() -> None:
 
 
 def test_document_lists_every_door() -> None:
-    """Each path of the admin door stands there with each of its methods."""
-    section = TEXT.partition("\n## The admin door\n")[2].partition("\nRelations")[0]
+    """Each path of the admin API stands there with each of its methods."""
+    section = TEXT.partition("\n## The admin API\n")[2].partition("\nRelations")[0]
     documented: set[tuple[str, str]] = set()
     for row in section.splitlines():
         methods: list[str] = []

@@ -1,1 +1,1 @@
-"""`rollcall doctor`: looks for what is wrong with an installation and says what to do; changes nothing."""
+"""`rollcall doctor`: checks an installation and says what to do; changes nothing."""

@@ -1,4 +1,4 @@
-"""Whether the clouds in use can be reached from here, and whether this machine's clock agrees with theirs."""
+"""Checks that the clouds in use can be reached, and that this machine's clock agrees with theirs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SKEW_S_DOUBTFUL, SKEW_S_WRONG = 30, 300
 async def check_clouds(
     clouds: Iterable[str], custom: Endpoints | None, clock: Clock, outbound: Outbound = DIRECT
 ) -> list[Finding]:
-    """Ask the sign-in and Graph hosts of some clouds for anything; no credential is sent."""
+    """Connect to the sign-in and Graph hosts of the clouds; no credential is sent."""
     found: list[Finding] = []
     asked: dict[str, Endpoints] = {}
     for cloud in clouds:
@@ -56,8 +56,8 @@ def _clock(reached: Iterable[Reach]) -> Iterator[Finding]:
     skew_s = min(skews, key=abs)
     told = f"This machine's clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the cloud's."
     if abs(skew_s) > SKEW_S_WRONG:
-        yield wrong("clock", told, "Set it, and keep it right by NTP: sign-ins fail with a clock this wrong.")
+        yield wrong("clock", told, "Set the clock and synchronise it by NTP: sign-ins fail with a clock this wrong.")
     elif abs(skew_s) > SKEW_S_DOUBTFUL:
-        yield doubtful("clock", told, "Keep it right by NTP.")
+        yield doubtful("clock", told, "Synchronise the clock by NTP.")
     else:
         yield well("clock", "This machine's clock agrees with the cloud's.")

@@ -1,4 +1,4 @@
-"""The `rollcall doctor` command: one line a check, and what to do about each that is not well."""
+"""The `rollcall doctor` command: prints one line a check, with advice for each that is not ok."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sync.clock import SystemClock
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="Check the database fully; takes some seconds a gigabyte, or minutes.")
-@click.option("--offline", is_flag=True, help="Connect to nothing.")
+@click.option("--full", is_flag=True, help="Check the whole database; this takes seconds to minutes.")
+@click.option("--offline", is_flag=True, help="Make no network connection.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(context: click.Context, full: bool, offline: bool, as_json: bool) -> None:
-    """Look for what is wrong, whether or not the server runs, and say what to do; nothing is changed.
+    """Check the installation and say what to do, whether or not the server runs; nothing is changed.
 
-    Exit code 1 when a check fails; warnings are 0.
+    Exits with 1 if a check fails; warnings exit with 0.
     """
     found = list(examine(read_settings(), full=full, offline=offline))
     failed = any(one.state is State.FAIL for one in found)
@@ -43,7 +43,7 @@ def doctor(context: click.Context, full: bool, offline: bool, as_json: bool) -> 
 
 
 def examine(settings: Settings, *, full: bool, offline: bool) -> Iterator[Finding]:
-    """Carry out every check."""
+    """Run every check."""
     config = runtime_config(settings)
     yield from check_sqlite()
     yield from check_folder(settings.data_dir)

@@ -1,4 +1,4 @@
-"""Checks of the database: its schema, its integrity, its secrets under the present keys, its clouds."""
+"""Checks of the database: its schema, its integrity, and whether the present keys open its secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sync.store.tables import credentials
 
 
 def check_database(config: Config, *, full: bool) -> Iterator[Finding]:
-    """Look at the database, whether or not a server runs; what cannot be looked at ends the list."""
+    """Check the database, whether or not a server runs; stop at a check that fails to read it."""
     path = config.data_dir / DATABASE_FILE
     if not path.exists():
         yield _none_yet(config, "There is no database yet; the first start makes it.")
@@ -36,7 +36,7 @@ def check_database(config: Config, *, full: bool) -> Iterator[Finding]:
 
 
 def clouds_in_use(config: Config) -> list[str]:
-    """Return the clouds that stored credentials sign in to; none when the database cannot be read."""
+    """Return the clouds of the stored credentials; none if the database cannot be read."""
     try:
         with reading(config.data_dir / DATABASE_FILE) as connection:
             present = revision_of(connection)
@@ -52,7 +52,7 @@ def _none_yet(config: Config, message: str) -> Finding:
         return well("migrations", message)
     return doubtful(
         "migrations",
-        f"{message} But there is a key already: where is the database that it belongs to?",
+        f"{message} But there is a key file already, so a database is probably missing.",
         "Check ROLLCALL_DATA_DIR, or `rollcall restore` a backup, before the next start begins an empty inventory.",
     )
 
@@ -61,14 +61,16 @@ def _schema(config: Config, present: str | None) -> Finding:
     if present is None:
         return _none_yet(config, "The database is empty; the next start makes its tables.")
     if not is_known(present):
-        return well("migrations", f"The schema is a newer program's ({present}), which declares this one compatible.")
+        return well(
+            "migrations", f"The schema ({present}) is that of a newer version, which allows this version to use it."
+        )
     if present != head():
         return doubtful(
             "migrations",
-            f"The database has the schema {present}; this program has {head()}.",
-            "The next start brings it up to date: take a `rollcall backup` before.",
+            f"The database has the schema {present}; this version has {head()}.",
+            "The next start migrates the database: run `rollcall backup` before.",
         )
-    return well("migrations", f"The schema is this program's ({present}).")
+    return well("migrations", f"The schema is that of this version ({present}).")
 
 
 def _integrity(connection: Connection, path: Path, *, full: bool) -> Finding:
@@ -80,7 +82,7 @@ def _integrity(connection: Connection, path: Path, *, full: bool) -> Finding:
             f"The database is damaged: {found[0].splitlines()[-1]}.",
             "Stop the server and `rollcall restore` a backup.",
         )
-    return well("integrity", f"{path.name} is whole (checked {how}).")
+    return well("integrity", f"{path.name} is not damaged (checked {how}).")
 
 
 def _keys(connection: Connection, config: Config) -> Iterator[Finding]:

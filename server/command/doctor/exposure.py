@@ -1,4 +1,4 @@
-"""Whether tokens and answers may be read on their way to and from the server."""
+"""Checks whether others on the network can read tokens and answers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from server.settings import Settings
 
 
 def check_edge(settings: Settings) -> Iterator[Finding]:
-    """Look at where the server listens, and in which way it speaks."""
+    """Check the server's address and TLS."""
     where = f"The server listens on {settings.host} port {settings.port}"
     if settings.tls_cert_file is not None:
-        yield well("edge", f"{where}, by TLS.")
+        yield well("edge", f"{where}, with TLS.")
     elif _is_loopback(settings.host):
-        yield well("edge", f"{where}, for this machine alone.")
+        yield well("edge", f"{where}, for this machine only.")
     elif settings.trusted_proxies:
-        yield well("edge", f"{where}, in the clear, for its proxies: {', '.join(settings.trusted_proxies)}.")
+        yield well("edge", f"{where}, without TLS, for its proxies: {', '.join(settings.trusted_proxies)}.")
     else:
         yield doubtful(
             "edge",
-            f"{where}, in the clear: whoever is on the way reads tokens and answers.",
-            "Set ROLLCALL_TLS_CERT_FILE and ROLLCALL_TLS_KEY_FILE, or listen on 127.0.0.1 behind a proxy that ends "
-            "TLS and name it in ROLLCALL_TRUSTED_PROXIES.",
+            f"{where}, without TLS: others on the network can read tokens and answers.",
+            "Set ROLLCALL_TLS_CERT_FILE and ROLLCALL_TLS_KEY_FILE, or listen on 127.0.0.1 behind a proxy that "
+            "terminates TLS, and name it in ROLLCALL_TRUSTED_PROXIES.",
         )
 
 

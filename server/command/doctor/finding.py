@@ -1,4 +1,4 @@
-"""The result of one check of `rollcall doctor`: a state, one sentence, and what to do about it."""
+"""The result of one check of `rollcall doctor`: a state, a message, and advice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class State(enum.StrEnum):
-    """How something stands."""
+    """The state of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -16,7 +16,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line; `advice` is set unless all is well."""
+    """One line of the report; `advice` is set unless the state is OK."""
 
     check: str
     state: State
@@ -25,15 +25,15 @@ class Finding:
 
 
 def well(check: str, message: str) -> Finding:
-    """Note that something is as it should be."""
+    """Return a finding without a problem."""
     return Finding(check, State.OK, message)
 
 
 def doubtful(check: str, message: str, advice: str) -> Finding:
-    """Note what works, but should be looked at."""
+    """Return a warning: the server works, but this should be checked."""
     return Finding(check, State.WARN, message, advice)
 
 
 def wrong(check: str, message: str, advice: str) -> Finding:
-    """Note what keeps the server, or a part of it, from working."""
+    """Return a failure: the server, or a part of it, cannot work."""
     return Finding(check, State.FAIL, message, advice)

@@ -1,4 +1,4 @@
-"""Bodies that are not what a page is: cut, of another shape, of another type, or somebody else's."""
+"""Wrong bodies: cut, of another shape or type, or from another server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PORTAL = b"""<!DOCTYPE html><html><head><title>Guest Wi-Fi</title></head>
 
 @fault("G7", of_page=True)
 def truncated_json(reply: GraphReply, value: str) -> None:
-    """The JSON stops in the middle, in an answer that is whole for HTTP."""
+    """The JSON stops in the middle, in a complete HTTP response."""
     reply.body = reply.body[: len(reply.body) // 2]
 
 
@@ -45,23 +45,23 @@ def item_without_id(reply: GraphReply, value: str) -> None:
 
 @fault("G7", of_page=True)
 def wrong_type(reply: GraphReply, value: str) -> None:
-    """The page is called text/html, though it is JSON."""
+    """The page is JSON, but its Content-Type is text/html."""
     reply.headers["content-type"] = "text/html; charset=utf-8"
 
 
 @fault("G6, G7")
 def captive_portal(reply: GraphReply, value: str) -> None:
-    """200 with the login page of some network in between."""
+    """200 with the login page of a captive portal."""
     reply.replace(200, PORTAL, "text/html; charset=utf-8")
 
 
 @fault("G7")
 def empty_body(reply: GraphReply, value: str) -> None:
-    """200 with nothing in it."""
+    """200 with an empty body."""
     reply.body = b""
 
 
 @fault("G7", of_page=True)
 def not_gzip(reply: GraphReply, value: str) -> None:
-    """The body is called gzip and is not."""
+    """The Content-Encoding is gzip, but the body is not compressed."""
     reply.headers["content-encoding"] = "gzip"

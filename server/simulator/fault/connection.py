@@ -1,4 +1,4 @@
-"""Faults of the connection: cuts, silence, crawling, and bodies that do not end."""
+"""Faults of the connection: cuts, silence, slow bodies and endless bodies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def reset(reply: GraphReply, value: str) -> None:
 
 @fault("G3", CUTS)
 def closed(reply: GraphReply, value: str) -> None:
-    """The connection is closed in order, but too early: before the headers or in the middle of the body."""
+    """The connection is closed cleanly, but before the headers or in the middle of the body."""
     reply.send_as = cut(before_headers=value == "headers", reset=False)
 
 
 @fault("G6, G8", {"before-headers": "headers", "after-headers": "body"})
 def silence(reply: GraphReply, value: str) -> None:
-    """Nothing comes any more, before or after the headers, and the connection stays open."""
+    """The server sends nothing more, before or after the headers, and the connection stays open."""
     reply.send_as = silent(before_headers=value == "headers")
 
 
@@ -44,7 +44,7 @@ def endless_body(reply: GraphReply, value: str) -> None:
 
 @fault("G8")
 def gzip_bomb(reply: GraphReply, value: str) -> None:
-    """A compressed body a thousand times as large when it is unpacked: 64 MiB."""
+    """A compressed body that decompresses to 64 MiB, a thousand times its size."""
     reply.headers["content-encoding"] = "gzip"
     reply.body = _bomb()
 

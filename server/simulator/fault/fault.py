@@ -1,4 +1,4 @@
-"""What a fault is: a name, a sentence, and how it changes an answer; reading a family adds its faults to the table."""
+"""The declaration of a fault: its name, its description, and the function that changes an answer."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ Forms = Mapping[str, str] | Sequence[str]  # values by name, or values that are 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way in which Microsoft Graph, the sign-in service or what lies between misbehaves.
+    """A misbehaviour of Microsoft Graph, the sign-in service or the network between.
 
-    `forms` are the values it is usually given, by name; a fault without forms takes no value. `lasting` faults make
-    sense only from some request on; the others happen once when a plan does not say how often. One `of_page` changes
-    what a page says, so it waits for an answer that is one.
+    `forms` are the usual values, by name; a fault without forms takes no value. Without `times` in its rule, a fault
+    happens once, but a `lasting` one for all later requests. A fault `of_page` applies only to answers that are pages.
     """
 
     name: str
-    promise: str  # the row of the reliability promises that it belongs to
+    promise: str  # the reliability promise that it tests, by number
     text: str
     damage: Damage
     forms: Mapping[str, str] = field(default_factory=dict)
     lasting: bool = False
     of_page: bool = False
-    act: Act | None = None  # done to the tenant before it answers
+    act: Act | None = None  # changes the tenant before it answers
 
 
 FAULTS: dict[str, Fault] = {}
@@ -39,7 +38,7 @@ FAULTS: dict[str, Fault] = {}
 def fault(
     promise: str, forms: Forms = (), *, lasting: bool = False, of_page: bool = False
 ) -> Callable[[Damage], Damage]:
-    """Declare a function as a fault: its name, with `-` for `_`, and its docstring are the fault's."""
+    """Declare a function as a fault, with the function's name (`-` for `_`) and docstring."""
 
     def declare(damage: Damage) -> Damage:
         _add(Fault(_name(damage), promise, _sentence(damage), damage, _named(forms), lasting, of_page))
@@ -49,7 +48,7 @@ def fault(
 
 
 def event(promise: str, forms: Forms) -> Callable[[Act], Act]:
-    """Declare a function as something that happens to the tenant before a request; the answer itself is whole."""
+    """Declare a function as a fault that changes the tenant before a request; the answer itself stays unchanged."""
 
     def declare(act: Act) -> Act:
         _add(Fault(_name(act), promise, _sentence(act), lambda reply, value: None, _named(forms), act=act))
@@ -75,7 +74,7 @@ def _named(forms: Forms) -> dict[str, str]:
 
 
 def rows() -> list[str]:
-    """Return the name of every fault in each of its forms: what a table of tests runs through."""
+    """Return the name of every fault in each of its forms."""
     return [
         row
         for name, declared in FAULTS.items()
@@ -84,13 +83,13 @@ def rows() -> list[str]:
 
 
 def find(row: str) -> tuple[Fault, str]:
-    """Return the fault that a row names, and the value it is given.
+    """Return the fault that a row names, and its value.
 
     Args:
         row: `name`, `name.form` with one of the fault's forms, or `name=value` with any value.
 
     Raises:
-        BadInput: no such fault, no such form, or a value missing or too many.
+        BadInput: the fault or its form is unknown, or a value is missing or not allowed.
     """
     name, _, value = row.partition("=")
     name, _, form = name.partition(".")

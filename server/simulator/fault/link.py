@@ -1,6 +1,6 @@
-"""Links that lead astray: off the origin, in circles, to nothing, or nowhere at all.
+"""Wrong links: to another origin, in circles, to empty pages, or missing.
 
-A page without link gets none; the hosts are reserved names and loopback, which nobody must ever be asked at.
+A page without a link gets none. The hosts are reserved names and loopback; a client must never connect to them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ASTRAY = {
 
 
 def astray(url: str, how: str) -> str:
-    """Return an address that looks like the given one and leads elsewhere."""
+    """Return a URL that resembles the given one but leads to another origin."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     rest = urlunsplit(("", "", parts.path, parts.query, ""))
@@ -58,7 +58,7 @@ def redirect(reply: GraphReply, value: str) -> None:
 
 @fault("G10", ("1", "2", "5"), lasting=True, of_page=True)
 def cycle(reply: GraphReply, value: str) -> None:
-    """The nextLinks come back to where they were after one, two or five pages, with the same objects."""
+    """The nextLinks form a circle of one, two or five pages with the same objects."""
     _lead(reply, (_turn(reply) + 1) % int(value), keep=True)
 
 
@@ -70,7 +70,7 @@ def empty_page(reply: GraphReply, value: str) -> None:
 
 @fault("G11", lasting=True, of_page=True)
 def endless_empty_pages(reply: GraphReply, value: str) -> None:
-    """Pages without objects, each with another nextLink, for ever."""
+    """Pages without objects, each with another nextLink, without end."""
     _lead(reply, _turn(reply) + 1, keep=False)
 
 
@@ -94,7 +94,7 @@ def _turn(reply: GraphReply) -> int:
 
 
 def _lead(reply: GraphReply, turn: int, *, keep: bool) -> None:
-    """Let the page lead back to its own address; an option at its end tells the turns apart."""
+    """Let the page's nextLink lead to the page's own URL, with the number of the turn as an option at the end."""
     url = without_turn(reply.asked.url)
     link = f"{url}{'&' if '?' in url else '?'}turn={turn}" if turn else url
     page = {name: part for name, part in reply.page.items() if name not in (NEXT, DELTA)}

@@ -1,4 +1,4 @@
-"""When which fault happens: rules from a name, a seed or JSON; the same plan and requests give the same faults."""
+"""Plans of faults: rules from a name, a seed or JSON. The same plan and requests give the same faults."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ SEEDED_RULES = 6
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One fault and the requests it happens to; what is None selects everything.
+    """One fault and the requests that it applies to; None does not restrict them.
 
     Args:
-        fault: a row of the list of faults: `name`, `name.form` or `name=value`.
-        stream: users, groups, devices, members (pages that go on with a big group, and lists of members) or token.
-        page: first, middle or last page of the stream, or its number from 1; a page asked again keeps its number.
-        request: not before that request, counted from 1 since the plan was set.
-        times: how often it happens, the first requests that fit; 0 means from then on. None leaves it to the fault:
-            once, or from then on for one that makes no sense alone.
+        fault: `name`, `name.form` or `name=value`.
+        stream: users, groups, devices, members (pages that continue a large group, and lists of members) or token.
+        page: first, middle or last page of the stream, or its number from 1; a repeated request keeps its number.
+        request: the first request that may have the fault, counted from 1 since the plan was set.
+        times: number of matching requests with the fault; 0 means all. None means once, or all for a lasting fault.
     """
 
     fault: str
@@ -47,20 +46,20 @@ class Rule:
             raise BadInput(f"There is no stream {self.stream}; choose one of {', '.join(STREAMS)}.")
         numbered = isinstance(self.page, int) and not isinstance(self.page, bool) and self.page >= 1
         if self.page is not None and self.page not in POSITIONS and not numbered:
-            raise BadInput(f"A page is {', '.join(POSITIONS)} or a number from 1, unlike {self.page!r}.")
+            raise BadInput(f"page must be {', '.join(POSITIONS)} or a number from 1, not {self.page!r}.")
         for name, least in (("request", 1), ("times", 0)):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
-                raise BadInput(f"{name} is a whole number from {least}, unlike {value!r}.")
+                raise BadInput(f"{name} must be a whole number from {least}, not {value!r}.")
 
     @property
     def times_max(self) -> float:
-        """Return how often it may happen."""
+        """Return how often the fault may happen."""
         times = self.times if self.times is not None else int(not find(self.fault)[0].lasting)
         return times or float("inf")
 
     def may_fit(self, asked: Asked, number: int) -> bool:
-        """Say whether a request fits, as far as can be told without its answer."""
+        """Return whether a request may match; called before its answer is known."""
         if number < (self.request or 0):
             return False
         page = asked.pages.get(self.stream) if self.stream else next(iter(asked.pages.values()), None)
@@ -70,7 +69,7 @@ class Rule:
         return wanted.get(self.page, page == self.page)
 
     def fits(self, asked: Asked, reply: GraphReply) -> bool:
-        """Say whether a request that may fit does, now that its answer is known."""
+        """Return whether a request that may match does match, by its answer."""
         if reply.status != 200 and (find(self.fault)[0].of_page or self.page in ("middle", "last")):
             return False
         if self.page not in ("middle", "last"):
@@ -84,7 +83,7 @@ class Rule:
 class FaultPlan:
     """Rules in the order in which they are tried, and how often each has happened so far.
 
-    One request gets one fault: that of the first rule that fits. `variants` are set when the plan is.
+    A request gets the fault of the first rule that matches. `variants` are set together with the plan.
     """
 
     rules: Sequence[Rule] = ()
@@ -97,7 +96,7 @@ class FaultPlan:
         self.happened = [0] * len(self.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
-        """Answer one request as the rules want it."""
+        """Answer one request, with the fault of the first rule that matches."""
         asked: Asked = scope[SCOPE_KEY]
         self.number += 1
         candidates = [at for at in self._left() if self.rules[at].may_fit(asked, self.number)]
@@ -121,17 +120,17 @@ class FaultPlan:
 
     @property
     def is_spent(self) -> bool:
-        """Say whether no rule can happen any more."""
+        """Return whether every rule has happened as often as it may."""
         return not self._left()
 
     def report(self) -> dict[str, Any]:
-        """Return rules, variants and what has happened as JSON values; `happened` counts per rule."""
+        """Return the rules, the variants and the counts as JSON values; `happened` counts by rule."""
         shown = [{name: value for name, value in asdict(rule).items() if value is not None} for rule in self.rules]
         return {"faults": shown, "variants": dict(self.variants), "requests": self.number, "happened": self.happened}
 
 
 def seeded(seed: int, count: int = SEEDED_RULES) -> FaultPlan:
-    """Return a plan of `count` random faults that each happen once or twice; the same for the same seed."""
+    """Return a plan of `count` random faults that each happen once or twice; a seed always gives the same plan."""
     random = Random(seed)  # noqa: S311 - repeatable test data, not a secret
     passing = [row for row in rows() if not find(row)[0].lasting]
     rules = []
@@ -143,7 +142,7 @@ def seeded(seed: int, count: int = SEEDED_RULES) -> FaultPlan:
     return FaultPlan(rules)
 
 
-# A night that a sync has to get through: every kind of trouble that passes by itself, and a state that is lost.
+# Faults that a sync must survive: every kind of transient fault, and a lost delta state.
 ROUGH = (
     Rule("throttled=1", "devices", "first"),
     Rule("throttled.fraction", "users", "first", times=2),
@@ -173,13 +172,13 @@ def read_plan(text: str) -> FaultPlan:
         text: the name of a plan, `seed:N`, or the path of a JSON file.
 
     Raises:
-        BadInput: nothing of the kind, or the file is not a plan.
+        BadInput: there is no such plan or file, or the file is not a plan.
     """
     if text in NAMED:
         return FaultPlan(NAMED[text].rules, NAMED[text].variants)
     if text.startswith("seed:"):
         if not text[5:].isdigit():
-            raise BadInput(f"A seeded plan is seed: and a whole number, unlike {text}.")
+            raise BadInput(f"A seeded plan must be seed: and a whole number, not {text}.")
         return seeded(int(text[5:]))
     try:
         raw = Path(text).read_bytes()
@@ -195,18 +194,18 @@ def plan_from(value: Any) -> FaultPlan:
     """Return the plan in a JSON value: a list of rules, or `{"faults": [rules], "variants": {…}}`.
 
     Raises:
-        BadInput: of another shape, or an unknown fault, stream, page or variant.
+        BadInput: the value has another shape, or names an unknown fault, stream, page or variant.
     """
     if isinstance(value, list):
         value = {"faults": value}
     if not isinstance(value, dict) or not isinstance(value.get("variants", {}), dict):
-        raise BadInput("A plan is a list of faults, or an object with faults and variants.")
+        raise BadInput("A plan must be a list of faults, or an object with faults and variants.")
     entries, names = value.get("faults", []), {field.name for field in fields(Rule)}
     if not isinstance(entries, list) or not all(
         isinstance(e, dict) and isinstance(e.get("fault"), str) for e in entries
     ):
-        raise BadInput("faults is a list of objects, each with a fault.")
+        raise BadInput("faults must be a list of objects, each with a fault.")
     for entry in entries:
         if unknown := sorted(set(entry) - names):
-            raise BadInput(f"A fault of a plan has {', '.join(sorted(names))}, not {', '.join(unknown)}.")
+            raise BadInput(f"A fault of a plan takes {', '.join(sorted(names))}, not {', '.join(unknown)}.")
     return FaultPlan([Rule(**entry) for entry in entries], value.get("variants", {}))

@@ -1,4 +1,4 @@
-"""Answers that say no: statuses with every form of Retry-After, expired states, and the AADSTS codes of sign-in.
+"""Refusals: statuses with every form of Retry-After, expired states, and the AADSTS codes of sign-in.
 
 Source: learn.microsoft.com/graph/errors, learn.microsoft.com/graph/throttling,
 learn.microsoft.com/graph/delta-query-overview
@@ -23,13 +23,13 @@ RETRY_AFTER = {
 
 
 def refuse(reply: GraphReply, status: int, code: str, message: str, **headers: str) -> None:
-    """Answer with Graph's error body."""
+    """Replace the answer by a refusal with Graph's error body."""
     request_id = reply.headers.get("request-id", "00000000-0000-0000-0000-000000000000")
     client_request_id = reply.headers.get("client-request-id", request_id)
     at = reply.asked.simulator.clock.now()
     body = error_body(code, message, at=at, request_id=request_id, client_request_id=client_request_id)
     kept = {"request_id": request_id, "client_request_id": client_request_id}
-    # Its own time, so that a Retry-After that is a date can be read whatever the client's clock says.
+    # Send the tenant's time: a client needs it to read a Retry-After date when its own clock differs.
     kept["date"] = at.strftime("%a, %d %b %Y %H:%M:%S GMT")
     reply.replace(status, orjson.dumps(body), JSON, **kept, **headers)
 
@@ -81,20 +81,20 @@ REFUSALS = {
 
 @fault("G4", [str(status) for status in REFUSALS])
 def refused(reply: GraphReply, value: str) -> None:
-    """A status that asking again does not change; 403 is a missing permission."""
+    """A status that a retry does not change; 403 is a missing permission."""
     refuse(reply, int(value), *REFUSALS[int(value)])
 
 
 @fault("G5")
 def unauthorized(reply: GraphReply, value: str) -> None:
-    """401 InvalidAuthenticationToken, whatever the token is worth."""
+    """401 InvalidAuthenticationToken, also for a valid token."""
     message = "Lifetime validation failed, the token is expired."
     refuse(reply, 401, "InvalidAuthenticationToken", message, www_authenticate='Bearer realm=""')
 
 
 @fault("G6", [str(number) for number in CODES])
 def aadsts(reply: GraphReply, value: str) -> None:
-    """The token service refuses with that AADSTS number; use it on the stream token."""
+    """The token service refuses with this AADSTS number; use it on the stream token."""
     simulator = reply.asked.simulator
     facts = {"tenant": simulator.tenant_domain, "client": simulator.secret_app.client_id, "user": "somebody"}
     status, body = refusal_body(int(value), facts, at=simulator.clock.now(), trace_id="simulated", correlation_id="-")
@@ -129,5 +129,5 @@ def sync_state_not_found(reply: GraphReply, value: str) -> None:
 
 @fault("G12")
 def badly_formed_token(reply: GraphReply, value: str) -> None:
-    """400 Badly formed token, as for a link that was cut or is of another version."""
+    """400 Badly formed token, as for a truncated link or a link of another version."""
     refuse(reply, 400, "Request_BadRequest", "Badly formed token.")

@@ -1,13 +1,13 @@
-"""Failures of a connection, raised in place of a whole answer; the transport makes them true.
+"""Exceptions for failures of a connection, which the transport then produces.
 
-On a socket that is `serving.py`, in tests without one their transport; both understand the same two exceptions.
+On a socket the transport is `serving.py`; tests without a socket have a transport of their own.
 """
 
 from __future__ import annotations
 
 
 class ConnectionCut(ConnectionResetError):
-    """The connection ends before the answer does: by a reset, or in order, as when a server goes away."""
+    """The connection ends before the answer does: by a reset, or cleanly, as when a server stops."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("The simulated connection ends here.")

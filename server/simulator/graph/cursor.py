@@ -1,4 +1,4 @@
-"""The opaque part of nextLink and deltaLink: sealed state that a client can neither read nor forge."""
+"""The opaque tokens of nextLink and deltaLink: encrypted state that a client can neither read nor forge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UnknownCursor(Exception):
 
 
 class Cursors:
-    """Seals and opens cursors. The key follows from the seed: a link survives a restart of the simulator."""
+    """Seals and opens cursors. The key is derived from the seed, so that links survive a restart of the simulator."""
 
     def __init__(self, seed: int) -> None:
         self._cipher = AESSIV(blake2b(b"cursor %d" % seed, digest_size=64).digest())
@@ -30,7 +30,7 @@ class Cursors:
         """Return the state of a cursor that was sealed for this purpose.
 
         Raises:
-            UnknownCursor: malformed, tampered with, or for another purpose.
+            UnknownCursor: the text is malformed, forged or for another purpose.
         """
         try:
             state: dict[str, Any] = orjson.loads(self._cipher.decrypt(from_base64url(text), [purpose.encode()]))

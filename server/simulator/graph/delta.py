@@ -1,7 +1,8 @@
-"""Delta query: full rounds over the directory and later rounds over its change log; never forgets a change within one.
+"""Delta query: full rounds over the directory, and later rounds over its change log.
 
-Full rounds walk the slots of a kind and end with a link to the moment they began, so that what changed meanwhile is
-replayed. Source: learn.microsoft.com/graph/delta-query-overview and the delta pages of users, groups and devices
+A full round walks the slots of a kind. Its deltaLink continues from the moment when the round began, so that the next
+round shows all changes since.
+Source: learn.microsoft.com/graph/delta-query-overview and the delta pages of users, groups and devices
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from server.simulator.variant import Variants
 from sync.clock import Clock
 
 ROUNDS_KEPT = 8
-STRIDES = (7_919, 7_907)  # primes: a round's other order takes every so-manieth slot
+STRIDES = (7_919, 7_907)  # primes: a shuffled round steps through the slots by one of them
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaRound:
-    """What one delta round shows; `start` None means everything, of which there were `size` slots when it began."""
+    """The content of one delta round; `start` None is a full round, over the `size` slots at its begin."""
 
     kind: str
     select: tuple[str, ...]
@@ -47,7 +48,7 @@ class DeltaRound:
 
 @dataclass(frozen=True, slots=True)
 class DeltaView:
-    """How the caller wants a round shown."""
+    """The caller's view of a round: changed properties only, and hidden members."""
 
     minimal: bool
     hidden: bool
@@ -69,11 +70,11 @@ class Delta:
         self._touched: OrderedDict[tuple[str, int, int], list[tuple[str, Touch]]] = OrderedDict()
 
     def expire(self) -> None:
-        """Forget every delta state: stored links answer 410 from now on."""
+        """Make every delta link issued so far answer 410."""
         self.generation += 1
 
     def continues_group(self, token: str) -> bool:
-        """Say whether a nextLink's token goes on with the members of a group."""
+        """Return whether a nextLink's token continues the members of a group."""
         try:
             return bool(token and self._cursors.open("next", token)["o"])
         except UnknownCursor:
@@ -131,7 +132,7 @@ class Delta:
         return DeltaRound(kind, select, relations, ids, None, version, now_s, self.generation, size, shuffled)
 
     def _version(self) -> int:
-        """Return the version that has reached whoever answers: what happened later is told in a later round."""
+        """Return the version that replication has reached; a later round shows later changes."""
         lag_s = self._variants.lag_s
         moment = self._clock.now() - timedelta(seconds=lag_s)
         return self._directory.version_at(moment) if lag_s else self._directory.version
@@ -145,7 +146,7 @@ class Delta:
             raise bad_request("Badly formed token.")
         found = _round(state)
         now_s = int(self._clock.now().timestamp())
-        # A position beyond the log was issued before the simulator was started again: its state is gone.
+        # A position beyond the log was issued before the simulator's restart, so its state is lost.
         lost = found.end > self._directory.version or found.generation != self.generation
         if lost or now_s - found.issued_s > self._variants.delta_lifetime_s:
             raise self._gone(found)
@@ -179,7 +180,7 @@ class Delta:
 
     def _page(self, current: DeltaRound, resume: Resume, view: DeltaView) -> RenderedPage:
         version = self._directory.version
-        # A full round shows the same whenever it began, so its pages serve the next full round too.
+        # Leave `end` out of a full round's key: its pages do not depend on it, so the next full round can reuse them.
         end = 0 if current.start is None else current.end
         what = (current.kind, current.select, current.relations, current.ids, current.start, end, current.size)
         variants = self._variants
@@ -204,7 +205,7 @@ class Delta:
                 continue
             item, entries = self._item(current, slot, object_id, touch, view)
             if entries.count > room and len(items) > repeated and offset == 0:
-                break  # the page shrinks; the group starts the next one
+                break  # end the page early; the group starts the next one
             items.append(item | entries.take(offset, room))
             taken = min(entries.count - offset, room)
             room -= taken
@@ -217,7 +218,7 @@ class Delta:
         return items, ((slot, offset) if slot < current.size else None)
 
     def _replayed(self, current: DeltaRound, slot: int, view: DeltaView) -> list[Values]:
-        """Return the last objects before a page once more; what does not fit into one page is not repeated."""
+        """Return the last objects of the previous page again, without those that do not fit into one page."""
         items: list[Values] = []
         for again in range(max(slot - self._variants.replays, 0), slot):
             object_id, touch = self._subject(current, again)
@@ -232,7 +233,7 @@ class Delta:
     def _item(
         self, current: DeltaRound, slot: int, object_id: str, touch: Touch | None, view: DeltaView
     ) -> tuple[Values, Entries]:
-        if current.start is None and current.ids is None:  # without reading the id back: most pages are like this
+        if current.start is None and current.ids is None:  # most pages: read by slot, which is faster than by id
             values = self._directory.slot_values(current.kind, _ordered(current, slot))
         else:
             values = self._directory.values_of(object_id)
@@ -277,12 +278,11 @@ class Delta:
 
 
 class Entries:
-    """The entries of one object's `…@delta` lists, countable without being listed.
+    """The entries of one object's `…@delta` lists; they can be counted without being listed.
 
-    An object seen for the first time, or again after a restore, shows all its links. Links to soft-deleted objects are
-    among them: those keep their memberships, and nothing is sent when they come back. So are links taken away, as
-    removals that a client may never have heard of: Graph's first rounds hold such entries too.
-    An object seen again shows what changed.
+    A new or restored object shows all its links, an object seen again only the changed ones. All links include those
+    to soft-deleted objects, because these keep their memberships and a restore sends nothing. They also include
+    removed links, as removals of which the client may not know, as Graph's first rounds do.
     """
 
     def __init__(
@@ -307,7 +307,7 @@ class Entries:
         self.count = sum(size for *_, size in self._parts)
 
     def clear(self, name: str) -> None:
-        """Show nothing of one relation."""
+        """Remove the entries of one relation."""
         self._parts = [part for part in self._parts if part[0] != name]
         self.count = sum(size for *_, size in self._parts)
 
@@ -338,7 +338,7 @@ class Entries:
     def _entry(self, kind: str | None, target: str) -> Values:
         if kind is None:
             return {"id": target, "@removed": {"reason": "deleted"}}
-        # Of a permanently deleted member nothing is ever sent.
+        # Graph sends nothing about a permanently deleted member.
         shown = (LIVE,) if self._leaves_out else (LIVE, SOFT_DELETED)
         return {} if self._directory.state_of(target) not in shown else {"@odata.type": ODATA_TYPE[kind], "id": target}
 

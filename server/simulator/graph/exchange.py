@@ -1,4 +1,4 @@
-"""One Graph request and its answer, free of HTTP plumbing, so that a $batch item is served by the same code."""
+"""One Graph request and its answer, independent of HTTP, so that the same code serves items of a $batch."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Call:
     body: bytes = b""
 
     def prefers(self, preference: str) -> bool:
-        """Say whether the Prefer header names the preference."""
+        """Return whether the Prefer header names the preference."""
         return preference in [part.strip().lower() for part in self.headers.get("prefer", "").split(",")]
 
     @property
     def eventual(self) -> bool:
-        """Say whether the caller accepts eventual consistency: the switch for advanced queries."""
+        """Return whether the caller accepts eventual consistency, which advanced queries need."""
         return self.headers.get("consistencylevel", "").lower() == "eventual"
 
 
 @dataclass(slots=True)
 class GraphAnswer:
-    """What Graph says. A paged answer keeps its compressed page and only adds the tail."""
+    """Graph's answer; a paged one has a compressed page and a tail of its own."""
 
     body: dict[str, Any] | str | None = None
     status: int = 200
@@ -83,7 +83,7 @@ def unsupported(message: str) -> GraphRefused:
 
 
 def not_found(object_id: str) -> GraphRefused:
-    """Return the 404 for an object that is not there."""
+    """Return the 404 for an unknown object."""
     message = f"Resource '{object_id}' does not exist or one of its queried reference-property objects are not present."
     return GraphRefused(404, "Request_ResourceNotFound", message)
 

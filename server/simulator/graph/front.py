@@ -1,4 +1,4 @@
-"""The Graph front: paths to handlers, headers, error bodies, $batch; holds no rule of the directory."""
+"""The entry point of Graph: routing, headers, error bodies and $batch."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Graph:
         return self._encode(answer, request, request_id)
 
     def _metered(self, call: Call, request_id: str) -> GraphAnswer:
-        """Answer one call with what the quota has to say about it."""
+        """Answer one call, charge its units, and refuse it if the quota is used up."""
         try:
             answer = self._batch(call) if call.segments == ("$batch",) else self.answer(call)
         except GraphRefused as refused:
@@ -141,7 +141,7 @@ class Graph:
                 done.get(str(other), {"status": 424})["status"] >= 400 for other in item.get("dependsOn") or ()
             )
             done[request_id] = self._batch_item(call, request_id, path, item, failed)
-        # Responses come in any order: the last request first, so that nobody relies on positions.
+        # Graph answers in any order: reverse it, so that no client relies on positions.
         return GraphAnswer(body={"responses": list(reversed(done.values()))}, units=0)
 
     def _batch_item(self, call: Call, item_id: str, path: str, item: Mapping[str, Any], failed: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Lists, single objects, counts and relation lists, as Graph pages and projects them; knows nothing of delta."""
+"""Lists, single objects, counts and relation lists, paged and projected as by Graph."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GraphLists:
         self.generation = 0
 
     def expire(self) -> None:
-        """Forget every list position: stored nextLinks answer Directory_ExpiredPageToken from now on."""
+        """Make every nextLink of a list issued so far answer Directory_ExpiredPageToken."""
         self.generation += 1
 
     # Collections
@@ -206,7 +206,7 @@ class GraphLists:
         relation = expand.relation
         links: list[Link] = []
         if self._sees_links(relation, values["id"], principal):
-            # Graph shows twenty and gives no link to the rest.
+            # Graph shows at most 20, without a link to the rest.
             links = self._directory.visible(relation.name, values["id"], 0, EXPAND_MAX)
         targets = [self._target(link, expand.select, principal) for link in links]
         if relation.name == "manager":
@@ -233,7 +233,7 @@ class GraphLists:
         if resume is None:
             return pages.tail(count=count)
         state: dict[str, Any] = {"p": resume[0], "u": "/".join(call.segments), "g": self.generation}
-        # The query travels in the link; headers do not.
+        # The link repeats the query, but not the headers.
         kept = [f"${name}={quote(v, safe=',()$=')}" for name, v in call.options.items() if name != "skiptoken"]
         link = "&".join([*kept, f"$skiptoken={self._cursors.seal('list', state)}"])
         return pages.tail(count=count, nextLink=f"{self.origin}{path}?{link}")

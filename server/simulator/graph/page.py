@@ -1,7 +1,7 @@
-"""Rendered pages: compressed once, kept within a byte limit, finished per request with their link; knows no object.
+"""Rendered pages: compressed once, cached within a byte limit, and completed with a link for each request.
 
-A page's link differs from round to round while its objects do not. So the objects are compressed as a stream that ends
-on a byte boundary, and the link is appended as a second deflate stream: two streams joined are one.
+A page's link differs from round to round, its objects do not. So the objects are compressed as a deflate stream that
+ends on a byte boundary, and the compressed link is appended: both together are one valid stream.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 
 CACHE_BYTES_MAX = 128 * 1024 * 1024
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-Resume = tuple[int, int]  # slot to go on with, and the offset among its links
+Resume = tuple[int, int]  # next slot, and the offset in its links
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RenderedPage:
         return b"".join((GZIP_HEADER, self.deflated, end.compress(tail), end.flush(), trailer))
 
     def plain(self, tail: bytes) -> bytes:
-        """Return the whole body as it is."""
+        """Return the whole body uncompressed."""
         return zlib.decompressobj(-15).decompress(self.deflated) + tail
 
 
@@ -64,7 +64,7 @@ class PageCache:
         self._pages: OrderedDict[Hashable, RenderedPage] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], RenderedPage]) -> RenderedPage:
-        """Return the page under a key, made when it is not there."""
+        """Return the page of a key; make it if it is missing."""
         page = self._pages.get(key)
         if page is not None:
             self._pages.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Which properties Graph v1.0 knows, returns unasked, or keeps outside the directory; never holds a value.
+"""The properties that Graph v1.0 knows, returns by default, or stores outside the directory.
 
 Names from the CSDL of microsoftgraph/msgraph-metadata, clean_v10_metadata, commit f54f11b6 (2026-08-20);
 `extensionAttributes` and `createdDateTime` of devices are documented but not in it.
@@ -80,7 +80,7 @@ _GROUPS_LISTS = """
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What Graph knows about one kind of object; sets of property names."""
+    """The property names of one kind of object."""
 
     type_name: str
     known: frozenset[str]
@@ -102,7 +102,7 @@ SORTS = {
 }
 _SERVICE_PRINCIPALS = "accountEnabled appDisplayName appId displayName servicePrincipalType"
 _CONTACTS = "companyName department displayName givenName jobTitle mail surname"
-# Kinds that are known as members and owners of groups alone.
+# The further kinds exist only as members and owners of groups.
 ALL_SORTS = SORTS | {
     "servicePrincipals": _sort("servicePrincipal", _SERVICE_PRINCIPALS, _SERVICE_PRINCIPALS, "", ""),
     "contacts": _sort("orgContact", _CONTACTS, _CONTACTS, "", ""),

@@ -1,4 +1,4 @@
-"""The OData query options that the directory understands, checked as Graph checks them; reads no object."""
+"""The OData query options of the directory, checked as by Graph."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def known_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
     """Return query options by name.
 
     Raises:
-        GraphRefused: 400 for one with a `$` that Graph does not know; other names are the caller's own, and ignored.
+        GraphRefused: 400 for an unknown option with a `$`; unknown names without a `$` are ignored.
     """
     for name, _ in pairs:
         if name.startswith("$") and name.removeprefix("$").lower() not in OPTIONS:
@@ -52,7 +52,7 @@ def split_names(text: str) -> tuple[str, ...]:
 
 
 def refuse_unsupported(options: Mapping[str, str], *supported: str) -> None:
-    """Raise for query options other than those that are supported here, by the directory and by this simulator."""
+    """Raise for query options that are not in `supported`."""
     for name in options:
         if name == "format" and options[name].lower() in JSON_FORMATS:
             continue
@@ -76,7 +76,7 @@ def selected(kind: str, options: Mapping[str, str], *, single: bool = False) -> 
     """Return the properties to show, `id` first.
 
     Raises:
-        GraphRefused: 400 for a property that the type does not have, 501 for one that lives outside the directory.
+        GraphRefused: 400 for a property that the type does not have, 501 for one stored outside the directory.
     """
     names = split_names(options.get("select", ""))
     if not names:
@@ -136,7 +136,7 @@ class Equals:
     value: Any
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Say whether an object passes; text compares without case, as in the directory."""
+        """Return whether an object matches; texts compare without case, as in the directory."""
         own = values.get(self.name)
         if isinstance(own, str) and isinstance(self.value, str):
             return own.casefold() == self.value.casefold()

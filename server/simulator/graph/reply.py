@@ -1,4 +1,4 @@
-"""One answer on its way out, whole in memory, so that a fault can change it and how it is sent; decides nothing."""
+"""One answer, whole in memory, so that a fault can change it and the way it is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.simulator.graph.carrier import ConnectionCut, ConnectionSilent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-TRICKLED_BYTES_MAX = 600  # ten minutes at a byte a second: longer than any client should wait
+TRICKLED_BYTES_MAX = 600  # ten minutes at one byte a second: longer than any client should wait
 ENDLESS_BYTES_MAX = 256 * 1024 * 1024
 FILLER = b" " * 65_536
 Page = dict[str, Any]
@@ -26,7 +26,7 @@ Page = dict[str, Any]
 
 @dataclass(slots=True)
 class GraphReply:
-    """What the tenant said, and how it will be sent; header names are in lower case, the body is not compressed."""
+    """The tenant's answer, and how to send it; header names are in lower case, the body is uncompressed."""
 
     asked: Asked
     status: int
@@ -36,7 +36,7 @@ class GraphReply:
 
     @property
     def page(self) -> Page:
-        """Return the body as JSON; empty when it is none."""
+        """Return the body as JSON; empty if it is not a JSON object."""
         try:
             value = orjson.loads(self.body)
         except ValueError:
@@ -49,17 +49,17 @@ class GraphReply:
 
     @property
     def next_link(self) -> str | None:
-        """Return the link to the page that follows."""
+        """Return the link to the next page."""
         return self.page.get("@odata.nextLink")
 
     @property
     def link_name(self) -> str | None:
-        """Return the name of the link that the page ends with, when it has one."""
+        """Return the name of the page's link, or None."""
         page = self.page
         return next((name for name in ("@odata.nextLink", "@odata.deltaLink") if name in page), None)
 
     def replace(self, status: int, body: bytes, kind: str, **headers: str) -> None:
-        """Say something else instead; a name's `_` stands for `-`."""
+        """Replace the whole answer; `_` in a header's name stands for `-`."""
         self.status, self.body = status, body
         self.headers = {"content-type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -68,7 +68,7 @@ Manner = Callable[[GraphReply, Receive, Send], Awaitable[None]]
 
 
 async def capture(app: ASGIApp, scope: Scope, receive: Receive) -> GraphReply:
-    """Let the tenant answer, and keep its answer instead of sending it."""
+    """Let the tenant answer, and return its answer instead of sending it."""
     start: Message = {}
     parts: list[bytes] = []
 
@@ -116,7 +116,7 @@ def cut(*, before_headers: bool, reset: bool) -> Manner:
 
 
 def silent(*, before_headers: bool) -> Manner:
-    """Return a manner that says nothing, or nothing but the headers, and keeps the connection open."""
+    """Return a manner that sends nothing, or only the headers, and keeps the connection open."""
 
     async def hold(reply: GraphReply, receive: Receive, send: Send) -> None:
         if not before_headers:
@@ -143,7 +143,7 @@ async def trickle(reply: GraphReply, receive: Receive, send: Send) -> None:
 
 
 async def endless(reply: GraphReply, receive: Receive, send: Send) -> None:
-    """Go on sending JSON that does not end, until the client leaves; 256 MiB at most."""
+    """Send endless JSON until the client leaves, at most 256 MiB."""
     await send_start(reply, send, length=None)
     await send({"type": "http.response.body", "body": b'{"value":[', "more_body": True})
     async with _until_gone(receive) as is_gone:

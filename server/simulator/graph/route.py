@@ -1,6 +1,6 @@
-"""The purpose of a request, told by its path alone: a template for the log, a stream for the fault plan.
+"""Classifies a request by its path: a template for the log, and a stream for the fault plan.
 
-Templates hold no object id, so that a log can be kept and shown.
+Templates hold no object id, so that the log may be stored and shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SIGN_IN = ("v2.0/.well-known/openid-configuration", "discovery/v2.0/keys", "oau
 
 
 def without_turn(url: str) -> str:
-    """Return an address without the option by which a fault tells several links to one page apart; Graph ignores it."""
+    """Return a URL without `turn`, the option with which a fault distinguishes links to the same page."""
     return _TURN.sub("", url)
 
 
@@ -30,7 +30,7 @@ def segments_of(path: str) -> tuple[str, ...]:
 
 
 def template_of(path: str) -> str:
-    """Return the path with what names an object, a tenant or a user replaced."""
+    """Return the path with placeholders for the ids of objects, tenants and users."""
     return graph_template(segments_of(path)) if path.startswith("/v1.0") else _signin_template(path)
 
 
@@ -53,7 +53,7 @@ def graph_template(segments: tuple[str, ...]) -> str:
 
 
 def stream_of(template: str) -> str | None:
-    """Return which stream a request belongs to, one of STREAMS, or None for single objects, counts and discovery."""
+    """Return the stream of a request, one of STREAMS; None for single objects, counts and discovery."""
     if template == TOKEN_TEMPLATE:
         return "token"
     if template == "/v1.0/groups/{id}/members":

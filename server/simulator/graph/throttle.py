@@ -1,4 +1,4 @@
-"""Throttling as the identity service does it: a bucket of resource units per app and tenant; knows no request.
+"""Throttling like that of the identity service: a bucket of resource units for each app and tenant.
 
 Source: learn.microsoft.com/graph/throttling-limits (identity and access), learn.microsoft.com/graph/throttling
 """
@@ -13,16 +13,16 @@ from server.simulator.variant import Variants
 from sync.clock import Clock
 
 WINDOW_S = 10
-# Users in the tenant, at least → resource units an app may use in ten seconds.
+# Least number of users in the tenant → resource units that an app may use in ten seconds.
 TIERS = ((500, 8_000), (50, 5_000), (0, 3_500))
-WARNED_FROM = 0.8  # the share of the quota from which on answers tell it
-DEMAND_MAX = 1.8  # what is asked for beyond that is not counted
-LOW_PRIORITY_SHARE = 0.9  # of the quota; undocumented: low priority is only said to be throttled first
+WARNED_FROM = 0.8  # answers tell the used share of the quota from this share on
+DEMAND_MAX = 1.8  # demand beyond this share of the quota is not counted
+LOW_PRIORITY_SHARE = 0.9  # share of the quota; our choice: Microsoft says only that low priority is throttled first
 
 
 @dataclass(slots=True)
 class Bucket:
-    """What one app has used of its quota."""
+    """The used quota of one app."""
 
     used: float = 0.0
     at_s: float = 0.0
@@ -30,7 +30,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a request is refused with 429, and the headers that its answer carries."""
+    """Whether to refuse a request with 429, and the headers of its answer."""
 
     refused: bool = False
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,12 +52,12 @@ class Throttle:
         return next(units for least, units in TIERS if users >= least) * self._variants.quota
 
     def charge(self, client_id: str, units: int, *, low: bool) -> Verdict:
-        """Count one request, and refuse it when the quota is used up; a refused one is counted too.
+        """Count one request, and refuse it if the quota is used up; refused requests count, too.
 
         Args:
-            client_id: whose quota is used.
-            units: what the request costs; one that costs nothing is never refused.
-            low: whether it was sent with `x-ms-throttle-priority: low`.
+            client_id: the app.
+            units: the request's cost; a request without cost is never refused.
+            low: whether the request has `x-ms-throttle-priority: low`.
         """
         limit, now_s = self.limit, self._clock.monotonic()
         if not limit or not units:
@@ -71,7 +71,7 @@ class Throttle:
         headers = {"x-ms-throttle-limit-percentage": f"{share:.2f}"} if share >= WARNED_FROM else {}
         if not before or before + units <= allowed:
             return Verdict(headers=headers)
-        # Long enough for the same request to pass, when the app asks for nothing else.
+        # After this time the same request passes, if the app sends no others.
         wait_s = (bucket.used + units - max(allowed, units)) / rate
         headers["Retry-After"] = str(max(math.ceil(wait_s), 1))
         tenant_id = self._directory.population.tenant_id

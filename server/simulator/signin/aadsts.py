@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - Microsoft's sentences are kept whole, so that they can be searched for
-"""The refusals of the token service by AADSTS number, in Microsoft's words; decides nothing.
+"""The refusals of the token service by AADSTS number, in Microsoft's words.
 
-Those that no account or app of the simulated tenant leads to can be asked for as faults.
+Faults can produce those that no account or app of the simulated tenant causes.
 
 Source: learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-# number → HTTP status, OAuth error, text, suberror. Where documents disagree, the shape seen from live tenants wins.
+# number → HTTP status, OAuth error, text, suberror. Where documents disagree, we follow the answers of real tenants.
 CODES: dict[int, tuple[int, str, str, str | None]] = {
     50033: (400, "temporarily_unavailable", "RetryableError - Indicates a transient error not related to the database operations.", None),
     50034: (400, "invalid_grant", "The user account {user} does not exist in the {tenant} directory. To sign into this application, the account must be added to the directory.", None),
@@ -46,7 +46,7 @@ CODES: dict[int, tuple[int, str, str, str | None]] = {
 
 
 class _Facts(dict[str, str]):
-    """What a text names; a fact that is not known is named by its own name."""
+    """The facts of a text; an unknown fact is replaced by its name."""
 
     def __missing__(self, name: str) -> str:
         return name

@@ -1,4 +1,4 @@
-"""Which permission lets a token read what; grants nothing.
+"""The permissions that each kind of object needs.
 
 Source: the permission tables of learn.microsoft.com/graph/api for list, delta and relation calls
 """
@@ -25,7 +25,7 @@ READERS: dict[str, tuple[str, ...]] = {
 
 
 def may_read(principal: GraphCaller, kind: str) -> bool:
-    """Say whether the token may read objects of a kind."""
+    """Return whether the token may read objects of a kind."""
     return principal.has(*READERS[kind])
 
 
@@ -36,5 +36,5 @@ def demand(principal: GraphCaller, kind: str) -> None:
 
 
 def sees_hidden(principal: GraphCaller) -> bool:
-    """Say whether the token may see the members of groups with hidden membership."""
+    """Return whether the token may see the members of groups with hidden membership."""
     return principal.has("Member.Read.Hidden")

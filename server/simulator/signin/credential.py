@@ -1,4 +1,4 @@
-"""The callers of the simulated tenant: app registrations and accounts with their flags; issues no token."""
+"""The app registrations and accounts of the simulated tenant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PASSWORD_STATES = ("ok", "mfa", "disabled", "locked", "expired")
 
 @dataclass(frozen=True, slots=True)
 class AppCredential:
-    """What a person would type into the product: one application, and a secret or an account."""
+    """A credential for the product: one application, and a secret or an account."""
 
     client_id: str
     client_secret: str = field(default="", repr=False)
@@ -26,7 +26,7 @@ class App:
     """One app registration.
 
     `roles` are application permissions and `scopes` delegated permissions; both count only while `consented`.
-    `app_roles` are those that it was assigned in the registration of the server itself.
+    `app_roles` are its roles in the server's own app registration.
     """
 
     client_id: str
@@ -42,7 +42,7 @@ class App:
 
 @dataclass(slots=True)
 class Account:
-    """One account for the username & password flow; `state` is one of PASSWORD_STATES, `app_roles` as an app's."""
+    """One account for sign-in by password; `state` is one of PASSWORD_STATES, `app_roles` are as in `App`."""
 
     username: str
     password: str = field(repr=False)
@@ -62,7 +62,7 @@ class Registry:
         self.secret_app = AppCredential(encode(10, 0), secret)
         self.password_app = AppCredential(encode(10, 1), username=username, password=password)
         self.expired_secret = self._canary("expired")
-        # The app that people and programs sign in to when they call the server.
+        # The server's own app registration: the audience of its callers' tokens.
         self.server_id = encode(10, 2)
         permissions = set(APPLICATION_PERMISSIONS)
         self.apps = {
@@ -87,10 +87,10 @@ class Registry:
         self.accounts[account.username.casefold()] = account
 
     def _canary(self, purpose: str) -> str:
-        # The word lets a check over logs and databases find a secret that leaked.
+        # Checks of logs and databases search for the word "canary" to find a leaked secret.
         return f"sim~canary-{blake2b(f'{purpose} {self._seed}'.encode(), digest_size=16).hexdigest()}"
 
     @property
     def admin_key(self) -> str:
-        """Return the bearer key of the admin door."""
+        """Return the bearer token of the admin API."""
         return self._canary("admin")

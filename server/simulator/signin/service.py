@@ -1,4 +1,4 @@
-"""The Entra token service: discovery, user realm and the two grants the product uses, with AADSTS errors.
+"""The Entra token service: discovery, user realm and the two grants that the product uses, with AADSTS errors.
 
 It never logs a secret. Source: learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
@@ -27,7 +27,7 @@ NO_STORE = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 
 
 class SignInRefused(Exception):
-    """The token service says no, with an AADSTS number and what its text names."""
+    """The token service refuses, with an AADSTS number and the facts of its text."""
 
     def __init__(self, number: int, **facts: str) -> None:
         super().__init__(number)
@@ -70,7 +70,7 @@ class SignIn:
         return JSONResponse({"tenant_discovery_endpoint": endpoint, "api-version": "1.1", "metadata": [metadata]})
 
     async def user_realm(self, request: Request) -> Response:
-        """Say whether an account signs in here or at a federated identity provider."""
+        """Answer whether an account signs in here or at a federated identity provider."""
         user: str = request.path_params["user"]
         domain = user.rpartition("@")[2]
         account = self.registry.accounts.get(user.casefold())
@@ -132,7 +132,7 @@ class SignIn:
         """Return the token response for a form.
 
         Raises:
-            SignInRefused: in the order in which Entra ID checks: request, application, resource, user, consent.
+            SignInRefused: a check failed; they run in Entra ID's order: request, application, resource, user, consent.
         """
         for field in ("grant_type", "client_id"):
             if not form.get(field):
@@ -154,7 +154,7 @@ class SignIn:
         return any(_resource(name) == self.registry.server_id for name in scope.split())
 
     def _server_grant(self, app: App, kind: str, form: dict[str, str]) -> dict[str, Any]:
-        """Issue an access token, of version 2.0, for the server that reads this directory."""
+        """Issue an access token (version 2.0) for the product's server."""
         account = self._signed_in(form) if kind == "password" else None
         now, lifetime_s = int(self._clock.now().timestamp()), self._variants.token_lifetime_s
         claims: dict[str, Any] = {
@@ -261,9 +261,9 @@ class SignIn:
             known = self._directory.find_user(username)
             if known is None:
                 raise SignInRefused(50034, user=username)
-            # Generated users exist, but nobody knows their passwords.
+            # Generated users exist, but have no password.
             raise SignInRefused(50126)
-        if account.federated:  # the identity provider that knows the password is not here
+        if account.federated:  # only the federated identity provider, which is not simulated, could check the password
             raise SignInRefused(50126)
         return account
 
@@ -281,5 +281,5 @@ class SignIn:
 
 
 def _resource(scope: str) -> str:
-    """Return what a scope is of: the id in `api://id/.default` and in `id/.default`."""
+    """Return a scope's resource: the id in `api://id/.default` and in `id/.default`."""
     return scope.rpartition("/")[0].removeprefix("api://")

@@ -1,4 +1,4 @@
-"""Access tokens as Entra ID issues them: RS256 JWTs with an expiry; the only place that signs or checks one."""
+"""Signs and checks access tokens like those of Entra ID: RS256 JWTs with an expiry."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ GRAPH_RESOURCE = "https://graph.microsoft.com"
 
 @dataclass(frozen=True, slots=True)
 class GraphCaller:
-    """Who calls Graph, and what the token lets them read; None in `user` for an app without a user."""
+    """A caller of Graph and its permissions; `user` is None for an app without a user."""
 
     client_id: str
     permissions: frozenset[str]
     user: str | None = None
 
     def has(self, *names: str) -> bool:
-        """Say whether any of these permissions was granted."""
+        """Return whether any of these permissions was granted."""
         return not self.permissions.isdisjoint(names)
 
 
@@ -40,7 +40,7 @@ class TokenRefused(Exception):
 
 @cache
 def _signing_key() -> rsa.RSAPrivateKey:
-    # One key a process: making one takes a tenth of a second, and a test makes hundreds of tenants.
+    # Use one key a process: generating one takes a tenth of a second, and tests make hundreds of tenants.
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -50,7 +50,7 @@ def base64url(raw: bytes) -> str:
 
 
 def from_base64url(text: str) -> bytes:
-    """Decode base64url without padding; ValueError when it is not."""
+    """Decode base64url without padding; raises ValueError for other text."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -110,10 +110,10 @@ class Tokens:
         self._generation += 1
 
     def check(self, authorization: str) -> GraphCaller:
-        """Return who calls.
+        """Return the caller of an Authorization header.
 
         Raises:
-            TokenRefused: missing, malformed, foreign or expired.
+            TokenRefused: the token is missing, malformed, expired or not for this tenant.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:

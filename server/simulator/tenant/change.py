@@ -1,4 +1,4 @@
-"""The change log: what happened to the directory, in order; never rewritten, never read by a client directly."""
+"""The change log of the directory: append-only, in order of time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class LoggedChange:
 
 @dataclass(slots=True)
 class Touch:
-    """Everything that happened to one object between two moments."""
+    """All changes of one object between two versions."""
 
     whole: bool = False
     fields: set[str] = field(default_factory=set)
     targets: dict[str, dict[str, None]] = field(default_factory=dict)  # relation → target ids, in order
 
     def concerns(self, selected: frozenset[str], relations: tuple[str, ...]) -> bool:
-        """Say whether a round that selected these properties and relations would show this object."""
+        """Return whether a round that selected these properties and relations shows this object."""
         return self.whole or bool(self.fields & selected) or any(name in self.targets for name in relations)
 
 
@@ -42,16 +42,16 @@ class ChangeLog:
         return len(self._changes)
 
     def append(self, change: LoggedChange, moment: datetime) -> None:
-        """Add one change at the end; a clock that went back does not make it older than the ones before."""
+        """Add one change; its time is never before that of the previous change, even if the clock went back."""
         self._changes.append(change)
         self._moments.append(max(moment, self._moments[-1]) if self._moments else moment)
 
     def position(self, moment: datetime) -> int:
-        """Return how many changes had happened by then."""
+        """Return the number of changes up to a moment."""
         return bisect_right(self._moments, moment)
 
     def touched(self, kind: str, start: int, end: int) -> dict[str, Touch]:
-        """Return what changed in [start, end) by object id, the least recently first touched first."""
+        """Return the changes in [start, end) by object id, in the order of each object's first change."""
         found: dict[str, Touch] = {}
         for change in self._changes[start:end]:
             if change.kind != kind:

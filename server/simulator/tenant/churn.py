@@ -1,4 +1,4 @@
-"""Random changes to a directory, the same for the same seed: what a living tenant does in a day."""
+"""Random changes to a directory, like those of a real tenant in a day; the same seed gives the same changes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Churn:
         )
 
     def apply(self, count: int) -> None:
-        """Make that many changes; one that finds nothing to change counts too."""
+        """Make `count` changes; an attempt that finds nothing to change counts, too."""
         actions = [action for _, action in self._actions]
         weights = [weight for weight, _ in self._actions]
         for action in self._random.choices(actions, weights, k=count):
             try:
                 action()
             except (NotFound, Conflict):
-                continue  # the object it chose is not live any more: nothing to do
+                continue  # the chosen object is no longer live
 
     def _pick(self, kind: str) -> str:
         count = self._directory.slot_count(kind)

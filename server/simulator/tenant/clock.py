@@ -1,4 +1,4 @@
-"""The tenant's own time: the clock it was given, moved ahead on demand; never goes back."""
+"""The tenant's time: a clock that can be moved ahead, but never back."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ ADVANCE_S_MAX = 10 * 365 * 24 * 3600
 
 
 class TenantClock:
-    """A Clock that can be moved: tokens, delta links and quotas age at once, without anybody waiting."""
+    """A clock that can be moved ahead, so that tokens, delta links and quotas age without waiting."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.ahead_s = 0.0
 
     def advance(self, seconds: float) -> None:
-        """Let that many seconds pass at once; BadInput for less than none or more than ten years."""
+        """Move the clock ahead; raises BadInput for a negative time or more than ten years."""
         if not 0 <= seconds <= ADVANCE_S_MAX:
-            raise BadInput("The clock goes ahead by 0 seconds to ten years.")
+            raise BadInput("The clock can be moved ahead by 0 seconds to ten years.")
         self.ahead_s += seconds
 
     def now(self) -> datetime:
@@ -32,9 +32,9 @@ class TenantClock:
         return self._clock.monotonic() + self.ahead_s
 
     async def sleep(self, seconds: float) -> None:
-        """Wait as the clock below does."""
+        """Wait by the underlying clock."""
         await self._clock.sleep(seconds)
 
     def chance(self) -> float:
-        """Return a random number in [0, 1) from the clock below."""
+        """Return a random number in [0, 1) from the underlying clock."""
         return self._clock.chance()

@@ -1,4 +1,4 @@
-"""One generated device, from a phone to a server, in the shapes Microsoft documents; never a made-up property.
+"""One generated device, from a phone to a server, with the properties that Microsoft documents.
 
 Source: learn.microsoft.com/graph/api/resources/device
 """
@@ -15,7 +15,7 @@ from server.simulator.tenant.origin import Origin
 
 STALE_PERCENT = 12
 DISABLED_PERCENT = 6
-DUPLICATE_EVERY = 97  # this device carries the display name of the one before it; of a PC it is a second record
+DUPLICATE_EVERY = 97  # every 97th device has the display name of the one before; for a PC it is a second record
 INTUNE_APP = "0000000a-0000-0000-c000-000000000000"
 
 WINDOWS = ("10.0.19045.4529", "10.0.22631.4317", "10.0.22631.3880", "10.0.26100.2161", "10.0.26200.1")
@@ -37,7 +37,7 @@ SORTS: tuple[str, ...] = (
 
 
 def build_device(origin: Origin, number: int, device_id: str) -> dict[str, Any]:
-    """Return device `number` without its object id; what was never set is absent."""
+    """Return device `number` without its object id; properties that were never set are absent."""
     draw = origin.draw("device", number)
     sort = draw.pick(SORTS)
     registered = 40 + draw.below(1_500)
@@ -71,7 +71,7 @@ def _is_duplicate(number: int) -> bool:
 
 
 def _registered(origin: Origin, number: int, device_id: str) -> dict[str, Any]:
-    """Return what tells that this is a PC which a person has registered beside joining it; nothing if it is no PC."""
+    """Return the properties of a second, registered record of the joined PC before it; empty if that is not a PC."""
     joined = build_device(origin, number - 1, "")
     if joined["operatingSystem"] != "Windows" or joined["profileType"] != "RegisteredDevice":
         return {}
@@ -81,7 +81,7 @@ def _registered(origin: Origin, number: int, device_id: str) -> dict[str, Any]:
 
 
 def device_name(origin: Origin, number: int) -> str:
-    """Return the display name of a device: host names as people give them, some of them twice."""
+    """Return the display name of a device, in the style of real host names; some occur twice."""
     if _is_duplicate(number):
         number -= 1
     sort = origin.draw("device", number).pick(SORTS)
@@ -106,7 +106,7 @@ def _server_name(origin: Origin, draw: Draw, number: int) -> str:
 
 
 def _phone_name(origin: Origin, draw: Draw, number: int) -> str:
-    # "iPhone" is what most phones are called: a name that identifies nothing.
+    # Most phones are called "iPhone", a name that identifies nothing.
     styles = ("iPhone", f"iPhone von Jürgen {number}", f"📱 {number}", f"iPhone-{number}")
     return draw.pick(styles)
 

@@ -1,6 +1,6 @@
-"""The tenant's directory: the seeded population, what was written since, and the log of it; speaks no HTTP.
+"""The tenant's directory: the seeded population, later writes, and the change log.
 
-Only changes are held in memory. Every write is one entry of the change log, from which delta rounds are answered.
+Only writes are held in memory. Every write adds one entry to the change log, which answers delta rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CREATED_FROM = 1 << 39  # numbers of objects created by hand: far above any popu
 
 @dataclass(slots=True)
 class ObjectEntry:
-    """What was written about one object."""
+    """The writes to one object."""
 
     kind: str
     values: Values = field(default_factory=dict)
@@ -51,7 +51,7 @@ class TenantDirectory:
         return len(self.log)
 
     def version_at(self, moment: datetime) -> int:
-        """Return the number of changes that had happened by then."""
+        """Return the number of changes up to a moment."""
         return self.log.position(moment)
 
     # Reading
@@ -158,7 +158,7 @@ class TenantDirectory:
         """Return what changed between two versions, by object id."""
         return self.log.touched(kind, start, end)
 
-    # The truth, for tests that compare an inventory with the directory
+    # The real data, for tests that compare an inventory with the directory
 
     def truth(self, kind: str) -> Iterator[Values]:
         """Return every live object of a kind with all its set properties."""
@@ -213,7 +213,7 @@ class TenantDirectory:
         return reason
 
     def restore(self, kind: str, object_id: str) -> None:
-        """Bring a soft-deleted object back, with the links it had."""
+        """Restore a soft-deleted object with its links."""
         if self.kind_of(object_id) != kind or self.state_of(object_id) != SOFT_DELETED:
             raise NotFound(f"No soft-deleted object {object_id} among the {kind}.")
         self._entry(object_id, kind).state = LIVE
@@ -221,7 +221,7 @@ class TenantDirectory:
         self._note(LoggedChange(kind, object_id))
 
     def link(self, relation: str, source_id: str, target_id: str) -> bool:
-        """Add an edge between two live objects; false when it was there. A single-valued relation is replaced."""
+        """Add an edge between two live objects; return False if it exists. A single-valued relation is replaced."""
         kind = self._ends(relation, source_id, target_id)
         links = self._links[relation]
         if links.has(source_id, target_id):
@@ -234,7 +234,7 @@ class TenantDirectory:
         return True
 
     def unlink(self, relation: str, source_id: str, target_id: str) -> bool:
-        """Take an edge between two live objects away; false when it was not there."""
+        """Remove an edge between two live objects; return False if it does not exist."""
         self._ends(relation, source_id, target_id)
         links = self._links[relation]
         if not links.has(source_id, target_id):
@@ -253,7 +253,7 @@ class TenantDirectory:
         self._live(RELATIONS[relation].source, source_id)
         kind = self.kind_of(target_id)
         if kind not in (*RELATIONS[relation].targets, *RELATIONS[relation].others) or self.state_of(target_id) != LIVE:
-            raise NotFound(f"No live object {target_id} that a link of {relation} may lead to.")
+            raise NotFound(f"There is no live object {target_id} that {relation} may link to.")
         return kind
 
     def _live(self, kind: str, object_id: str) -> Values:

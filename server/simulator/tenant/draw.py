@@ -1,4 +1,4 @@
-"""Chance that repeats: choices and object ids are pure functions of a seed; never asks the machine for randomness."""
+"""Repeatable chance: choices and object ids are pure functions of a seed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Draw:
         return self.below(100) < chance
 
     def hex(self, digits: int) -> str:
-        """Return that many lower-case hexadecimal digits."""
+        """Return lower-case hexadecimal digits."""
         return f"{self.below(16**digits):0{digits}x}"
 
 
@@ -64,7 +64,7 @@ class Ids:
         return f"{text[:8]}-{text[8:12]}-4{text[12:15]}-{'89ab'[check[0] & 3]}{text[15:18]}-{text[18:]}"
 
     def decode(self, guid: str) -> tuple[int, int] | None:
-        """Return the sort and number behind a GUID, or None when it is not one of ours."""
+        """Return the sort and number of a GUID; None if it is not one of ours."""
         return self._read(guid)
 
     def _decode(self, guid: str) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""One generated group of any kind that Entra ID has, some with telling memberships; knows no member."""
+"""One generated group, without its members; groups are of all kinds that Entra ID has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LABELS, LABEL_ID = ("Public", "Confidential"), "c9bd1a5b-6f4a-4d0b-8a4e-4f0d6a7e
 
 
 def build_group(origin: Origin, number: int, size: Size) -> dict[str, Any]:
-    """Return group `number` without its id; what was never set is absent."""
+    """Return group `number` without its id; properties that were never set are absent."""
     draw = origin.draw("group", number)
     sort = draw.pick(SORTS)
     sort = FIXED_SORT.get(number, sort)
@@ -60,7 +60,7 @@ def build_group(origin: Origin, number: int, size: Size) -> dict[str, Any]:
 
 
 def _rare(origin: Origin, number: int, sort: str) -> dict[str, Any]:
-    """Return what few groups have; drawn apart, so that it changes nothing else of the tenant."""
+    """Return rare properties; they are drawn separately, so that they do not change the rest of the tenant."""
     draw = origin.draw("rare group", number)
     values: dict[str, Any] = {}
     if sort == UNIFIED and draw.percent(40):

@@ -1,7 +1,7 @@
-"""The first members, owners, users and managers: arithmetic on numbers, so that no edge is ever stored.
+"""The initial members, owners, users and managers, computed from numbers, so that no edge is stored.
 
-A group's users are an arithmetic progression over the users, so that member j is known without its predecessors,
-and whether a user is a member is one multiplication.
+A group's users are an arithmetic progression. So member j is found without its predecessors, and one multiplication
+tells whether a user is a member.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def links(seed: int, size: Size, relation: str, number: int, low: int, high: int
 
 
 def has_link(seed: int, size: Size, relation: str, number: int, kind: str, target: int) -> bool:
-    """Say whether object `number` has a link to the target, without listing its links."""
+    """Return whether object `number` has a link to the target, without listing its links."""
     if relation != "members":
         return kind == "users" and target in _few(seed, size, relation, number)
     own = roster(seed, size, number)

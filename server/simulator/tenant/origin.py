@@ -1,4 +1,4 @@
-"""The origin that every generated object shares: seed, domain, id scheme and calendar; knows no kind of object."""
+"""The inputs that all generated objects share: seed, domain, id scheme and calendar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directory on its first day: object n of a kind is a pure function of seed and n; never holds an object."""
+"""The directory on its first day: object n of a kind is a pure function of seed and n, and is never stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.simulator.tenant.size import Size
 from server.simulator.tenant.user import build_user
 
 KINDS = ("users", "devices", "groups")
-# Kinds that no stream lists: made by hand, as members and owners of groups.
+# Kinds without a stream of their own: created by the admin API, as members and owners of groups.
 OTHERS = ("servicePrincipals", "contacts")
 CODES = {"users": 1, "devices": 2, "groups": 3, "servicePrincipals": 5, "contacts": 6}
 KIND_OF_CODE = {code: kind for kind, code in CODES.items()}
@@ -80,7 +80,7 @@ class Population:
         return [(kind, encode(CODES[kind], target)) for kind, target in targets]
 
     def has_link(self, relation: str, number: int, target_id: str) -> bool:
-        """Say whether object `number` started with a link to the target."""
+        """Return whether object `number` started with a link to the target."""
         found = self.locate(target_id)
         return found is not None and membership.has_link(self.seed, self.size, relation, number, *found)
 

@@ -1,4 +1,4 @@
-"""Links of one relation: what the population starts with, plus what was written since; slots never move.
+"""The links of one relation: those of the population, changed by later writes; slots never move.
 
 A slot is a position in an object's list of links. Removed links leave their slot empty and added ones get new slots
 at the end, so that a client that pages while links change misses nothing.
@@ -21,14 +21,14 @@ Link = tuple[str, str]  # kind and object id of the target
 
 @dataclass(frozen=True, slots=True)
 class GraphRelation:
-    """What a relation connects, and how Graph spells it."""
+    """The kinds that a relation connects, and its name in Graph."""
 
     name: str
     source: str
     targets: tuple[str, ...]
     property: str  # the navigation property on the source
     single: bool = False
-    others: tuple[str, ...] = ()  # kinds that only links made by hand lead to
+    others: tuple[str, ...] = ()  # further kinds, to which only created links lead
 
 
 RELATIONS = {
@@ -50,7 +50,7 @@ def relations_of(kind: str) -> dict[str, GraphRelation]:
 
 @dataclass(slots=True)
 class Written:
-    """What was written over one object's links."""
+    """The writes to one object's links."""
 
     added: dict[str, str | None] = field(default_factory=dict)  # target id → kind, None when taken away again
     removed: set[str] = field(default_factory=set)  # of the links the population starts with
@@ -97,7 +97,7 @@ class Links:
         return self.slots(source_id, 0, self.slot_count(source_id))
 
     def has(self, source_id: str, target_id: str) -> bool:
-        """Say whether the link is there."""
+        """Return whether the link exists."""
         written = self._written.get(source_id)
         if written is not None:
             if written.added.get(target_id) is not None:
@@ -108,7 +108,7 @@ class Links:
         return found is not None and self._population.has_link(self.relation.name, found[1], target_id)
 
     def add(self, source_id: str, kind: str, target_id: str) -> None:
-        """Write a link that is not there yet."""
+        """Add a link that does not exist."""
         written = self._written.setdefault(source_id, Written())
         if target_id in written.removed:
             written.removed.discard(target_id)
@@ -116,7 +116,7 @@ class Links:
             written.added[target_id] = kind
 
     def remove(self, source_id: str, target_id: str) -> None:
-        """Take a link away that is there."""
+        """Remove a link that exists."""
         written = self._written.setdefault(source_id, Written())
         if target_id in written.added:
             written.added[target_id] = None

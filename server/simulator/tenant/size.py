@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many objects of each kind the tenant starts with, and how many users its largest group holds."""
+    """The number of objects of each kind at the start, and of users in the largest group."""
 
     users: int
     devices: int

@@ -21,7 +21,7 @@ DIVISIONS = ("Products", "Services", "Corporate")
 
 
 def build_user(origin: Origin, number: int) -> dict[str, Any]:
-    """Return user `number` without its id; what was never set is absent."""
+    """Return user `number` without its id; properties that were never set are absent."""
     draw = origin.draw("user", number)
     given, given_latin = draw.pick(GIVEN if draw.percent(25) else GIVEN[:LATIN_GIVEN])
     surname, surname_latin = draw.pick(SURNAME if draw.percent(25) else SURNAME[:LATIN_SURNAME])
@@ -104,7 +104,7 @@ def _member(origin: Origin, draw: Draw, nickname: str, number: int) -> dict[str,
 
 
 def _rare(origin: Origin, number: int, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what a member has besides; drawn apart, so that it changes nothing else of the tenant."""
+    """Return rare properties of a member; they are drawn separately, so that they do not change the other values."""
     draw = origin.draw("rare user", number)
     hired = origin.moment(draw, draw.below(3_500))
     licensed = values["assignedLicenses"]
