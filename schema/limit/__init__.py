@@ -1,1 +1,1 @@
-"""Limits of a document and of an answer: what each bounds, and how it is measured."""
+"""Limits of documents and answers, and their measurement."""

@@ -1,6 +1,6 @@
-"""Bounds of answers: the size of each, and the memory of all that are being built and sent.
+"""Limits of answers: the size of each, and the memory of all that are being built or sent.
 
-Both are enforced while an answer is built. A small answer reserves nothing.
+Both are enforced while an answer is built. A small answer reserves no memory.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from sync.errors import AnswerTooLarge, StoreCrowded
 
 MIB = 1024 * 1024
-# Memory that an answer takes without a reservation, and the steps in which it reserves more.
+# Memory that an answer may use without a reservation, and the step of a reservation.
 FREE_BYTES, STEP_BYTES = 64 * 1024, MIB
-# A JSON document that is read into Python takes a few times the memory of its text.
+# JSON that is parsed into Python objects takes about this many times the memory of its text.
 LOADED_FACTOR = 4
-# How long a request may wait for memory, and how many may wait.
+# Longest time that a request may wait for memory, and most requests that may wait.
 WAIT_S, WAITING_MAX = 2.0, 64
-HINT = "Ask for fewer rows with `first`, for fewer fields, or for fewer lists inside each other."
+HINT = "Request fewer rows with `first`, select fewer fields, or nest fewer lists."
 
 
 class NoMemory(Exception):
     """The answer needs more memory than the budget has now.
 
     Args:
-        needed_bytes: what the answer had reached.
+        needed_bytes: the memory that the answer needs so far.
     """
 
     def __init__(self, needed_bytes: int) -> None:
@@ -36,7 +36,7 @@ class NoMemory(Exception):
 
 @dataclass(frozen=True)
 class AnswerLimits:
-    """Limits of one answer: its bytes, the rows of its lists without a size, and the parts of the schema it tells."""
+    """Limits of one answer: its bytes, the rows of its lists without a size, and the described parts of the schema."""
 
     bytes_max: int = 32 * MIB
     rows_max: int = 20_000
@@ -44,12 +44,12 @@ class AnswerLimits:
 
 
 class Budget:
-    """The memory of all answers that are being built or sent. Any thread may take; the event loop may wait.
+    """The memory of all answers that are being built or sent. Any thread may take it; the event loop may wait for it.
 
     Args:
-        limits: of each answer.
-        bytes_max: of all answers together.
-        wait_s: how long a request may wait.
+        limits: the limits of each answer.
+        bytes_max: most bytes of all answers together.
+        wait_s: longest time that a request may wait.
     """
 
     def __init__(self, limits: AnswerLimits | None = None, bytes_max: int = 128 * MIB, wait_s: float = WAIT_S) -> None:
@@ -60,11 +60,11 @@ class Budget:
 
     @property
     def taken_bytes(self) -> int:
-        """How much is taken."""
+        """The memory that is taken."""
         return self.bytes_max - self._free
 
     def take(self, number: int) -> bool:
-        """Take memory if there is enough; tell whether there was."""
+        """Take memory if there is enough; return whether there was."""
         with self._lock:
             if number > self._free:
                 return False
@@ -72,7 +72,7 @@ class Budget:
             return True
 
     def give(self, number: int) -> None:
-        """Give memory back, and wake the first that waits."""
+        """Give memory back, and wake the first waiting request."""
         if not number:
             return
         with self._lock:
@@ -82,10 +82,10 @@ class Budget:
             waiting.get_loop().call_soon_threadsafe(_wake, waiting)
 
     async def reserve(self, number: int) -> None:
-        """Take memory in the order of arrival; wait a little if there is not enough.
+        """Take memory in the order of arrival; wait up to `wait_s` if there is not enough.
 
         Raises:
-            StoreCrowded: there was not enough in time.
+            StoreCrowded: there was not enough in time, or too many requests wait.
         """
         number = min(number, self.bytes_max)
         if not self._waiting and self.take(number):
@@ -103,7 +103,7 @@ class Budget:
             raise StoreCrowded from None
         finally:
             self._waiting.remove(turn)
-            # The memory that is left may be enough for the next one.
+            # The free memory may be enough for the next request.
             if self._waiting:
                 _wake(self._waiting[0])
 
@@ -115,30 +115,30 @@ def _wake(waiting: asyncio.Future[None]) -> None:
 
 @dataclass(eq=False)
 class Tally:
-    """What one answer has come to.
+    """Counts the bytes, the memory and the rows of one answer.
 
     Args:
-        budget: what it may come to, and what it takes memory from.
-        reserved_bytes: taken from the budget so far.
+        budget: has the limits and the memory.
+        reserved_bytes: memory taken from the budget so far.
     """
 
     budget: Budget
     reserved_bytes: int = 0
-    # Bytes it holds in memory, bytes that are certain to be in the answer, and rows of lists without a size.
+    # Bytes in memory, bytes that the answer will have at least, and rows of lists without a size.
     held_bytes: int = 0
     written_bytes: int = 0
     rows: int = 0
 
     def restart(self) -> None:
-        """Count from the beginning; what is reserved stays."""
+        """Reset the counts; the reserved memory stays reserved."""
         self.held_bytes = self.written_bytes = self.rows = 0
 
     def hold(self, number: int) -> None:
-        """Count memory; a negative number is memory that is free again.
+        """Count used memory; a negative number is released memory.
 
         Raises:
-            NoMemory: the budget has not enough now.
-            AnswerTooLarge: the budget never has enough.
+            NoMemory: the budget does not have enough now.
+            AnswerTooLarge: the whole budget is not enough.
         """
         self.held_bytes += number
         if self.held_bytes > FREE_BYTES and self.held_bytes > self.reserved_bytes:
@@ -147,7 +147,7 @@ class Tally:
     def _reserve(self) -> None:
         limit = self.budget.bytes_max
         if self.held_bytes > limit:
-            text = f"The answer takes more than {limit} bytes of memory while it is built."
+            text = f"The answer needs more than {limit} bytes of memory while it is built."
             raise AnswerTooLarge(text, hint=HINT, which="answersBytes", limit=limit, actual=self.held_bytes)
         needed = min(-(-self.held_bytes // STEP_BYTES) * STEP_BYTES, limit)
         if not self.budget.take(needed - self.reserved_bytes):
@@ -155,10 +155,10 @@ class Tally:
         self.reserved_bytes = needed
 
     def reach(self, number: int) -> None:
-        """Note that the answer has at least so many bytes.
+        """Note that the answer has at least this many bytes.
 
         Raises:
-            AnswerTooLarge: they are too many.
+            AnswerTooLarge: the answer is over the limit.
         """
         self.written_bytes = max(self.written_bytes, number)
         limit = self.budget.limits.bytes_max
@@ -167,25 +167,25 @@ class Tally:
             raise AnswerTooLarge(text, hint=HINT, which="answerBytes", limit=limit, actual=number)
 
     def count(self, rows: int) -> None:
-        """Count rows of a list that takes no size.
+        """Count rows of a list without a size argument.
 
         Raises:
-            AnswerTooLarge: they are too many.
+            AnswerTooLarge: the rows are over the limit.
         """
         self.rows += rows
         limit = self.budget.limits.rows_max
         if self.rows > limit:
-            hint = "Ask for fewer rows around lists that take no size, such as `azureAd` or `managerChain`."
+            hint = "Request fewer parents of lists without a size, such as `azureAd` or `managerChain`."
             text = f"The lists of the operation hold more than {limit} rows."
             raise AnswerTooLarge(text, hint=hint, which="cost", limit=limit, actual=self.rows)
 
     @property
     def rows_left(self) -> int:
-        """How many rows more may be counted."""
+        """The number of rows until the limit."""
         return self.budget.limits.rows_max - self.rows
 
     def finish(self, body_bytes: int) -> None:
-        """Keep the memory of the finished body alone.
+        """Release all memory but that of the finished body.
 
         Raises:
             AnswerTooLarge: the body is too large.
@@ -196,10 +196,10 @@ class Tally:
         self.reserved_bytes = kept
 
     def close(self) -> None:
-        """Give all memory back; closing twice does nothing more."""
+        """Give all memory back; a second call does nothing."""
         self.budget.give(self.reserved_bytes)
         self.reserved_bytes = 0
 
     def __del__(self) -> None:
-        # The answer was never sent, because its caller has gone.
+        # Release the memory of an answer that was never sent because its caller left.
         self.close()

@@ -1,10 +1,10 @@
-"""The cost of an operation before it runs: how many rows its lists may hold, nested ones multiplied.
+"""The cost of an operation: the most rows that its lists may hold, multiplied where lists are nested.
 
-A cost counts what will be read, once: fields are collected as execution collects them, so that a list that several
-fragments select is one list, and what @skip and @include leave out costs nothing. It is made once for a document that
-is valid: a number where nothing depends on variables, else a formula that each request puts its own variables in.
+The cost counts each list once. Fields are collected as in execution: a list in several fragments is one list, and
+fields that @skip and @include leave out cost nothing. The cost of a valid document is found once. It is a number, or a
+formula that each request evaluates with its variables.
 
-The rule is published in docs/graphql.md.
+docs/graphql.md publishes the rule.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from schema.limit.expected import Described, described, expected, is_list
 from schema.limit.formula import ONE, ZERO, Constant, Flag, Formula, Length, Product, When, greatest, total
 from schema.limit.size import INTROSPECTION
 
-# Arguments that say how long a list may be.
+# Arguments that limit the length of a list.
 SIZES = ("first", "last", "ids")
 # Fields of a connection that cost no rows.
 COUNTS = frozenset({"totalCount", "count", "groupCount", "unknownTerms", "__typename"})
-# The flags that must hold for a field to be read; and those under which the same field is asked for.
+# The flags that must all hold for a field to be read; a field with the guard under which it is selected.
 _Guard = frozenset[Flag]
 _Occurrence = tuple[_Guard, FieldNode]
 _Always: _Guard = frozenset()
@@ -54,8 +54,8 @@ class Cost:
     """The cost of one operation.
 
     Args:
-        rows: of the inventory.
-        described: parts of the schema that introspection tells of.
+        rows: rows of the inventory.
+        described: parts of the schema that introspection describes.
     """
 
     rows: Formula
@@ -63,7 +63,7 @@ class Cost:
 
 
 def costs(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, Cost]:
-    """Make the cost of each operation of a valid document, by the operation's name."""
+    """Return the cost of each operation of a valid document, by the operation's name."""
     return {
         node.name.value if node.name else None: _cost(schema, document, node)
         for node in document.definitions
@@ -83,7 +83,7 @@ def _cost(schema: GraphQLSchema, document: DocumentNode, node: OperationDefiniti
 
 
 class _Weigh:
-    """Collects the fields of selections with their guards, and weighs the lists among them."""
+    """Collects the fields of selections with their guards, and computes the cost of their lists."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self.schema = schema
@@ -92,7 +92,7 @@ class _Weigh:
     def fields(
         self, parent: GraphQLObjectType, fields: Mapping[str, list[_Occurrence]], *, in_page: bool = False
     ) -> Formula:
-        """Return what the collected fields of an object cost."""
+        """Return the cost of the collected fields of an object."""
         return total(self._field(parent, found, in_page) for found in fields.values())
 
     def _field(self, parent: GraphQLObjectType, found: list[_Occurrence], in_page: bool) -> Formula:
@@ -101,7 +101,7 @@ class _Weigh:
         if field is None or node.selection_set is None:
             return ZERO
         is_sized = any(name in field.args for name in SIZES)
-        # The lists of a page are the rows that its own arguments count.
+        # A page's lists `edges` and `nodes` cost nothing extra: the page's own arguments count their rows.
         below, reads = self._below(field, found, in_page=is_sized and not is_list(field.type))
         if is_sized:
             rows = When(reads, _length(node), ONE).made()
@@ -109,11 +109,11 @@ class _Weigh:
             rows = Constant(expected(field))
         else:
             return When(_any(found), below, ZERO).made()
-        # The rows of this list, and for each of them what lies below.
+        # Each row costs one, and the cost of its fields.
         return When(_any(found), Product(rows, total((ONE, below))).made(), ZERO).made()
 
     def _below(self, field: GraphQLField, found: list[_Occurrence], *, in_page: bool) -> tuple[Formula, list[_Guard]]:
-        """Return what one row of a field costs, and when more is asked of it than counts."""
+        """Return the cost of a row's fields, and the guards of selected fields that read rows (all but COUNTS)."""
         named = get_named_type(field.type)
         sets = [(guard, node.selection_set) for guard, node in found if node.selection_set is not None]
         each: list[Formula] = []
@@ -122,11 +122,11 @@ class _Weigh:
             fields = self.collect(type_, sets)
             each.append(self.fields(type_, fields, in_page=in_page))
             reads += [guard for one in fields.values() for guard, node in one if node.name.value not in COUNTS]
-        # A row is of one type: that which costs the most.
+        # A row has one type: assume the most expensive.
         return greatest(each), reads
 
     def types(self, named: Any) -> list[GraphQLObjectType]:
-        """List the types that a value may be of."""
+        """Return the possible object types of a value."""
         if isinstance(named, GraphQLObjectType):
             return [named]
         return list(self.schema.get_possible_types(named)) if is_abstract_type(named) else []
@@ -134,7 +134,7 @@ class _Weigh:
     def collect(
         self, type_: GraphQLObjectType, sets: Iterable[tuple[_Guard, SelectionSetNode]]
     ) -> dict[str, list[_Occurrence]]:
-        """Collect what selection sets together ask of a type, by response name, as execution does."""
+        """Return the fields that selection sets select of a type, by response name, as in execution."""
         found: dict[str, list[_Occurrence]] = {}
         seen: set[tuple[str, _Guard]] = set()
         for guard, selected in sets:
@@ -172,13 +172,13 @@ class _Weigh:
 
 
 class _Describe:
-    """Weighs introspection: every object that it answers with, lists by how long the schema's own are."""
+    """Weighs introspection: each described object costs one, and lists have the lengths of the real schema."""
 
     def __init__(self, weigh: _Weigh, sizes: Described) -> None:
         self._weigh, self._sizes = weigh, sizes
 
     def root(self, fields: Mapping[str, list[_Occurrence]]) -> Formula:
-        """Return what `__schema` and `__type` cost together."""
+        """Return the cost of `__schema` and `__type` together."""
         return total(self._field("Query", found) for found in fields.values())
 
     def _field(self, parent: str, found: list[_Occurrence]) -> Formula:
@@ -193,7 +193,7 @@ class _Describe:
 
 
 def _guarded(node: SelectionNode, guard: _Guard) -> _Guard | None:
-    """Add to a guard what a selection's own @skip and @include ask for; None if they leave it out for certain."""
+    """Return a guard with the flags of a selection's @skip and @include; None if they always leave it out."""
     for directive in node.directives or ():
         if directive.name.value not in ("skip", "include"):
             continue

@@ -1,6 +1,6 @@
-"""The expected length of lists that take no size: declared with each; of the schema's own lists, counted.
+"""The expected length of lists without a size argument: declared with each list, or counted for introspection.
 
-Lists of texts and numbers are no such lists: they are part of the row that they belong to.
+Lists of texts and numbers do not count: they are part of their row.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from graphql import (
 from schema.field.resolution import FORM
 
 EXPECTED = "expected"
-# Of a list that says nothing of its length; a test sees to it that none of the product does.
+# The length of a list without a declared one; a test checks that the product has no such list.
 UNSAID = 10
 _DEFINITION = "strawberry-definition"
 _SCHEMA, _TYPE = "__schema", "__type"
 
 
 def about(rows: int) -> dict[str, Any]:
-    """Return the metadata of a list's field that says how many rows it usually has at most."""
+    """Return the metadata that declares how many rows a list usually has at most."""
     return {EXPECTED: rows}
 
 
 def said(field: GraphQLField) -> int | None:
-    """Return how long the declaration of a list says it is; None if it does not say."""
+    """Return the declared length of a list, or None."""
     declared = field.extensions.get(_DEFINITION)
     if declared is None:
         return None
@@ -50,13 +50,13 @@ def said(field: GraphQLField) -> int | None:
 
 
 def expected(field: GraphQLField) -> int:
-    """Return how long a list that takes no size may be expected to be."""
+    """Return the expected length of a list without a size argument."""
     found = said(field)
     return UNSAID if found is None else found
 
 
 def is_list(type_: Any) -> bool:
-    """Tell whether a value of a type is a list."""
+    """Return whether a type is a list, nullable or not."""
     while isinstance(type_, GraphQLWrappingType):
         if is_list_type(type_):
             return True
@@ -66,10 +66,10 @@ def is_list(type_: Any) -> bool:
 
 @dataclass(frozen=True)
 class Described:
-    """How long the lists of introspection are: (type, field) → length, what is not a list being 1.
+    """The lengths of introspection's lists: (type, field) → length; other fields have 1.
 
-    All types are one list of known length; of what each type has, the average rounded up, so that all of them together
-    cost what there is, and one alone is not dear.
+    The list of all types has its real length. A list of each type, such as its fields, has the average length, rounded
+    up, so that the whole schema costs about its real size and a single type costs little.
     """
 
     lengths: Mapping[tuple[str, str], int]
@@ -84,7 +84,7 @@ class Described:
         return get_named_type(found.type) if found is not None else None
 
     def length(self, parent: str, field: str) -> int:
-        """Return how many objects a field has."""
+        """Return the number of objects of a field."""
         return self.lengths.get((parent, field), 1)
 
 

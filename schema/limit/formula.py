@@ -1,6 +1,6 @@
-"""Formulas of costs: numbers, lengths that variables give, sums, products, and parts under conditions.
+"""Formulas of costs: numbers, lengths from variables, sums, products and conditions.
 
-Each is made as small as it can be: what depends on no variable is one number.
+`made` simplifies a formula; without variables it becomes a number.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from schema.list.paging import FIRST_DEFAULT
 
 @dataclass(frozen=True)
 class Flag:
-    """A variable that has to be true, or false, for a field to be read."""
+    """A variable that must be true, or false, for a field to be read."""
 
     variable: str
     is_true: bool
 
     def holds(self, values: Mapping[str, Any]) -> bool:
-        """Tell whether it is so; null leaves out what @include asks for, and is an error before anything is read."""
+        """Return whether the variable has the value; null counts as false, and is an error before anything is read."""
         return bool(values.get(self.variable)) is self.is_true
 
 
 class Formula(ABC):
-    """A number of rows, with the variables of one request."""
+    """A number of rows that may depend on the variables of a request."""
 
     @abstractmethod
     def of(self, values: Mapping[str, Any]) -> int:
-        """Return the number with the coerced values of the variables."""
+        """Return the number for the coerced values of the variables."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ ZERO, ONE = Constant(0), Constant(1)
 
 @dataclass(frozen=True)
 class Length(Formula):
-    """How long a list may be: the largest of what its variables and the document say, the usual if none says any."""
+    """The length of a list: the largest of its variables and of the document's number; without any, the default."""
 
     variables: tuple[str, ...]
     fixed: int | None
@@ -85,7 +85,7 @@ class Product(Formula):
 
 @dataclass(frozen=True)
 class Total(Formula):
-    """A sum of parts, and a number."""
+    """The sum of some parts and a number."""
 
     parts: tuple[Formula, ...]
     number: int
@@ -108,7 +108,7 @@ class Greatest(Formula):
 
 @dataclass(frozen=True)
 class When(Formula):
-    """One part if all flags of some guard hold, else the other."""
+    """`part` if all flags of at least one guard hold, otherwise `otherwise`."""
 
     guards: Sequence[frozenset[Flag]]
     part: Formula
@@ -123,13 +123,13 @@ class When(Formula):
         return When(tuple(set(self.guards)), self.part, self.otherwise) if self.guards else self.otherwise
 
     def of(self, values: Mapping[str, Any]) -> int:
-        """Return the part that counts."""
+        """Return the number of the part that applies."""
         holds = any(all(flag.holds(values) for flag in guard) for guard in self.guards)
         return (self.part if holds else self.otherwise).of(values)
 
 
 def total(parts: Iterable[Formula]) -> Formula:
-    """Add parts up."""
+    """Return the sum of parts."""
     number, left = 0, list[Formula]()
     for part in parts:
         if isinstance(part, Constant):
@@ -140,14 +140,14 @@ def total(parts: Iterable[Formula]) -> Formula:
 
 
 def greatest(parts: Sequence[Formula]) -> Formula:
-    """Return the greatest of parts; of none, 0."""
+    """Return the greatest of parts; 0 without parts."""
     known = max((part.number for part in parts if isinstance(part, Constant)), default=0)
     left = tuple(dict.fromkeys(part for part in parts if not isinstance(part, Constant)))
     return Greatest((*left, Constant(known))) if left else Constant(known)
 
 
 def _size(value: Any) -> int:
-    """Read the length in a value; one that its field will refuse counts as nothing."""
+    """Return the length that a value gives; a negative number, which its field refuses, counts as 0."""
     if isinstance(value, list):
         return len(value)
     return max(int(value), 0) if isinstance(value, int | float) else 1

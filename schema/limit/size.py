@@ -1,8 +1,8 @@
-"""The size of a document with its fragments expanded, found without expanding a document that is too large.
+"""Measures the size of a document with its fragments expanded, without expanding one that is too large.
 
-Two linear passes. The first measures each operation and fragment once, whatever the number of places it is spread in.
-Only a document that keeps its limits there is walked in full by the second, which counts repeats of a response path.
-Nothing here asks the schema: the document is not valid yet.
+Two linear passes. The first measures each operation and fragment once, however often it is spread. Only if the
+document is within the limits, the second walks it in full and counts how often each response path is selected.
+Neither uses the schema, because the document is not validated yet.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from schema.limit.limits import Limits
 from schema.limit.refusal import exceeded
 
 INTROSPECTION = ("__schema", "__type")
-# Fields that wrap the rows of a list: they add no depth.
+# Fields that wrap the rows of a list; they add no depth.
 WRAPPERS = frozenset({"edges", "node", "nodes"})
 
 
 def check_extent(limits: Limits, document: DocumentNode) -> Sequence[GraphQLError]:
-    """Hold a parsed document against the limits; returns what is wrong, nothing if it may go on to validation."""
+    """Return the limits that a parsed document exceeds; if there are none, it may be validated."""
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) > limits.operations:
         return [exceeded("operations", limits, len(operations), operations[limits.operations])]
@@ -49,7 +49,7 @@ def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
         if isinstance(node, FragmentDefinitionNode):
             name = node.name.value
             if name in found:
-                # Else a small one would be measured and a large one of the same name validated.
+                # Otherwise we could measure a small fragment and validate a large one of the same name.
                 raise GraphQLError(f"There can be only one fragment named '{name}'.", [found[name].name, node.name])
             found[name] = node
     return found
@@ -57,7 +57,7 @@ def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """What a selection set comes to with its fragments expanded."""
+    """The size of a selection set with its fragments expanded."""
 
     fields: int = 0
     depth: int = 0
@@ -73,9 +73,9 @@ class _Measure:
         self.measured: dict[str, _Extent | None] = {}
 
     def check(self, operations: Sequence[OperationDefinitionNode]) -> list[GraphQLError]:
-        """Measure the whole document and list the limits that it exceeds."""
+        """Measure the whole document and return the limits that it exceeds."""
         extents = [self._definition(node) for node in operations]
-        # Also a fragment that nothing spreads: validation will look at it.
+        # Measure unused fragments, too: validation walks them.
         alone = [self._fragment(node, name, 1).fields for name, node in self.fragments.items()]
         found = {
             "aliases": self.aliases,
@@ -97,7 +97,7 @@ class _Measure:
 
     def _selections(self, node: SelectionSetNode, nesting: int) -> _Extent:
         if nesting > self.limits.nesting:
-            # Here and not at the end, so that no document can exhaust the stack.
+            # Refuse here and not at the end, so that no document can exhaust the stack.
             raise exceeded("nesting", self.limits, nesting, node)
         fields = depth = introspection_depth = inner = 0
         extent = _Extent()
@@ -121,7 +121,7 @@ class _Measure:
         if node.name.value in INTROSPECTION:
             return _Extent(below.fields + 1, 0, below.depth + 1, below.nesting)
         introspected = below.introspection_depth + 1 if below.introspection_depth else 0
-        # `node` and `nodes` that take ids are no wrappers.
+        # `node` and `nodes` with arguments are root fields, not wrappers.
         is_wrapper = node.name.value in WRAPPERS and not node.arguments and node.selection_set is not None
         return _Extent(below.fields + 1, below.depth + (not is_wrapper), introspected, below.nesting)
 
@@ -148,7 +148,7 @@ class _Measure:
 class _Paths:
     """Counts how often each response path of an operation is selected.
 
-    `__typename` in another selection set is no repeat: clients write it into each of them.
+    `__typename` is counted within one selection set only, because clients write it into every set.
     """
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
@@ -156,7 +156,7 @@ class _Paths:
         self.most = 0
 
     def check(self, node: OperationDefinitionNode, limits: Limits) -> list[GraphQLError]:
-        """List the limits that the walk of one operation finds exceeded."""
+        """Walk one operation and return the limits that it exceeds."""
         root: dict[str, Any] = {}
         self._walk(node.selection_set, root)
         found = {"root_fields": len(root), "repeats": self.most}
