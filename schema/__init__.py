@@ -1,4 +1,4 @@
-"""The GraphQL surface: types, filters, paging and access; imports neither the web framework nor anything of server/."""
+"""The GraphQL surface: types, filters, paging and access; imports neither the web framework nor server/."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @cache
 def build_schema() -> strawberry.Schema:
-    """Build the schema, with every generated type; the same object each time."""
+    """Return the schema with every generated type; built once."""
     from schema.build import build
 
     return build()

@@ -1,7 +1,7 @@
-"""ONE table says who may do what: coordinate of the schema → the least role; what has no row is denied to everyone.
+"""ONE table of access: coordinate of the schema → the least role. A coordinate without a row is denied to everyone.
 
-A document is checked as a whole before anything runs, so both ways of executing a query are behind the same check.
-Which rows a caller sees is another matter: `Noun.scope` keeps every read inside the caller's organization.
+A document is checked as a whole before it runs, so plans and the executor need no checks of their own. The table does
+not decide which rows a caller sees: `Noun.scope` keeps every read inside the caller's organization.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sync.errors import Forbidden
 
 
 class Role(enum.StrEnum):
-    """What a token may do; each role may do all that the ones before it may."""
+    """The role of a token; each role includes the rights of those before it."""
 
     VIEWER = "VIEWER"
     ANNOTATOR = "ANNOTATOR"
@@ -37,7 +37,7 @@ class Role(enum.StrEnum):
     SUPERUSER = "SUPERUSER"
 
     def reaches(self, least: Role) -> bool:
-        """Tell whether this role may do what `least` may."""
+        """Return whether this role includes the rights of `least`."""
         return _RANK[self] >= _RANK[least]
 
 
@@ -46,22 +46,22 @@ _RANK = {role: rank for rank, role in enumerate(Role)}
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking: the number of an API token, or who it is in the directory; its organization and its role there."""
+    """The caller: an API token's number or a directory object's id, with its organization and its role."""
 
     token_id: int | str
     organization_id: int
     role: Role
     name: str
-    # When a token of the directory ends; one of ours is looked up. Whoever renews it is the same caller.
+    # The end of a directory's token; that of an API token is in the database. A renewed token is the same caller.
     expires_at: datetime | None = dataclasses.field(default=None, compare=False)
 
     @property
     def actor(self) -> str:
-        """How audit events name it."""
+        """The caller's name in audit events."""
         return f"{'token' if isinstance(self.token_id, int) else 'entra'}:{self.token_id} {self.name}"
 
 
-# A type alone stands for all its fields that have no row of their own.
+# The row of a type is for all its fields without a row of their own.
 TABLE: dict[str, Role] = {
     "Query.__schema": Role.VIEWER,
     "Query.__type": Role.VIEWER,
@@ -196,20 +196,20 @@ TABLE: dict[str, Role] = {
 
 
 def least_role(coordinate: str) -> Role | None:
-    """Return the least role for a coordinate such as `Task.credential`; None if nobody may."""
+    """Return the least role for a coordinate such as `Task.credential`; None if it is denied to everyone."""
     type_name = coordinate.partition(".")[0]
     return TABLE.get(coordinate) or TABLE.get(type_name) or _of_derived(type_name)
 
 
 def _of_derived(type_name: str) -> Role | None:
-    """Connections, edges, payloads and mutation errors are as open as what leads to them."""
+    """Return the role of a connection, edge, payload or mutation error; the field that leads to it is checked, too."""
     if type_name.startswith("__") or type_name.endswith(("Connection", "Edge", "Payload", "Error")):
         return Role.VIEWER
     return None
 
 
 def access_table() -> str:
-    """Write the tables of docs/access.md: operations by the least role, then types that need more than a viewer's."""
+    """Return the tables of docs/access.md: operations by least role, then types that need more than VIEWER."""
     parts = []
     for role in Role:
         for root in ("Query", "Mutation", "Subscription"):
@@ -236,17 +236,17 @@ def access_table() -> str:
 
 
 def required(schema: GraphQLSchema, document: DocumentNode) -> dict[Role | None, str]:
-    """Find what a valid document asks for: each role that is needed → the first coordinate that needs it."""
+    """Return the roles that a valid document needs, each with the first coordinate that needs it."""
     walk = _Walk(TypeInfo(schema))
     visit(document, TypeInfoVisitor(walk.info, walk))
     return walk.needed
 
 
 def check(needed: dict[Role | None, str], role: Role) -> None:
-    """Refuse a document that asks for more than the role reaches.
+    """Refuse a document that needs more than the caller's role.
 
     Raises:
-        Forbidden: names the first field that is out of reach.
+        Forbidden: names the first field that the role may not use.
     """
     for least, coordinate in needed.items():
         if least is None or not role.reaches(least):
@@ -272,5 +272,5 @@ class _Walk(Visitor):
         self.needed.setdefault(least_role(coordinate), coordinate)
 
     def enter_argument(self, *_: object) -> VisitorAction:
-        # Values need no role; a long filter is most of its document.
+        # Skip values: they need no role, and a long filter is most of its document.
         return SKIP

@@ -1,4 +1,4 @@
-"""Puts the schema together: nouns, generated types, roots."""
+"""Builds the schema from nouns, generated types and roots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schema.types import Asset, DirectoryObject, Group, GroupOwner, User
 
 Member = Annotated[
     Asset | DirectoryObject | Group | User,
-    strawberry.union("Member", description="What can be a member of a group."),
+    strawberry.union("Member", description="A member of a group."),
 ]
 
 

@@ -27,52 +27,52 @@ SLICE = 200
 
 
 def _seen(done: asyncio.Future[Any]) -> None:
-    """Note that the error was looked at."""
+    """Retrieve the exception, or asyncio logs it as never retrieved."""
     if not done.cancelled():
         done.exception()
 
 
 class _Loader(DataLoader[int, Any]):
-    """A loader whose answers belong to all who asked for them.
+    """A loader whose waiting callers can be cancelled one by one.
 
-    Several fields may wait for the same row. One that is given up, because its neighbour failed, must not take the
-    answer away from the others: they would be cancelled as well, and with them the whole request.
+    Several fields may wait for the same row. If one of them is cancelled because another field failed, the rest must
+    still get the row; otherwise they would be cancelled, too, and with them the whole request.
     """
 
     def load(self, key: int) -> Awaitable[Any]:
-        """Return what is loaded, or will be."""
+        """Return a future of the row."""
         row = asyncio.ensure_future(super().load(key))
         waiting = asyncio.shield(row)
-        # A caller whose operation is over does not read the outcome.
+        # The caller may be cancelled and never read the outcome.
         for future in (row, waiting):
             future.add_done_callback(_seen)
         return waiting
 
 
 class Context:
-    """The context of one operation; `async with` it, so that its snapshot is given back.
+    """The context of one operation; use it as an async context manager, which releases the snapshot.
 
     Args:
-        runtime: the open process.
-        principal: who asks; every read stays inside its organization.
-        request_id: for audit and errors.
-        limits: what was checked before the operation began, by name; for those who ask.
+        runtime: the open runtime.
+        principal: the caller; every read stays inside its organization.
+        request_id: for audit events and errors.
+        limits: the limits in force by name, for `server { limits }`.
     """
 
     def __init__(
         self, runtime: Runtime, principal: Principal, request_id: str, limits: Mapping[str, int] | None = None
     ) -> None:
         self.runtime, self.principal, self.request_id = runtime, principal, request_id
-        # One moment is "now" for the whole operation.
+        # The whole operation has the same "now".
         self.viewpoint = Viewpoint(principal, runtime.clock.now())
         self.limits = limits or {}
-        # While the executor runs: what the answer has come to, and how work in the event loop waits for its turn.
+        # Set while the executor runs: the tally of the answer, and the function that waits for a turn.
         self.tally: Tally | None = None
         self.turn: Callable[[], Awaitable[None]] = _at_once
         self._stack = AsyncExitStack()
         self._snapshot: AsyncConnection | None = None
         self._is_over = False
-        # Resolvers run side by side, but a connection takes one statement at a time.
+        # Resolvers run concurrently, but a connection runs one statement at a time.
         self._turn = asyncio.Lock()
         # The task that opens the snapshot.
         self._opening: asyncio.Future[Any] | None = None
@@ -88,22 +88,22 @@ class Context:
             self._opening.cancel()
         elif self._turn.locked():
             self.runtime.store.asker.break_off()
-        # Most operations are answered by a plan and open nothing.
+        # Most operations are answered by a plan and open no snapshot.
         if self._snapshot is not None or self._turn.locked():
             await self.refresh()
 
     async def refresh(self) -> None:
-        """End the snapshot: later reads see what has been committed since."""
+        """End the snapshot; later reads see later commits."""
         async with self._turn:
             self._snapshot = None
             self._loaders.clear()
             await self._stack.aclose()
 
     async def fetch(self, statement: AnySelect, given: Mapping[str, Any] | None = None) -> Sequence[RowMapping]:
-        """Run a read in the operation's snapshot; `given` are the values of its own parameters.
+        """Run a read in the operation's snapshot; `given` holds the values of the statement's parameters.
 
-        A resolver may be cancelled because its neighbour failed; the statement is finished all the same, because
-        cancelling one would take the connection with it. When the operation itself is over, the statement ends too.
+        If a resolver is cancelled because another field failed, its statement still runs to the end: cancelling it
+        would close the connection. When the operation ends, the statement ends, too.
         """
         reading = asyncio.ensure_future(self._fetch(statement, given))
         # A cancelled caller does not read the outcome.
@@ -113,7 +113,7 @@ class Context:
     async def _fetch(self, statement: AnySelect, given: Mapping[str, Any] | None) -> Sequence[RowMapping]:
         async with self._turn:
             if self._is_over:
-                # A resolver whose neighbour's failure ended the operation: a snapshot for it would never be given back.
+                # The operation has ended: a snapshot opened now would never be released.
                 raise asyncio.CancelledError
             if self._snapshot is None:
                 self._opening = asyncio.ensure_future(self._stack.enter_async_context(self.runtime.store.asker.read()))
@@ -121,7 +121,7 @@ class Context:
                     self._snapshot = await self._opening
                 finally:
                     self._opening = None
-            # The snapshot outlives this block, so it cannot name the driver's errors for us.
+            # Translate the driver's errors here: the context manager that opened the snapshot is not active.
             rows: list[RowMapping] = []
             with translated():
                 for part in (await self._snapshot.execute(statement, given)).mappings().partitions(SLICE):
@@ -138,13 +138,13 @@ class Context:
             yield row
 
     def is_first(self, what: Hashable) -> bool:
-        """Tell whether something happens for the first time in this operation, and remember it."""
+        """Return whether this is the first call with `what` in this operation."""
         is_new = what not in self._seen
         self._seen.add(what)
         return is_new
 
     async def _listed(self, statement: AnySelect, given: Mapping[str, Any]) -> Sequence[RowMapping]:
-        """Read lists that take no size: no more than may still be counted, and one."""
+        """Read lists without a size argument, at most one row more than the rest of the limit."""
         if self.tally is None:
             return await self.fetch(statement, given)
         found = await self.fetch(statement.limit(self.tally.rows_left + 1), given)
@@ -152,13 +152,13 @@ class Context:
         return found
 
     def loader(self, key: Hashable, load: Callable[[list[int]], Awaitable[Sequence[Any]]]) -> DataLoader[int, Any]:
-        """Return the loader of this operation that is known by `key`; `load` answers many at once, in order."""
+        """Return this operation's loader for `key`; `load` returns the values of many keys in their order."""
         if key not in self._loaders:
             self._loaders[key] = _Loader(load_fn=load)
         return self._loaders[key]
 
     async def load(self, noun: str, key: int | None) -> Any:
-        """Return one record by key, or None when it is not there for this caller; asks for many keys at once."""
+        """Return one record by key, or None if it does not exist for this caller; keys are read in batches."""
         if key is None:
             return None
         return await self.loader(noun, lambda keys: self._load_many(noun, keys)).load(key)
@@ -171,7 +171,7 @@ class Context:
         return [found.get(key) for key in keys]
 
     async def follow(self, form: Every | Linked, key: int) -> list[Any]:
-        """Return the records that a relation leads to from a record, by key; asks for many records at once."""
+        """Return the records to which a relation leads from a record; records are read in batches."""
         return await self.loader(form, lambda keys: self._follow_many(form, keys)).load(key)  # type: ignore[no-any-return]
 
     async def _follow_many(self, form: Every | Linked, keys: Sequence[int]) -> list[list[Any]]:
@@ -184,7 +184,7 @@ class Context:
         return [found[key] for key in keys]
 
     async def gather(self, form: Gathered, key: int) -> list[RowMapping]:
-        """Return the rows that a field gathers for a record; asks for many records at once."""
+        """Return the rows that a field gathers for a record; records are read in batches."""
         return await self.loader(form, lambda keys: self._gather_many(form, keys)).load(key)  # type: ignore[no-any-return]
 
     async def _gather_many(self, form: Gathered, keys: Sequence[int]) -> list[list[RowMapping]]:
@@ -200,7 +200,7 @@ async def _at_once() -> None:
 
 
 def _bytes_of(value: Any) -> int:
-    """Return about how much memory a value of a row takes."""
+    """Return the approximate memory of a value of a row, in bytes."""
     if isinstance(value, dict | list):
         return LOADED_FACTOR * len(orjson.dumps(value))
     return len(value) + 50 if isinstance(value, str) else 30

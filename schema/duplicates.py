@@ -1,4 +1,4 @@
-"""The report of assets that may be the same machine: which key and value they share, for a person to decide."""
+"""The report of assets that may be the same machine, with the key and value that they share; a person decides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sync.errors import NotFound
 from sync.inventory.asset import duplicates as duplicate
 from sync.inventory.asset.identity import DeviceIdentity, identity
 
-# Of a value that means nothing, such as a maker's placeholder for a serial number, hundreds may share it.
+# A meaningless value, such as a manufacturer's placeholder for a serial number, may be shared by hundreds of assets.
 SHOWN_MAX = 20
 _WHAT = {
     duplicate.DuplicateKey.ADDRESS: "the IP address",
@@ -37,24 +37,24 @@ _WHAT = {
 DuplicateKey = described(
     duplicate.DuplicateKey,
     "DuplicateKey",
-    "What assets can share.",
-    NAME="The host name, in any letter case and whatever the domain.",
+    "A key that assets can share.",
+    NAME="The host name, in any letter case and without the domain.",
     MAC="A MAC address.",
     SERIAL="The serial number.",
     DEVICE_ID="The device id that two directory records have in common.",
     HARDWARE_ID="A hardware id of the directory, such as `HWID:h:6825798571036`.",
-    ADDRESS="An IP address that scans have found both at.",
+    ADDRESS="An IP address at which scans found both.",
 )
 
 
-@strawberry.type(description="Assets of one site that share what should tell machines apart.")
+@strawberry.type(description="Assets of one site that share a value that should be unique to a machine.")
 class Duplicate:
     keys: strawberry.Private[list[int]]
     site_key: strawberry.Private[int]
-    key: DuplicateKey = strawberry.field(description="What they share.")  # type: ignore[valid-type]
+    key: DuplicateKey = strawberry.field(description="The key they share.")  # type: ignore[valid-type]
     value: str = strawberry.field(description="The value they share.")
     asset_count: int = strawberry.field(description="How many assets share it.")
-    explanation: str = strawberry.field(description="The same as a sentence.")
+    explanation: str = strawberry.field(description="The same facts in a sentence.")
     reason: str = strawberry.field(description="Why they were not made one asset.")
 
     @strawberry.field(description=f"The assets, the oldest first; at most {SHOWN_MAX}.", metadata=about(SHOWN_MAX))
@@ -63,7 +63,7 @@ class Duplicate:
         found = await asyncio.gather(*(info.context.load("Asset", key) for key in self.keys[:SHOWN_MAX]))
         return [asset for asset in found if asset is not None]
 
-    @strawberry.field(description="The site they live in.")
+    @strawberry.field(description="The site of the assets.")
     async def site(self, info: Info[Context, None]) -> Site | None:
         """Read the site."""
         site: Site | None = await info.context.load("Site", self.site_key)
@@ -72,7 +72,7 @@ class Duplicate:
 
 @strawberry.type(description="A page of the report of duplicates.")
 class Duplicates:
-    nodes: list[Duplicate] = strawberry.field(description="What is shared, and by which assets.")
+    nodes: list[Duplicate] = strawberry.field(description="The shared values with their assets.")
     page_info: PageInfo = strawberry.field(description="Where the page lies in the report.")
 
 
@@ -85,15 +85,17 @@ def duplicates() -> Any:
 
     # Strawberry reads these at run time, where `|` does not take every annotation.
     arguments = {
-        "site": argument(Optional[strawberry.ID], "Only of this site."),  # noqa: UP045
+        "site": argument(Optional[strawberry.ID], "Only assets of this site."),  # noqa: UP045
         "first": argument(
             Optional[int],  # noqa: UP045
-            f"How many rows, from the start or behind `after`: 1 to {FIRST_MAX:,}, {FIRST_DEFAULT} unless given.",
+            f"The number of rows from the start or after `after`, 1 to {FIRST_MAX:,}; {FIRST_DEFAULT} by default.",
         ),
         "after": argument(Optional[str], "The `endCursor` of the page before."),  # noqa: UP045
     }
     accept(resolve, Duplicates, arguments)
-    text = "Assets that may be the same machine; merge them with `mergeAssets`. Those that a person split are left out."
+    text = (
+        "Assets that may be the same machine; merge them with `mergeAssets`. Assets that a person split are left out."
+    )
     return strawberry.field(resolver=resolve, description=text)
 
 
@@ -101,7 +103,7 @@ async def read_duplicates(context: Context, site: str | None, after: str | None,
     """Read one page of the report.
 
     Raises:
-        BadInput, NotFound: `site` is no site of the organization.
+        BadInput, NotFound: `site` is not a site of the organization.
         BadCursor: `after` belongs to another report.
     """
     organization_id, site_id = context.principal.organization_id, None
@@ -130,7 +132,7 @@ async def read_duplicates(context: Context, site: str | None, after: str | None,
 
 
 async def _records(context: Context, keys: set[int]) -> dict[int, list[DeviceIdentity]]:
-    """Read what the directory says of assets: of two that share something it decides, of more it does not."""
+    """Return the directory records of the assets; they explain why two assets were not merged."""
     statement, values = duplicate.records_of(keys)
     found: dict[int, list[DeviceIdentity]] = {}
     for row in await context.fetch(statement, values) if keys else ():

@@ -1,4 +1,4 @@
-"""The types that are generated from the registry, by name: where lazy annotations find them."""
+"""The types generated from the registry, by name, for lazy annotations."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import strawberry
 
 
 def publish(name: str, made: Any) -> Any:
-    """Make a generated type reachable under its name."""
+    """Store a generated type under its name, and return it."""
     globals()[name] = made
     return made
 
 
 def named(name: str, module: str = __name__) -> Any:
-    """Return the annotation of a type that may not exist yet; by default a generated one."""
+    """Return the lazy annotation of a type that may not exist yet; by default a generated type."""
     return Annotated[name, strawberry.lazy(module)]
 
 

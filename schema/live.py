@@ -1,7 +1,7 @@
-"""Live queries: a run, its log, the inventories; each event follows a commit, and is read when it is sent.
+"""Subscriptions to a run, its log and the inventories; each event follows a commit, and is read when it is sent.
 
-A subscriber that is slow holds nothing up and misses nothing that counts: of a run it gets the newest state, of a log
-the entries behind the last one it was given, out of the table.
+A slow subscriber delays nothing. It gets the newest state of a run, and every entry of a log, because entries are read
+from the table after the last one sent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sync.events import RUN
 from sync.store.tables import organizations, run_log
 from sync.tasks.run.log import Level
 
-# The least time between two states: a sync may commit thirty pages a second, which nobody can read.
+# The least time between two states, because a sync may commit thirty pages a second.
 PACE_S = 0.1
 ENTRIES_AT_ONCE = 100
 # The noun of an inventory → its name in sync/events.py.
@@ -32,12 +32,12 @@ SUBJECTS = {"Asset": "assets", "User": "users", "Group": "groups"}
 
 @strawberry.type(description="An inventory has changed.")
 class InventoryChange:
-    inventory: ChangingInventory = strawberry.field(description="Which one.")
-    version: BigInt = strawberry.field(description="The organization's version by then; `changes` tells what changed.")
+    inventory: ChangingInventory = strawberry.field(description="The inventory.")
+    version: BigInt = strawberry.field(description="The organization's version then; `changes` returns the changes.")
 
 
 async def watch_run(context: Context, key: int) -> AsyncGenerator[TaskRun, None]:
-    """Yield a run as it is now and after each change, the newest state in place of those it went through.
+    """Yield a run's present state, and its newest state after changes, until the run has ended.
 
     Raises:
         NotFound: there is no such run in the caller's organization, or no longer.
@@ -53,7 +53,7 @@ async def watch_run(context: Context, key: int) -> AsyncGenerator[TaskRun, None]
 
 
 async def follow_log(context: Context, key: int, after: int, level: Level) -> AsyncGenerator[TaskRunLogEntry, None]:
-    """Yield the entries of a run's log behind one of them, those to come as well, until the run has ended.
+    """Yield the entries of a run's log after the entry `after`, also future ones, until the run has ended.
 
     Raises:
         NotFound: there is no such run in the caller's organization, or no longer.
@@ -64,7 +64,7 @@ async def follow_log(context: Context, key: int, after: int, level: Level) -> As
     entries = rows_of_log.where(*mine).order_by(run_log.c.id).limit(ENTRIES_AT_ONCE)
     with context.runtime.events.subscribe(key, [RUN]) as news:
         while True:
-            # One snapshot: a run that has ended in it has no entry that is not in it.
+            # Read the run and its log in one snapshot: if the run has ended there, the log is complete there.
             run = await _run(context, key)
             rows = await context.fetch(entries.where(run_log.c.id > after))
             await context.refresh()
@@ -80,7 +80,7 @@ async def follow_log(context: Context, key: int, after: int, level: Level) -> As
 
 
 async def watch_inventories(context: Context, nouns: Sequence[str]) -> AsyncGenerator[InventoryChange, None]:
-    """Yield the version of each inventory now, and whenever it has changed; never ends by itself."""
+    """Yield the version of each inventory now, and after each change; never ends by itself."""
     key = context.principal.organization_id
     named = {SUBJECTS[noun]: noun for noun in nouns}
     with context.runtime.events.subscribe(key, list(named)) as news:

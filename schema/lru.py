@@ -1,4 +1,4 @@
-"""A mapping of bounded size that drops what was not asked for the longest."""
+"""A mapping of bounded size that drops the least recently used entry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """Values by key, the most recently used ones; `most` of them. Any thread may use it."""
+    """The `most` most recently used values by key. Any thread may use it."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -22,7 +22,7 @@ class Recent(Generic[T]):
         return len(self._entries)
 
     def find(self, key: Hashable) -> T | None:
-        """Return what is kept under a key, None if nothing is."""
+        """Return the value of a key, or None."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -33,7 +33,7 @@ class Recent(Generic[T]):
         return key in self._entries
 
     def keep(self, key: Hashable, value: T) -> T:
-        """Keep a value, and return it."""
+        """Store a value, and return it."""
         with self._lock:
             self._entries[key] = value
             if len(self._entries) > self._most:
@@ -41,7 +41,7 @@ class Recent(Generic[T]):
         return value
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what is kept under a key, made now if it is not; None can be kept too."""
+        """Return the value of a key; make it if it is missing. The value may be None."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)

@@ -7,7 +7,7 @@ import strawberry
 from schema.mutations import asset, bulk, credential, organization, run, scan, task, verification, webhook
 
 
-@strawberry.type(description="What can be changed.")
+@strawberry.type(description="All mutations.")
 class Mutation:
     create_organization = organization.create_organization
     create_site = organization.create_site

@@ -1,4 +1,4 @@
-"""The root of all queries: a list and a look-up for every inventory, and who and what answers."""
+"""The root of all queries: a list and a look-up for every inventory, the search, the caller and the server."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from schema.types.retention import RetentionEffect, UpdateRetentionInput, previe
 from sync.errors import BadInput
 from sync.product import version
 
-INVENTORY = strawberry.argument(description="Which inventory the search is for.")
-SETTINGS = strawberry.argument(description="Settings to try; what is left out is as it is stored.")
+INVENTORY = strawberry.argument(description="The inventory of the search.")
+SETTINGS = strawberry.argument(description="Settings to try; omitted settings have their stored values.")
 TERM_KEYWORD = strawberry.argument(description="The keyword of the term; empty for a word of its own.")
 TERM_VALUE = strawberry.argument(
-    description="What is looked for, as it is: quotes and backslashes are put where they are needed, and `%` and `_` "
-    "mean themselves. Empty for a missing value."
+    description="The value to search for, unescaped: the server adds quotes and backslashes, and `%` and `_` are "
+    "ordinary characters. Empty for a missing value."
 )
 TERM_OPERATOR = strawberry.argument(description="`=`, `<`, `<=`, `>`, `>=`, or empty.")
 SEARCH_TEXT = strawberry.argument(description="A text in the search language (docs/search.md).")
-CURSOR = strawberry.argument(description="UTF-16 units before the cursor; the end of the text unless given.")
+CURSOR = strawberry.argument(description="UTF-16 units before the cursor; the end of the text by default.")
 ITEMS = strawberry.argument(
-    description=f"How many items at most: 1 to {COMPLETIONS_MAX}, {COMPLETIONS_DEFAULT} unless given."
+    description=f"Most items to return, 1 to {COMPLETIONS_MAX}; {COMPLETIONS_DEFAULT} by default."
 )
-# The key a look-up goes by, and the value it must have.
+# The key of a look-up, and its value.
 Sought = tuple[LookupKey, Any]
 
 
@@ -68,9 +68,9 @@ def by_id(target: str, description: str) -> Any:
 
 
 def by_key(target: str, keys: dict[str, str], description: str) -> Any:
-    """Declare a look-up by id or another key; `keys` maps its name (schema/field/keys.py) to how it is described.
+    """Declare a look-up by id or another key; `keys` maps names (schema/field/keys.py) to descriptions.
 
-    Several rows may share a key, such as a name in two sites: then the look-up is refused, not guessed.
+    If several rows have the key, such as a name in two sites, the look-up is refused.
     """
     body: dict[str, Any] = {"__annotations__": {"id": Optional[strawberry.ID]}}  # noqa: UP045
     body["id"] = strawberry.field(default=UNSET, description="The id.")
@@ -78,7 +78,7 @@ def by_key(target: str, keys: dict[str, str], description: str) -> Any:
         body["__annotations__"][name] = Optional[str]  # noqa: UP045
         body[name] = strawberry.field(default=UNSET, description=text)
     input_name = f"{target}By"
-    description_ = f"What to find the {target.lower()} by; exactly one."
+    description_ = f"The key of the {target.lower()}; exactly one."
     publish(input_name, strawberry.input(type(input_name, (), body), one_of=True, description=description_))
 
     def sought(by: Any) -> Sought:
@@ -106,12 +106,12 @@ async def _find(context: Context, target: str, sought: Sought) -> Any:
     statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun))
     rows = await context.fetch(statement.where(key.holds).limit(2), {"value": value})
     if len(rows) > 1:
-        hint = "List them by a filter, and take the one that is meant by its id."
+        hint = "List them with a filter, then look up the right one by its id."
         raise BadInput(f"by.{key.name}: several rows have this {key.name}.", hint=hint, path=f"by.{key.name}")
     return noun.type.of(rows[0]) if rows else None
 
 
-@strawberry.type(description="What can be asked.")
+@strawberry.type(description="All queries.")
 class Query:
     node = node()
     nodes = nodes()
@@ -120,13 +120,13 @@ class Query:
     asset = by_key(
         "Asset",
         {
-            "name": "The name of its most recently seen record, all of it, in any letter case.",
-            "hostname": "One of its names, all of it, in any letter case.",
-            "mac": "One of its MAC addresses, all of it, with colons, hyphens, dots or nothing between its digits.",
-            "serial": "The serial number, all of it, in any letter case.",
-            "external_id": "The object id, in the directory, of a device that it is, in any letter case.",
+            "name": "The full name of its most recently seen record, in any letter case.",
+            "hostname": "One of its full names, in any letter case.",
+            "mac": "One of its full MAC addresses, with colons, hyphens, dots or nothing between the digits.",
+            "serial": "The full serial number, in any letter case.",
+            "external_id": "The object id of one of its directory devices, in any letter case.",
         },
-        "One asset by a key of its own; null if none has it, refused if several do.",
+        "One asset by one of its keys; null if no asset has it, refused if several have it.",
     )
     users = many("User", "The directory users of the organization.")
     users_aggregate = aggregate("User", "Counts of users.")
@@ -137,7 +137,7 @@ class Query:
             "user_principal_name": "The sign-in name, in any letter case.",
             "email": "The primary e-mail address, in any letter case.",
         },
-        "One directory user by a key of its own; null if none has it, refused if several do.",
+        "One directory user by one of its keys; null if no user has it, refused if several have it.",
     )
     groups = many("Group", "The directory groups of the organization.")
     groups_aggregate = aggregate("Group", "Counts of groups.")
@@ -146,9 +146,9 @@ class Query:
         {
             "external_id": "The object id in the directory, in any letter case.",
             "email": "The group's e-mail address, in any letter case.",
-            "display_name": "The group's name, all of it, in any letter case; refused if several groups have it.",
+            "display_name": "The group's full name, in any letter case; refused if several groups have it.",
         },
-        "One directory group by a key of its own; null if none has it, refused if several do.",
+        "One directory group by one of its keys; null if no group has it, refused if several have it.",
     )
     changes = changes()
     duplicates = duplicates()
@@ -172,7 +172,7 @@ class Query:
 
     @strawberry.field(description="The webhooks of the organization, by id.", metadata=about(20))
     async def webhooks(self, info: Info[Context, None]) -> list[Webhook]:
-        """List webhooks; there are few by nature."""
+        """Return all webhooks, without pages: an organization has few."""
         noun, context = NOUNS["Webhook"], info.context
         statement = rows_of(noun, context.principal).with_only_columns(*row_columns(noun)).order_by(noun.key)
         return [noun.type.of(row) for row in await context.fetch(statement)]
@@ -213,22 +213,20 @@ class Query:
         """List completions."""
         return await complete_search(info.context, inventory, text, cursor, first)
 
-    @strawberry.field(
-        description="What retention would remove if it were night now; removes nothing.", metadata=about(10)
-    )
+    @strawberry.field(description="What the nightly retention would remove now; removes nothing.", metadata=about(10))
     async def retention_preview(
         self, info: Info[Context, None], input: Annotated[UpdateRetentionInput | None, SETTINGS] = UNSET
     ) -> list[RetentionEffect]:
-        """Count what would go."""
+        """Count the rows that retention would remove."""
         return await preview(info, input)
 
     @strawberry.field(description="The token behind this request.")
     def viewer(self, info: Info[Context, None]) -> Viewer:
-        """Say who is asking."""
+        """Return the caller."""
         principal = info.context.principal
         return Viewer(name=principal.name, role=principal.role, organization_id=principal.organization_id)
 
     @strawberry.field(description="This server.")
     def server(self) -> Server:
-        """Say what answers."""
+        """Return the server's version."""
         return Server(version=version())

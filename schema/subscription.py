@@ -1,4 +1,4 @@
-"""The root of all subscriptions: what can be watched while it happens."""
+"""The root of all subscriptions."""
 
 from __future__ import annotations
 
@@ -20,24 +20,22 @@ from sync.errors import BadInput
 from sync.tasks.run.log import Level
 
 RUN = strawberry.argument(description="The run.")
-AFTER = strawberry.argument(
-    description="The id of the last entry that is known already; the log from its start if left out."
-)
-LEVEL = strawberry.argument(description="Only entries that matter at least so much; all if left out.")
-INVENTORIES = strawberry.argument(description="Which inventories; all three if left out.")
+AFTER = strawberry.argument(description="The id of the last known entry; without it, the log starts at its beginning.")
+LEVEL = strawberry.argument(description="The least level of entries; all by default.")
+INVENTORIES = strawberry.argument(description="The inventories; all three by default.")
 
 
-@strawberry.type(description="What can be watched, over server-sent events or graphql-transport-ws.")
+@strawberry.type(description="All subscriptions, over server-sent events or graphql-transport-ws.")
 class Subscription:
     @strawberry.subscription(
-        description="A run as it is now and after each change; ends with the run. Who is slow gets the newest state."
+        description="A run now and after each change; ends with the run. A slow client gets only the newest state."
     )
     def task_run(self, info: Info[Context, None], id: Annotated[strawberry.ID, RUN]) -> AsyncGenerator[TaskRun, None]:
         """Watch a run."""
         return watch_run(info.context, decode_id(id, "run", "TaskRun"))
 
     @strawberry.subscription(
-        description="The entries of a run's log, in order and none twice, those to come as well; ends with the run."
+        description="The entries of a run's log in order, each once, also future ones; ends with the run."
     )
     def task_log(
         self,
@@ -52,7 +50,7 @@ class Subscription:
         return follow_log(info.context, key, behind, Level[least.name] if least else Level.DEBUG)
 
     @strawberry.subscription(
-        description="The version of each inventory now, and whenever a change of it is committed: pull `changes` then."
+        description="The version of each inventory now and after each committed change; then read `changes`."
     )
     def inventory_changed(
         self,
@@ -62,5 +60,5 @@ class Subscription:
         """Watch inventories."""
         asked = given(inventories)
         if asked is not None and not asked:
-            raise BadInput("inventories is empty.", hint="Leave it out to watch all.", path="inventories")
+            raise BadInput("inventories is empty.", hint="Omit it to watch all.", path="inventories")
         return watch_inventories(info.context, [each.value for each in asked or ChangingInventory])

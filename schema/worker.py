@@ -1,6 +1,6 @@
-"""A thread for long computations, so that the event loop goes on meanwhile.
+"""A thread for long computations, so that they do not block the event loop.
 
-One thread and not several: each that computes makes the loop wait longer for the interpreter.
+It is a single thread, because each computing thread makes the loop wait longer for the interpreter.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TypeVar
 from sync.errors import StoreCrowded
 
 T = TypeVar("T")
-# The last of more would wait longer than its caller does.
+# With more jobs, callers would give up before the last one.
 JOBS_MAX = 256
 
 
 class Worker:
-    """Runs jobs one after another in a thread of its own, started with the first job."""
+    """Runs jobs one after another in a thread that starts with the first job."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)

@@ -1,1 +1,1 @@
-"""Lists: connections, pages, cursors, counts by group, and what has changed."""
+"""Lists: connections, pages, cursors, counts by group, and changes."""

@@ -1,6 +1,6 @@
-"""Directory objects that several sites list, each in a row of its own: which row stands for all, and which sites.
+"""Directory objects that several sites list in a row each: selects one row for each object, and the object's sites.
 
-Two rows are the same object if an organization reads them from the same tenant of the same cloud under the same id.
+Rows of an organization are the same object if they come from the same tenant of the same cloud and have the same id.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from sync.store.tables import directories
 
 
 def stands_for_all(table: Table) -> ColumnElement[bool]:
-    """Compile "the row is the one of its object in the directory that was added first".
+    """Return the condition "the row is the one of its object in the directory that was added first".
 
-    A row of a tenant's first directory needs no look at the others, so that a tenant of one site costs next to nothing.
+    A row in its tenant's first directory matches without a search for other rows, so a tenant with one site costs
+    almost nothing.
     """
     first = select(func.min(directories.c.id)).group_by(
         directories.c.organization_id, directories.c.source, directories.c.cloud, func.lower(directories.c.tenant_id)
@@ -27,15 +28,15 @@ def stands_for_all(table: Table) -> ColumnElement[bool]:
 
 
 def sites_of_objects(table: Table) -> Pairs:
-    """Return what selects (row, site): every site that lists the row's object, its own among them."""
+    """Return a function that returns the selection (row, site) of all sites that list the row's object."""
     one, other = table.alias("one"), table.alias("other")
     pairs = _same_object(one, other).with_only_columns(one.c.id, other.c.site_id).where(one.c.deleted_at.is_(None))
-    # Made once: an alias of so many columns takes a while, and the executor asks for each parent.
+    # Build it once: an alias of many columns is slow to make, and the executor calls this for each parent.
     return lambda: pairs
 
 
 def _same_object(one: Any, other: Any) -> Select[Any]:
-    """Select the rows of the object that a row is of."""
+    """Return the selection of all rows of the same object as a row."""
     mine, its = directories.alias(f"of_{one.name}"), directories.alias(f"of_{other.name}")
     return select(other.c.id).where(
         other.c.organization_id == one.c.organization_id,

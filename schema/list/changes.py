@@ -1,7 +1,7 @@
-"""Changes of an inventory since a caller read it last, for copies that are kept up to date piece by piece.
+"""Changes of an inventory since a caller's last call, for callers that keep a copy up to date.
 
-Each row carries the organization's version that wrote it last, and a deleted row stays as its own tombstone. Changes
-are read in the order of (version, id): a row that is written meanwhile moves to the end, so no page misses it.
+Each row has the organization's version of its last write, and a deleted row stays as its own tombstone. Changes are
+read in the order of (version, id). A row that is written meanwhile moves to the end, so no page misses it.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ _INVENTORIES = {
     "GROUPS": strawberry.enum_value("Group", description="Groups of directories."),
 }
 ChangingInventory: Any = strawberry.enum(
-    cast(Any, enum.Enum("ChangingInventory", _INVENTORIES)), description="What changes can be pulled of."
+    cast(Any, enum.Enum("ChangingInventory", _INVENTORIES)), description="The inventories whose changes can be read."
 )
 
 
 @strawberry.enum(description="What happened to a row.")
 class ChangeKind(enum.Enum):
-    CREATED = strawberry.enum_value("CREATED", description="It is new since the last complete pull.")
-    UPDATED = strawberry.enum_value("UPDATED", description="It changed, or came back after it had been removed.")
-    REMOVED = strawberry.enum_value("REMOVED", description="It is gone; `node` is null.")
+    CREATED = strawberry.enum_value("CREATED", description="The row is new since the last complete reading.")
+    UPDATED = strawberry.enum_value("UPDATED", description="The row changed, or was restored after its removal.")
+    REMOVED = strawberry.enum_value("REMOVED", description="The row was removed; `node` is null.")
 
 
-@strawberry.type(description="What became of one row; several changes of it are one, the row as it is now.")
+@strawberry.type(description="A changed row; several changes of a row are one entry with its present state.")
 class Change:
-    change: ChangeKind = strawberry.field(description="What happened to it.")
+    change: ChangeKind = strawberry.field(description="What happened to the row.")
     id: strawberry.ID = strawberry.field(description="The id of the row.")
-    node: Record | None = strawberry.field(description="The row as it is now; null if it is gone.")
-    version: BigInt = strawberry.field(description="The organization's version that wrote it last.")
-    changed_at: DateTime = strawberry.field(description="When it was written last.")
+    node: Record | None = strawberry.field(description="The present row; null if it was removed.")
+    version: BigInt = strawberry.field(description="The organization's version of the row's last write.")
+    changed_at: DateTime = strawberry.field(description="When the row was last written.")
 
 
 @strawberry.type(description="Where a page of changes ends.")
 class ChangesPageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more changes are there now.")
-    end_cursor: str = strawberry.field(description="What to pass as `after` next time, now or days later.")
+    has_next_page: bool = strawberry.field(description="Whether there are more changes now.")
+    end_cursor: str = strawberry.field(description="The value of `after` for the next call, now or days later.")
 
 
 @strawberry.type(description="A page of changes, the oldest first.")
@@ -67,13 +67,13 @@ class Changes:
 
 @dataclass(frozen=True)
 class Position:
-    """How far a caller has read.
+    """A caller's position in the changes.
 
     Args:
-        since: the version at which its copy was complete for the last time; 0 if it never was.
-        began: the version at which it began to read, if its copy never was complete.
-        version: of the row read last.
-        key: of the row read last.
+        since: the version at which the caller's copy was last complete; 0 if it never was.
+        began: the version at which the first reading began, if the copy never was complete.
+        version: the version of the last row read.
+        key: the key of the last row read.
     """
 
     since: int = 0
@@ -83,8 +83,8 @@ class Position:
 
     @property
     def needs(self) -> int:
-        """The version from which on removals must still be known."""
-        # A first reading never showed what had been removed before it began.
+        """The first version whose removals must still be known."""
+        # A first reading needs no removals from before its begin, because it never showed those rows.
         return self.version if self.since else self.began + 1
 
 
@@ -99,16 +99,16 @@ def changes() -> Any:
         "inventory": argument(ChangingInventory, "The inventory."),
         "after": argument(
             Optional[str],  # noqa: UP045 - Strawberry reads these at run time
-            "The `endCursor` of the page before, of this organization and inventory; without it, everything there is "
+            "The `endCursor` of the page before, of this organization and inventory; without it, every row "
             "comes as CREATED.",
         ),
         "first": argument(
             Optional[int],  # noqa: UP045
-            f"How many changes, 1 to {FIRST_MAX:,}, {FIRST_DEFAULT} unless given.",
+            f"The number of changes, 1 to {FIRST_MAX:,}; {FIRST_DEFAULT} by default.",
         ),
     }
     accept(resolve, Changes, arguments)
-    text = "What was created, updated and removed since `after`; see docs/graphql.md for how to keep a copy."
+    text = "The rows created, updated and removed since `after`; docs/graphql.md shows how to keep a copy."
     return strawberry.field(resolver=resolve, description=text)
 
 
@@ -116,7 +116,7 @@ async def read_changes(context: Context, noun: str, after: str | None, size: int
     """Read one page of changes.
 
     Raises:
-        BadCursor: `after` belongs elsewhere, or tombstones behind it are gone already.
+        BadCursor: `after` belongs to another list, or tombstones since then have been purged.
     """
     organization_id = context.principal.organization_id
     scope = orjson.dumps(["changes", organization_id, noun])
@@ -129,7 +129,7 @@ async def read_changes(context: Context, noun: str, after: str | None, size: int
         _check(start, now["version"], now["purged_version"])
     rows = await _rows(context, noun, start, size + 1)
     is_cut, rows = len(rows) > size, rows[:size]
-    # Complete: all that has been committed is read, whatever inventory it was in.
+    # The reading is complete up to the present version; the next one begins with the version after it.
     end = Position(now["version"], now["version"], now["version"] + 1)
     if is_cut:
         end = replace(start, version=rows[-1]["version"], key=rows[-1]["id"])
@@ -140,11 +140,11 @@ async def read_changes(context: Context, noun: str, after: str | None, size: int
 
 
 def _check(start: Position, version: int, purged: int) -> None:
-    hint = "Read everything again: call without `after`, and drop what that does not name."
+    hint = "Read everything again: call without `after`, and delete rows that this does not return."
     if start.needs <= purged:
-        raise BadCursor("The cursor is older than the removals that are still known.", hint=hint, path="after")
+        raise BadCursor("The cursor is too old: removals since then have been purged.", hint=hint, path="after")
     if start.version > version + 1:
-        raise BadCursor("The cursor is ahead of this server, which was restored.", hint=hint, path="after")
+        raise BadCursor("The cursor is newer than the inventory, which was restored.", hint=hint, path="after")
 
 
 async def _rows(context: Context, noun: str, start: Position, limit: int) -> Sequence[RowMapping]:
@@ -158,7 +158,7 @@ async def _rows(context: Context, noun: str, start: Position, limit: int) -> Seq
         .limit(limit)
     )
     if not start.version:
-        # A first pull has no rows that could have been removed.
+        # A first reading needs no tombstones.
         statement = statement.where(entry.visible)
     return await context.fetch(statement)
 

@@ -1,4 +1,4 @@
-"""Lists as connections: the generated types, their arguments, and how a page is read."""
+"""Lists as connections: generates their types and arguments, and reads pages."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from sync.errors import BadInput
 ORDER_KEYS_MAX = 5
 
 
-# What the arguments are that are left out.
+# Values of omitted arguments.
 DEFAULTS: dict[str, Any] = {"transitive": False, "across_sites": False, "unknown_terms": UnknownTerms.ERROR}
-UNKNOWN = "Terms of `search` that nothing here can answer, as they were typed; they find nothing."
+UNKNOWN = "The terms of `search` that nothing here can answer, as typed; they find nothing."
 
 
 @strawberry.enum(description="Which way to sort.")
@@ -103,7 +103,7 @@ def _connection_type(name: str, node: Any) -> Any:
         "nodes": strawberry.field(description="The rows."),
         "page_info": strawberry.field(description="Where the page lies in the list."),
         "total_count": strawberry.field(
-            resolver=total_count, description="How many rows the whole list has; costs a query only when selected."
+            resolver=total_count, description="The number of rows of the whole list; costs a query only when selected."
         ),
         "unknown_terms": strawberry.field(resolver=unknown_terms, description=UNKNOWN),
     }
@@ -122,7 +122,7 @@ def _order_input(noun: Noun) -> Any:
     order_field = strawberry.enum(fields, description=f"What a list of {noun.name} can be sorted by.")
     body = {
         "__annotations__": {"field": order_field, "direction": Direction, "nulls": Optional[Nulls]},  # noqa: UP045
-        "direction": strawberry.field(default=Direction.ASC, description="Ascending unless said otherwise."),
+        "direction": strawberry.field(default=Direction.ASC, description="The direction; ascending by default."),
         "nulls": strawberry.field(
             default=UNSET, description="Where missing values go; by default they count as the smallest value."
         ),
@@ -147,10 +147,10 @@ def many(
 
     Args:
         target: the noun's name.
-        description: a sentence for the reader of the schema.
+        description: the field's description in the schema.
         pairs: selects (parent, target) keys of the relation.
-        transitive: selects them through other objects too; gives the field an argument that asks for it.
-        others: of a list of users alone; see `_crossed`.
+        transitive: selects the same keys, also through other objects; adds the argument `transitive`.
+        others: only for a list of users; see `_crossed`.
     """
     form = Many(target, pairs, transitive)
 
@@ -176,13 +176,13 @@ def many(
 
 
 def _crossed(target: str, pairs: Pairs, others: tuple[str, Pairs] | None, **more: Any) -> dict[str, Any]:
-    """Return the metadata of a relation that filters cross.
+    """Return the metadata of a relation for filters.
 
     Args:
         target: the noun's name.
         pairs: selects (parent, target) keys.
-        others: the relation to the ends that are no rows of the target, and what selects all ends that are there: then
-            filters ask all of them, so that nothing seems to have none while the directory names one.
+        others: the relation to ends that are not rows of the target, and the selection of all existing ends. Filters
+            then check all ends, so that a row with only other ends does not count as a row without any.
         more: see `Relation`.
     """
     if others is None:
@@ -192,7 +192,7 @@ def _crossed(target: str, pairs: Pairs, others: tuple[str, Pairs] | None, **more
 
 
 def given(value: Any) -> Any:
-    """Return an argument's value, None when it was left out."""
+    """Return an argument's value; None if it was omitted."""
     return None if value is UNSET else value
 
 
@@ -200,7 +200,7 @@ def window_of(arguments: Mapping[str, Any]) -> Window:
     """Read the paging arguments.
 
     Raises:
-        BadInput: they do not fit together.
+        BadInput: the arguments do not fit together.
     """
     return window(*(given(arguments.get(name)) for name in ("first", "last", "after", "before")))
 
@@ -212,11 +212,11 @@ def listing_of(
     place: Sequence[object],
     arguments: Mapping[str, Any],
 ) -> Listing:
-    """Make the list that a connection's arguments ask for; its paging arguments aside.
+    """Return the list for a connection's arguments other than those of paging.
 
     Raises:
         BadInput: `where`, `search` or `orderBy` cannot be used.
-        Forbidden: a condition compares what the caller may not read.
+        Forbidden: a condition uses a field that the caller may not read.
     """
     noun, is_transitive = NOUNS[form.target], bool(arguments.get("transitive"))
     across = ["acrossSites"] if arguments.get("across_sites") else []
@@ -236,13 +236,13 @@ def listing_of(
 
 
 def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
-    """Turn `orderBy` into sort keys; the id is always the last, so that the order is total.
+    """Return the sort keys of `orderBy`; the id is always among them, so that the order is total.
 
     Raises:
-        BadInput: null, or too many keys.
+        BadInput: `orderBy` is null or has too many keys.
     """
     if order_by is None:
-        raise BadInput("orderBy is null.", hint="Leave it out to sort by id.", path="orderBy")
+        raise BadInput("orderBy is null.", hint="Omit it to sort by id.", path="orderBy")
     orders = [] if order_by is UNSET else order_by
     if len(orders) > ORDER_KEYS_MAX:
         raise BadInput(f"orderBy has {len(orders)} keys; at most {ORDER_KEYS_MAX} are allowed.", path="orderBy")
@@ -253,7 +253,7 @@ def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
 
 
 def _sort_keys(field: Field, order: Any) -> list[SortKey]:
-    """Sort texts by what they are sorted by and versions by their numbers; equal ones by the text itself."""
+    """Return the sort keys of one order: texts and versions sort by a form of the value, then by the value itself."""
     is_descending = order.direction is Direction.DESC
     nulls_first = not is_descending if order.nulls in (UNSET, None) else order.nulls is Nulls.FIRST
     itself = SortKey("key" if field.name == "id" else field.name, field.column, is_descending, nulls_first)
@@ -262,10 +262,10 @@ def _sort_keys(field: Field, order: Any) -> list[SortKey]:
 
 
 async def read_page(context: Context, listed: ParentList, arguments: Mapping[str, Any]) -> Any:
-    """Read one page of a list and make its connection.
+    """Read one page of a list and return its connection.
 
     Raises:
-        BadInput, BadCursor: the paging arguments do not fit.
+        BadInput, BadCursor: the paging arguments cannot be used.
     """
     name, codec = listed.listing.name, listed.codec(context)
     page = await read_rows(context, listed, window_of(arguments), codec)
@@ -286,7 +286,7 @@ async def read_page(context: Context, listed: ParentList, arguments: Mapping[str
 
 
 def one(target: str, key: str, description: str, *, is_required: bool = False) -> Any:
-    """Declare a field that is one row of a noun, whose key lies in the parent's attribute `key`."""
+    """Declare a field that is one row of a noun; the parent's attribute `key` holds the row's key."""
 
     async def resolve(root: Any, info: Any) -> Any:
         return await info.context.load(target, getattr(root, key))
@@ -298,7 +298,7 @@ def one(target: str, key: str, description: str, *, is_required: bool = False) -
 
 
 def linked(target: str, description: str, pairs: Pairs, *, others: tuple[str, Pairs] | None = None) -> Any:
-    """Declare a field that is the one row of a noun that `pairs` leads to, if it is there; for `others` see `many`."""
+    """Declare a field that is the single row of a noun to which `pairs` leads, or null; for `others` see `_crossed`."""
     form = Linked(target, pairs)
 
     async def resolve(root: Any, info: Any) -> Any:
@@ -318,15 +318,15 @@ def every(
     source: tuple[str, str] | None = None,
     is_crossed: bool = True,
 ) -> Any:
-    """Declare a field that is a plain list of the rows of a noun that `pairs` leads to, by key.
+    """Declare a field that is a plain list of the rows of a noun to which `pairs` leads, by key.
 
     Args:
         target: the noun's name.
-        description: a sentence for the reader of the schema.
+        description: the field's description in the schema.
         pairs: selects (parent, target) keys of the relation.
-        expected: how many rows a parent usually has at most: what the list costs before it is read.
-        source: whose records of the parent they are; see `Relation`.
-        is_crossed: whether filters can cross it; pairs that are walked from their parents cannot be crossed.
+        expected: the usual most rows of a parent, which is the list's cost.
+        source: the source of the parent's records; see `Relation`.
+        is_crossed: whether filters can use the relation; impossible for pairs that are walked from their parents.
     """
     form = Every(target, pairs, expected)
 

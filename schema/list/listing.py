@@ -1,4 +1,4 @@
-"""Reads of lists: a page and its count, in one statement each, also for the lists of many parents at once."""
+"""Reads lists: a page or a count is one statement, also for the lists of many parents at once."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ Attach = Callable[[FromClause, ColumnElement[bool]], FromClause]
 
 @dataclass(frozen=True)
 class Listing:
-    """One list as a caller asked for it: which rows, in which order.
+    """One list that a caller asked for: its rows and their order.
 
     Args:
-        name: of the connection type, without its ending.
-        place: tells this list, filter and order from any other of the organization, its parent aside.
-        rows: selects the rows; nested, those of one of the parents in `near`.
-        key: tells the rows apart; what `rows` selects.
-        columns: what is read; each sort key's field is the label of one.
-        keys: the order; the last one is unique.
-        near: the parents whose lists these are, if they are nested.
-        attach: joins to (parents and keys) what `columns` are read from, by a condition.
-        ways: what indexes know of the filter, if there are no parents.
-        is_walked: nested, each parent's page is read along an index, and no row beyond it.
-        unknown: the terms of its search that nothing here answers.
+        name: the connection type's name without its ending.
+        place: distinguishes this list and filter from all others of the organization; does not include the parent.
+        rows: selects the rows; in a nested list, those of one of the parents in `near`.
+        key: the rows' unique key, which `rows` selects.
+        columns: the columns to read; each sort key's field is the label of one.
+        keys: the order; the last key is unique.
+        near: the parents of a nested list.
+        attach: joins the tables of `columns` to (parents and keys) by a condition.
+        ways: the indexes that serve the filter, for a list that is not nested.
+        is_walked: whether each parent's page is read along an index, without rows beyond the page.
+        unknown: the terms of the search that nothing here can answer.
     """
 
     name: str
@@ -68,41 +68,41 @@ class Listing:
 
     @property
     def identity(self) -> bytes:
-        """The list's place and order."""
+        """The list's place and order, as bytes."""
         order = [key.identity for key in self.keys]
         return orjson.dumps([*self.place, order])
 
 
 def codec_of(listing: Listing, organization_id: int, parent: int | None, key: bytes) -> CursorCodec:
-    """Make the codec of a list's cursors."""
+    """Return the codec of a list's cursors."""
     scope = orjson.dumps([organization_id, parent]) + listing.identity
     return CursorCodec(key, hashlib.sha256(scope).digest(), len(listing.keys))
 
 
 def nested(listing: Listing, pairs: Pairs, noun: Noun) -> Listing:
-    """Narrow a list to what a relation leads to from each parent; two ways to the same row count once."""
+    """Restrict a list to the rows that a relation leads to from each parent; each row occurs once."""
     selected, near = pairs(), asked_keys("parents")
     listing = replace(listing, near=near, attach=partial(_outer, noun.table), ways=NOTHING_KNOWN)
     parent, target = (related := selected.subquery()).columns
     rows = listing.rows.join_from(noun.table, related, target == noun.key).where(parent == near.c.value)
     if not are_unique(selected):
         return replace(listing, rows=rows.group_by(noun.key))
-    # Ordered by the pairs' own column, an index of theirs gives the order and a page is read without its list.
+    # Order by the pairs' own column: their index gives the order, so a page is read without the rest of its list.
     keys = tuple(replace(key, column=target) if key.column is noun.key else key for key in listing.keys)
     rows = rows.with_only_columns(target, maintain_column_froms=True)
     return replace(listing, rows=rows, keys=keys, is_walked=keys[0].column is target)
 
 
 def _outer(table: FromClause, start: FromClause, on: ColumnElement[bool]) -> FromClause:
-    # An outer join only so that the planner cannot begin with the rows and make the page again for each of them.
+    # Use an outer join, so that the planner cannot start from the rows and compute the page again for each of them.
     return start.outerjoin(table, on)
 
 
 def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | None) -> Select[Any]:
-    """Select the page behind the row with these values, or the first; `size` rows, of each parent.
+    """Select the page after the row with these values, or the first page; `size` rows of each parent.
 
-    The keys of a parent's page are chosen first and its rows read by key: a list of which twenty rows are wanted costs
-    twenty rows, however long it is.
+    The keys of a parent's page are selected first, then its rows are read by key. So a page of twenty rows reads twenty
+    rows, however long the list is.
     """
     chosen = listing.rows if values is None else listing.rows.where(behind(keys, values))
     order, size = [key.term() for key in keys], parameter("size", Integer())
@@ -110,12 +110,12 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     if listing.near is None or listing.attach is None:
         leads = listing.ways.to_page(keys[0])
         if leads or len(keys) > 1:
-            # Rows are sorted, if only those that are equal but for their key: none is written out for that.
+            # Select the page's keys first, so that SQLite sorts keys and not whole rows.
             few = led(chosen.order_by(*order), listing.key, leads, size) if leads else page
             page = select(listing.key).where(listing.key.in_(few)).order_by(*order)
         return page.with_only_columns(*listing.columns, maintain_column_froms=True)
     inner = page.correlate(listing.near).subquery("page")
-    # A table made of each parent's page: json_each is the one thing in SQLite that may depend on its neighbour.
+    # Make a table of each parent's page by json_each: only a table-valued function may use columns of its neighbour.
     found = rows_of_keys(select(func.json_group_array(inner.columns[0])).scalar_subquery(), "found")
     joined = listing.attach(listing.near.join(found, true()), listing.key == found.c.value)
     statement = select(listing.near.c.value.label("parent"), *listing.columns).select_from(joined)
@@ -123,13 +123,13 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
 
 
 def text_of(listing: Listing, values: Sequence[Any] | None) -> Select[Any]:
-    """Select the page, of each parent, as one text: the one column of its rows, which are texts, with commas between.
+    """Select the page, of each parent, as one text: its rows' single column, which is a text, joined by commas.
 
-    Nested, the rows are read where the page is chosen: only a list that `is_walked` is worth that.
+    A nested page reads its rows where it selects their keys, which is fast only for a list that `is_walked`.
     """
     size = parameter("size", Integer())
     if listing.near is None:
-        # With a limit of its own, what is joined is in order whatever the planner makes of a statement inside another.
+        # Give the inner statement a limit of its own, so that the planner keeps its order.
         inner = page_of(listing, listing.keys, values).limit(size).subquery("page")
         return select(func.group_concat(inner.columns[0]))
     chosen = listing.rows if values is None else listing.rows.where(behind(listing.keys, values))
@@ -153,10 +153,10 @@ def count_of(listing: Listing) -> Select[Any]:
 
 @dataclass(frozen=True)
 class ParentList:
-    """A list of one parent, and what becomes of its rows.
+    """A list of one parent, and the function that makes nodes of its rows.
 
     Args:
-        parent: the key of the object whose list this is, if it is nested.
+        parent: the parent's key, if the list is nested.
         records: makes the nodes of a page's rows.
     """
 
@@ -166,7 +166,7 @@ class ParentList:
     records: Callable[[Sequence[RowMapping]], Awaitable[list[Any]]]
 
     def codec(self, context: Context) -> CursorCodec:
-        """Make the codec of this list's cursors."""
+        """Return the codec of this list's cursors."""
         return codec_of(
             self.listing, self.principal.organization_id, self.parent, context.runtime.vault.derive(CURSOR_PURPOSE)
         )
@@ -174,7 +174,7 @@ class ParentList:
 
 @dataclass(frozen=True)
 class PageOfRows:
-    """The rows of a page in the list's order, and whether more lie beyond it on either side."""
+    """The rows of a page in the list's order, and whether more rows precede or follow it."""
 
     rows: list[RowMapping]
     has_next: bool
@@ -189,7 +189,7 @@ async def read_rows(context: Context, listed: ParentList, page: Window, codec: C
     """
     keys = tuple(key.turned() for key in listed.listing.keys) if page.backwards else listed.listing.keys
     values = codec.decode(page.cursor, page.argument) if page.cursor is not None else None
-    # One row more than asked for tells whether the list goes on.
+    # Read one row more than the page has, to see whether the list continues.
     rows = await _read(context, listed, keys, page.size + 1, values)
     is_cut, has_cursor = len(rows) > page.size, values is not None
     rows = rows[: page.size]

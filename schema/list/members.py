@@ -1,6 +1,6 @@
-"""Members and owners of a group: a list of directory objects, which rows of several nouns stand for.
+"""Members and owners of a group: a list of directory objects, which are rows of several nouns.
 
-A user or group stands for itself, an asset for its device, and a `DirectoryObject` for what is none of these.
+A user or group is its own row, a device is its asset, and any other object is a `DirectoryObject`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from sync.store.tables import devices, groups, objects, users
 
 OTHER = "DirectoryObject"
 _TABLES = {"User": users, "Group": groups, "Asset": devices}
-# What Microsoft Graph calls the objects that rows stand for.
+# Microsoft Graph's names of the nouns.
 _CALLED = {"User": "user", "Group": "group", "Asset": "device"}
 MEMBERS = Mixed(
     "Member", "members", tuple(_TABLES), lambda: along(Edge.MEMBER), members_of_groups, narrowed="DirectoryObject"
@@ -57,25 +57,25 @@ OWNERS = Mixed("GroupOwner", "owners", ("User",), lambda: along(Edge.GROUP_OWNER
 
 
 def members() -> Any:
-    """Declare `Group.members`: the members that are there, unless said otherwise in the order the objects came."""
+    """Declare `Group.members`; the default order is that in which the objects were first read."""
     order_by: Any = Optional[list[named("DirectoryObjectOrder")]]  # type: ignore[misc]  # noqa: UP045
     arguments = PAGING | narrowing(OTHER) | {"order_by": argument(order_by, ORDER_BY)}
     arguments |= {"transitive": argument(bool, TRANSITIVE)}
     description = (
-        "The members of every kind. Conditions and orders are those that every object of a directory has: its name, "
-        "its kind (`user`, `group`, `device` …), its object id, its groups; `users`, `groups` and `assets` take those "
-        "of one kind. `id` is that of a `DirectoryObject`."
+        "The members of every kind. Filter and sort them by the fields that every directory object has: its name, "
+        "its kind (`user`, `group`, `device` …), its object id, its groups; `users`, `groups` and `assets` take the "
+        "fields of one kind. `id` is that of a `DirectoryObject`."
     )
     return _declare(MEMBERS, description, arguments, ending(lambda: there(Edge.MEMBER, KINDS)))
 
 
 def owners(others: str) -> Any:
-    """Declare `Group.owners`; `others` is the relation to those that are no users."""
+    """Declare `Group.owners`; `others` is the relation to owners that are not users."""
     order_by: Any = Optional[list[named("UserOrder")]]  # type: ignore[misc]  # noqa: UP045
     arguments = PAGING | narrowing("User") | {"order_by": argument(order_by, ORDER_BY)}
     description = (
-        "Who owns the group: users, and what is none, such as service principals. Conditions and orders are those of "
-        "users; another object has its name, its ids and its groups, the rest is missing."
+        "The owners of the group: users, and other objects, such as service principals. Filter and sort them by the "
+        "fields of users; another object has a name, ids and groups, and its other fields are missing."
     )
     metadata = related("User", OWNERS.pairs, others=others) | ending(lambda: there(Edge.GROUP_OWNER, (USER,)))
     return _declare(OWNERS, description, arguments, metadata)
@@ -96,14 +96,14 @@ def _declare(form: Mixed, description: str, arguments: dict[str, Any], metadata:
 
 
 def _labelled(form: Mixed, listing: Listing) -> Listing:
-    """Read what the order needs under the names of its attributes."""
+    """Return the listing with the columns of its order, labelled with the names of the attributes."""
     noun = _compared(form)
     more = {key.field: _value(noun, key.field) for key in listing.keys if key.field != "key"}
     return replace(listing, columns=[*listing.columns, *(column.label(name) for name, column in more.items())])
 
 
 def mixed_columns(form: Mixed) -> list[ColumnElement[Any]]:
-    """List what is read of each object: its own key, the noun that stands for it, and the key of that noun's row."""
+    """Return the columns of each object: its own key, the noun of its row, and the key of that row."""
     rows = {name: _record(name) for name in form.kinds}
     kind = case(*((row.is_not(None), name) for name, row in rows.items()), else_=OTHER)
     record = func.coalesce(*rows.values(), objects.c.id)
@@ -111,11 +111,11 @@ def mixed_columns(form: Mixed) -> list[ColumnElement[Any]]:
 
 
 def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any]) -> Listing:
-    """Make the list of the objects that each parent's edges lead to.
+    """Return the list of the objects that each parent's edges lead to.
 
     Raises:
         BadInput: `where`, `search` or `orderBy` cannot be used.
-        Forbidden: a condition compares what the caller may not read.
+        Forbidden: a condition uses a field that the caller may not read.
     """
     is_transitive = bool(arguments.get("transitive"))
     pairs = form.transitive().distinct() if is_transitive and form.transitive else form.pairs()
@@ -123,7 +123,7 @@ def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any
     near, noun = asked_keys("parents"), _compared(form)
     expr, unknown = expression_of(noun, arguments), unknown_of(noun, arguments)
     keys = tuple(_key(noun, key, end) for key in sort_keys(noun, arguments.get("order_by", strawberry.UNSET)))
-    # Objects are looked at where they are compared or sorted; else only those that no row stands for.
+    # Join the objects only to compare or sort them; otherwise only objects without a row of another noun are read.
     is_plain = expr == EVERYTHING and len(keys) == 1
     start = ties if is_plain else ties.join(objects, objects.c.id == end)
     rows = _with_rows(form, start, end, viewpoint.principal)
@@ -143,13 +143,13 @@ def mixed_listing(form: Mixed, viewpoint: Viewpoint, arguments: Mapping[str, Any
 
 
 def _compared(form: Mixed) -> Noun:
-    """Return the noun whose conditions and orders a field takes, its columns being those of the joined rows."""
+    """Return the noun whose conditions and orders the list takes, with the columns of the joined rows."""
     return _any_object(form.kinds) if form.narrowed == OTHER else NOUNS[form.narrowed]
 
 
 @cache
 def _any_object(kinds: tuple[str, ...]) -> Noun:
-    """Return what is known of every object, whichever noun's row stands for it."""
+    """Return a noun with the fields of every object, whichever noun its row has."""
     other = NOUNS[OTHER]
     there = [_TABLES[name].c.id.is_not(None) for name in kinds]
     made: dict[str, ColumnElement[Any]] = {
@@ -172,7 +172,7 @@ def _record(name: str) -> ColumnElement[Any]:
 
 
 def _with_rows(form: Mixed, start: FromClause, end: ColumnElement[int], principal: Principal) -> FromClause:
-    """Join to objects what may be their rows; only those that are there and the caller's."""
+    """Join the possible rows of objects, without deleted rows and rows of other organizations."""
     for table in map(_TABLES.__getitem__, form.kinds):
         is_there = (table.c.id == end) & table.c.deleted_at.is_(None)
         if table is devices:
@@ -184,7 +184,7 @@ def _with_rows(form: Mixed, start: FromClause, end: ColumnElement[int], principa
 def _is_meant(
     form: Mixed, expr: Expr, end: ColumnElement[int], viewpoint: Viewpoint, is_plain: bool
 ) -> ColumnElement[bool]:
-    """Compile "the object is there and such"; of one that a row stands for, nothing more is looked at."""
+    """Return the condition that an object exists and matches; with a row of another noun, only that row is checked."""
     other = NOUNS[OTHER]
     seen = [other.visible, other.scope(viewpoint.principal)]
     found = [_record(name) for name in form.kinds]
@@ -201,7 +201,7 @@ def _is_meant(
 
 def _key(noun: Noun, key: SortKey, end: ColumnElement[int]) -> SortKey:
     if key.field == "key":
-        # Never null; of members said so that the index of the edges gives the order.
+        # The key is never null; choose the place of nulls so that the index of the edges gives the order.
         is_first = not key.is_descending if noun.name == OTHER else key.nulls_first
         return replace(key, column=end, nulls_first=is_first)
     value = _value(noun, key.field)
@@ -211,7 +211,7 @@ def _key(noun: Noun, key: SortKey, end: ColumnElement[int]) -> SortKey:
 
 
 def _value(noun: Noun, name: str) -> ColumnElement[Any]:
-    """Return a field of the row, or of the object where no row stands for it."""
+    """Return a field of the row, or of the object if it has no row of another noun."""
     own, other = noun.fields[name].column, NOUNS[OTHER].fields.get(name)
     return own if other is None or noun.name == OTHER else func.coalesce(own, other.column)
 

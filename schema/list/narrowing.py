@@ -1,4 +1,4 @@
-"""The arguments that say which rows of a noun a list or an aggregate is about, and what they come to."""
+"""The arguments that filter the rows of a list or an aggregate, and the conditions made from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schema.generated import named
 from schema.search import read_search
 
 
-@strawberry.enum(description="What becomes of a term that nothing here can answer: an unknown keyword or other data.")
+@strawberry.enum(description="What to do with a search term that nothing here can answer, such as an unknown keyword.")
 class UnknownTerms(enum.Enum):
     ERROR = strawberry.enum_value("ERROR", description="The search is refused, and the error names the term.")
     EMPTY = strawberry.enum_value(
@@ -30,7 +30,7 @@ class UnknownTerms(enum.Enum):
 
 
 def narrowing(target: str) -> dict[str, Any]:
-    """Return the arguments that say which rows of a noun are meant."""
+    """Return the arguments that filter the rows of a noun."""
     where: Any = Optional[named(f"{target}Where")]  # noqa: UP045 - `|` does not take forward references
     return {
         "where": argument(where, WHERE),
@@ -40,17 +40,17 @@ def narrowing(target: str) -> dict[str, Any]:
 
 
 def whole_narrowing(target: str) -> dict[str, Any]:
-    """Return the arguments that say which of all the caller's rows of a noun are meant."""
+    """Return the arguments that filter all of the caller's rows of a noun, `acrossSites` included."""
     if NOUNS[target].stands_for_all is None:
         return narrowing(target)
     return narrowing(target) | {"across_sites": argument(bool, ACROSS_SITES)}
 
 
 def expression_of(noun: Noun, arguments: Mapping[str, Any]) -> Expr:
-    """Turn the arguments that say which rows are meant into an expression.
+    """Return the expression of the filter arguments.
 
     Raises:
-        BadInput: they cannot be used.
+        BadInput: the arguments cannot be used.
     """
     takes_unknown = arguments.get("unknown_terms") is UnknownTerms.EMPTY
     where, search = (arguments.get(name, UNSET) for name in ("where", "search"))
@@ -58,7 +58,7 @@ def expression_of(noun: Noun, arguments: Mapping[str, Any]) -> Expr:
 
 
 def unknown_of(noun: Noun, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the terms of a search that nothing here answers, if they are no mistakes."""
+    """Return the terms of a search that nothing here can answer, if `unknownTerms` is EMPTY."""
     search = arguments.get("search", UNSET)
     if search is UNSET or arguments.get("unknown_terms") is not UnknownTerms.EMPTY:
         return ()
@@ -66,11 +66,11 @@ def unknown_of(noun: Noun, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def narrowed(viewpoint: Viewpoint, noun: Noun, arguments: Mapping[str, Any]) -> tuple[Select[Any], Expr, Ways]:
-    """Select the rows that a caller may see and means; say which condition chose them, and what indexes know of it.
+    """Return the selection of the caller's rows that match the arguments, its condition, and the indexes for it.
 
     Raises:
         BadInput: the condition cannot be used.
-        Forbidden: it compares what the caller may not read.
+        Forbidden: the condition uses a field that the caller may not read.
     """
     expr = expression_of(noun, arguments)
     rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint))

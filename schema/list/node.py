@@ -1,4 +1,4 @@
-"""Look-ups by nothing but an id: it tells its kind, and what a caller may not see is as absent as what is not there."""
+"""Look-ups by id alone: the id names its kind, and a row that the caller may not see is null, like a missing one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def node() -> Any:
         return await _load(info.context, *sought(id)[0])
 
     resolve.__annotations__ = {"info": Info, "id": argument(strawberry.ID, ID), "return": Optional[Record]}  # noqa: UP045
-    text = "Anything, by its id; null if it is not there for this caller."
+    text = "Any row, by its id; null if it does not exist for this caller."
     return strawberry.field(resolver=resolve, description=text, metadata={FORM: Named(sought, is_many=False)})
 
 
@@ -43,7 +43,7 @@ def nodes() -> Any:
         return [_decoded(id, f"ids[{place}]") for place, id in enumerate(ids)]
 
     async def resolve(root: Any, info: Any, ids: Any) -> Any:
-        # All are read before any is loaded, so that a wrong one costs no query.
+        # Decode all ids before the first query, so that a wrong id costs none.
         return await asyncio.gather(*(_load(info.context, noun, key) for noun, key in sought(ids)))
 
     resolve.__annotations__ = {
@@ -51,14 +51,14 @@ def nodes() -> Any:
         "ids": argument(list[strawberry.ID], IDS),
         "return": list[Optional[Record]],  # noqa: UP045 - Strawberry reads these at run time
     }
-    text = f"Several things by their ids, at most {IDS_MAX:,}, in the same order; null for one that is not there."
+    text = f"Rows by their ids, at most {IDS_MAX:,}, in the same order; null for one that does not exist."
     return strawberry.field(resolver=resolve, description=text, metadata={FORM: Named(sought, is_many=True)})
 
 
 def is_open(noun: str, role: Role) -> bool:
-    """Tell whether a role may see a kind of row at all.
+    """Return whether a role may see rows of a noun.
 
-    A document with `node` only says that anything is asked for: what the id leads to needs a role of its own.
+    The role that a document with `node` needs does not depend on the id, so each row is checked by its noun here.
     """
     least = least_role(noun)
     return least is not None and role.reaches(least)

@@ -1,7 +1,7 @@
-"""Keyset cursors: a page starts behind the row its cursor names, however many rows came before or changed since.
+"""Keyset cursors: a page starts after the row of its cursor, even if rows before it have changed.
 
-A cursor is the order's values at that row, signed together with what it belongs to: organization, list, filter and
-order. One from elsewhere is refused, never misread. Nulls sort as the smallest value unless asked otherwise.
+A cursor holds the values of the order at that row. They are signed together with the organization, the list, the filter
+and the order, so that a cursor of another list is refused. Nulls sort as the smallest value by default.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class SortKey:
     """One term of an order.
 
     Args:
-        field: the attribute that its value is read from.
-        column: what rows are sorted by.
-        form: makes that value of the attribute's; None if it is the attribute's.
+        field: the attribute that holds the value.
+        column: the column to sort by.
+        form: converts the attribute's value to that of `column`; None if they are equal.
     """
 
     field: str
@@ -45,13 +45,13 @@ class SortKey:
         return SortKey(self.field, self.column, not self.is_descending, not self.nulls_first, self.form)
 
     def value_of(self, row: RowMapping) -> Any:
-        """Return the value of a row, whose columns are known by attribute."""
+        """Return the term's value in a row, whose columns are labelled by attribute."""
         value = row[self.field]
         return self.form(value) if self.form else value
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """What tells it from any other term of the list."""
+        """Values that distinguish the term from all others of the list."""
         return (self.field, self.is_descending, self.nulls_first, TEXT_FORM if self.form else None)
 
     def term(self) -> ColumnElement[Any]:
@@ -60,37 +60,40 @@ class SortKey:
         return ordered.nulls_first() if self.nulls_first else ordered.nulls_last()
 
     def equals(self, value: Any) -> ColumnElement[bool]:
-        """Compile "as far as this key goes, the same place"."""
+        """Return the condition that a row has this value."""
         return self.column.is_(None) if value is None else self.column == value
 
     def follows(self, value: Any) -> ColumnElement[bool]:
-        """Compile "behind this value"."""
+        """Return the condition that a row comes after this value."""
         if value is None:
             return self.column.is_not(None) if self.nulls_first else false()
         behind = self._behind(value)
         return behind if self.nulls_first or not self.column_is_nullable else or_(behind, self.column.is_(None))
 
     def reaches(self, value: Any) -> ColumnElement[bool]:
-        """Compile a range that holds all that is behind this value: what an index can begin at."""
+        """Return a range that includes all rows after this value, so that an index can start there."""
         if value is None or isinstance(value, bool) or (self.column_is_nullable and not self.nulls_first):
             return true()
         return self.column <= value if self.is_descending else self.column >= value  # type: ignore[no-any-return]
 
     @property
     def column_is_nullable(self) -> bool:
-        """Whether a row may have no value here; unknown counts as yes."""
+        """Whether the column may be null; true if that is unknown."""
         return bool(getattr(self.column, "nullable", True))
 
     def _behind(self, value: Any) -> ColumnElement[bool]:
         if isinstance(value, bool):
-            # SQLAlchemy refuses to order booleans: false comes before true, and nothing behind the last of the two.
+            # SQLAlchemy refuses `<` on booleans: after the first of both values comes the other, after that nothing.
             return self.column.is_(not value) if value is self.is_descending else false()
         found: ColumnElement[bool] = self.column < value if self.is_descending else self.column > value
         return found
 
 
 def behind(keys: Sequence[SortKey], values: Sequence[Any]) -> ColumnElement[bool]:
-    """Compile "behind the row with these values"; the last key is unique, so no row is skipped or repeated."""
+    """Return the condition that a row comes after the row with these values.
+
+    The last key is unique, so no row is skipped or repeated.
+    """
     cases: list[ColumnElement[bool]] = []
     same: ColumnElement[bool] = true()
     for key, value in zip(keys, values, strict=True):
@@ -104,9 +107,9 @@ class CursorCodec:
     """Writes and reads the cursors of one list.
 
     Args:
-        key: signs; never leaves the server.
+        key: the signing key; never leaves the server.
         scope: organization, list, filter and order, in any stable form.
-        width: how many values a cursor holds.
+        width: the number of values of a cursor.
     """
 
     key: bytes
@@ -114,22 +117,22 @@ class CursorCodec:
     width: int
 
     def encode(self, values: Sequence[Any]) -> str:
-        """Make the cursor of the row with these values."""
+        """Return the cursor of the row with these values."""
         body = orjson.dumps(values)
         return _text(self._sign(body) + body)
 
     def decode(self, text: str, argument: str) -> list[Any]:
-        """Read a cursor that `encode` made for the same list.
+        """Return the values of a cursor that `encode` made for the same list.
 
         Raises:
-            BadCursor: it is anything else.
+            BadCursor: the text is anything else.
         """
         try:
             packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except (binascii.Error, ValueError):
             raise _foreign(argument) from None
         signature, body = packed[:_SIGNATURE_BYTES], packed[_SIGNATURE_BYTES:]
-        # Decoding passes over characters that are not base64, and over bits behind the last byte.
+        # Compare the texts: decoding ignores characters outside base64, and bits after the last byte.
         if _text(packed) != text or not hmac.compare_digest(signature, self._sign(body)):
             raise _foreign(argument)
         values = orjson.loads(body)
@@ -149,18 +152,18 @@ def _text(packed: bytes) -> str:
 def _foreign(argument: str) -> BadCursor:
     return BadCursor(
         f"The cursor in `{argument}` does not belong to this list.",
-        hint="A cursor is valid only with the filter and the order it came from: start without one.",
+        hint="A cursor is valid only with the same filter and order: start again without a cursor.",
         path=argument,
     )
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which page of a list is asked for: `size` rows from its start, or from its end when `backwards`."""
+    """The requested page of a list: `size` rows from its start, or from its end if `backwards`."""
 
     size: int
     backwards: bool
-    # The cursor the page lies behind (forwards) or before (backwards), and the argument it came in.
+    # The cursor that the page follows (forwards) or precedes (backwards), and its argument.
     cursor: str | None
     argument: str
 
@@ -173,20 +176,20 @@ def window(first: int | None, last: int | None, after: str | None, before: str |
     """
     if last is None:
         if before is not None:
-            raise BadInput("`before` goes with `last`.", hint="Use `after` with `first`.", path="before")
+            raise BadInput("`before` needs `last`.", hint="Use `after` with `first`.", path="before")
         return Window(page_size(first), False, after, "after")
     if first is not None:
-        raise BadInput("`first` and `last` exclude each other.", path="last")
+        raise BadInput("`first` and `last` cannot be used together.", path="last")
     if after is not None:
-        raise BadInput("`after` goes with `first`.", hint="Use `before` with `last`.", path="after")
+        raise BadInput("`after` needs `first`.", hint="Use `before` with `last`.", path="after")
     return Window(_size(last, "last"), True, before, "before")
 
 
 def page_size(first: int | None) -> int:
-    """Return how many rows a page has whose list is only read forwards.
+    """Return the size of a page that is read forwards.
 
     Raises:
-        BadInput: it is out of range.
+        BadInput: the size is out of range.
     """
     return _size(FIRST_DEFAULT if first is None else first, "first")
 

@@ -17,7 +17,7 @@ from sync.inventory.asset.merge import MERGED_MAX, RECORDS_MAX
 _asset = payload("Asset")
 
 
-@strawberry.input(description="Which assets are one machine.")
+@strawberry.input(description="The assets that are one machine.")
 class MergeAssetsInput:
     into: strawberry.ID = strawberry.field(description="The asset that stays and gets all records.")
     assets: list[strawberry.ID] = strawberry.field(
@@ -25,7 +25,7 @@ class MergeAssetsInput:
     )
 
 
-@strawberry.input(description="Which records of an asset are another machine.")
+@strawberry.input(description="The records of an asset that belong to another machine.")
 class SplitAssetInput:
     asset: strawberry.ID = strawberry.field(description="The asset to split.")
     records: list[strawberry.ID] = strawberry.field(
@@ -35,7 +35,7 @@ class SplitAssetInput:
 
 @mutation(
     _asset,
-    "Say that assets are one machine; no later sync undoes it.",
+    "Merge assets that are one machine; no later sync undoes it.",
     asset=(Asset, "The asset that has all records now."),
 )
 async def merge_assets(context: MutationContext, input: MergeAssetsInput) -> int:
@@ -48,7 +48,7 @@ async def merge_assets(context: MutationContext, input: MergeAssetsInput) -> int
 
 @mutation(
     _asset,
-    "Say that records are another machine; no later sync undoes it.",
+    "Split records of another machine from an asset; no later sync undoes it.",
     new_asset=(Asset, "The new asset."),
     asset=(Asset, "The asset that was split."),
 )
@@ -59,7 +59,11 @@ async def split_asset(context: MutationContext, input: SplitAssetInput) -> int:
     for id in input.records:
         prefix = prefix_of(id) or ""
         if prefix not in records:
-            raise BadInput("This is not the id of a record of an asset.", path="records")
+            raise BadInput(
+                "This is not the id of a record of an asset.",
+                hint="Take ids from `azureAd` and `scan`.",
+                path="records",
+            )
         records[prefix].append(decode_id(id, prefix, "record", "records"))
     context.read(asset=partial(context.operation.load, "Asset", key))
     return await context.tx.run_sync(merge.split_asset, context.clock, context.organization_id, key, *records.values())

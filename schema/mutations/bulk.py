@@ -1,4 +1,4 @@
-"""Mutations of many tasks or runs at once: those that a filter chooses, as a list with the same `where` shows them."""
+"""Mutations of all tasks or runs that match a filter; a list with the same `where` returns the same rows."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from sync.tasks.task import set_paused
 ROWS_MAX = 1_000
 _TaskWhere = named("TaskWhere")
 _TaskRunWhere = named("TaskRunWhere")
-_WHERE = f"Which ones, {ROWS_MAX:,} at most."
+_WHERE = f"The filter; it may match at most {ROWS_MAX:,} rows."
 
 
-@strawberry.input(description="Whose schedules to suspend.")
+@strawberry.input(description="The tasks whose schedules to suspend.")
 class PauseTasksInput:
     where: _TaskWhere = strawberry.field(description=_WHERE)  # type: ignore[valid-type]
 
 
-@strawberry.input(description="Whose schedules go on.")
+@strawberry.input(description="The tasks whose schedules to resume.")
 class ResumeTasksInput:
     where: _TaskWhere = strawberry.field(description=_WHERE)  # type: ignore[valid-type]
 
 
-@strawberry.input(description="Which runs to stop.")
+@strawberry.input(description="The runs to stop.")
 class StopRunsInput:
     where: _TaskRunWhere = strawberry.field(description=_WHERE)  # type: ignore[valid-type]
 
 
 @mutation(
     TASK,
-    "Suspend the schedules of the tasks that a filter chooses.",
+    "Suspend the schedules of all tasks that match a filter.",
     noun="Organization",
     count=(int, "How many tasks were not paused yet."),
 )
@@ -51,18 +51,18 @@ async def pause_tasks(context: MutationContext, input: PauseTasksInput) -> int:
 
 @mutation(
     TASK,
-    "Let the schedules of the tasks that a filter chooses go on.",
+    "Resume the schedules of all tasks that match a filter.",
     noun="Organization",
     count=(int, "How many tasks were paused."),
 )
 async def resume_tasks(context: MutationContext, input: ResumeTasksInput) -> int:
-    """Let the schedules of tasks go on."""
+    """Resume the schedules of tasks."""
     return await _set_paused(context, input.where, paused=False)
 
 
 @mutation(
     TASK,
-    "Stop the runs that a filter chooses.",
+    "Stop all runs that match a filter.",
     noun="Organization",
     count=(int, "How many runs had not ended and were not asked to stop yet."),
 )
@@ -83,22 +83,22 @@ async def _set_paused(context: MutationContext, where: Any, *, paused: bool) -> 
 
 
 async def _counted(context: MutationContext, noun: str, keys: Collection[int]) -> int:
-    """Leave an event for each row, and show how many there are; returns the key of the organization."""
+    """Write an audit event for each row, and show their number; return the key of the organization."""
     await context.audit_each(noun, keys)
     context.show(count=len(keys))
     return context.organization_id
 
 
 async def _chosen(context: MutationContext, noun: str, where: Any) -> Sequence[int]:
-    """Return the keys of the rows that a filter chooses among those that the caller may see.
+    """Return the keys of the caller's rows that match a filter.
 
     Raises:
-        BadInput: the filter cannot be used, or chooses too many.
-        Forbidden: it compares what the caller may not read.
+        BadInput: the filter cannot be used, or matches too many rows.
+        Forbidden: the filter uses a field that the caller may not read.
     """
     rows, _, _ = narrowed(context.operation.viewpoint, NOUNS[noun], {"where": where})
     keys = (await context.tx.scalars(rows.limit(ROWS_MAX + 1))).all()
     if len(keys) > ROWS_MAX:
-        hint = "Send it again, with a narrower filter, until none are left."
-        raise BadInput(f"The filter chooses more than {ROWS_MAX:,} rows.", hint=hint, path="where")
+        hint = "Use a narrower filter, and repeat the mutation until no rows are left."
+        raise BadInput(f"The filter matches more than {ROWS_MAX:,} rows.", hint=hint, path="where")
     return keys

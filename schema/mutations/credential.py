@@ -1,4 +1,4 @@
-"""Mutations of credentials: made, changed, given a new secret, deleted; a secret goes in and never comes out."""
+"""Mutations of credentials: create, change, rotate the secret, delete; no mutation returns a secret."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from sync.secret.credentials import CredentialKind, NewCredential, Owner
 
 SHARED_WITH_MAX = 1_000
 CREDENTIAL = payload("Credential")
-_SHARED_WITH = "The organizations that may use it besides its own; only those that the caller sees can be named."
+_SHARED_WITH = "Other organizations that may use it; the caller must be able to see them."
 _NULLABLE = ("subscription_id", "secret_expires_at")
-# Names in the errors of sync, and where each stands in the input.
+# Names in the errors of sync that are fields of the credential's kind in the input.
 _OF_KIND = ("client_secret", "password", "username", "subscriptionId")
 
 
@@ -39,7 +39,7 @@ class AzureClientSecretInput:
         description="The secret's value (not its id). It is sealed and never returned."
     )
     all_subscriptions: bool = strawberry.field(
-        default=False, description="Whether it is meant for all subscriptions; the directory itself does not care."
+        default=False, description="Whether it is meant for all subscriptions; reading the directory does not need it."
     )
     subscription_id: str | None = strawberry.field(default=UNSET, description="The one subscription it is meant for.")
 
@@ -52,7 +52,7 @@ class AzureUsernamePasswordInput:
     password: str = strawberry.field(description="The password. It is sealed and never returned.")
 
 
-@strawberry.input(description="A new credential: exactly one of the kinds.")
+@strawberry.input(description="A new credential.")
 class CreateCredentialInput:
     name: str = strawberry.field(description="Unique in the organization.")
     cloud: AzureCloud = strawberry.field(default=AzureCloud.GLOBAL, description="The cloud the tenant lives in.")
@@ -60,7 +60,7 @@ class CreateCredentialInput:
         default=False, description="Let every organization use it; only for a superuser."
     )
     secret_expires_at: DateTime | None = strawberry.field(
-        default=UNSET, description="When the secret expires, to be warned before."
+        default=UNSET, description="When the secret expires; `secretState` warns before that."
     )
     kind: CredentialKindInput = strawberry.field(description="How it signs in.")
     shared_with: list[strawberry.ID] = strawberry.field(default_factory=list, description=_SHARED_WITH)
@@ -76,7 +76,9 @@ class CredentialKindInput:
     )
 
 
-@strawberry.input(description="What to change of a credential; what is left out stays as it is. Kind and cloud stay.")
+@strawberry.input(
+    description="Changes of a credential; omitted fields keep their values. Kind and cloud cannot change."
+)
 class UpdateCredentialInput:
     credential: strawberry.ID = strawberry.field(description="The credential.")
     name: str | None = strawberry.field(default=UNSET, description="Unique in the organization.")
@@ -84,7 +86,7 @@ class UpdateCredentialInput:
     tenant_id: str | None = strawberry.field(
         default=UNSET, description="The directory (tenant) id, or a verified domain; not while tasks use it."
     )
-    username: str | None = strawberry.field(default=UNSET, description="The full user name, if it signs in as one.")
+    username: str | None = strawberry.field(default=UNSET, description="The full user name, if it signs in as a user.")
     all_subscriptions: bool | None = strawberry.field(
         default=UNSET, description="Whether it is meant for all subscriptions."
     )
@@ -107,29 +109,29 @@ class RotateSecretInput:
         description="The new client secret's value, or the new password. It is sealed and never returned."
     )
     secret_expires_at: DateTime | None = strawberry.field(
-        default=UNSET, description="When the new secret expires; unknown if left out."
+        default=UNSET, description="When the new secret expires; unknown by default."
     )
 
 
-@strawberry.input(description="Which credential to delete, and what becomes of the tasks that use it.")
+@strawberry.input(description="The credential to delete, and what to do with the tasks that use it.")
 class DeleteCredentialInput:
     credential: strawberry.ID = strawberry.field(description="The credential.")
     replacement: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="A credential of the same cloud and tenant that its tasks use from now on."
+        default=UNSET, description="A credential of the same cloud and tenant for its tasks to use instead."
     )
     force: bool = strawberry.field(
-        default=False, description="Delete it although tasks use it: their runs fail until they get another."
+        default=False, description="Delete it even if tasks use it: their runs fail until they get another credential."
     )
 
 
 def owner_of(context: Context) -> Owner:
-    """Return as whom the caller changes credentials."""
+    """Return the caller's rights to credentials."""
     principal = context.principal
     return Owner(principal.organization_id, principal.role is Role.SUPERUSER)
 
 
 def credential_key(id: str, path: str = "credential") -> int:
-    """Read a credential's key out of its id."""
+    """Return a credential's key from its id."""
     return decode_id(id, "cred", "Credential", path)
 
 
@@ -164,7 +166,7 @@ async def create_credential(context: MutationContext, input: CreateCredentialInp
 
 @mutation(
     CREDENTIAL,
-    "Change a credential; a change of who signs in where makes its verification void.",
+    "Change a credential; a change of application, tenant or user resets its verification.",
     credential=(Credential, "The credential as it is now."),
 )
 async def update_credential(context: MutationContext, input: UpdateCredentialInput) -> int:
@@ -177,7 +179,7 @@ async def update_credential(context: MutationContext, input: UpdateCredentialInp
         if value is None and name not in _NULLABLE:
             raise BadInput("This cannot be null; leave it out to keep it.", path=to_camel_case(name))
     sharers = None if shared is None else await _organizations(context.operation, shared)
-    # The ids check themselves; each one stands at the top of this input.
+    # The checks name no place: each id is a field at the top of this input.
     for name, check in (("client_id", check_client_id), ("tenant_id", check_tenant)):
         with within(to_camel_case(name)):
             changes |= {name: check(changes[name])} if name in changes else {}
@@ -190,7 +192,7 @@ async def update_credential(context: MutationContext, input: UpdateCredentialInp
 
 @mutation(
     CREDENTIAL,
-    "Give a credential a new secret; the next sign-in uses it, the old one is gone.",
+    "Give a credential a new secret; the next sign-in uses it, and the old one is deleted.",
     credential=(Credential, "The credential with its new secret."),
 )
 async def rotate_secret(context: MutationContext, input: RotateSecretInput) -> int:
@@ -211,9 +213,9 @@ async def rotate_secret(context: MutationContext, input: RotateSecretInput) -> i
 
 @mutation(
     CREDENTIAL,
-    "Delete a credential and its sealed secret; refused while tasks use it, unless told what becomes of them.",
+    "Delete a credential and its sealed secret; refused while tasks use it, without `replacement` or `force`.",
     noun="Credential",
-    deleted_id=(strawberry.ID, "The id of the credential that is gone."),
+    deleted_id=(strawberry.ID, "The id of the deleted credential."),
 )
 async def delete_credential(context: MutationContext, input: DeleteCredentialInput) -> int:
     """Delete a credential."""
@@ -232,7 +234,7 @@ async def delete_credential(context: MutationContext, input: DeleteCredentialInp
 
 
 def new_credential(kind: CredentialKindInput, cloud: Any, *, name: str, **more: Any) -> tuple[str, NewCredential]:
-    """Return where the input of the kind stands, and the credential."""
+    """Return the place of the kind's input, and the credential."""
     if secret := kind.azure_client_secret:
         return "kind.azureClientSecret", NewCredential(
             name=name,
@@ -261,7 +263,7 @@ def new_credential(kind: CredentialKindInput, cloud: Any, *, name: str, **more: 
 
 @contextmanager
 def placed(kind: str, new: NewCredential) -> Iterator[None]:
-    """Check a new credential's ids, and have the block's errors say where in the input of its kind the mistake is."""
+    """Check a new credential's ids, and set the place in the kind's input on errors of the block."""
     with within(f"{kind}.clientId"):
         check_client_id(new.client_id)
     with within(f"{kind}.tenantId"):
@@ -271,7 +273,7 @@ def placed(kind: str, new: NewCredential) -> Iterator[None]:
 
 
 async def _organizations(context: Context, ids: Sequence[str]) -> tuple[int, ...]:
-    """Return the keys of organizations; those that the caller does not see are not there."""
+    """Return the keys of organizations; raises NotFound for one that the caller does not see."""
     keys = [decode_id(id, "org", "Organization", "sharedWith") for id in ids[: SHARED_WITH_MAX + 1]]
     if len(keys) > SHARED_WITH_MAX:
         raise BadInput(f"At most {SHARED_WITH_MAX} organizations can be listed.", path="sharedWith")

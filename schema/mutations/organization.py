@@ -27,7 +27,7 @@ from sync.organization.tokens import LIFETIME_DAYS, LIFETIME_DAYS_MAX
 _organization = payload("Organization")
 _site = payload("Site")
 _token = payload("Token")
-_SCOPE = "Networks (10.0.0.0/24) and ranges that scans of the site may look at; null: any."
+_SCOPE = "Networks (10.0.0.0/24) and ranges that scans of the site may include; null: any."
 
 
 @strawberry.input(description="A new organization.")
@@ -42,7 +42,7 @@ class CreateSiteInput:
     scope: list[str] | None = strawberry.field(default=UNSET, description=_SCOPE)
 
 
-@strawberry.input(description="What to change of a site; what is left out stays as it is.")
+@strawberry.input(description="Changes of a site; omitted fields keep their values.")
 class UpdateSiteInput:
     site: strawberry.ID = strawberry.field(description="The site.")
     name: str | None = strawberry.field(default=UNSET, description="Unique in the organization; never null.")
@@ -53,18 +53,18 @@ class UpdateSiteInput:
 @strawberry.input(description="A new API token.")
 class CreateTokenInput:
     name: str = strawberry.field(description="What the token is for.")
-    role: Role = strawberry.field(description="What it may do; at most what the asking token may.")  # type: ignore[valid-type]
+    role: Role = strawberry.field(description="The token's role; at most the caller's own.")  # type: ignore[valid-type]
     organization: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The organization it belongs to; another than one's own only for a superuser."
+        default=UNSET, description="The token's organization; only a superuser may name another than the caller's own."
     )
     lifetime_days: int = strawberry.field(
         default=LIFETIME_DAYS, description=f"Days until it expires, 1 to {LIFETIME_DAYS_MAX}."
     )
 
 
-@strawberry.input(description="Which API token to revoke.")
+@strawberry.input(description="The API token to revoke.")
 class RevokeTokenInput:
-    token: strawberry.ID = strawberry.field(description="The token; one's own too.")
+    token: strawberry.ID = strawberry.field(description="The token; it may be the caller's own.")
 
 
 @mutation(
@@ -86,7 +86,7 @@ async def create_site(context: MutationContext, input: CreateSiteInput) -> int:
     )
 
 
-@mutation(_site, "Change a site, or what of it may be scanned.", site=(Site, "The site as it is now."))
+@mutation(_site, "Change a site, or the scope of its scans.", site=(Site, "The changed site."))
 async def update_site(context: MutationContext, input: UpdateSiteInput) -> int:
     """Change a site of the caller's organization."""
     key = decode_id(input.site, "site", "Site", "site")
@@ -102,7 +102,7 @@ async def update_site(context: MutationContext, input: UpdateSiteInput) -> int:
     text=(str, "The token's text. It is shown only here and cannot be read again."),
 )
 async def create_token(context: MutationContext, input: CreateTokenInput) -> int:
-    """Create a token; nobody can hand out more than they have."""
+    """Create a token, with at most the caller's own role."""
     principal, organization_id = context.principal, context.organization_id
     role = Rank(input.role.value)  # type: ignore[attr-defined]
     if not principal.role.reaches(role):
@@ -126,7 +126,7 @@ async def create_token(context: MutationContext, input: CreateTokenInput) -> int
 
 
 async def _token_of(context: Context, organization_id: int, key: int) -> ApiToken:
-    """Read a new token; one that a superuser made for another organization is not among the superuser's own rows."""
+    """Read a new token as its own organization, which may not be that of the superuser who created it."""
     noun, owner = NOUNS["ApiToken"], replace(context.principal, organization_id=organization_id)
     rows = await context.fetch(rows_of(noun, owner).with_only_columns(*row_columns(noun)).where(noun.key == key))
     return ApiToken.of(rows[0])
@@ -150,11 +150,11 @@ async def revoke_token(context: MutationContext, input: RevokeTokenInput) -> int
 
 @mutation(
     _organization,
-    "Change how long the organization of the token keeps things; it counts from the next night on.",
+    "Change the retention of the token's organization; it takes effect the next night.",
     organization=(Organization, "The organization with its settings."),
 )
 async def update_retention(context: MutationContext, input: UpdateRetentionInput) -> int:
-    """Change how long the caller's organization keeps things."""
+    """Change the retention of the caller's organization."""
     organization_id = context.organization_id
     retention = changed(await load_retention(context.tx, organization_id), input)
     with within("", moved={field.name: to_camel_case(field.name) for field in fields(retention)}):

@@ -1,4 +1,4 @@
-"""The frame of every mutation: one transaction with its audit event; expected errors become data."""
+"""The frame of every mutation: one transaction with its audit event; expected errors become data of the payload."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sync.runtime import Runtime
 
 _CODES: dict[type[RollcallError], tuple[str, str]] = {
     BadInput: ("INVALID", "A value cannot be used."),
-    NotFound: ("NOT_FOUND", "Something the input refers to is not there."),
+    NotFound: ("NOT_FOUND", "The input refers to something that does not exist."),
     Conflict: ("CONFLICT", "The request contradicts what is stored."),
     Forbidden: ("FORBIDDEN", "The token's role does not allow a value."),
 }
@@ -47,7 +47,7 @@ class Payload:
     codes: Any
 
     def type(self, mutation: str, **fields: tuple[Any, str]) -> Any:
-        """Generate the payload of one mutation; each field is nullable: it is missing when there are errors."""
+        """Generate the payload of one mutation; each field is nullable, because errors leave it null."""
         body: dict[str, Any] = {"__annotations__": {}}
         for name, (annotation, description) in fields.items():
             body["__annotations__"][name] = annotation | None
@@ -78,12 +78,12 @@ def payload(noun: str) -> Payload:
 
 @dataclass
 class MutationContext:
-    """What a mutation works with, and what it shows besides the row that it made or changed.
+    """The context of one mutation, and further values for its payload.
 
     Args:
         operation: the context of the whole operation.
-        action: what the mutation is called.
-        prepared: what was found out before the transaction began.
+        action: the mutation's name.
+        prepared: the result of the mutation's `before` function.
     """
 
     operation: Context
@@ -95,7 +95,7 @@ class MutationContext:
 
     @property
     def runtime(self) -> Runtime:
-        """The open process."""
+        """The open runtime."""
         return self.operation.runtime
 
     @property
@@ -114,25 +114,25 @@ class MutationContext:
         return self.operation.principal.organization_id
 
     def show(self, **values: Any) -> None:
-        """Show values in fields of the payload."""
+        """Set fields of the payload."""
         for name, value in values.items():
             self._shown[name] = partial(_value, value)
 
     def read(self, **reads: Callable[[], Awaitable[Any]]) -> None:
-        """Show in fields of the payload what is read once the transaction has committed."""
+        """Set functions that read fields of the payload after the commit."""
         self._shown |= reads
 
     def committed(self, tell: Callable[[], object]) -> None:
-        """Call something once the transaction has committed."""
+        """Call a function after the commit."""
         self._committed.append(tell)
 
     async def audit_each(self, noun: str, keys: Iterable[int]) -> None:
-        """Write an event for each of many rows that the mutation changed, besides the mutation's own."""
+        """Write an audit event for each row, in addition to the mutation's own."""
         for key in keys:
             await _audit(self.tx, self.operation, self.action, encode_id(NOUNS[noun].prefix, key), "OK")
 
     async def finish(self) -> dict[str, Any]:
-        """Tell that the transaction has committed, and return what the payload shows."""
+        """Call the functions for after the commit, and return the fields of the payload."""
         for tell in self._committed:
             tell()
         await self.operation.refresh()
@@ -156,19 +156,18 @@ def mutation(
     before: Prepare | None = None,
     **fields: tuple[Any, str],
 ) -> Callable[[Change], Any]:
-    """Make a mutation of a function that does its work in a transaction and returns the key of the row it concerns.
+    """Make a mutation of a function that works in a transaction and returns the key of the row that it changed.
 
-    The mutation is called as the function is. It leaves an audit event, also when it was refused; expected errors
-    become data.
+    The mutation has the function's name. It writes an audit event, also if it is refused. Expected errors become data.
 
     Args:
         kind: the error type of its payload.
-        description: what callers read of it.
-        noun: of the row that the key is of; that of the first field of the payload that shows a row if left out.
-        once: its input has an `idempotency_key`; sent again, the first key is returned and nothing is done.
-        before: what takes its time, such as a sign-in, done while no transaction is open.
-        fields: the payload's fields with their types and descriptions. The first that shows a row shows the one with
-            the key, and `deleted_id` its id, unless the function shows something else there.
+        description: the mutation's description in the schema.
+        noun: the noun of the returned key; by default that of the payload's first field with a row.
+        once: whether the input has an `idempotency_key`; a repeated key returns the first result and does nothing.
+        before: slow work, such as a sign-in, that runs before the transaction.
+        fields: the payload's fields with their types and descriptions. The first one with a row gets the row of the
+            returned key, and `deleted_id` gets its id, unless the function sets them itself.
     """
 
     def decorate(change: Change) -> Any:
@@ -196,7 +195,7 @@ def mutation(
                     target = await work(context, input)
                     await _audit(context.tx, context.operation, context.action, target, "OK")
             except StoreError:
-                # Nothing can be written now, not even that.
+                # The store cannot write now, so write no audit event.
                 raise
             except RollcallError as error:
                 return type_(errors=[await _refused(context, kind, error)])
@@ -210,8 +209,8 @@ def mutation(
 
 
 async def _refused(context: MutationContext, kind: Payload, error: RollcallError) -> Any:
-    """Return a refusal as data, and leave an event; one request leaves one event for each reason."""
-    # A request may hold as many of them as its aliases allow; the log of who did what is not theirs to fill.
+    """Return a refusal as data, and write an audit event; a request writes one event for each reason."""
+    # A request may repeat a mutation by aliases; it must not fill the audit log with refusals.
     if context.operation.is_first((context.action, error.code)):
         async with context.runtime.store.write() as tx:
             await _audit(tx, context.operation, context.action, None, error.code)
@@ -221,18 +220,18 @@ async def _refused(context: MutationContext, kind: Payload, error: RollcallError
 
 
 async def _once(context: MutationContext, change: Change, input: Any) -> int | None:
-    """Do what an input asks for; with a known idempotency key, only return the key of what it concerned."""
+    """Run the change; for a known idempotency key only return the key of the first result."""
     request = Idempotent(context.organization_id, context.action, given(input.idempotency_key), _plain(input))
     if (known := await request.result(context.tx)) is not None:
         return known
     done = await change(context, input)
-    assert done is not None  # noqa: S101 - what is done once concerns a row
+    assert done is not None  # noqa: S101 - a mutation with an idempotency key changes a row
     await request.remember(context.tx, context.clock, done)
     return done
 
 
 def _plain(value: Any) -> Any:
-    """Return an input as JSON, without what was left out and without its idempotency key."""
+    """Return an input as JSON, without omitted fields and without its idempotency key."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, enum.Enum) or not hasattr(value, "__dict__"):
@@ -243,11 +242,11 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def within(place: str, moved: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
-    """Have the block's errors say where in the input the mistake is.
+    """Set the place in the input on errors of the block.
 
     Args:
-        place: for errors that name no place.
-        moved: a place as sync names it → where it stands in the input.
+        place: the place of errors that name none.
+        moved: the name of a place in sync → its place in the input.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Mutations of runs: trigger, stop, try again, let remove what one was held for."""
+"""Mutations of runs: trigger, stop, retry, confirm removals."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from schema.types import TaskRun
 from sync.tasks.run import queue
 
 
-@strawberry.input(description="Which task to run now.")
+@strawberry.input(description="The task to run now.")
 class TriggerTaskInput:
     task: strawberry.ID = strawberry.field(description="The task.")
     full: bool = strawberry.field(
         default=False,
-        description="Read everything, not only what has changed, and repair what differs although no change of it "
-        "was reported.",
+        description="Read everything, not only the changes, and repair differences that were not reported as changes.",
     )
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first run is returned and none is queued."
     )
 
 
-@strawberry.input(description="Which run to stop.")
+@strawberry.input(description="The run to stop.")
 class StopRunInput:
     run: strawberry.ID = strawberry.field(description="A run that has not ended.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-@strawberry.input(description="Which run to try again.")
+@strawberry.input(description="The run to retry.")
 class RetryRunInput:
     run: strawberry.ID = strawberry.field(description="A run that is PARTIAL, FAILED or STOPPED.")
     idempotency_key: str | None = strawberry.field(
@@ -42,7 +41,7 @@ class RetryRunInput:
     )
 
 
-@strawberry.input(description="Which run may remove what it told of.")
+@strawberry.input(description="The run that may remove the rows that it reported.")
 class ConfirmRemovalInput:
     run: strawberry.ID = strawberry.field(description="A run that waits: its status is NEEDS_CONFIRMATION.")
 
@@ -64,9 +63,9 @@ async def trigger_task(context: MutationContext, input: TriggerTaskInput) -> int
 
 @mutation(
     TASK,
-    "Stop a run. One that is running finishes the page in hand; what it has written stays.",
+    "Stop a run. A running one finishes its current page; everything it has written stays.",
     once=True,
-    run=(TaskRun, "The run; one that was running ends after the page in hand."),
+    run=(TaskRun, "The run; a running one ends after its current page."),
 )
 async def stop_run(context: MutationContext, input: StopRunInput) -> int:
     """Stop a run and tell the engine."""
@@ -83,12 +82,12 @@ async def stop_run(context: MutationContext, input: StopRunInput) -> int:
 
 @mutation(
     TASK,
-    "Try a run again that did not succeed: a new run that goes on from where the directory's streams are.",
+    "Retry a run that did not succeed: queue a new run that continues from the last positions of the streams.",
     once=True,
     run=(TaskRun, "The new run, queued."),
 )
 async def retry_run(context: MutationContext, input: RetryRunInput) -> int:
-    """Queue another run in place of one that did not succeed, and tell the engine."""
+    """Queue a new run for one that did not succeed, and tell the engine."""
     key = await queue.retry_run(
         context.tx,
         context.clock,
@@ -101,11 +100,11 @@ async def retry_run(context: MutationContext, input: RetryRunInput) -> int:
 
 @mutation(
     TASK,
-    "Let a run remove what it was held for; what goes beyond that is asked for again.",
+    "Let a held run remove the rows that it reported; if it would remove more, it is held again.",
     run=(TaskRun, "The run, queued again."),
 )
 async def confirm_removal(context: MutationContext, input: ConfirmRemovalInput) -> int:
-    """Queue a run that was held, and tell the engine."""
+    """Queue a held run again, and tell the engine."""
     key = _key(input.run)
     await queue.confirm_removal(
         context.tx,
@@ -118,7 +117,7 @@ async def confirm_removal(context: MutationContext, input: ConfirmRemovalInput) 
 
 
 def _woken(context: MutationContext, run: int) -> int:
-    """Wake the engine for a run once it is committed."""
+    """Wake the engine for a run after the commit."""
     context.committed(partial(context.runtime.engine.wake, run))
     return run
 

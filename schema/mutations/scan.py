@@ -1,4 +1,4 @@
-"""The scan part of `createTask`, and the import of a report that a scanner wrote."""
+"""The scan part of `createTask` and `updateTask`, and the import of a scanner's report."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from sync.tasks.schedule import Schedule
 from sync.tasks.task import NewScan
 
 XML_BYTES_MAX = 200_000
-"""A report that fits into a request; the command line takes longer ones."""
+"""The largest report in a request; the command line imports larger ones."""
 PROBE_CREDENTIAL = "scan.probes.azureAd.credential"
-# Where the parts of a scan stand in the input of `createTask` and `updateTask`.
+# Names in the errors of sync → places in the input of `createTask` and `updateTask`.
 PLACES = {name: f"scan.{name}" for name in ("targets", "excludes", "ports", "rate")}
 _DEFAULTS: dict[str, Any] = {"targets": (), "excludes": (), "ports": None, "rate": RATE_DEFAULT, "scanner": None}
 _scan = payload("Scan")
 
 
-@strawberry.input(description="Reads Microsoft Entra ID once the hosts were found, so that its devices add to them.")
+@strawberry.input(description="Reads Microsoft Entra ID after the scan, so that its devices add to the hosts found.")
 class AzureAdProbeInput:
-    enabled: bool = strawberry.field(default=True, description="Whether it runs.")
+    enabled: bool = strawberry.field(default=True, description="Whether the probe runs.")
     credential: strawberry.ID = strawberry.field(description="The credential to sign in with.")
     exclude_unknown: bool = strawberry.field(
         default=False, description="Leave out devices that no asset known from another source matches."
@@ -44,37 +44,35 @@ class AzureAdProbeInput:
     include_inactive: bool = strawberry.field(default=False, description="Make assets of disabled devices too.")
 
 
-@strawberry.input(description="What runs after the hosts were found.")
+@strawberry.input(description="The probes that run after the scan.")
 class ScanProbesInput:
     azure_ad: AzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
-@strawberry.input(description="What to scan, and how.")
+@strawberry.input(description="The targets and options of a scan.")
 class ScanInput:
     targets: list[str] = strawberry.field(
         description="Addresses, networks (10.0.0.0/24), ranges (10.0.0.5-20) and host names; "
         f"up to {HOSTS_MAX:,} addresses."
     )
-    excludes: list[str] | None = strawberry.field(default=UNSET, description="What to leave out of them.")
+    excludes: list[str] | None = strawberry.field(default=UNSET, description="Targets to leave out.")
     ports: str | None = strawberry.field(
         default=UNSET,
         description="TCP ports, such as 22,80,8000-8100; the usual ones by default. "
         f"Addresses times ports are {ATTEMPTS_MAX:,} at most.",
     )
     rate: int = strawberry.field(
-        default=RATE_DEFAULT, description=f"Connections, or packets, a second at most: 1 to {RATE_MAX:,}."
+        default=RATE_DEFAULT, description=f"Most connections, or packets, a second: 1 to {RATE_MAX:,}."
     )
     scanner: Scanner | None = strawberry.field(
-        default=UNSET, description="The engine; nmap by default, where it is installed."
+        default=UNSET, description="The scanner; by default nmap, if it is installed."
     )
-    probes: ScanProbesInput | None = strawberry.field(
-        default=UNSET, description="What runs after the hosts were found."
-    )
+    probes: ScanProbesInput | None = strawberry.field(default=UNSET, description="The probes that run after the scan.")
 
 
-@strawberry.input(description="What to change of the probe; what is left out stays as it is.")
+@strawberry.input(description="Changes of the probe; omitted fields keep their values.")
 class UpdateAzureAdProbeInput:
-    enabled: bool | None = strawberry.field(default=UNSET, description="Whether it runs.")
+    enabled: bool | None = strawberry.field(default=UNSET, description="Whether the probe runs.")
     credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
     exclude_unknown: bool | None = strawberry.field(
         default=UNSET, description="Leave out devices that no asset known from another source matches."
@@ -82,44 +80,44 @@ class UpdateAzureAdProbeInput:
     include_inactive: bool | None = strawberry.field(default=UNSET, description="Make assets of disabled devices too.")
 
 
-@strawberry.input(description="What to change of what runs after the hosts were found.")
+@strawberry.input(description="Changes of the probes that run after the scan.")
 class UpdateScanProbesInput:
     azure_ad: UpdateAzureAdProbeInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
-@strawberry.input(description="What to change of a scan; what is left out stays, and null is what a new scan has.")
+@strawberry.input(description="Changes of a scan; omitted fields keep their values, null sets the default.")
 class UpdateScanInput:
-    targets: list[str] | None = strawberry.field(default=UNSET, description="All that is to be scanned.")
-    excludes: list[str] | None = strawberry.field(default=UNSET, description="What to leave out of it.")
+    targets: list[str] | None = strawberry.field(default=UNSET, description="All targets.")
+    excludes: list[str] | None = strawberry.field(default=UNSET, description="Targets to leave out.")
     ports: str | None = strawberry.field(default=UNSET, description="TCP ports; null: the usual ones.")
-    rate: int | None = strawberry.field(default=UNSET, description="Connections, or packets, a second at most.")
+    rate: int | None = strawberry.field(default=UNSET, description="Most connections, or packets, a second.")
     scanner: Scanner | None = strawberry.field(
-        default=UNSET, description="The engine; null: nmap where it is installed."
+        default=UNSET, description="The scanner; null: nmap, if it is installed."
     )
     probes: UpdateScanProbesInput | None = strawberry.field(
-        default=UNSET, description="What runs after the hosts were found."
+        default=UNSET, description="The probes that run after the scan."
     )
 
 
-@strawberry.input(description="A report to import, and where.")
+@strawberry.input(description="A report to import, and its site.")
 class ImportScanInput:
-    site: strawberry.ID = strawberry.field(description="The site that the hosts are in.")
+    site: strawberry.ID = strawberry.field(description="The site of the hosts.")
     xml: str = strawberry.field(
-        description="What nmap wrote with -oX; or masscan as XML or JSON, Nessus (version 2), or a list of services as "
-        f"CSV: up to {XML_BYTES_MAX:,} bytes; the command line takes longer ones."
+        description="The output of nmap -oX, of masscan as XML or JSON, of Nessus (version 2), or a list of services "
+        f"as CSV: up to {XML_BYTES_MAX:,} bytes; the command line imports larger ones."
     )
     made_at: DateTime | None = strawberry.field(
-        default=UNSET, description="When the report was made, for one that does not say, such as a list."
+        default=UNSET, description="When the report was made, if it holds no time, such as a list."
     )
 
 
 def new_scan(
     name: str, site_id: int, description: str | None, scan: ScanInput, schedule: Schedule | None = None
 ) -> NewScan:
-    """Translate the input of a scan task.
+    """Return the new scan task of an input.
 
     Raises:
-        BadInput: the id of the credential is none.
+        BadInput: the credential's id is malformed.
     """
     probe = given(scan.probes.azure_ad) if given(scan.probes) else None  # type: ignore[union-attr]
     scanner = given(scan.scanner)
@@ -144,10 +142,10 @@ def new_scan(
 
 
 def changes_of_scan(scan: UpdateScanInput) -> dict[str, Any]:
-    """Translate what changes of a scan task, as `update_task` takes it; null is what a new task has.
+    """Return the changes of a scan task for `update_task`; null sets the default of a new task.
 
     Raises:
-        BadInput: the id of the credential is none.
+        BadInput: the credential's id is malformed.
     """
     options: dict[str, Any] = {}
     for name, default in _DEFAULTS.items():
@@ -173,13 +171,13 @@ def changes_of_scan(scan: UpdateScanInput) -> dict[str, Any]:
 
 @mutation(
     _scan,
-    "Import a report of nmap, as if its hosts had been scanned; the same report again changes nothing.",
-    site=(Site, "The site that the hosts are in."),
-    counts=(InventoryCounts, "What the import did to its assets."),
-    warnings=(list[str], "What is to be known of the report, such as that it was cut short."),
+    "Import a scanner's report, as if its hosts had been scanned; importing it again changes nothing.",
+    site=(Site, "The site of the hosts."),
+    counts=(InventoryCounts, "The changes to the site's assets."),
+    warnings=(list[str], "Warnings about the report, such as that it was cut short."),
 )
 async def import_scan(context: MutationContext, input: ImportScanInput) -> int:
-    """Import a report; the same one again changes nothing."""
+    """Import a report; importing it again changes nothing."""
     site_id = decode_id(input.site, "site", "Site", "site")
     place = await place_of(context.tx, context.organization_id, site_id)
     text = input.xml.encode(errors="replace")
@@ -195,7 +193,7 @@ async def import_scan(context: MutationContext, input: ImportScanInput) -> int:
 
 
 def _read(text: bytes, now: datetime, made_at: datetime | None) -> Report:
-    """Read a whole report, which came as text: what it declares of its encoding is true no longer."""
+    """Read a whole report as UTF-8, because the request has decoded it; the encoding that it declares is wrong now."""
     reader = FormatReader(now, made_at, XML_BYTES_MAX, encoding="utf-8")
     reader.feed(text)
     reader.close()

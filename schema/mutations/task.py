@@ -23,8 +23,8 @@ from sync.tasks.task import NewConnector
 TASK = payload("Task")
 AGAIN = "Sent again with the same input, the first answer is returned and nothing is done."
 FULL_ROUND_DAYS = (
-    "After how many days everything is read again, by a run that comes due anyway, to repair what Graph's changes "
-    "missed; 0 is never, null is what the server is set to."
+    "Days after which the next due run reads everything again, to repair what Graph's changes missed; 0 is never, "
+    "null is the server's setting."
 )
 _CREDENTIAL = "connector.azureAd.credential"
 
@@ -39,12 +39,12 @@ class AzureAdConnectorInput:
     full_round_days: int | None = strawberry.field(default=None, description=FULL_ROUND_DAYS)
 
 
-@strawberry.input(one_of=True, description="What a connector task connects to: exactly one.")
+@strawberry.input(one_of=True, description="The system that a connector task reads: exactly one.")
 class ConnectorInput:
     azure_ad: AzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
 
-@strawberry.input(description="What to change of a connector; what is left out stays as it is.")
+@strawberry.input(description="Changes of a connector; omitted fields keep their values.")
 class UpdateAzureAdConnectorInput:
     credential: strawberry.ID | None = strawberry.field(default=UNSET, description="The credential to sign in with.")
     exclude_unknown: bool | None = strawberry.field(
@@ -54,7 +54,7 @@ class UpdateAzureAdConnectorInput:
     full_round_days: int | None = strawberry.field(default=UNSET, description=FULL_ROUND_DAYS)
 
 
-@strawberry.input(one_of=True, description="What to change of what a connector task connects to.")
+@strawberry.input(one_of=True, description="Changes of a task's connector.")
 class UpdateConnectorInput:
     azure_ad: UpdateAzureAdConnectorInput | None = strawberry.field(default=UNSET, description="Microsoft Entra ID.")
 
@@ -63,16 +63,16 @@ class UpdateConnectorInput:
 class CreateTaskInput:
     name: str = strawberry.field(description="The task's name.")
     site: strawberry.ID = strawberry.field(
-        description="The site it fills. A tenant that another site reads too is listed once more here: its users and "
-        "groups (`acrossSites` lists each once) and, for good, an asset for each device."
+        description="The site to fill. A tenant that another site reads, too, is listed here again: its users and "
+        "groups (`acrossSites` lists each once) and, permanently, an asset for each device."
     )
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
     connector: ConnectorInput | None = strawberry.field(
-        default=UNSET, description="What it connects to; either this or `scan`."
+        default=UNSET, description="The system to read; either this or `scan`."
     )
-    scan: ScanInput | None = strawberry.field(default=UNSET, description="What it scans; either this or `connector`.")
+    scan: ScanInput | None = strawberry.field(default=UNSET, description="The scan; either this or `connector`.")
     schedule: ScheduleInput | None = strawberry.field(
-        default=UNSET, description="When it comes due by itself; without one it runs when it is triggered."
+        default=UNSET, description="The schedule; without one, the task runs only when it is triggered."
     )
     idempotency_key: str | None = strawberry.field(
         default=UNSET, description="Sent again with the same input, the first answer is returned and nothing is made."
@@ -80,44 +80,42 @@ class CreateTaskInput:
 
 
 @strawberry.input(
-    description="What to change of a task; what is left out stays as it is. A run that is active ends as it began."
+    description="Changes of a task; omitted fields keep their values. An active run ends with the old values."
 )
 class UpdateTaskInput:
     task: strawberry.ID = strawberry.field(description="The task.")
     name: str | None = strawberry.field(default=UNSET, description="Its name; never null.")
     description: str | None = strawberry.field(default=UNSET, description="What the task is for.")
     connector: UpdateConnectorInput | None = strawberry.field(
-        default=UNSET, description="What it connects to, if it is a connector."
+        default=UNSET, description="Changes of the connector, for a connector task."
     )
-    scan: UpdateScanInput | None = strawberry.field(default=UNSET, description="What it scans, if it is a scan.")
-    schedule: ScheduleInput | None = strawberry.field(
-        default=UNSET, description="When it comes due by itself; null takes the schedule away."
-    )
+    scan: UpdateScanInput | None = strawberry.field(default=UNSET, description="Changes of the scan, for a scan task.")
+    schedule: ScheduleInput | None = strawberry.field(default=UNSET, description="The schedule; null removes it.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-@strawberry.input(description="Which task to delete, with its runs and their logs.")
+@strawberry.input(description="The task to delete, with its runs and their logs.")
 class DeleteTaskInput:
     task: strawberry.ID = strawberry.field(description="The task.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-@strawberry.input(description="Whose schedule to suspend.")
+@strawberry.input(description="The task whose schedule to suspend.")
 class PauseTaskInput:
     task: strawberry.ID = strawberry.field(description="The task.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-@strawberry.input(description="Whose schedule goes on.")
+@strawberry.input(description="The task whose schedule to resume.")
 class ResumeTaskInput:
     task: strawberry.ID = strawberry.field(description="The task.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
-@strawberry.input(description="Which task to keep out of everyday lists.")
+@strawberry.input(description="The task to hide from everyday lists.")
 class HideTaskInput:
     task: strawberry.ID = strawberry.field(description="The task.")
-    hidden: bool = strawberry.field(default=True, description="False brings it back.")
+    hidden: bool = strawberry.field(default=True, description="Whether it is hidden.")
     idempotency_key: str | None = strawberry.field(default=UNSET, description=AGAIN)
 
 
@@ -163,16 +161,16 @@ def _connector(input: CreateTaskInput) -> NewConnector:
     )
 
 
-@mutation(TASK, "Change a task.", once=True, task=(Task, "The task as it is now."))
+@mutation(TASK, "Change a task.", once=True, task=(Task, "The changed task."))
 async def update_task(context: MutationContext, input: UpdateTaskInput) -> int:
-    """Change a task; only what the input holds."""
+    """Change the fields of a task that the input holds."""
     kind, changes = _changes(input)
     with within(PROBE_CREDENTIAL if kind is TaskKind.SCAN else _CREDENTIAL, PLACES):
         return await _change(context, tasks.update_task, input, changes=changes, kind=kind)
 
 
 def _changes(input: UpdateTaskInput) -> tuple[TaskKind | None, dict[str, Any]]:
-    """Return the kind that a task must be of for the input, if any, and what changes."""
+    """Return the kind of task that the input is for, if it needs one, and the changes."""
     changes: dict[str, Any] = {
         name: getattr(input, name) for name in ("name", "description") if getattr(input, name) is not UNSET
     }
@@ -202,16 +200,16 @@ def _changes(input: UpdateTaskInput) -> tuple[TaskKind | None, dict[str, Any]]:
     "Refused while a run of it is active.",
     noun="Task",
     once=True,
-    deleted_id=(strawberry.ID, "The id of what was deleted."),
+    deleted_id=(strawberry.ID, "The id of the deleted task."),
 )
 async def delete_task(context: MutationContext, input: DeleteTaskInput) -> int:
-    """Delete a task that nobody is at work on."""
+    """Delete a task without an active run."""
     return await tasks.delete_task(context.tx, organization_id=context.organization_id, task_id=_key(input.task))
 
 
 @mutation(
     TASK,
-    "Suspend a task's schedule; a run that is active goes on, and it can be triggered.",
+    "Suspend a task's schedule; an active run continues, and the task can still be triggered.",
     once=True,
     task=(Task, "The task."),
 )
@@ -222,23 +220,23 @@ async def pause_task(context: MutationContext, input: PauseTaskInput) -> int:
 
 @mutation(
     TASK,
-    "Let a task's schedule go on with its next time; times that passed meanwhile are not made up for.",
+    "Resume a task's schedule at its next time; missed times are not caught up.",
     once=True,
     task=(Task, "The task."),
 )
 async def resume_task(context: MutationContext, input: ResumeTaskInput) -> int:
-    """Let a task's schedule go on."""
+    """Resume a task's schedule."""
     return await _change(context, tasks.pause_task, input, paused=False)
 
 
-@mutation(TASK, "Mark a task as one for no everyday list; it runs as before.", once=True, task=(Task, "The task."))
+@mutation(TASK, "Hide a task from everyday lists; it runs as before.", once=True, task=(Task, "The task."))
 async def hide_task(context: MutationContext, input: HideTaskInput) -> int:
-    """Keep a task out of everyday lists, or bring it back."""
+    """Hide a task from everyday lists, or show it again."""
     return await _change(context, tasks.hide_task, input, hidden=input.hidden)
 
 
 async def _change(context: MutationContext, change: Callable[..., Awaitable[int]], input: Any, **what: Any) -> int:
-    """Change the task that an input names, and tell the ticker."""
+    """Change the input's task, and wake the ticker."""
     context.committed(context.runtime.ticker.wake)
     key = _key(input.task)
     return await change(context.tx, context.clock, organization_id=context.organization_id, task_id=key, **what)

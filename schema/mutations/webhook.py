@@ -1,4 +1,4 @@
-"""Mutations of webhooks: a secret goes in, is sealed, and never comes out."""
+"""Mutations of webhooks: their secrets are sealed and never returned."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from sync.alert.outbox import write
 from sync.errors import BadInput
 
 _webhook = payload("Webhook")
-SECRET = f"What alerts are signed with, {alert.SECRET_CHARS[0]} to {alert.SECRET_CHARS[1]} characters; never returned."
-EVENTS = "What it is told of; a test needs no entry."
+SECRET = f"The key that signs alerts, {alert.SECRET_CHARS[0]} to {alert.SECRET_CHARS[1]} characters; never returned."
+EVENTS = "The events to send; tests are always sent."
 
 
 @strawberry.input(description="A new webhook.")
 class CreateWebhookInput:
     name: str = strawberry.field(description="Unique in the organization.")
-    url: str = strawberry.field(description="Where alerts are posted to; the operator must allow its origin.")
+    url: str = strawberry.field(description="The URL for alerts; the operator must allow its origin.")
     events: list[AlertEvent] = strawberry.field(description=EVENTS)
     secret: str = strawberry.field(description=SECRET)
-    is_enabled: bool = strawberry.field(default=True, description="Whether it is told of anything but tests.")
+    is_enabled: bool = strawberry.field(default=True, description="Whether it gets alerts other than tests.")
 
 
-@strawberry.input(description="What to change of a webhook; what is left out stays.")
+@strawberry.input(description="Changes of a webhook; omitted fields keep their values.")
 class UpdateWebhookInput:
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
     name: str | None = strawberry.field(default=UNSET, description="Unique in the organization.")
-    url: str | None = strawberry.field(default=UNSET, description="Where alerts are posted to.")
+    url: str | None = strawberry.field(default=UNSET, description="The URL for alerts.")
     events: list[AlertEvent] | None = strawberry.field(default=UNSET, description=EVENTS)
     secret: str | None = strawberry.field(default=UNSET, description=SECRET)
     is_enabled: bool | None = strawberry.field(
-        default=UNSET, description="Whether it is told of anything; false gives up what waits to be sent."
+        default=UNSET, description="Whether it gets alerts; false drops those that wait to be sent."
     )
 
 
-@strawberry.input(description="Which webhook to delete, with its log.")
+@strawberry.input(description="The webhook to delete, with its log.")
 class DeleteWebhookInput:
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
 
 
-@strawberry.input(description="Which webhook to try.")
+@strawberry.input(description="The webhook to test.")
 class TestWebhookInput:
     webhook: strawberry.ID = strawberry.field(description="The webhook.")
 
@@ -71,7 +71,7 @@ async def create_webhook(context: MutationContext, input: CreateWebhookInput) ->
         )
 
 
-@mutation(_webhook, "Change a webhook.", webhook=(Webhook, "The webhook as it is now."))
+@mutation(_webhook, "Change a webhook.", webhook=(Webhook, "The changed webhook."))
 async def update_webhook(context: MutationContext, input: UpdateWebhookInput) -> int:
     """Change a webhook."""
     key = _key(input.webhook)
@@ -92,7 +92,7 @@ async def update_webhook(context: MutationContext, input: UpdateWebhookInput) ->
     _webhook,
     "Delete a webhook with its secret and its log.",
     noun="Webhook",
-    deleted_id=(strawberry.ID, "The id of what was deleted."),
+    deleted_id=(strawberry.ID, "The id of the deleted webhook."),
 )
 async def delete_webhook(context: MutationContext, input: DeleteWebhookInput) -> int:
     """Delete a webhook."""
@@ -107,7 +107,7 @@ async def delete_webhook(context: MutationContext, input: DeleteWebhookInput) ->
     delivery=(AlertDelivery, "The alert, about to be sent."),
 )
 async def test_webhook(context: MutationContext, input: TestWebhookInput) -> int:
-    """Leave a message that the sender takes up at once."""
+    """Write a test alert for the sender."""
     hook = await alert.find_webhook(context.tx, context.organization_id, _key(input.webhook))
     event, about = alert.AlertEvent.TEST, {"webhook": {"id": encode_id("hook", hook.id), "name": hook.name}}
     return await context.tx.run_sync(write, context.clock, context.organization_id, hook.id, event, about)
@@ -120,12 +120,14 @@ def _key(id: str) -> int:
 def _events(events: list[Any]) -> list[alert.AlertEvent]:
     chosen = [alert.AlertEvent(event.value) for event in events]
     if alert.AlertEvent.TEST in chosen:
-        raise BadInput("TEST is no event to be told of.", hint="Use testWebhook.", path="events")
+        raise BadInput(
+            "TEST cannot be chosen: tests are always sent.", hint="Omit it; testWebhook sends a test.", path="events"
+        )
     return chosen
 
 
 def _changes(input: UpdateWebhookInput) -> dict[str, Any]:
-    """Return what was given, by name; null changes nothing and is a mistake."""
+    """Return the given fields by name; null is refused."""
     found = {name: value for name, value in vars(input).items() if name != "webhook" and value is not UNSET}
     for name, value in found.items():
         if value is None:
