@@ -1,4 +1,4 @@
-"""The floor everything stands on: tables, connections, migrations; imports nothing of ours but errors and clock."""
+"""The database layer: tables, connections, migrations. Of Rollcall it imports only sync.errors and sync.clock."""
 
 from sync.store.engine import AnyRow, Store
 

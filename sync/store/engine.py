@@ -1,7 +1,7 @@
-"""Connections: one writer that is also the only checkpointer, and readers that can never write.
+"""Connections: one writer, which alone checkpoints, and readers that cannot write.
 
-On SQLite every write transaction starts with BEGIN IMMEDIATE, so that schema changes and data roll back together and
-two writers can never deadlock; see docs/decisions/0002. Never logs SQL or parameters.
+On SQLite every write transaction starts with BEGIN IMMEDIATE: schema changes and data roll back together, and two
+writers never deadlock (docs/decisions/0002). Never logs SQL or parameters.
 """
 
 from __future__ import annotations
@@ -33,49 +33,49 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
 BEGIN_WRITE, BEGIN_READ = "BEGIN IMMEDIATE", "BEGIN DEFERRED"
-# Where a connection notes the error that may have ended its transaction.
+# Key in `connection.info` of the error that may have ended the transaction.
 ENDED_BY = "ended by"
-# A row whose columns are known by name at the place that reads them.
+# A row of any columns; the reader knows their names.
 AnyRow = Row[*tuple[Any, ...]]
 WRITER_PRAGMAS = (
     "PRAGMA page_size=8192",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    # A damaged page is refused when it is read, not taken for what it may look like.
+    # Refuse a damaged page when it is read, instead of reading garbage from it.
     "PRAGMA cell_size_check=ON",
     "PRAGMA foreign_keys=ON",
-    # 16 MB: twice as much saves a few percent of a first sync, and counts for the whole life of the process.
+    # 16 MB: twice as much saves a few percent of a first sync, but stays allocated as long as the process lives.
     "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
-    # 32 MB: a page of a sync touches many leaves of its indexes, and most of them again in the next page.
+    # 32 MB: each page of a sync touches many index leaves, and the next page touches most of them again.
     "PRAGMA wal_autocheckpoint=4000",
 )
-# How SQLite calls a disk quota, a limit of file sizes, and a full disk under its shared memory.
+# SQLite's errors for a disk quota or file size limit, and for a full disk under its shared memory.
 FULL_TOO = ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")
 STATEMENT_S = 5.0
-# A statement that no plan runs, such as one that groups a whole inventory: as long as a request may take.
+# Limit for a statement that no plan runs, such as one that groups a whole inventory: the limit of a request.
 ASKED_S = 10.0
-# Where a write connection notes what its transaction changes: (key, what) → version; see sync/events.py.
+# Key in `connection.info` of what a write transaction changes: (key, noun) → version; see sync/events.py.
 CHANGED = "changed"
 Changed = dict[tuple[int, str], int]
 READER_PRAGMAS = (
     "PRAGMA query_only=ON",
     "PRAGMA cell_size_check=ON",
-    # 16 MB: each of the readers fills its own while the database grows. At 100,000 assets no measured query takes less
-    # processor time with 64 MB, and a search that reads many rows by key takes 1.4 times as much with 8 MB.
+    # 16 MB for each reader. Measured at 100,000 assets: 64 MB saves no processor time on any query, and with 8 MB a
+    # search that reads many rows by key takes 1.4 times as long.
     "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
 )
-# 2 MB: what the server itself has to know are few rows at a time, and several connections may be open for it.
+# 2 MB: the server's own reads are few rows each, and several such connections may be open.
 OWN_PRAGMAS = (*READER_PRAGMAS, "PRAGMA cache_size=-2048")
 
 
 class Store:
     """The open database: `write()` for one transaction at a time, `read()` for a consistent snapshot.
 
-    What callers ask for is read apart from what the server itself has to know, so that it never waits for them. Jobs on
-    the driver's own connection run `here`, in the thread that asks, or in a lane; operations that no plan answers are
-    the `asker`'s. A slow one never holds up quick ones.
+    Callers' queries have their own connections, so that the server's own reads never wait for them. Compiled plans run
+    on the driver's connection: `here`, in the calling thread, or in the `quick` or `slow` lane. Operations without a
+    plan go through the `asker`.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Store:
         self.asker = asker
         self._turn = asyncio.Lock()
         self.here, self.quick, self.slow = here, quick, slow
-        # Grows with each write transaction: what was read at a number is still so while the number is the same.
+        # Counts write transactions: a value read earlier is still current while this number is unchanged.
         self.commits = 0
-        # Called after each commit with what it changed, as `next_version` noted it.
+        # Called after each commit with the changes that `next_version` noted.
         self.on_change: Callable[[Mapping[tuple[int, str], int]], None] = lambda _changed: None
 
     @classmethod
@@ -150,12 +150,12 @@ class Store:
                 yield connection
 
     async def analyze(self) -> None:
-        """Count what the tables hold now, so that the planner chooses by facts; a sample, done in milliseconds."""
+        """Update the query planner's statistics from a sample, in milliseconds."""
         async with self.write() as connection:
             await connection.run_sync(analyze)
 
     async def close(self) -> None:
-        """Close the readers first, so that the writer is the one that checkpoints."""
+        """Close all connections, the readers first, so that the writer does the last checkpoint."""
         self.here.close()
         await self.quick.close()
         await self.slow.close()
@@ -165,18 +165,18 @@ class Store:
 
 
 def analyze(connection: Connection) -> None:
-    """Count what the tables hold now, in the caller's transaction; an index without counts is chosen by guess."""
+    """Update the query planner's statistics in the caller's transaction; without them it guesses which index to use."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("PRAGMA analysis_limit=1000"))
     connection.execute(text("ANALYZE"))
 
 
 class Asker:
-    """Reads for callers whose operation no plan answers: one at a time, each statement with a deadline.
+    """Reads for operations without a compiled plan: one transaction at a time, each statement with a deadline.
 
     Args:
-        engine: of a reader of its own.
-        watch: what the connection looks at while a statement runs.
+        engine: has a read connection of its own.
+        watch: the connection checks it while a statement runs.
     """
 
     def __init__(self, engine: AsyncEngine, watch: Watch) -> None:
@@ -190,17 +190,17 @@ class Asker:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Run one read transaction; who waits for it may give up.
+        """Run one read transaction; `break_off` ends it early.
 
         Raises:
-            StoreSlow: a statement took longer than any may.
+            StoreSlow: a statement exceeded its deadline.
         """
         with translated():
             async with self._turn, self.engine.begin() as connection:
                 yield connection
 
     def break_off(self) -> None:
-        """End the statement that runs: nobody waits for it any more."""
+        """End the running statement: its caller has given up."""
         self.watch.end()
 
     async def close(self) -> None:
@@ -218,25 +218,25 @@ def translated() -> Iterator[None]:
     except sqlite3.Error as error:
         raise store_error(error) from error
     except UnicodeDecodeError as error:
-        # The driver could not even read SQLite's message, which repeats what is damaged.
+        # SQLite's message repeats the damaged bytes, so that the driver could not decode it.
         raise StoreUnreadable(DAMAGED, hint=DAMAGED_HINT) from error
 
 
 def store_error(error: BaseException | None) -> RollcallError:
-    """Name what happened to the database."""
+    """Translate a driver's error into the store's own."""
     name = getattr(error, "sqlite_errorname", "") or ""
     if name == "SQLITE_INTERRUPT":
         return StoreSlow(time_s=ASKED_S)
     if name.startswith("SQLITE_FULL"):
-        return StoreFull(hint="Free space on the data directory's disk; Rollcall goes on by itself.")
+        return StoreFull(hint="Free space on the data directory's disk; Rollcall then continues by itself.")
     if name in FULL_TOO:
         return StoreFull(
-            "The disk takes no more of the database.",
+            "The disk refused to store more of the database.",
             hint="Free space on the data directory's disk, or raise its quota; if neither helps, check the disk.",
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreBusy("Another program holds a lock on the database.", hint="Try again.")
-    # A text that is no UTF-8 any more; the driver gives that no name.
+    # Stored text is no longer UTF-8; the driver gives this error no name.
     is_torn = not name and str(error).startswith("Could not decode")
     if is_torn or name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return StoreUnreadable(DAMAGED, hint=DAMAGED_HINT)
@@ -273,7 +273,7 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        # The driver's own transaction handling would commit before DDL; ours does not (SQLAlchemy: pysqlite recipe).
+        # Turn off the driver's own transactions: they commit before DDL (SQLAlchemy's pysqlite recipe).
         connection.isolation_level = None
         _prepare(connection, pragmas)
 
@@ -284,7 +284,7 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def tell_the_first(context: ExceptionContext) -> BaseException | None:
-        # On a full disk SQLite ends the whole transaction; that its savepoints are gone then is not the reason.
+        # A full disk makes SQLite end the whole transaction. Report that, not the missing savepoint that follows.
         if context.connection is None or not isinstance(context.original_exception, sqlite3.OperationalError):
             return None
         if "no such savepoint" in str(context.original_exception) and ENDED_BY in context.connection.info:

@@ -1,10 +1,10 @@
-"""The index of parts of texts: which rows hold three characters in a row, so that few are compared with a pattern.
+"""The trigram index: narrows a substring search to candidate rows, which are then compared with the pattern.
 
-SQLite's full-text table keeps, for each three characters of a column's folded text (a gram), the keys of the rows that
-hold them: a token is the column's sign and the gram. It holds no text, is filled behind the writes (sync/indexer.py)
-and only ever narrows: what a changed row held before stays in it, rows that are not in it yet are taken besides, and
-the comparison itself is still made. PostgreSQL has pg_trgm for this, an index on the columns that its planner finds
-by itself; it needs nothing of what stands here. See docs/decisions/0008.
+A full-text table of SQLite maps each three characters of a column's folded text (a gram) to the keys of the rows that
+contain them. A token is the column's sign followed by the gram. The table stores no text and is filled after the writes
+(sync/indexer.py). It only yields candidates: grams of a row's earlier text stay in it, rows not indexed yet are added
+to the candidates, and every candidate is still compared. PostgreSQL needs none of this: its planner uses pg_trgm
+indexes by itself. See docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from sync.store.statement.function import TEXT_FORM, folded
 from sync.store.tables import assets, devices, gram_marks, groups, users
 
 GRAM_CHARS = 3
-# Grams of one text that are looked up: the last few, then as many as cover the rest.
+# A lookup uses a text's last few grams, then every third one before them, which together cover the text.
 _LAST_GRAMS, _GRAMS_MAX = 4, 24
-# Columns that are searched by parts, by table: a change rebuilds the index at the next start.
+# The indexed columns of each table: a change rebuilds the index at the next start.
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     assets: (
         *("name", "names", "domains", "addresses", "macs", "type", "os", "os_version", "manufacturer", "model"),
@@ -58,11 +58,11 @@ SIGNS: Mapping[str, str] = {
     f"{owner.name}.{name}": chr(0x200 + number)
     for number, (owner, name) in enumerate((owner, name) for owner, names in COLUMNS.items() for name in names)
 }
-# The tokenizer splits at what is neither a letter nor a digit, in ASCII; everything else is part of a token.
+# The tokenizer splits at ASCII characters that are neither letters nor digits: move these out of ASCII.
 _WHOLE = {code: 0x100 + code for code in range(128) if not chr(code).isalnum()}
 _SHAPE = ",".join((*SIGNS, TEXT_FORM))
 _CREATE = "CREATE VIRTUAL TABLE grams USING fts5(tokens, content='', columnsize=0, detail=none, tokenize='ascii')"
-# Small pages: to find a key among those of a common gram, a page is read from its start.
+# Small pages: SQLite finds a key of a common gram by reading a page from its start.
 _PAGE_BYTES = 500
 _PLACE = (gram_marks.c.version, gram_marks.c.row_id)
 grams = table("grams", *map(column, ("rowid", "grams", "rank", "tokens")))
@@ -70,7 +70,7 @@ grams = table("grams", *map(column, ("rowid", "grams", "rank", "tokens")))
 
 @cache
 def is_available() -> bool:
-    """Tell whether this program's SQLite has full-text tables; without them searches are only slower."""
+    """Tell whether this process's SQLite has full-text tables; without them searches are only slower."""
     connection = sqlite3.connect(":memory:")
     try:
         return has_full_text(connection)
@@ -79,7 +79,7 @@ def is_available() -> bool:
 
 
 def has_full_text(connection: sqlite3.Connection) -> bool:
-    """Tell whether the index can be made in an empty database."""
+    """Try to create the index in an empty database."""
     try:
         connection.execute(_CREATE)
     except sqlite3.DatabaseError:
@@ -88,7 +88,7 @@ def has_full_text(connection: sqlite3.Connection) -> bool:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the index where it is missing, and empty it when it was filled from other columns."""
+    """Create the index if it is missing; empty it if it was filled from other columns or another text form."""
     if connection.dialect.name != "sqlite" or not is_available():
         return
     if not inspect(connection).has_table(grams.name):
@@ -100,12 +100,12 @@ def prepare(connection: Connection) -> None:
 
 
 def is_own(name: str) -> bool:
-    """Tell whether a table of the database belongs to the index; no migration knows those."""
+    """Tell whether a table of the database belongs to the index; migrations do not declare these tables."""
     return name == "grams" or (name.startswith("grams_") and name != gram_marks.name)
 
 
 def tokens_of(owner: Table, row: Mapping[str, Any]) -> str:
-    """Write all tokens of a row as the index takes them; a removed row has none."""
+    """Return all tokens of a row, separated by blanks; none for a tombstone."""
     found: set[str] = set()
     if row["deleted_at"] is None:
         for name in COLUMNS[owner]:
@@ -117,15 +117,15 @@ def tokens_of(owner: Table, row: Mapping[str, Any]) -> str:
 
 
 def match(of: ColumnElement[Any], parts: Iterable[str], *, are_folded: bool = False) -> str | None:
-    """Write the condition "the column holds all of these", in the index's own language.
+    """Return the FTS5 query for "the column contains all of these parts".
 
     Args:
         of: a column of a table.
-        parts: texts that the column's text must hold, in any letter case.
-        are_folded: they are in folded form already.
+        parts: texts that the column's text must contain, in any letter case.
+        are_folded: the parts are folded already.
 
     Returns:
-        None if the index cannot tell: it does not know the column, or no part has three characters.
+        None if the index cannot answer: the column is not indexed, or no part has three characters.
     """
     sign = SIGNS.get(str(of))
     if sign is None or not is_available():
@@ -144,13 +144,13 @@ def _grams(sign: str, whole: str) -> list[str]:
 
 
 def candidates(owner: Table, wanted: str, organization_id: Any, most: int | None) -> Select[Any]:
-    """Select the keys of the rows that may satisfy a condition: those of the index, and those not in it yet.
+    """Select the keys of the rows that may match: those the index finds, and those it does not cover yet.
 
     Args:
         owner: the table of the rows.
-        wanted: the condition, as `match` writes it.
-        organization_id: whose rows are meant; the index may lead to others' as well.
-        most: how many keys are wanted at most.
+        wanted: the query that `match` returned.
+        organization_id: limits the unindexed rows; the indexed ones may belong to other organizations.
+        most: the limit of keys.
     """
     indexed = select(grams.c.rowid.label("id")).where(literal_column("grams").op("MATCH")(wanted))
     version, row_id = (func.coalesce(_mark(owner, organization_id, part).scalar_subquery(), 0) for part in _PLACE)
@@ -163,13 +163,13 @@ def candidates(owner: Table, wanted: str, organization_id: Any, most: int | None
 
 
 def _mark(owner: Table, organization_id: Any, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Select how far the index has come: all rows of the organization before (version, id) are in it."""
+    """Select the organization's position in the index: all its rows before (version, id) are indexed."""
     mine = gram_marks.c.organization_id == organization_id
     return select(*columns).where(mine, gram_marks.c.noun == owner.name)
 
 
 async def unindexed(tx: AsyncConnection, organization_id: int, owner: Table, most: int) -> list[Mapping[str, Any]]:
-    """Read the first rows of an organization that are not in the index yet, in the order they were written."""
+    """Read an organization's first rows that are not indexed yet, in the order of (version, id)."""
     names = ("id", "version", "deleted_at", *COLUMNS[owner])
     mark = (await tx.execute(_mark(owner, organization_id, *_PLACE))).first()
     here = tuple_(owner.c.version, owner.c.id) >= tuple_(*(mark or (0, 0)))
@@ -183,7 +183,7 @@ async def unindexed(tx: AsyncConnection, organization_id: int, owner: Table, mos
 
 
 async def add(tx: AsyncConnection, tokens: Mapping[int, str]) -> None:
-    """Add the tokens of some rows, by key; those that the index has of them already stay."""
+    """Add tokens of rows, by row key; tokens of their earlier texts stay."""
     # Insert in ascending rowid order: FTS5 flushes when a rowid goes backwards.
     rows = [{"rowid": key, "tokens": tokens[key]} for key in sorted(tokens) if tokens[key]]
     if rows:
@@ -191,7 +191,7 @@ async def add(tx: AsyncConnection, tokens: Mapping[int, str]) -> None:
 
 
 async def mark(tx: AsyncConnection, organization_id: int, owner: Table, version: int, row_id: int) -> None:
-    """Note that all rows before (version, id) are in the index."""
+    """Note that all rows before (version, id) are indexed."""
     place = {"organization_id": organization_id, "noun": owner.name}
     row = {**place, "version": version, "row_id": row_id, "shape": _SHAPE}
     await tx.run_sync(upsert_rows, gram_marks, [row], key=tuple(place))

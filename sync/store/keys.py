@@ -1,4 +1,4 @@
-"""Stored sort keys: made anew when the program's form of them is another than that of the database."""
+"""Rewrites the stored sort keys when their form in the database is not this program's form."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sync.store.tables.declare import metadata
 
 
 def prepare(connection: Connection) -> None:
-    """Make every stored key anew if they are of another form: a newer Python knows more letters, for one."""
+    """Rewrite the stored keys if they have another form, for example because a newer Python knows more letters."""
     if connection.dialect.name == "sqlite" and read_fact(connection, FACT) != TEXT_FORM:
         remake(connection)
         write_fact(connection, FACT, TEXT_FORM)
 
 
 def remake(connection: Connection) -> None:
-    """Rewrite the rows whose key is not what their text makes, in the caller's transaction."""
+    """Rewrite the keys that do not match their text, in the caller's transaction."""
     for table in metadata.sorted_tables:
         for key, text in keyed_names(table).items():
             made = made_key(table.c[text])

@@ -1,6 +1,6 @@
-"""Readers beside SQLAlchemy's: connections that can never write, given whole jobs, each with a deadline.
+"""Read connections without SQLAlchemy: each runs whole jobs, one after another, with a deadline.
 
-Few and not many: the driver takes the interpreter's lock for every row, so two threads that read are slower than one.
+Keep them few: the driver takes the interpreter's lock for every row, so that two reading threads are slower than one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sync.clock import Clock
 from sync.errors import StoreCrowded, StoreSlow
 
 T = TypeVar("T")
-# Steps of SQLite's machine between two looks at the clock: about a millisecond.
+# Instructions of SQLite's virtual machine between two checks of the deadline: about a millisecond.
 STEPS = 20_000
-# Jobs that may wait for one thread, or be worked on there: the last of more would wait longer than its caller does.
+# Jobs that one thread may have, running or waiting: a further one would wait longer than its caller does.
 JOBS_MAX = 32
 
 
 @dataclass(eq=False)
 class Watch:
-    """What the connection looks at while it works: is anybody still waiting, and how long may it take."""
+    """The deadline of a job, and whether its caller still waits; the connection checks both while it works."""
 
     clock: Clock
     time_s: float
@@ -32,11 +32,11 @@ class Watch:
     is_abandoned: bool = False
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start the time limit."""
         self.deadline_s = self.clock.monotonic() + self.time_s
 
     def end(self) -> None:
-        """Let the time be over."""
+        """Let the deadline pass now."""
         self.deadline_s = 0.0
 
     def is_over(self) -> bool:
@@ -44,16 +44,16 @@ class Watch:
         return self.is_abandoned or self.clock.monotonic() > self.deadline_s
 
     def check(self) -> None:
-        """End the job here if it must end; the connection looks only while it works itself.
+        """End the job here if it must end; call this in Python code, where the connection does not check.
 
         Raises:
-            StoreSlow: it must.
+            StoreSlow: the deadline has passed, or the caller has given up.
         """
         if self.is_over():
             raise StoreSlow(time_s=self.time_s)
 
 
-# A job is given the connection, and the watch that it looks at while it does not use the connection.
+# A job gets the connection, and the watch to check while it does not use the connection.
 Job = Callable[[sqlite3.Connection, Watch], T]
 
 
@@ -70,7 +70,7 @@ class Reader:
         self._connection: sqlite3.Connection | None = None
 
     def run(self, work: Job[T], *, time_s: float) -> T:
-        """Run a job that sees one snapshot, in the thread that asks: for what is over before a thread would start.
+        """Run a job on one snapshot in the calling thread: for jobs shorter than the start of a thread.
 
         Raises:
             StoreSlow: the job took longer than `time_s`.
@@ -118,12 +118,12 @@ class Lane:
         self._jobs = 0
 
     async def run(self, work: Job[T], *, time_s: float) -> T:
-        """Run a job that sees one snapshot and return what it returns.
+        """Run a job on one snapshot in the lane's thread and return its result.
 
-        Cancelling gives the lane back: what the job is doing is broken off.
+        Cancelling breaks the job off and frees the lane.
 
         Raises:
-            StoreSlow: the job took longer than `time_s`, the wait for the lane aside.
+            StoreSlow: the job took longer than `time_s`, not counting the wait for the lane.
             StoreCrowded: too many jobs wait already.
         """
         if self._jobs >= JOBS_MAX:
@@ -137,7 +137,7 @@ class Lane:
             self._jobs -= 1
 
     async def close(self) -> None:
-        """Finish the jobs that wait, and close the connection; closing twice does nothing more."""
+        """Finish the waiting jobs, then close the connection; a second call does nothing."""
         if self._is_closed:
             return
         self._is_closed = True

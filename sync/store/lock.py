@@ -1,6 +1,6 @@
-"""One process per data folder: advisory locks that the kernel drops when their holder dies, so they are never stale.
+"""One process per data folder: advisory locks, which the kernel drops when their holder dies, so they are never stale.
 
-The folder itself is locked. The file beside the database says who holds it; deleting it gives nothing away.
+The folder itself is locked. The lock file names the holder; deleting the file does not release the folder.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from sync.errors import StoreLocked
 
 
 class FileLock:
-    """The claim of this process on a data directory; also tells others who holds it.
+    """This process's lock on a data folder.
 
     Args:
-        path: the lock file; its folder is what is claimed.
+        path: the lock file in that folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,11 @@ class FileLock:
         self._held: list[int] = []
 
     def acquire(self) -> None:
-        """Take the lock at once or raise StoreLocked naming the holder's process id; never waits."""
+        """Take the lock without waiting.
+
+        Raises:
+            StoreLocked: another process holds it; the message names its process id.
+        """
         held: list[int] = []
         try:
             held.append(os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -34,7 +38,7 @@ class FileLock:
             except BlockingIOError:
                 raise
             except OSError:
-                # A network file system may lock files alone; then the file is the lock.
+                # A network file system may lock files only; the file lock below then protects the folder.
                 pass
             held.append(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             fcntl.flock(held[1], fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,7 +54,7 @@ class FileLock:
         self._held = held
 
     def release(self) -> None:
-        """Give the lock back; harmless when it is not held."""
+        """Release the lock; does nothing if it is not held."""
         if self._held:
             os.ftruncate(self._held[1], 0)
         _close(self._held)
@@ -62,7 +66,7 @@ class FileLock:
             holder = self.path.read_bytes()[:32].decode("ascii", "replace").strip()
         return StoreLocked(
             f"Another Rollcall process{f' (id {holder})' if holder else ''} uses this data directory.",
-            hint="Stop it first, or give this one another ROLLCALL_DATA_DIR.",
+            hint="Stop that process first, or set ROLLCALL_DATA_DIR to another directory.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Brings a database to this program's schema, in one transaction: the old schema or the new one, nothing between."""
+"""Upgrades a database to this program's schema in one transaction: a failure leaves the old schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sync.store.facts import COMPATIBLE, read_fact
 from sync.store.integrity import refuse_damage
 from sync.store.tables import metadata
 
-# How SQLite begins when a migration finds other tables than those it was written for.
+# Starts of SQLite's messages when the tables are not those that a migration expects.
 _NOT_AS_EXPECTED = ("no such ", "duplicate column", "table ", "index ")
 
 
@@ -28,14 +28,14 @@ async def migrate(store: Store) -> bool:
     """Create or upgrade the schema.
 
     Returns:
-        True when the database was empty, that is, this is its first start.
+        True if the database was empty, that is, this is its first start.
 
     Raises:
         StoreNewer: a newer program wrote it, and does not declare that this one may use it; nothing was changed.
-        StoreMisfit: its tables are not those of its revision; nothing was changed.
-        StoreUnreadable: the file is damaged, or holds tables that are not ours.
+        StoreMisfit: its tables do not match its revision; nothing was changed.
+        StoreUnreadable: the file is damaged, or contains another program's tables.
     """
-    # Looked at through the reader first: the writer would turn a file it must not touch into a WAL database.
+    # Check with the reader first: the writer would turn the file into a WAL database, even one it must not touch.
     async with store.read() as connection:
         await connection.run_sync(_look)
     async with store.write() as connection:
@@ -43,35 +43,35 @@ async def migrate(store: Store) -> bool:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision of a database that this program may use, None for an empty one.
+    """Return the revision of a database that this program may use; None for an empty one.
 
-    A newer program's revision is one that this program does not know; it may declare that older ones can go on.
+    An unknown revision is a newer program's. Its database may declare that older programs can use it.
 
     Raises:
-        StoreNewer: a newer program wrote it, for newer ones only.
-        StoreUnreadable: it holds tables that are not ours.
+        StoreNewer: a newer program wrote it, and does not declare that this one may use it.
+        StoreUnreadable: it contains another program's tables.
     """
     present = MigrationContext.configure(connection).get_current_revision()
     if present is None and inspect(connection).get_table_names():
         raise StoreUnreadable(
             "The database file belongs to another program.",
-            hint="Choose another data directory; it was not touched.",
+            hint="Choose another data directory. The file was not changed.",
         )
     if present is not None and not is_known(present) and not _is_compatible(connection, present):
         raise StoreNewer(
-            hint="Start the version of Rollcall that wrote it, or a later one, or restore the backup that was taken "
-            "before the upgrade; it was not touched."
+            hint="Start the version of Rollcall that wrote it, or a later one; or restore a backup from before the "
+            "upgrade. The database was not changed."
         )
     return present
 
 
 def is_known(revision: str) -> bool:
-    """Tell whether a revision is one of this program's."""
+    """Tell whether this program has a revision."""
     return revision in {known.revision for known in _script().walk_revisions()}
 
 
 def _is_compatible(connection: Connection, present: str) -> bool:
-    """Tell whether a newer revision declares that programs of a revision we know may run on its tables."""
+    """Tell whether a newer revision declares that this program may use its tables."""
     declared, _, oldest = (read_fact(connection, COMPATIBLE) or "").partition(" ")
     return declared == present and is_known(oldest)
 
@@ -95,18 +95,18 @@ def _upgrade(connection: Connection) -> bool:
                 raise
             raise _misfit(present, str(error.orig)) from error
         if present not in (None, head()):
-            # Tables that were not those of their old revision are not those of this one either.
+            # If the tables did not match their old revision, they do not match this one either.
             refuse_misfit(connection, present)
     keys.prepare(connection)
     if present not in (None, head()):
-        # The planner would choose between new indexes and old ones by the counts of the old ones alone.
+        # New indexes have no statistics yet: without them the planner prefers old indexes.
         analyze(connection)
     gram.prepare(connection)
     return present is None
 
 
 def refuse_misfit(connection: Connection, revision: str | None) -> None:
-    """Refuse tables that are not what this program declares: it would fail or lose data anywhere later.
+    """Refuse tables that differ from the declared ones: the program would fail or lose data later.
 
     Raises:
         StoreMisfit: names the first difference.
@@ -120,20 +120,20 @@ def refuse_misfit(connection: Connection, revision: str | None) -> None:
 
 def _misfit(revision: str | None, difference: str) -> StoreMisfit:
     return StoreMisfit(
-        f"The tables of the database are not those of its revision {revision}: {difference}.",
-        hint="A program made between two releases may have written it. Start that program, or restore a backup; the "
+        f"The tables of the database do not match its revision {revision}: {difference}.",
+        hint="An unreleased version of Rollcall may have written it. Start that version, or restore a backup. The "
         "database was not changed.",
     )
 
 
 def head() -> str | None:
-    """Return this program's own revision."""
+    """Return this program's newest revision."""
     return _script().get_current_head()
 
 
 @cache
 def _script() -> ScriptDirectory:
-    """Return the revisions; read once, because reading them costs more than everything else an opening does."""
+    """Return the revisions; cached, because reading them is the slowest part of opening a database."""
     return ScriptDirectory.from_config(_location())
 
 
@@ -144,14 +144,14 @@ def _location() -> Config:
 
 
 def configuration(connection: Connection) -> Config:
-    """Make alembic's configuration for a connection whose transaction is already open."""
+    """Return Alembic's configuration for a connection whose transaction is already open."""
     config = _location()
     config.attributes["connection"] = connection
     return config
 
 
 def differences(connection: Connection) -> list[object]:
-    """List what the tables in the database lack against the declared ones; empty when they are equal."""
+    """List the differences between the database's tables and the declared ones, as Alembic finds them."""
 
     def is_declared(name: str | None, kind: str, _parents: object) -> bool:
         return kind != "table" or name is None or not gram.is_own(name)

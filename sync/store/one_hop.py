@@ -1,6 +1,6 @@
-"""Runs a write transaction as one plain function on the thread of the writer's connection: one hop, not one a call.
+"""Runs a whole write transaction as one function on the driver's thread: one thread switch for all its statements.
 
-SQLAlchemy's asyncio cursors cross to the driver's thread four times a statement, which costs more than a small
+SQLAlchemy's asyncio cursors switch to the driver's thread four times a statement, which costs more than a small
 statement itself; see docs/decisions/0009. The function must not touch the event loop.
 """
 
@@ -24,7 +24,7 @@ async def in_thread(connection: AsyncConnection, begin: str, work: Callable[[Con
     Args:
         connection: the checked-out writer, outside any transaction.
         begin: the statement that opens a write transaction on SQLite.
-        work: everything it changes, it changes through the connection it is given.
+        work: makes all its changes through the connection that it gets.
     """
     if connection.dialect.name != "sqlite":
         async with connection.begin():
@@ -34,7 +34,7 @@ async def in_thread(connection: AsyncConnection, begin: str, work: Callable[[Con
     engine = raw.info.get("plain")
     if engine is None:
         engine = raw.info["plain"] = _engine(driver, begin)
-    # A caller that is cancelled leaves the work to finish: whatever is asked of this connection next waits behind it.
+    # If the caller is cancelled, the work still finishes; the connection's next statement waits for it.
     result: T = await driver._execute(_transaction, engine, work)
     return result
 
@@ -45,7 +45,7 @@ def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 
 def _engine(driver: Any, begin: str) -> Engine:
-    """Make an engine over the driver's one connection, which it neither opens nor closes."""
+    """Make an engine over the driver's open connection; it does not close that connection."""
     engine = create_engine(
         "sqlite://",
         creator=lambda: driver._conn,

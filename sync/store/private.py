@@ -1,7 +1,7 @@
-"""The data folder and its files belong to the user that the process runs as, and to nobody else.
+"""Keeps the data folder and its files private to the user that the process runs as.
 
-Files that others could read are closed again, because earlier versions and copies left them so. Files that others could
-change, or that another user owns, may hold anything: the start is refused, and the operator decides.
+The start takes the right to read files from other users: earlier versions and copies gave it to them. It refuses files
+that others could change or that another user owns: they may contain anything, so that the operator must decide.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sync.errors import StoreExposed
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 _READ, _WRITE = 0o055, 0o022
-# How the names of all our files begin: the database with its log, the key, the lock, the control socket, copies.
+# Starts of the names of Rollcall's files: the database with its log, the key, the lock, the control socket, copies.
 OURS = ("rollcall.", ".rollcall.", "control.")
 KEY_SUFFIX = ".key"
 _log = logging.getLogger("rollcall.server")
@@ -27,10 +27,7 @@ _log = logging.getLogger("rollcall.server")
 
 @dataclass(frozen=True)
 class Exposure:
-    """One file, or the folder, that others can reach.
-
-    `can_close` tells whether the right mode is all that it needs.
-    """
+    """A file or folder that others can reach; `can_close`: setting its mode is enough to fix it."""
 
     path: Path
     message: str
@@ -39,38 +36,38 @@ class Exposure:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone, whatever the umask is."""
+    """Create a folder and its missing parents for this user only, whatever the umask is."""
     for missing in reversed([one for one in (folder, *folder.absolute().parents) if not one.exists()]):
         missing.mkdir(mode=FOLDER_MODE, exist_ok=True)
         missing.chmod(FOLDER_MODE)
 
 
 def make_private(folder: Path, user: int | None = None) -> None:
-    """Take from others the right to read what is in a data folder.
+    """Take from other users the right to read a data folder and its files.
 
     Args:
-        folder: exists.
-        user: who has to own it; the user of this process when None.
+        folder: must exist.
+        user: the required owner; the user of this process when None.
 
     Raises:
-        StoreExposed: another user owns something, or others could change something, or read the key.
+        StoreExposed: another user owns a file, or others can change one, or others can read the key.
     """
     found = list(exposures(folder, user))
     for one in found:
         if not one.can_close:
-            raise StoreExposed(one.message, hint=f"Look at what is in it, then run: {one.command}")
+            raise StoreExposed(one.message, hint=f"Check its contents, then run: {one.command}")
     for one in found:
         with suppress(FileNotFoundError):
             one.path.chmod(_mode(one.path.stat()))
-            _log.warning("%s Its mode was set right.", one.message)
+            _log.warning("%s Its mode was corrected.", one.message)
 
 
 def exposures(folder: Path, user: int | None = None) -> Iterator[Exposure]:
-    """Find what is open to others, the worst kind first for each path."""
+    """Find the files that others can reach: at most one exposure a path, the worst."""
     owner = os.geteuid() if user is None else user
     entries = [one for one in sorted(folder.iterdir()) if one.name.startswith(OURS)]
     for path in (folder, *entries):
-        # Of a link both count: who owns it, and what it leads to. A log may vanish meanwhile.
+        # Check a symbolic link and its target. A log file may vanish meanwhile.
         for look in (path.lstat, path.stat):
             with suppress(FileNotFoundError):
                 if found := _exposure(path, look(), owner):
@@ -82,8 +79,8 @@ def _exposure(path: Path, info: os.stat_result, owner: int) -> Exposure | None:
     if info.st_uid != owner:
         return Exposure(
             path,
-            f"{path} belongs to user {info.st_uid}, not to user {owner}, who runs this.",
-            f"chown -h {owner} {shlex.quote(str(path))} (or run this as user {info.st_uid})",
+            f"{path} belongs to user {info.st_uid}, not to user {owner}, who runs Rollcall.",
+            f"chown -h {owner} {shlex.quote(str(path))} (or run Rollcall as user {info.st_uid})",
             can_close=False,
         )
     if stat.S_ISLNK(info.st_mode):

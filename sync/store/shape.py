@@ -1,6 +1,6 @@
-"""The shape of a database as a set of facts, compared with the tables that this program declares.
+"""Compares the tables of a database with the declared ones, as two sets of facts.
 
-One statement of SQLite's own tells all columns, another all indexes: the comparison at each start takes milliseconds.
+Three statements read all columns, indexes and references of SQLite, so that the check at each start takes milliseconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REQUIRED, _PARTIAL = ", required", ", without tombstones"
 
 
 class Fact(NamedTuple):
-    """One thing that a table is made of: what is named says which, the rest how it is."""
+    """A part of a table: (table, what, name) identify it, `how` describes it."""
 
     table: str
     what: str
@@ -39,14 +39,14 @@ class Fact(NamedTuple):
     how: str = ""
 
     def __str__(self) -> str:
-        """Name it as an error does."""
+        """Name it for an error message."""
         return f"{self.what} {self.name} of {self.table}" if self.what != "table" else f"table {self.table}"
 
 
 def misfit(connection: Connection, *, is_newer: bool) -> str | None:
-    """Name the first thing in which the tables of a SQLite database differ from the declared ones; None if they fit.
+    """Describe the first difference between the tables of a SQLite database and the declared ones; None if they fit.
 
-    What is more than declared does no harm unless it can refuse a row: a column that must be given, a unique index.
+    Undeclared parts are harmless unless they can refuse a row: a required column, a unique index, a reference.
 
     Args:
         connection: in any transaction.
@@ -65,7 +65,7 @@ def misfit(connection: Connection, *, is_newer: bool) -> str | None:
 
 
 def declared(connection: Connection) -> set[Fact]:
-    """List what the declared tables are made of."""
+    """List the parts of the declared tables."""
     return {fact for table in metadata.tables.values() for fact in _declared(connection, table)}
 
 
@@ -93,7 +93,7 @@ def _declared(connection: Connection, table: Table) -> list[Fact]:
 
 
 def present(connection: Connection) -> set[Fact]:
-    """List what the tables of a SQLite database are made of."""
+    """List the parts of the tables in a SQLite database."""
     facts, keys = set[Fact](), dict[str, list[tuple[int, str]]]()
     for table, name, type_, is_required, default, place in connection.execute(_COLUMNS):
         is_given = is_required and default is None and not place
@@ -113,6 +113,6 @@ def present(connection: Connection) -> set[Fact]:
 
 
 def raw_shape(connection: Connection) -> list[tuple[Any, ...]]:
-    """List all that SQLite tells of its tables, defaults included; to compare two databases."""
+    """List all columns, indexes and references, defaults included, to compare two databases."""
     rows = (tuple(row) for part in (_COLUMNS, _INDEXES, _REFERENCES) for row in connection.execute(part))
     return sorted((row for row in rows if not row[0].startswith("sqlite_")), key=repr)

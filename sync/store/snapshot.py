@@ -1,7 +1,7 @@
-"""Whole copies of a database: taken from a file that is in use, looked through, and put in another's place.
+"""Backups: copies a database that is in use, checks the copy, and restores it.
 
-A copy is read beside the server by a connection that can neither write nor checkpoint, and is one consistent moment,
-however much is written meanwhile. Never overwrites what it was not told to, and leaves no half copy behind.
+A connection that can neither write nor checkpoint reads the database beside the server. The copy is one snapshot,
+however much is written meanwhile. Never overwrites a file unasked, and leaves no partial copy behind.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from sync.store.integrity import faults
 from sync.store.migrate import revision_of
 from sync.store.statement.function import register
 
-# 8 MiB at a time: enough to be quick, short enough to tell how far it is.
+# 8 MiB at a time: large enough to be quick, small enough to show progress.
 STEP_PAGES = 1_024
 _BESIDE = ("-wal", "-shm", "-journal")
 
-# Told how many pages are done, of how many.
+# Called with the number of pages done and the total.
 Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy that was looked through: its size and the schema it holds."""
+    """A checked copy: its size, and the revision of its schema."""
 
     bytes: int
     revision: str
@@ -41,7 +41,7 @@ class Copy:
 
 @contextmanager
 def reading(path: Path) -> Iterator[Connection]:
-    """Open one snapshot of a database that another process may be writing; it cannot be changed through it.
+    """Open a read-only snapshot of a database that another process may be writing.
 
     Raises:
         StoreError: it is missing, damaged, or cannot be read.
@@ -56,75 +56,80 @@ def reading(path: Path) -> Iterator[Connection]:
 
 
 def back_up(database: Path, target: Path, *, replace: bool = False, tell: Tell | None = None) -> Copy:
-    """Copy a database that may be in use to one file that only its owner can read, and look the copy through.
+    """Copy a database that may be in use to one file that only its owner can read, and check the copy.
 
     Raises:
-        Conflict: there is a file of that name.
-        BadInput: no file can be made there.
-        StoreFull: there is no room for it.
+        Conflict: a file of that name exists.
+        BadInput: no file can be created there.
+        StoreFull: the disk has no space for it.
         StoreError: the database cannot be read, or is damaged.
     """
     if target.exists() and not replace:
-        raise Conflict("There is a file of that name already.", hint="Choose another name, or pass --replace.")
+        raise Conflict("A file of that name exists already.", hint="Choose another name, or pass --replace.")
     if target.resolve().parent == database.resolve().parent and target.name.startswith(database.stem + "."):
-        raise BadInput("The backup would take the place of a file of the data directory.", hint="Choose another place.")
+        raise BadInput(
+            "The backup would have the name of one of Rollcall's own files in the data directory.",
+            hint="Choose another name or directory.",
+        )
     with _part(target) as part:
         try:
             _copy(database, part, tell)
             found = examine(part)
         except StoreFull:
             raise StoreFull(
-                "There is no space left for the backup.", hint="Free space where it goes; the database was not touched."
+                "There is no space left for the backup.",
+                hint="Free space on the disk of the backup. The database was not changed.",
             ) from None
         _place(part, target, replace=replace)
     return found
 
 
 def examine(path: Path) -> Copy:
-    """Look a copy through to its last page.
+    """Check every page of a copy.
 
     Raises:
-        StoreNewer, StoreUnreadable: another program's, a newer version's, empty or damaged.
+        StoreNewer, StoreUnreadable: a newer version or another program wrote it, or it is empty or damaged.
     """
     with reading(path) as connection:
         revision = revision_of(connection)
         if revision is None:
-            raise StoreUnreadable("The file holds no inventory.", hint="Choose a file that rollcall backup made.")
+            raise StoreUnreadable("The file contains no inventory.", hint="Choose a file that `rollcall backup` made.")
         if faults(connection, full=True):
-            raise StoreUnreadable("The database is damaged.", hint="`rollcall doctor --full` says where.")
+            raise StoreUnreadable("The database is damaged.", hint="Run `rollcall doctor --full` to see where.")
     return Copy(path.stat().st_size, revision)
 
 
 def restore(source: Path, database: Path, aside: Path) -> tuple[Copy, bool]:
-    """Put a copy in the database's place; whoever calls holds the data directory's lock.
+    """Replace the database by a copy; the caller holds the data directory's lock.
 
     Args:
-        source: is only read.
-        database: what is replaced, if it is there.
-        aside: where the replaced database goes.
+        source: the copy; it is not changed.
+        database: the file to replace; it may be missing.
+        aside: the new name of the replaced database.
 
     Returns:
-        What was restored, and whether a database was replaced.
+        The restored copy, and whether a database was replaced.
 
     Raises:
-        StoreError: the source cannot be used, or there is no room; nothing was changed.
+        BadInput: the source is missing, or is the database itself.
+        StoreError: the source cannot be used, or the disk is full; nothing was changed.
     """
     if not source.is_file():
-        raise BadInput("There is no such file.", hint="Name a file that rollcall backup made.")
+        raise BadInput("There is no such file.", hint="Name a file that `rollcall backup` made.")
     if database.exists() and source.samefile(database):
-        raise BadInput("This is the database itself.", hint="Name a file that rollcall backup made.")
+        raise BadInput("This is the database itself.", hint="Name a file that `rollcall backup` made.")
     with _part(database) as part:
         try:
             _copy(source, part)
             found = examine(part)
         except StoreFull:
-            raise StoreFull(hint="Free space on the data directory's disk; nothing was changed.") from None
+            raise StoreFull(hint="Free space on the data directory's disk. Nothing was changed.") from None
         except StoreUnreadable as error:
             raise StoreUnreadable(
-                f"The file cannot be restored: {error.message}", hint="Choose another backup; nothing was changed."
+                f"The file cannot be restored: {error.message}", hint="Choose another backup. Nothing was changed."
             ) from None
         if os.geteuid() == 0:
-            # Restored by root, it is still for whom the server runs as.
+            # Root restores for the user that the server runs as: the owner of the folder.
             owner = database.parent.stat()
             os.chown(part, owner.st_uid, owner.st_gid)
         replaced = _set_aside(database, aside)
@@ -146,22 +151,22 @@ def _copy(source: Path, part: Path, tell: Tell | None = None) -> None:
             tell(total - remaining, total)
 
     with translated(), closing(_open(source, "ro")) as reader, closing(_open(part, "rw")) as writer:
-        # One snapshot for all steps: without it a copy begins anew whenever the server commits.
+        # Keep one snapshot for all steps: otherwise the copy restarts whenever the server commits.
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         reader.backup(writer, pages=STEP_PAGES, progress=progress)
-        # The copy is one file: what makes it a WAL database is left to whoever opens it to write.
+        # Make the copy one file; opening it for writing turns it into a WAL database again.
         writer.execute("PRAGMA journal_mode=DELETE")
 
 
 @contextmanager
 def _part(target: Path) -> Iterator[Path]:
-    """Make an empty file beside the target that only its owner can read; it is gone afterwards, whatever happens."""
+    """Create an empty file beside the target that only its owner can read; remove it afterwards in any case."""
     try:
         file, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise BadInput(
-            f"No file can be made there ({error.strerror}).", hint="Choose a directory you can write to."
+            f"The file cannot be created there ({error.strerror}).", hint="Choose a directory you can write to."
         ) from None
     os.close(file)
     part = Path(name)
@@ -173,7 +178,7 @@ def _part(target: Path) -> Iterator[Path]:
 
 
 def _place(part: Path, target: Path, *, replace: bool) -> None:
-    """Give a finished copy its name, at once and for good."""
+    """Give a finished copy its name, atomically and durably."""
     try:
         sync_to_disk(part)
         if replace:
@@ -182,24 +187,24 @@ def _place(part: Path, target: Path, *, replace: bool) -> None:
             _link(part, target, otherwise=os.rename)
         sync_to_disk(target.parent)
     except FileExistsError:
-        raise Conflict("There is a file of that name already.", hint="Choose another name.") from None
+        raise Conflict("A file of that name exists already.", hint="Choose another name.") from None
     except OSError as error:
-        raise StoreError(f"The file cannot be put in its place ({error.strerror}).") from None
+        raise StoreError(f"The file cannot be moved to its place ({error.strerror}).") from None
 
 
 def _link(file: Path, name: Path, *, otherwise: Callable[[Path, Path], object]) -> None:
-    """Give a file a second name; unlike a rename, it fails when somebody has made a file of that name meanwhile."""
+    """Give a file a second name; unlike a rename, this fails if a file of that name exists."""
     try:
         name.hardlink_to(file)
     except FileExistsError:
         raise
     except OSError:
-        # Not every file system has links.
+        # Not every file system has hard links.
         otherwise(file, name)
 
 
 def sync_to_disk(path: Path) -> None:
-    """Have a file or a directory outlive a loss of power."""
+    """Flush a file or a directory to disk (fsync)."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -208,10 +213,10 @@ def sync_to_disk(path: Path) -> None:
 
 
 def _set_aside(database: Path, aside: Path) -> bool:
-    """Keep the database under another name, with what its log holds; it stays in its place until it is replaced."""
+    """Give the database a second name, its log's contents included; the first name stays until it is replaced."""
     if not database.exists():
         return False
-    # A log that were left behind would be taken for the restored database's. One of a damaged file is kept as it is.
+    # SQLite would apply a log left behind to the restored database: empty it. The log of a damaged file is kept.
     with suppress(sqlite3.Error):
         with closing(_open(database, "ro")) as reader:
             reader.execute("SELECT count(*) FROM sqlite_master")
@@ -224,6 +229,6 @@ def _set_aside(database: Path, aside: Path) -> bool:
                 database.with_name(database.name + end).rename(aside.with_name(aside.name + end))
     except OSError as error:
         raise StoreError(
-            f"The present database cannot be kept aside ({error.strerror}).", hint="Nothing was changed."
+            f"The present database cannot be set aside ({error.strerror}).", hint="Nothing was changed."
         ) from None
     return True

@@ -1,4 +1,4 @@
-"""The environment of Alembic: it uses the connection that `sync.store.migrate` hands over."""
+"""Alembic's environment: uses the connection that `sync.store.migrate` passes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=metadata,
-    # SQLite cannot alter most things in place: alembic copies the table instead.
+    # SQLite cannot alter most columns in place: Alembic copies the table instead.
     render_as_batch=True,
-    # The transaction is the caller's, so that a migration commits wholly or not at all.
+    # The caller owns the transaction, so that the whole upgrade commits or rolls back.
     transactional_ddl=False,
 )
 context.run_migrations()

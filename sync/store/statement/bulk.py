@@ -1,8 +1,8 @@
-"""Statements for many rows: compiled once for a table, run by the driver's own executemany.
+"""Statements for many rows: compiled once for each table and run by the driver's executemany.
 
-SQLAlchemy's path for many rows costs twice what SQLite takes to write them. The SQL is still Core's, in the words of
-the connection's database; only the parameters go to the driver directly. A JSON column takes a value, or the bytes of
-a text that is JSON already. The sort key of a text is written with the text; callers do not name it.
+SQLAlchemy's own path for many rows costs twice the time that SQLite takes to write them. Here SQLAlchemy Core compiles
+the SQL for the connection's dialect, and the parameters go to the driver directly. A JSON column takes a value, or the
+bytes of JSON text. Sort keys are written together with their texts; callers do not pass them.
 """
 
 from __future__ import annotations
@@ -24,46 +24,46 @@ from sync.store.tables.column import KEY_OF, KEYED, keyed_names
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 Names = tuple[str, ...]
-# Keeps the names of bound values apart from those of columns, as SQLAlchemy asks for.
+# Prefix of bound parameters: SQLAlchemy requires names that differ from those of the columns.
 _MARK = "v_"
 _SEQUENCES = sql_table("sqlite_sequence", sql_column("name"), sql_column("seq"))
 
 
 def insert_rows(tx: Connection, table: Table, rows: Rows) -> int:
-    """Insert rows, which all have the same columns, and return how many."""
+    """Insert rows, all with the same columns, and return their number."""
     return _run(tx, rows, _insert, table)
 
 
 def insert_missing(tx: Connection, table: Table, rows: Rows) -> int:
-    """Insert the rows whose primary key is not there yet and return how many those were."""
+    """Insert the rows whose primary key does not exist yet and return the number of inserted rows."""
     return _run(tx, rows, _insert_missing, table)
 
 
 def upsert_rows(tx: Connection, table: Table, rows: Rows, *, key: Names, keep: Names = ()) -> int:
-    """Insert rows, or write them over those that have the same `key`, but for the columns to `keep`."""
+    """Insert rows, or update the rows of the same `key`, except for the columns to `keep`."""
     return _run(tx, rows, _upsert, table, key, keep)
 
 
 def update_rows(tx: Connection, table: Table, rows: Rows, *, key: Names = ("id",)) -> int:
-    """Set the other columns of the rows that `key` names, where they differ, and return how many did."""
+    """Find rows by `key`, set their other columns if one differs, and return the number of changed rows."""
     return _run(tx, rows, _update, table, key)
 
 
 def delete_rows(tx: Connection, table: Table, rows: Rows) -> int:
-    """Delete the rows that have these values and return how many there were."""
+    """Delete the rows that have these values and return their number."""
     return _run(tx, rows, _delete, table)
 
 
 def reserve_keys(tx: Connection, table: Table, number: int) -> Sequence[int]:
-    """Take keys for rows to be inserted in this transaction, ascending; no key is ever given out twice.
+    """Reserve ascending keys for rows that this transaction will insert; no key is ever reused.
 
     Args:
-        table: one whose keys are generated (declare.entity).
+        table: a table with generated keys (declare.entity).
     """
     if not number:
         return ()
     if tx.dialect.name == "sqlite":
-        # The transaction is the only writer, and an insert with a key moves the sequence on.
+        # This transaction is the only writer, and inserting a row with a key advances the sequence.
         used = tx.scalar(select(_SEQUENCES.c.seq).where(_SEQUENCES.c.name == table.name)) or 0
         return range(used + 1, used + 1 + number)
     sequence = func.pg_get_serial_sequence(table.name, "id")
@@ -82,7 +82,7 @@ def _run(tx: Connection, rows: Rows, build: Callable[..., Any], table: Table, *m
 def _compiled(
     dialect: Dialect, build: Callable[..., Any], table: Table, names: Names, *more: Names
 ) -> tuple[str, Callable[[Rows], Any]]:
-    """Return a statement's text and what brings rows into the form that its driver wants."""
+    """Return a statement's SQL, and the function that turns rows into its driver's parameters."""
     keys = {key: text for key, text in keyed_names(table).items() if text in names and build is not _delete}
     compiled = build(dialect, table, (*names, *keys), *more).compile(dialect=dialect)
     how: dict[str, Callable[[Any], Any]] = {key: table.c[text].info[KEYED] for key, text in keys.items()}
@@ -93,7 +93,7 @@ def _compiled(
     order = [name.removeprefix(_MARK) for name in compiled.positiontup]
     read = [keys.get(name, name) for name in order]
     places = [(place, how[name]) for place, name in enumerate(order) if name in how]
-    # With a single name itemgetter would not make a tuple.
+    # itemgetter returns no tuple for a single name.
     pick = itemgetter(*read) if len(read) > 1 else lambda row: (row[read[0]],)
     if not places:
         return str(compiled), lambda rows: list(map(pick, rows))

@@ -1,7 +1,7 @@
-"""The functions of our own that SQL calls, registered on every connection; each returns NULL for what it cannot read.
+"""Python functions that SQL calls, registered on every SQLite connection; invalid arguments give NULL, not an error.
 
-Texts are compared in one folded form and sorted by another (docs/decisions/0017): both are the same on every machine
-and database. Versions become texts that sort component by component.
+Texts are compared in their folded form and sorted by their sort key (docs/decisions/0017); both are the same on every
+machine and database. Versions become texts that sort component by component.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Any
 from unicodedata import category, normalize, unidata_version
 
-# Names both forms of texts; what was made from other ones (stored keys, the index of grams, cursors) is made anew.
+# Names both forms of texts. Values made from another form are rebuilt: stored sort keys, the trigram index, cursors.
 TEXT_FORM = f"1/{unidata_version}"
-# Turkish writes a dot over a capital I, and none over one of its small ones: here all of them are one letter.
+# Turkish has a dotted capital I and a dotless small i: fold all four letters into one.
 _DOTTED = re.compile("i\u0307+")
 _DIGITS = re.compile(r"[0-9]+")
 _DIGITS_MAX = 99
 
 
 def register(connection: Any) -> None:
-    """Make the functions known to a new SQLite connection."""
+    """Register the functions on a new SQLite connection."""
     for name, function, arguments in (
         ("fold", fold, 1),
         ("sort_key", sort_key, 1),
@@ -32,12 +32,12 @@ def register(connection: Any) -> None:
 
 
 def fold(text: object) -> object:
-    """Return the form that texts are compared in: without letter case, accents composed; no text stays as it is."""
+    """Return a text's folded form, and any other value unchanged."""
     return folded(text) if isinstance(text, str) else text
 
 
 def folded(text: str) -> str:
-    """Return a text in the form that texts are compared in."""
+    """Return the form that texts are compared in: without letter case, accents composed."""
     if text.isascii():
         return text.lower()
     without_case = normalize("NFC", text).casefold().replace("\u0131", "i")
@@ -45,9 +45,9 @@ def folded(text: str) -> str:
 
 
 def sort_key(text: object) -> str | None:
-    """Return what a text is sorted by: its folded form without combining marks; None for what is no text.
+    """Return a text's sort key: its folded form without combining marks. None for any other value.
 
-    Texts that are equal when folded have the same key.
+    Texts with the same folded form have the same key.
     """
     if not isinstance(text, str):
         return None
@@ -59,9 +59,9 @@ def sort_key(text: object) -> str | None:
 
 @lru_cache(maxsize=10_000)
 def version_key(version: object) -> str | None:
-    """Return a text that sorts as the version's numbers do: 10.0.9 before 10.0.10, and 10.0 with 10.0.0.
+    """Return a text that sorts like the version's numbers: 10.0.9 before 10.0.10, 10.0 equal to 10.0.0.
 
-    None when there is no number in it. What stands between the numbers does not count.
+    None if the version has no number. Characters between the numbers are ignored.
     """
     found = _DIGITS.findall(version) if isinstance(version, str) else []
     if not found:
@@ -69,15 +69,15 @@ def version_key(version: object) -> str | None:
     numbers = [number.lstrip("0")[:_DIGITS_MAX] for number in found]
     while numbers and not numbers[-1]:
         numbers.pop()
-    # A longer number is a greater one; a blank sorts before every digit.
+    # The number of digits comes first: a longer number is greater. A blank sorts before every digit.
     return " ".join(f"{len(number):02}{number}" for number in numbers)
 
 
 @lru_cache(maxsize=50_000)
 def in_networks(address: object, networks: str) -> bool | None:
-    """Tell whether an IP address lies in one of some networks, separated by blanks; None for what is no address.
+    """Tell whether an address lies in one of the networks, which blanks separate; None if it is not an address.
 
-    An IPv4 address inside IPv6 counts as IPv4. A network or a range (`10.0.0.5-20`) need only touch one of them.
+    An IPv4-mapped IPv6 address counts as IPv4. A network or a range (`10.0.0.5-20`) only has to overlap a network.
     """
     try:
         found = ip_address(address) if isinstance(address, str) else None
@@ -90,7 +90,7 @@ def in_networks(address: object, networks: str) -> bool | None:
 
 
 def _span(text: str) -> tuple[int, int, int] | None:
-    """Return a network's or a range's version, first and last address; None if the text is neither."""
+    """Return the IP version, first and last address of a network or range; None if the text is neither."""
     first, dash, last = (part.strip() for part in text.partition("-"))
     try:
         if not dash:
@@ -98,7 +98,7 @@ def _span(text: str) -> tuple[int, int, int] | None:
             return network.version, int(network.network_address), int(network.broadcast_address)
         start = ip_address(first)
         sign = "." if start.version == 4 else ":"
-        # The end may be written without what it shares with the start.
+        # The end may be written without the start's prefix.
         end = ip_address(last if sign in last else f"{first.rpartition(sign)[0]}{sign}{last}")
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""A condition on a list of any length, bound as one parameter: one text of SQL, compiled once, whatever its length."""
+"""A condition on a list that is bound as one parameter: the SQL, compiled once, does not depend on its length."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The two forms of texts (function.py) as elements of a statement: what texts are compared by, and sorted by.
+"""SQL expressions for the folded form and the sort key of texts (function.py).
 
-Both forms are made by Python, and a call into it costs as much as reading some rows. Most texts need none: one of as
-many bytes as characters is ASCII, whose letter case SQLite knows by itself.
+Python functions make both, and one call costs as much as reading a few rows. Most texts need no call: a text with as
+many bytes as characters is ASCII, which SQLite lowers by itself.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from sync.store.tables.column import KEYED, LOWER, key_of
 
 
 def folded_of(text: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Compile the form of a text that texts are compared in."""
+    """Return the expression of a text's folded form."""
     if not isinstance(text, Column):
-        # Written once: it may be a statement of its own.
+        # Use the expression only once: it may be a subquery.
         return func.fold(text, type_=Text())
     return text if text.info.get(LOWER) else _Folded(text)
 
 
 def sort_key_of(text: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Compile what a text is sorted by: the column that holds it, or else how it is made."""
+    """Return a text's sort key: the column that stores it, or the expression that makes it."""
     if (stored := key_of(text)) is not None:
         return stored
     if not isinstance(text, Column):
@@ -34,7 +34,7 @@ def sort_key_of(text: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def made_key(text: Column[Any]) -> ColumnElement[Any]:
-    """Compile how the sort key of a text is made."""
+    """Return the expression that makes the sort key of a text."""
     return func.version_key(text, type_=Text()) if text.info.get(KEYED) is version_key else _Sorted(text)
 
 
@@ -60,5 +60,5 @@ def _write_sorted(found: _Sorted, compiler: Any, **how: Any) -> str:
 
 def _written(name: str, found: FunctionElement[str], compiler: Any, **how: Any) -> str:
     (text,) = (compiler.process(clause, **how) for clause in found.clauses)
-    # Of no text both lengths are unknown, and its lower case is none.
+    # For NULL both lengths are NULL, so that `lower` returns NULL.
     return f"CASE WHEN length(CAST({text} AS BLOB)) > length({text}) THEN {name}({text}) ELSE lower({text}) END"

@@ -1,7 +1,7 @@
-"""Every table, one file a group, declared once for SQLite and PostgreSQL alike.
+"""All tables, one file a group, declared once for both SQLite and PostgreSQL.
 
-Integers are the keys inside; schema/ makes the ids that callers see from them. Rows of an organization carry its id, so
-that a query stays inside it without a join. Wide rows stay lean: the JSON received from Graph lies in `raw`.
+Keys are integers; schema/ derives the ids that callers see. Rows of an organization have its id, so that a query needs
+no join to stay inside it. The JSON received from Graph is in `raw`, to keep the other rows small.
 """
 
 from sync.store.tables.access import audit_events, idempotency_keys, tokens

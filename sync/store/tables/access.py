@@ -1,4 +1,4 @@
-"""Tokens, audit events, and requests that must not be carried out twice."""
+"""Tokens, audit events and idempotency keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ audit_events = entity(
     Index(None, "organization_id", "at"),
 )
 
-# The answer to a mutation that was sent with an idempotency key, so that sending it again does nothing twice.
+# Results of mutations that had an idempotency key: a repeated request gets the stored result.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -1,4 +1,4 @@
-"""Webhooks, and the messages that were sent to them or will be."""
+"""Webhooks, and the messages that were or will be sent to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ webhooks = entity(
     refers("organization_id", "organizations"),
     Column("name", Text, nullable=False),
     Column("url", Text, nullable=False),
-    # The events it is told of.
+    # The events that it receives.
     Column("events", Json, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("sealed_secret", LargeBinary, nullable=False),
@@ -22,7 +22,7 @@ webhooks = entity(
     UniqueConstraint("organization_id", "name"),
 )
 
-# Written in the transaction of what they tell of, sent later: a run never waits, a restart loses none.
+# Written in the transaction of the event and sent later: a run never waits for them, and a restart loses none.
 deliveries = entity(
     "deliveries",
     refers("organization_id", "organizations"),
@@ -32,10 +32,10 @@ deliveries = entity(
     Column("body", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # While it is pending: not sooner.
+    # The earliest time of the next attempt, while the delivery is pending.
     Column("next_attempt_at", Time),
     Column("last_attempt_at", Time),
-    # The outcome of the last attempt: a status, or why there was none.
+    # The outcome of the last attempt: its HTTP status, or the reason why there was no answer.
     Column("http_status", Integer),
     Column("error", Text),
     *stamps(),

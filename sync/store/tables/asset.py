@@ -1,4 +1,4 @@
-"""Assets, what each is recognised by, and why its records belong to it."""
+"""Assets, the keys that identify them, and the reasons why records belong to them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ assets = entity(
     Column("serial", Text, info={KEYED: sort_key}),
     Column("alive", Boolean),
     Column("scanned", Boolean, nullable=False),
-    # A bit a source (sync/inventory/asset/source.py): which kinds of record this asset has.
+    # One bit a source (sync/inventory/asset/source.py): the kinds of records that the asset has.
     Column("source_mask", Integer, nullable=False),
     Column("source_count", Integer, nullable=False),
     Column("first_seen", Time),
@@ -61,7 +61,7 @@ assets = entity(
 for _name in ("id", "name", "os", "last_seen", "serial", "type", "source_mask", "os last_seen"):
     live_index(assets, _name)
 
-# Lists in the order of both; the one above is for counts of the systems that were not seen for long.
+# For lists sorted by both columns; the "os last_seen" index above is for counts of systems not seen for long.
 Index(
     "ix_assets_live_os_then_last_seen",
     *(assets.c[name] for name in ("organization_id", "deleted_at", "os_key", "os", "last_seen")),
@@ -69,7 +69,7 @@ Index(
     postgresql_where=assets.c.deleted_at.is_(None),
 )
 
-# Keys of an asset inside its site: kind (NAME, MAC, ADDRESS) and value, in the form it is compared in.
+# Keys of an asset inside its site: kind (NAME, MAC, ADDRESS), and the value in the form that is compared.
 asset_keys = Table(
     "asset_keys",
     metadata,
@@ -82,8 +82,8 @@ asset_keys = Table(
     sqlite_with_rowid=False,
 )
 
-# By what devices can be recognised or told apart, inside their site, as `Identity.keys` writes it: of every device that
-# is wanted, also of one without an asset. Which devices have a key decides what the key tells.
+# Keys that identify devices or tell them apart inside their site, as `Identity.keys` writes them. Every wanted device
+# has rows here, even without an asset: how many devices share a key decides whether it identifies one.
 device_keys = Table(
     "device_keys",
     metadata,
@@ -95,7 +95,7 @@ device_keys = Table(
     sqlite_with_rowid=False,
 )
 
-# Why a record belongs to an asset: by which key and value it was recognised, and when.
+# Why a record belongs to an asset: the key and value that matched, and when.
 matches = entity(
     "matches",
     Column("asset_id", Key, ForeignKey("assets.id", ondelete="CASCADE"), nullable=False),
@@ -104,12 +104,12 @@ matches = entity(
     Column("key", Text, nullable=False),
     Column("value", Text),
     Column("matched_at", Time, nullable=False),
-    # A person merged or split the asset: the record stays with it, whatever it says of itself.
+    # A person merged or split the asset: the record stays with it, whatever its keys are.
     Column("is_pinned", Boolean, nullable=False, server_default=false()),
     Index(None, "asset_id"),
 )
 
-# Assets that a person split: no report calls them duplicates again. The smaller id stands first.
+# Assets that a person split: they are not reported as duplicates again. `asset_id` is the smaller id.
 kept_apart = Table(
     "kept_apart",
     metadata,

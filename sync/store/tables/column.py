@@ -19,15 +19,15 @@ Time = Text()
 # SQL NULL, never JSON null, means "no value".
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
-# What `column.info` tells of a text: what makes the key it has (of function.py), of which column it is the key, that it
-# is stored in lower case.
+# Keys of `column.info` for texts. KEYED: the function (of function.py) that makes the column's sort key. KEY_OF: the
+# column is the sort key of this one. LOWER: values are stored in lower case.
 KEYED, KEY_OF, LOWER = "keyed", "key of", "lower"
-# And of JSON: what it holds, a list of texts unless it is one of these.
+# For JSON. HOLDS: the shape of the value, OBJECT or OBJECTS; without it, a list of texts.
 HOLDS, OBJECT, OBJECTS = "holds", "an object", "a list of objects"
 
 
 def key() -> Column[int]:
-    """Make a surrogate primary key; the table must say `sqlite_autoincrement=True` so that ids are never reused."""
+    """Make a surrogate primary key; the table needs `sqlite_autoincrement=True`, so that ids are never reused."""
     return Column("id", Key, primary_key=True, autoincrement=True)
 
 
@@ -39,28 +39,28 @@ def refers(name: str, target: str, *, nullable: bool = False, ondelete: str | No
 def graph(prop: str, type_: TypeEngine[Any] | None = None, *, info: Mapping[str, Any] | None = None) -> Column[Any]:
     """Make the column of a Graph property: `userPrincipalName` becomes `user_principal_name`, always nullable.
 
-    The property's name stays in `column.info["graph"]`: the request's $select, the mapping of an item and the
-    description of the GraphQL field are all read from there.
+    `column.info["graph"]` keeps the property's name: it gives the request's $select, the mapping of an item and the
+    description of the GraphQL field.
 
     Args:
         prop: the property.
-        type_: of the values, text unless given.
-        info: more of what stays there.
+        type_: the type of the values; text if None.
+        info: further entries of `column.info`.
     """
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", prop).lower()
     return Column(name, type_ or Text(), nullable=True, info={"graph": prop, **(info or {})})
 
 
 def lower(name: str, *, nullable: bool = False) -> Column[str]:
-    """Make the column of an identifier that is the same in either letter case; its values are stored in lower case."""
+    """Make the column of a case-insensitive identifier; its values are stored in lower case."""
     return Column(name, Text(), nullable=nullable, info={LOWER: True})
 
 
 def with_keys(columns: Iterable[Any]) -> Iterator[Any]:
-    """Yield columns, and behind each text that is sorted or looked up by an index (`info["keyed"]`) its sort key.
+    """Yield the columns; after each text with `info["keyed"]`, yield the column of its sort key.
 
-    The key is a column like any other, so that every program can read, sort and check it. Whoever writes the text
-    writes the key: sync/store/statement/bulk.py does by itself, and so does an insert.
+    The key is an ordinary column, so that every program can read, sort and check it. A statement that writes the text
+    must write the key: sync/store/statement/bulk.py and SQLAlchemy's inserts do so by themselves.
     """
     for column in columns:
         yield column
@@ -78,12 +78,12 @@ def _keyed(name: str, make: Callable[[Any], str | None]) -> Any:
 
 
 def key_of(column: Any) -> Column[str] | None:
-    """Return the column that holds a text's sort key, if there is one; of versions, see `version_key_of`."""
+    """Return the column of a text's sort key, if it has one; for versions, see `version_key_of`."""
     return _key(column) if _made_by(column) is sort_key else None
 
 
 def version_key_of(column: Any) -> Column[str] | None:
-    """Return the column that holds a version's key, if there is one."""
+    """Return the column of a version's sort key, if it has one."""
     return _key(column) if _made_by(column) is version_key else None
 
 
@@ -96,12 +96,12 @@ def _key(column: Column[Any]) -> Column[str]:
 
 
 def keyed_names(table: Table) -> dict[str, str]:
-    """Return the columns of a table that hold sort keys → the texts they are made from."""
+    """Map the names of a table's sort key columns to the names of their texts."""
     return {column.name: column.info[KEY_OF] for column in table.columns if KEY_OF in column.info}
 
 
 def graph_columns(table: Table) -> Iterator[tuple[str, Column[Any]]]:
-    """Yield (Graph property, column) for each column that mirrors one."""
+    """Yield (Graph property, column) for each column that mirrors a property."""
     for column in table.columns:
         if prop := column.info.get("graph"):
             yield prop, column

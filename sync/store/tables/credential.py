@@ -1,4 +1,4 @@
-"""Credentials of directories, who may use them, and the proof of the sealing key."""
+"""Credentials of directories, the organizations that may use them, and the proof of the sealing key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ credentials = entity(
     UniqueConstraint("organization_id", "name"),
 )
 
-# The root of derived keys, sealed at the first start: opening it proves the key before anything else runs.
+# The root of derived keys, sealed at the first start: opening it at each start proves that the key is right.
 vault_proof = Table(
     "vault_proof",
     metadata,
@@ -48,7 +48,7 @@ vault_proof = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
-# The organizations besides its own that may use a credential.
+# The other organizations that may use a credential.
 credential_access = Table(
     "credential_access",
     metadata,

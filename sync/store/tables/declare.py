@@ -19,25 +19,25 @@ metadata = MetaData(
 
 
 def entity(name: str, *columns: Any, **options: Any) -> Table:
-    """Declare a table whose ids go out to callers and are therefore never reused."""
+    """Declare a table whose ids callers see; SQLite never reuses them."""
     return Table(name, metadata, key(), *with_keys(columns), sqlite_autoincrement=True, **options)
 
 
 def stamps() -> tuple[Column[Any], Column[Any]]:
-    """When the row was made and last changed, by our own clock."""
+    """Make the columns of the row's creation and last change, by this server's clock."""
     return Column("created_at", Time, nullable=False), Column("updated_at", Time, nullable=False)
 
 
 def created_version() -> Column[Any]:
-    """The organization's version that made the row; those who pull changes tell new rows from changed ones by it."""
+    """Make the column of the version that created the row: it tells readers of changes which rows are new."""
     return Column("created_version", Key, nullable=False, server_default=text("0"))
 
 
 def synced(name: str, *columns: Any) -> Table:
     """Declare the table of one kind of directory object; its key is the object's.
 
-    A deleted row stays, with `deleted_at` and how it went (`deletion`: SOFT, GONE, VANISHED), as its own tombstone:
-    a restored object gets its row and its edges back, and those who pull changes learn of the removal.
+    A deleted row stays as a tombstone, with `deleted_at` and the kind of `deletion` (SOFT, GONE, VANISHED): a restored
+    object gets its row and its edges back, and readers of changes learn of the removal.
     """
     return Table(
         name,
@@ -60,10 +60,10 @@ def synced(name: str, *columns: Any) -> Table:
 
 
 def live_index(table: Table, names: str) -> None:
-    """Index rows that are no tombstones, by one or two columns: what lists are sorted, filtered and counted by most.
+    """Index the rows that are no tombstones by one or two columns: for frequent sorts, filters and counts.
 
-    `deleted_at` stands in the index too, before the value: else SQLite reads the row to see that it is no tombstone. A
-    text stands behind its sort key, so that ties are in order too, and an equal key is compared inside the index.
+    The index contains `deleted_at`, before the value: otherwise SQLite reads each row to check it. A text follows its
+    sort key: ties are in order too, and rows of one key are compared inside the index.
     """
     columns = names.split()
     if (sort_key := key_of(table.c[columns[0]])) is not None:

@@ -1,4 +1,4 @@
-"""One Entra tenant seen from one site: its streams, its objects, the edges between them, and what was received.
+"""Directories: their streams, their objects, the edges between objects, and the JSON received from Graph.
 
 Users, groups and devices share one key space, `objects`, so that an edge can point at an object that was not read yet,
 or is never read (contacts, service principals).
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sync.store.tables.column import Json, Key, Time, lower, refers
 from sync.store.tables.declare import entity, metadata, stamps
 
-# One Entra tenant seen from one site. The options, and the rules (match.py), are those its devices were last linked by.
+# An Entra tenant as one site syncs it. The options, and the rules (match.py), are those of the last linking of devices.
 directories = entity(
     "directories",
     refers("organization_id", "organizations"),
@@ -34,13 +34,13 @@ directories = entity(
     Column("exclude_unknown", Boolean),
     Column("include_inactive", Boolean),
     Column("link_rules", Integer, nullable=False, server_default=text("0")),
-    # {kind: properties} that its cloud does not know, so that they are not asked for.
+    # {kind: properties} that its cloud does not have; requests leave them out.
     Column("left_out", Json),
     *stamps(),
     UniqueConstraint("site_id", "source", "cloud", "tenant_id"),
 )
 
-# Where a stream of a directory stands. `link` is opaque and only ever sent back to the Graph origin.
+# The position of a directory's stream. `link` is opaque; it is sent back to the Graph origin and nowhere else.
 cursors = Table(
     "cursors",
     metadata,
@@ -49,12 +49,12 @@ cursors = Table(
     Column("link", Text, nullable=False),
     # True: a delta link, the round is complete. False: a next link inside a round.
     Column("complete", Boolean, nullable=False),
-    # True while the round reads everything, so that its end may sweep what it did not see.
+    # True while the round reads everything: its end then sweeps the objects that it did not see.
     Column("full_round", Boolean, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("page_number", Integer, nullable=False),
     Column("query_hash", Text, nullable=False),
-    # True while a full round follows a round of changes at once: what it finds different, no change had told of.
+    # True while a full round directly follows a round of changes: a difference it finds was missing from the changes.
     Column("checks", Boolean, nullable=False, server_default=text("0")),
     # When the stream's last full round was complete.
     Column("full_at", Time),
@@ -69,7 +69,7 @@ objects = entity(
     Column("kind", Text),
     # The full round that saw the object last.
     Column("generation", Integer, nullable=False),
-    # As the directory told it where it named the object as the end of an edge; what has a row has a name of its own.
+    # The name that the directory gave with an edge, for objects without a row in users, groups or devices.
     Column("display_name", Text),
     UniqueConstraint("directory_id", "external_id"),
 )
@@ -81,7 +81,7 @@ raw = Table(
     Column("item", Json, nullable=False),
 )
 
-# One row an edge between two objects of a directory; either end may be unknown or gone, then the edge is not shown.
+# An edge between two objects of a directory; an edge with an unknown or deleted end is not shown.
 edges = Table(
     "edges",
     metadata,

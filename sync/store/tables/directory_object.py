@@ -1,4 +1,4 @@
-"""Users, groups and devices: one column for each Microsoft Graph property that is kept apart."""
+"""Users, groups and devices: one column for each Microsoft Graph property that has its own field."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ groups = synced(
     "groups",
     Column("kind", Text, nullable=False),
     Column("is_dynamic", Boolean, nullable=False),
-    # False when membership is hidden from the app: no members then means unknown, not none.
+    # False if the membership is hidden from the app: an empty list of members then means unknown.
     Column("membership_known", Boolean, nullable=False),
     graph("classification"),
     graph("createdDateTime", Time),

@@ -1,4 +1,4 @@
-"""Facts about the database, and how far its indexes have come."""
+"""Facts about the database, and the progress of its trigram index."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ store_facts = Table(
     Column("value", Text, nullable=False),
 )
 
-# How far the index of parts of texts (gram.py) has come with an organization's rows of a table: all that stand before
-# (version, id) are in it. `shape` names the columns it was filled from.
+# Progress of the trigram index (gram.py): all rows of an organization's table before (version, id) are indexed. `shape`
+# names the columns that it was filled from.
 gram_marks = Table(
     "gram_marks",
     metadata,

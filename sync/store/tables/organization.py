@@ -10,11 +10,11 @@ from sync.store.tables.declare import entity, stamps
 organizations = entity(
     "organizations",
     Column("name", Text, nullable=False, unique=True),
-    # Bumped by every transaction that changes this organization's inventory; rows carry the value that wrote them.
+    # Every transaction that changes this organization's inventory increments it and stores it in the changed rows.
     Column("version", Key, nullable=False, server_default=text("0")),
-    # Tombstones up to this version are gone: who has read less than that has to read everything again.
+    # Tombstones up to this version were removed: a client at an older version must read everything again.
     Column("purged_version", Key, nullable=False, server_default=text("0")),
-    # Days to keep things, by the names in sync/inventory/retention.py; what is missing is kept for good.
+    # {name in sync/inventory/retention.py: days to keep}; data without an entry is kept for ever.
     Column("retention", Json),
     *stamps(),
 )
@@ -24,7 +24,7 @@ sites = entity(
     refers("organization_id", "organizations"),
     Column("name", Text, nullable=False),
     Column("description", Text),
-    # Networks and ranges that scans of the site may look at; missing: any.
+    # Networks and ranges that scans of the site may scan; null: any.
     Column("scope", Json),
     *stamps(),
     UniqueConstraint("organization_id", "name"),

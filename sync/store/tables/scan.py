@@ -1,4 +1,4 @@
-"""What scans found of assets, what they looked at, and where a scan run stands."""
+"""Results of scans, the ports they scanned, and the progress of scan runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text,
 from sync.store.tables.column import Json, Key, Time, refers
 from sync.store.tables.declare import entity, metadata, stamps
 
-# One row a host that scans found; several records of one asset are several ways it was found.
+# One row for each host that scans found. An asset can have several records, each found in another way.
 scan_records = entity(
     "scan_records",
     refers("organization_id", "organizations"),
@@ -25,18 +25,18 @@ scan_records = entity(
     Column("alive", Boolean, nullable=False),
     # How it was found, such as TCP or ARP.
     Column("detected_by", Text),
-    # Open ports: port, protocol (of transport), product, name, cpe; checkedAt, when a scan last found it open;
-    # protocols (of applications), and askedAt, when a scan asked for them, if they are no guess.
+    # Open ports: port, protocol (transport), product, name, cpe; checkedAt: when a scan last found it open; protocols
+    # (application); askedAt: when a scan detected the protocols, missing if they are a guess.
     Column("services", Json, nullable=False),
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time, nullable=False),
     Column("match_key", Text, nullable=False, server_default=text("'new'")),
     Column("match_value", Text),
-    # {id of a set of ports: when it was last looked at}: what an older report says of them no longer counts.
+    # {id of a port set: when it was last scanned}: older reports of these ports no longer count.
     Column("looked", Json),
-    # When it did not answer, if that was after it was last seen.
+    # When it did not answer a scan, if that was after last_seen.
     Column("silent_at", Time),
-    # {osMatches, cpe, scripts}: what else a scan told.
+    # Further results of the scan: {osMatches, cpe, scripts}.
     Column("detail", Json),
     # The application protocols of all its services.
     Column("protocols", Json, nullable=False, server_default=text("'[]'")),
@@ -44,7 +44,7 @@ scan_records = entity(
     Index(None, "asset_id"),
 )
 
-# Ports that scans looked at, [[protocol, first, last], ...], by their digest: most hosts share a few such sets.
+# Sets of scanned ports, [[protocol, first, last], ...], by their digest: most hosts share a few sets.
 port_sets = Table(
     "port_sets",
     metadata,
@@ -52,18 +52,18 @@ port_sets = Table(
     Column("ranges", Json, nullable=False),
 )
 
-# Where a scan run stands: what a kill left is taken up from here.
+# The progress of a scan run: after a kill the run resumes from here.
 scan_marks = Table(
     "scan_marks",
     metadata,
     Column("run_id", Key, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # Names the addresses and ports, in order; other ones mean that everything is looked at again.
+    # Digest of the addresses and ports, in order; if it differs, the run scans everything again.
     Column("digest", Text, nullable=False),
     Column("done", Integer, nullable=False),
-    # Addresses there was no way to: nothing is concluded from their silence.
+    # Addresses that could not be reached from here: nothing is concluded from their silence.
     Column("unlooked", Json, nullable=False),
-    # Hosts that the scanner gave up because they took too long.
+    # Hosts that the scanner gave up on because they took too long.
     Column("unfinished", Json),
-    # Whether those that did not answer were noted.
+    # Whether the hosts that did not answer were noted.
     Column("is_sealed", Boolean, nullable=False),
 )

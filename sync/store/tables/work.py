@@ -17,16 +17,16 @@ tasks = entity(
     Column("kind", Text, nullable=False),
     Column("exclude_unknown", Boolean, nullable=False),
     Column("include_inactive", Boolean, nullable=False),
-    # After how many days everything is read again; null is what the server is set to, 0 never.
+    # Days between full rounds; null: the server's setting, 0: never.
     Column("full_round_days", Integer),
     # The options of a scan task (sync/scan/options.py).
     Column("scan", Json),
-    # The rule, as sync/tasks/schedule.py writes it, and the next time it comes due: none while it is paused.
+    # The rule, as sync/tasks/schedule.py writes it, and when it is due next; null while the task is paused.
     Column("schedule", Json),
     Column("next_run_at", Time),
-    # How often that is (sync/tasks/frequency.py); none without a schedule, or where no word fits it.
+    # How often the schedule is due (sync/tasks/frequency.py); null without a schedule, or if no word fits it.
     Column("frequency", Text),
-    # The run that is tried again at that time; null when it is the schedule's.
+    # The run that is retried at next_run_at; null if that time is the schedule's.
     Column("retry_of_id", Key),
     Column("paused", Boolean, nullable=False),
     Column("hidden", Boolean, nullable=False),
@@ -45,24 +45,24 @@ runs = entity(
     Column("trigger", Text, nullable=False),
     Column("triggered_by", Text),
     Column("attempt", Integer, nullable=False),
-    # The token of the worker that may write; a worker with another token has lost its claim.
+    # The token of the worker that owns the run; a worker with another token has lost its claim and must not write.
     Column("owner", Text),
-    # Whether it was asked to read everything.
+    # Whether a full read was requested.
     Column("full", Boolean, nullable=False, server_default=text("0")),
-    # Set while the run is put off: not to be taken up sooner.
+    # The earliest start, while the run is postponed.
     Column("not_before", Time),
-    # When a person asked the running run to stop.
+    # When a person asked the run to stop.
     Column("stop_asked_at", Time),
-    # The time of the schedule that it runs for, or the run that it tries again.
+    # The scheduled time that it runs for, or the run that it retries.
     Column("due_at", Time),
     refers("retry_of_id", "runs", nullable=True, ondelete="SET NULL"),
-    # Which retry by itself it is; 0 of a run that a person or a schedule queued.
+    # The number of the automatic retry; 0 for a run that a person or a schedule queued.
     Column("retry_number", Integer, nullable=False, server_default=text("0")),
-    # While it is queued: the run that it waits for, because both would work on the same site or directory.
+    # While queued: the run to wait for, because both work on the same site or directory.
     Column("waits_for_id", Key),
     Column("started_at", Time),
     Column("finished_at", Time),
-    # {kind: {rows, of, confirmed}}: sweeps that were held, and what an administrator has let pass.
+    # {kind: {rows, of, confirmed}}: sweeps that were held back, and those that an administrator confirmed.
     Column("removals", Json),
     # {stage: {done, total}}, {inventory: {created, updated, ...}}, {count, ..., streams}, [{code, message, ...}]
     Column("progress", Json, nullable=False),
@@ -70,7 +70,7 @@ runs = entity(
     Column("requests", Json, nullable=False),
     Column("errors", Json, nullable=False),
     *stamps(),
-    # However many processes watch the clock, one run for each time.
+    # One run for each scheduled time, however many processes check the schedule.
     UniqueConstraint("task_id", "due_at"),
     Index(None, "organization_id", "created_at"),
     Index(None, "task_id", "created_at"),

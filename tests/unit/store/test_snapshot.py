@@ -235,7 +235,7 @@ async def test_backup_says_so_when_there_is_no_room_for_it(database: Path, small
     """A full disk at the target is not mistaken for one under the database; no half copy stays there."""
     with pytest.raises(StoreFull) as caught:
         back_up(database, small_disk / "copy.db")
-    assert "backup" in caught.value.message and "not touched" in (caught.value.hint or "")
+    assert "backup" in caught.value.message and "not changed" in (caught.value.hint or "")
     assert list(small_disk.iterdir()) == []
 
 
