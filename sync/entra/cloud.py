@@ -1,8 +1,7 @@
-"""Which hosts a credential may talk to: two https origins a cloud; never an address from a user.
+"""The hosts that a credential may talk to: two https origins for each cloud, never an address from a user.
 
-The cloud is an enumeration, the tenant and the client id follow strict patterns; only the operator's
-settings name other hosts (CUSTOM). So no text that arrives through the API can steer a secret or a token to
-another machine.
+The cloud is an enumeration; the tenant and the client id must match strict patterns. Only the operator's settings name
+other hosts (CUSTOM). No text from the API can send a secret or a token to another machine.
 
 Source: learn.microsoft.com/graph/deployments,
 learn.microsoft.com/entra/identity-platform/authentication-national-cloud
@@ -59,9 +58,9 @@ def parse_origin(text: str) -> str:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where to sign in and where Graph is: two https origins without a path.
+    """The https origins of the sign-in service and of Graph, without a path.
 
-    `ca_file` names the only certificate authority to trust; None means the public ones.
+    `ca_file` names the only certificate authority to trust; None: those of the machine.
     """
 
     authority: str
@@ -82,13 +81,13 @@ _GLOBAL = Endpoints("https://login.microsoftonline.com", "https://graph.microsof
 
 _ENDPOINTS = {
     Cloud.GLOBAL: _GLOBAL,
-    Cloud.GCC: _GLOBAL,  # GCC (moderate) lives on the global hosts; only GCC High has its own.
+    Cloud.GCC: _GLOBAL,  # GCC (moderate) uses the global hosts; only GCC High has its own.
     Cloud.GCC_HIGH: Endpoints("https://login.microsoftonline.us", "https://graph.microsoft.us"),
     Cloud.DOD: Endpoints("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
     Cloud.CHINA: Endpoints("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
 }
 
-# Two names of one token service: the metadata read from one may name the other.
+# Two names of one token service: the metadata of either may name the other.
 _SAME_SERVICE = frozenset({"https://login.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"})
 
 
@@ -109,15 +108,15 @@ def endpoints(cloud: Cloud, custom: Endpoints | None = None) -> Endpoints:
 
 
 def sign_in_origins(authority: str) -> frozenset[str]:
-    """Return the origins that may be sent a secret when `authority` is the sign-in service."""
+    """Return the origins that may receive a secret when `authority` is the sign-in service."""
     return _SAME_SERVICE if authority in _SAME_SERVICE else frozenset({authority})
 
 
 def check_tenant(text: str) -> str:
-    """Return the tenant in lower case when it is a GUID or a DNS domain.
+    """Return the tenant in lower case.
 
     Raises:
-        BadInput: anything else; also `common` and `organizations`, which are not one tenant.
+        BadInput: it is neither a GUID nor a DNS domain; `common` and `organizations` are refused too.
     """
     tenant = text.strip().lower()
     is_domain = len(tenant) <= _DOMAIN_CHARACTERS_MAX and _DOMAIN.fullmatch(tenant)
@@ -130,10 +129,10 @@ def check_tenant(text: str) -> str:
 
 
 def check_client_id(text: str) -> str:
-    """Return the application (client) id in lower case when it is a GUID.
+    """Return the application (client) id in lower case.
 
     Raises:
-        BadInput: anything else.
+        BadInput: it is not a GUID.
     """
     client_id = text.strip().lower()
     if text.isascii() and GUID.fullmatch(client_id):

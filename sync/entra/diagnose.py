@@ -29,7 +29,7 @@ Resource = Literal["users", "groups", "devices", "members"]
 
 
 class Advice(NamedTuple):
-    """What an AADSTS number means and what the person can do."""
+    """The meaning of an AADSTS number, and what to do about it."""
 
     message: str
     hint: str
@@ -91,7 +91,7 @@ ADVICE: Mapping[int, Advice] = {
     ),
     70003: Advice("The sign-in service does not support this kind of sign-in.", "Use a client-secret credential."),
 }
-"""Every number whose cause a person can remove."""
+"""Advice for the numbers whose cause a person can remove."""
 
 CONSENT_NUMBERS = (65001, 90094)
 """Numbers that mean: an administrator has not consented."""
@@ -128,11 +128,11 @@ _CURSOR_CODES = frozenset(
         "directory_expiredpagetoken",
     }
 )
-# The one text that is matched: Graph sends it with the general code Request_BadRequest.
+# Match this text: Graph sends it with the general code Request_BadRequest.
 _BAD_TOKEN_TEXT = "badly formed token"  # noqa: S105
 _REJECTED = (
     "Check that the cloud of the credential is the tenant's cloud. If it is: the app or the account may have been "
-    "disabled, or a Conditional Access policy ends its tokens; Entra admin center → Sign-in logs tells."
+    "disabled, or a Conditional Access policy revokes its tokens; see Entra admin center → Sign-in logs."
 )
 _REJECTED_BY_OTHERS = "The answer was not Graph's: a proxy that asks for a sign-in, or a wrong address of the cloud."
 _FINAL_SERVER_ERRORS = frozenset({501, 505})
@@ -148,7 +148,7 @@ def missing_permission(resource: Resource) -> str:
 
 
 def resource_of(path: str) -> Resource | None:
-    """Return the resource that a Graph path reads, as far as permissions go."""
+    """Return the resource that a Graph path reads; None if it needs none of these permissions."""
     if _MEMBER_PATH.search(path):
         return "members"
     match = _RESOURCE_PATH.match(path)
@@ -161,7 +161,7 @@ def sign_in_error(result: Mapping[str, Any], *, secrets: Collection[str] = ()) -
 
     Args:
         result: the JSON answer, as MSAL returns it.
-        secrets: what must not be repeated, should the other side quote it.
+        secrets: texts that the error must not repeat, even if the answer quotes them.
 
     Returns:
         SignInFailed, or Unavailable when the service says that asking later helps.
@@ -183,7 +183,7 @@ def sign_in_error(result: Mapping[str, Any], *, secrets: Collection[str] = ()) -
 
 
 def aadsts_numbers(result: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the AADSTS numbers of an answer: `error_codes` first, else those its description begins with."""
+    """Return the AADSTS numbers of an answer: its `error_codes`, or else those in its description."""
     codes = result.get("error_codes")
     if isinstance(codes, list):
         numbers = tuple(code for code in codes if isinstance(code, int) and not isinstance(code, bool))
@@ -197,13 +197,13 @@ def _unknown_refusal(result: Mapping[str, Any], secrets: Collection[str]) -> str
     description = _DESCRIPTION_END.split(str(result.get("error_description") or ""), maxsplit=1)[0]
     description = "".join(c for c in description if c.isprintable())[:_DESCRIPTION_CHARACTERS_MAX]
     if any(secret and secret[:8] in description for secret in secrets):
-        description = ""  # An answer that quotes the secret is not worth repeating in part.
+        description = ""  # The description quotes the secret: repeat none of it.
     said = description or (name if _ERROR_NAME.fullmatch(name) else "")
     return f"Microsoft Entra ID refused to sign in: {said}" if said else SignInFailed().message
 
 
 def graph_code(body: Mapping[str, Any]) -> str:
-    """Return the error code of a Graph answer, or an empty text; codes that could not be one are left out."""
+    """Return the error code of a Graph answer; an empty text if it has none that is well formed."""
     error = body.get("error")
     code = error.get("code") if isinstance(error, Mapping) else None
     return code if isinstance(code, str) and _ERROR_NAME.fullmatch(code) else ""
@@ -234,10 +234,10 @@ def graph_error(
 
     Args:
         status: the HTTP status, 400 or more.
-        body: the parsed answer; empty when there was none.
-        path: the path asked for; names the permission of a 403.
-        is_cursor: the request used a link that Graph had given out, so its token may have expired.
-        retry_after_s: what the answer asked to wait.
+        body: the parsed answer; empty if there was none.
+        path: the requested path; for a 403 it determines the missing permission.
+        is_cursor: the request used a link from Graph, whose token may have expired.
+        retry_after_s: the seconds that the answer asked to wait.
         request_id: Graph's id of the request, for Microsoft's support.
     """
     facts: dict[str, Any] = {"status": status}
@@ -259,7 +259,7 @@ def graph_error(
         return _permission_denied(resource_of(path), facts)
     if status == 429:
         return Throttled(
-            hint="If it lasts, another program uses up the limit: give Rollcall an app registration of its own.",
+            hint="If this persists, another program uses up the limit: give Rollcall its own app registration.",
             **facts,
         )
     if status == _REQUEST_TIMEOUT or (status >= 500 and status not in _FINAL_SERVER_ERRORS):
@@ -295,32 +295,32 @@ def _permission_hint(permission: str) -> str:
 
 
 def refused(status: int, facts: Mapping[str, Any]) -> RequestRefused:
-    """Return the error for a request that Graph does not accept, for whatever reason."""
+    """Return the error for a request that Graph does not accept, for a reason without an error of its own."""
     code = f" ({facts['graph_code']})" if "graph_code" in facts else ""
     if status == 404:
         return RequestRefused(
             f"Microsoft Graph does not know the endpoint or the object{code}.",
-            hint="Check the credential's cloud; or the object has just been deleted.",
+            hint="Check the credential's cloud. The object may also have been deleted meanwhile.",
             **facts,
         )
     return RequestRefused(
         f"Microsoft Graph refused the request with status {status}{code}.",
-        hint="Check the selected properties; the code says what Graph did not accept.",
+        hint="Look up the code in Microsoft Graph's error reference, and check the selected properties.",
         **facts,
     )
 
 
 def redirected(status: int) -> RequestRefused:
-    """Return the error for a redirect: Graph's API does not redirect, so what does is not Graph."""
+    """Return the error for a redirect: Graph does not redirect, so another server sent it."""
     return RequestRefused(
-        "Microsoft Graph sent a redirect; redirects are not followed.",
+        "Microsoft Graph's address answered with a redirect; redirects are not followed.",
         hint="A proxy or a captive portal on the way may be the cause.",
         status=status,
     )
 
 
 def malformed(what: str, **facts: object) -> BadResponse:
-    """Return the error for an answer whose shape breaks the protocol; `what` is a fixed text of ours."""
+    """Return the error for an answer that breaks the protocol; `what` is a fixed text, never part of the answer."""
     return BadResponse(
         f"Microsoft Graph sent an answer that cannot be understood: {what}.",
         hint="If it lasts, a proxy on the way may be the cause.",

@@ -1,6 +1,6 @@
-"""The licences that tenants have most: the id of a product (SKU) → its part number and its name.
+"""The most common licences: the id of a product (SKU) → its part number and its name.
 
-Microsoft Graph gives the id alone with a user. A product that is missing here is found by its id.
+Microsoft Graph gives only the id with a user. A search finds a product that is missing here by its id.
 
 Source: Microsoft, "Product names and service plan identifiers for licensing"
 (https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference), as of 29 October 2025.
@@ -53,7 +53,7 @@ e43b5b99-8dfb-405f-9987-dc307f34bcbd MCOEV Microsoft Teams Phone Standard
 710779e8-3d4a-4c88-adb9-386c958d1fdf TEAMS_EXPLORATORY Microsoft Teams Exploratory
 c5928f49-12ba-48f7-ada3-0d743a3601d5 VISIOCLIENT Visio Plan 2
 53818b1b-4a27-454b-8896-0dba576410e6 PROJECTPROFESSIONAL Planner and Project Plan 3
-"""  # noqa: E501 - a name is as long as it is
+"""  # noqa: E501 - long product names
 # SKU id → part number, name.
 LICENCES: Mapping[str, tuple[str, str]] = {
     sku: (part, name) for sku, part, name in (line.split(" ", 2) for line in _PRODUCTS.strip().splitlines())

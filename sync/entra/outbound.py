@@ -1,6 +1,6 @@
-"""The way out: the proxy, and the authorities that are trusted beside those of the machine.
+"""The outbound connection: the proxy, and certificate authorities trusted in addition to the machine's.
 
-The operator decides, never a request. A proxy's credentials are sent to the proxy alone and shown nowhere.
+Only the operator sets these, never a request. A proxy's credentials go to the proxy only and are shown nowhere.
 
 Source: www.rfc-editor.org/rfc/rfc9110 (CONNECT), curl.se/docs/manpage.html (NO_PROXY)
 """
@@ -23,7 +23,7 @@ _EXPECTED = "Write it as http://host:port or http://user:password@host:port."
 
 @dataclass(frozen=True)
 class Proxy:
-    """A forward proxy: its origin, and what it asks for, if it does."""
+    """A forward proxy: its origin, and its user and password if it needs them."""
 
     origin: str
     auth: tuple[str, str] | None = field(default=None, repr=False)
@@ -31,13 +31,13 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Outbound:
-    """The operator's way out.
+    """How the server connects to other hosts.
 
     Args:
-        https: the proxy for https addresses; None reaches them directly.
-        http: the proxy for http addresses.
-        no_proxy: hosts that are reached without it, see `parse_no_proxy`.
-        ca_file: certificate authorities that are trusted beside those of the machine, for every host.
+        https: the proxy for https addresses; None: connect directly.
+        http: the proxy for http addresses; None: connect directly.
+        no_proxy: hosts to connect to without a proxy, see `parse_no_proxy`.
+        ca_file: certificate authorities trusted in addition to the machine's, for every host.
     """
 
     https: Proxy | None = None
@@ -46,7 +46,7 @@ class Outbound:
     ca_file: Path | None = None
 
     def proxy_of(self, url: str) -> Proxy | None:
-        """Return the proxy for an address; None for one that is reached directly, as this machine always is."""
+        """Return the proxy for an address; None to connect directly, as always to this machine."""
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
         proxy = self.http if parts.scheme == "http" else self.https
@@ -61,10 +61,10 @@ DIRECT = Outbound()
 
 
 def parse_proxy(text: str) -> Proxy:
-    """Read the address of a proxy; without a scheme it is http.
+    """Parse the address of a proxy; the default scheme is http.
 
     Raises:
-        BadInput: it is none; the text, which may hold a password, is not repeated.
+        BadInput: the text is not a proxy's address; it may contain a password, so the error does not repeat it.
     """
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
@@ -84,10 +84,10 @@ def parse_proxy(text: str) -> Proxy:
 
 
 def parse_no_proxy(text: str) -> tuple[str, ...]:
-    """Read hosts, domains, addresses and networks, separated by commas; `*` stands for all.
+    """Parse hosts, domains, addresses and networks, separated by commas; `*` stands for all hosts.
 
     Raises:
-        BadInput: one of them is none of these.
+        BadInput: an entry is none of these.
     """
     entries = tuple(entry.strip().lower() for entry in text.split(",") if entry.strip())
     for entry in entries:
@@ -98,7 +98,7 @@ def parse_no_proxy(text: str) -> tuple[str, ...]:
 
 
 def _split(entry: str) -> tuple[str, int | None]:
-    """Take the port off an entry; an IPv6 address has one only in brackets."""
+    """Split an entry into its name and port; an IPv6 address with a port must be in brackets."""
     match = re.fullmatch(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:]+))(?::(?P<port>[0-9]{1,5}))?", entry)
     if match is None:
         return entry, None

@@ -1,4 +1,4 @@
-"""Whether an origin answers by HTTPS, and what time it has there; sends neither a credential nor a token."""
+"""Checks whether an origin answers over HTTPS, and compares its clock; sends neither a credential nor a token."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ USER_AGENT = "rollcall-doctor"
 
 @dataclass(frozen=True)
 class Reach:
-    """What came of asking.
+    """The result of the check.
 
     Args:
-        problem: why there was no answer; None when there was one, whatever it said.
-        skew_s: by how much our clock is ahead, to a second; None when the answer had no time.
+        problem: why there was no answer; None if there was one, whatever its status.
+        skew_s: how far this machine's clock is ahead, to a second; None if the answer had no date.
     """
 
     problem: TransportFailure | None
@@ -31,7 +31,7 @@ class Reach:
 
 
 async def reach(origin: str, ca_file: Path | None, clock: Clock, outbound: Outbound = DIRECT) -> Reach:
-    """Ask an origin for its root, as a sync connects: on the same way, trusting what it trusts.
+    """Request an origin's root with the same proxy and certificate authorities as a sync.
 
     Raises:
         BadSettings: the certificate authority cannot be read.

@@ -1,6 +1,6 @@
-"""Tells the causes of a refusal apart: a web filter, an app that is unknown, a missing licence, a busy directory.
+"""Detects the cause of a refusal: a web filter, an unknown app, a missing licence, a busy directory.
 
-What remains is for `diagnose`: a missing permission, or a request that Graph does not accept.
+`diagnose` handles the rest: a missing permission, or a request that Graph does not accept.
 
 Source: learn.microsoft.com/graph/errors, learn.microsoft.com/graph/resolve-auth-errors
 """
@@ -13,12 +13,12 @@ from typing import Any
 
 from sync.errors import AppUnknown, Blocked, EntraError, LicenseMissing, Unavailable, UnknownProperty
 
-# Graph does not answer with these; 403 and 451 are its own only with its error object.
+# Graph never sends these statuses, and sends 403 and 451 only with an error object.
 _NEVER_GRAPHS = frozenset({407, 418, 511})
 _FILTERED = frozenset({403, 451}) | _NEVER_GRAPHS
 _BUSY = {
     409: "The directory was busy with another change (409).",
-    423: "What was asked for is locked by another change (423).",
+    423: "Another change has locked the requested object (423).",
 }
 _MAY_LACK_LICENSE = frozenset({400, 403})
 _PAYMENT_REQUIRED = 402
@@ -27,7 +27,7 @@ _APP_UNKNOWN = frozenset({"authorization_identitynotfound", "authorization_ident
 _LACKS_LICENSE = re.compile(r"(?:\bnot have|n't have|\bwithout|\bno|\brequires?)\b.{0,60}\blicen[sc]e", re.IGNORECASE)
 _NOT_IMPLEMENTED = 501
 _PROPERTY = r"[A-Za-z][A-Za-z0-9_]{0,80}"
-# Sent with the general codes BadRequest and Request_BadRequest, so the text has to tell.
+# Match the text: Graph sends it with the general codes BadRequest and Request_BadRequest.
 _NO_SUCH_PROPERTY = re.compile(rf"[Cc]ould not find a property named '({_PROPERTY})'", re.ASCII)
 _NOT_SELECTABLE = re.compile(
     rf"\$select is not supported for (?:these|the following) properties(?::\s*({_PROPERTY}(?:\s*,\s*{_PROPERTY})*))?",
@@ -43,12 +43,12 @@ _PRODUCTS = {
 
 
 def refusal(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> EntraError | None:
-    """Return the error for a refusal whose cause the answer tells; None when it does not.
+    """Return the error for a refusal with a known cause; None for any other refusal.
 
     Args:
         status: the HTTP status, 400 or more.
-        body: the parsed answer; empty when it was not JSON, such as the page of a web filter.
-        facts: go with the error.
+        body: the parsed answer; empty if it was not JSON, such as the page of a web filter.
+        facts: added to the error.
     """
     error = body.get("error")
     if status in _NEVER_GRAPHS or (status in _FILTERED and not isinstance(error, Mapping)):
@@ -58,8 +58,8 @@ def refusal(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> E
     code, message = _texts(error)
     if status == 403 and code in _APP_UNKNOWN:
         return AppUnknown(
-            hint="Check the tenant id. Entra admin center → Enterprise applications: the app must be there and be "
-            "enabled; granting admin consent puts it there. A new app is known after some minutes.",
+            hint="Check the tenant id. Entra admin center → Enterprise applications must list the app as enabled; "
+            "granting admin consent adds it. A new app takes some minutes to appear.",
             **facts,
         )
     lacks = code == _NOT_PREMIUM or (status in _MAY_LACK_LICENSE and _LACKS_LICENSE.search(message))
@@ -69,7 +69,7 @@ def refusal(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> E
 
 
 def unknown_property(status: int, body: Mapping[str, Any], facts: Mapping[str, Any]) -> UnknownProperty | None:
-    """Return the error for a selection that Graph does not accept, with the names it gave; None for another refusal."""
+    """Return the error for selected properties that Graph refuses, with their names; None for other refusals."""
     _, message = _texts(body.get("error"))
     missing = _NO_SUCH_PROPERTY.findall(message)
     unreadable = _NOT_SELECTABLE.search(message)
@@ -77,7 +77,7 @@ def unknown_property(status: int, body: Mapping[str, Any], facts: Mapping[str, A
         return None
     listed = re.findall(_PROPERTY, unreadable[1] or "") if unreadable else []
     return UnknownProperty(
-        "Microsoft Graph does not know a selected property, or does not give it in a list.",
+        "Microsoft Graph does not know a selected property, or does not return it in lists.",
         hint="Check that the cloud of the credential is the tenant's cloud.",
         named=(*missing, *listed),
         **facts,
@@ -93,21 +93,21 @@ def _texts(error: object) -> tuple[str, str]:
 
 def _blocked(status: int, facts: Mapping[str, Any]) -> Blocked:
     return Blocked(
-        f"Something on the way to Microsoft Graph refused the request (status {status}); it was not Graph.",
-        hint="A web filter, a firewall or a captive portal has answered. Have it allow Microsoft's addresses for this "
-        "server; for a cloud of your own, check its Graph address.",
+        f"A device between this server and Microsoft Graph refused the request (status {status}).",
+        hint="A web filter, a firewall or a captive portal has answered. Allow Microsoft's addresses there for this "
+        "server; for a custom cloud, check its Graph address.",
         **facts,
     )
 
 
 def _license_missing(message: str, facts: Mapping[str, Any]) -> LicenseMissing:
-    # Of Graph's text only the name of a product that we know is repeated.
+    # Repeat nothing of Graph's text but the name of a known product.
     words = {word.lower() for word in re.findall(r"[A-Za-z]+", message)}
     product = next((name for word, name in _PRODUCTS.items() if word in words), None)
     named = f"the licence of {product}" if product else "a licence"
     return LicenseMissing(
         f"Microsoft Graph needs {named}, which the tenant does not have.",
-        hint="Microsoft 365 admin center → Billing → Licenses. A new licence counts after some hours. Permissions do "
-        "not help.",
+        hint="Add the licence: Microsoft 365 admin center → Billing → Licenses. It takes effect after some hours. More "
+        "permissions do not help.",
         **facts,
     )

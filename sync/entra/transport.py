@@ -1,6 +1,6 @@
-"""The base of every HTTP client: trusted certificates, proxies, timeouts, reasons of failures; never a request.
+"""Shared parts of the HTTP clients: trusted certificates, proxies, timeouts, reasons of failures; sends no request.
 
-Reasons name the kind of failure only: the text of an HTTP error can hold a header or a body, and so a secret.
+Reasons are fixed texts: the text of an HTTP error can contain a header or a body, and so a secret.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from sync.product import version
 
 USER_AGENT = f"rollcall/{version()}"
 
-# At INFO httpx writes every address, and so user names and the tokens inside Graph's links.
+# At INFO httpx logs every address, and so user names and the tokens in Graph's links.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 CONNECT_TIMEOUT_S = 10.0
-"""How long a connection and its TLS handshake may take."""
+"""Timeout of a connection and its TLS handshake."""
 
 CA_SETTING, CUSTOM_CA_SETTING = "ROLLCALL_CA_FILE", "ROLLCALL_CUSTOM_CA_FILE"
 
 
 @functools.cache
 def _machine_roots(also: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts what the machine trusts, and `also`; one serves the process.
+    """Return a context, shared by the process, that trusts the machine's authorities and `also`.
 
-    On macOS and Windows the system judges each certificate. Elsewhere truststore would read the whole store again for
-    every connection, on the event loop, so what it has found is taken over once: 30 ms.
+    On macOS and Windows the system verifies each certificate. Elsewhere truststore would read the whole store for every
+    connection, on the event loop; copy its certificates once instead, which takes 30 ms.
     """
     system = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     filled = system.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").context
@@ -55,7 +55,7 @@ def _machine_roots(also: Path | None) -> ssl.SSLContext:
 def _load(context: ssl.SSLContext, ca_file: Path, setting: str) -> None:
     try:
         context.load_verify_locations(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError, for a file without a certificate, is one of these
+    except OSError as error:  # includes ssl.SSLError, raised for a file without a certificate
         raise BadSettings(
             "The file with certificate authorities cannot be read.",
             hint=f"{setting} must name a readable PEM file.",
@@ -64,10 +64,10 @@ def _load(context: ssl.SSLContext, ca_file: Path, setting: str) -> None:
 
 
 def tls_context(ca_file: Path | None, outbound: Outbound = DIRECT) -> ssl.SSLContext:
-    """Return a context that trusts `ca_file`, or the machine's authorities when it is None, and what `outbound` adds.
+    """Return a context that trusts `ca_file`, or if None the machine's authorities, and those that `outbound` adds.
 
     Raises:
-        BadSettings: a file cannot be read or holds no certificate.
+        BadSettings: a file cannot be read or contains no certificate.
     """
     if ca_file is None:
         return _machine_roots(outbound.ca_file)
@@ -96,7 +96,7 @@ def through_proxy(
     context: ssl.SSLContext,
     limits: httpx.Limits = httpx.Limits(),  # noqa: B008 - immutable
 ) -> dict[str, T_co]:
-    """Return httpx's `mounts`: those of the origins that are reached through a proxy, each with its way there."""
+    """Return httpx's `mounts`: a transport for each origin that needs a proxy."""
     found = {}
     for origin in origins:
         if (proxy := outbound.proxy_of(origin)) is not None:
@@ -107,13 +107,13 @@ def through_proxy(
 
 
 def timeouts(read_s: float) -> httpx.Timeout:
-    """Return explicit timeouts: `read_s` is the longest silence from the other side."""
+    """Return timeouts; `read_s` is the longest silence of the other side."""
     return httpx.Timeout(connect=CONNECT_TIMEOUT_S, read=read_s, write=read_s, pool=None)
 
 
 @dataclass(frozen=True)
 class TransportFailure:
-    """Why a request got no answer, in a few fixed words, and what to do; both can reach a caller."""
+    """Why a request got no answer, as a fixed text, and what to do; callers may see both."""
 
     reason: str
     hint: str = "Check the network, the firewall and the proxy."
@@ -124,7 +124,7 @@ class TransportFailure:
 
 _UNTRUSTED = "the server's certificate is not trusted"
 _PROXY_STATUS = re.compile(r"([1-5][0-9]{2})\b", re.ASCII)
-# What OpenSSL says of a certificate: openssl.org/docs/man3.0/man3/X509_STORE_CTX_get_error.html
+# OpenSSL's verification errors: openssl.org/docs/man3.0/man3/X509_STORE_CTX_get_error.html
 _EXPIRED, _NOT_YET, _OTHER_NAMES = 10, 9, (62, 64)
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 
@@ -137,11 +137,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def failure(error: httpx.RequestError, *, proxied: bool = False) -> TransportFailure:
-    """Say why a request got no answer.
+    """Return why a request got no answer.
 
     Args:
-        error: what httpx raised.
-        proxied: whether the way led through a proxy, so that it was the proxy that could not be reached.
+        error: the error of httpx.
+        proxied: the request went through a proxy, so that connection errors concern the proxy.
 
     Source: www.python-httpx.org/exceptions
     """
@@ -151,13 +151,13 @@ def failure(error: httpx.RequestError, *, proxied: bool = False) -> TransportFai
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _untrusted(getattr(cause, "verify_code", None))
-    setting = "Check ROLLCALL_HTTPS_PROXY, or HTTPS_PROXY of the environment."
+    setting = "Check ROLLCALL_HTTPS_PROXY, or HTTPS_PROXY in the environment."
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         if proxied:
             return TransportFailure("the proxy's host name cannot be resolved", setting)
         return TransportFailure(
             "the host name cannot be resolved",
-            "Check this machine's name resolution; where only a proxy resolves names, set ROLLCALL_HTTPS_PROXY.",
+            "Check this machine's name resolution; if only a proxy resolves names, set ROLLCALL_HTTPS_PROXY.",
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return (
@@ -184,8 +184,8 @@ def _untrusted(verify_code: int | None) -> TransportFailure:
     if verify_code in _UNKNOWN_AUTHORITY:
         return TransportFailure(
             f"{_UNTRUSTED}: it comes from an unknown authority",
-            "A proxy that opens TLS shows its own certificates. Add its authority to this machine's store and restart, "
-            f"or name it in {CA_SETTING}.",
+            "A proxy that inspects TLS presents its own certificates. Add its authority to this machine's store and "
+            f"restart Rollcall, or name it in {CA_SETTING}.",
         )
     if verify_code in (_EXPIRED, _NOT_YET):
         return TransportFailure(
@@ -199,20 +199,20 @@ def _untrusted(verify_code: int | None) -> TransportFailure:
 
 
 def _refused_by_proxy(text: str) -> TransportFailure:
-    """Tell why a proxy did not open the way; of what it said only the status is believed."""
+    """Return why a proxy refused to connect; only the status of its answer is used."""
     match = _PROXY_STATUS.match(text)
     status = match[1] if match else None
     if status == "407":
         return TransportFailure(
             "the proxy asks for credentials (407)",
-            "Put user and password into ROLLCALL_HTTPS_PROXY_FILE: http://user:password@host:port.",
+            "Put user and password into the file of ROLLCALL_HTTPS_PROXY_FILE: http://user:password@host:port.",
         )
     if status is not None and status.startswith("5"):
         return TransportFailure(
             f"the proxy could not reach the server ({status})",
-            "See the proxy's log: it may not resolve the name, or not be allowed to connect.",
+            "See the proxy's log: it may be unable to resolve the name, or not be allowed to connect.",
         )
     told = f" ({status})" if status else ""
     return TransportFailure(
-        f"the proxy refused to connect{told}", "Have the proxy allow this host, or add it to NO_PROXY."
+        f"the proxy refused to connect{told}", "On the proxy, allow this host; or add it to NO_PROXY."
     )

@@ -27,11 +27,11 @@ def told(code: str, message: str = "m") -> dict[str, Any]:
 PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
 CASES = [
     (403, told("Authorization_RequestDenied"), "PERMISSION_DENIED", "is missing", "Grant admin consent"),
-    (403, HTML, "BLOCKED", "it was not Graph", "web filter"),
-    (403, {"message": "Forbidden by policy"}, "BLOCKED", "it was not Graph", "web filter"),
-    (418, HTML, "BLOCKED", "it was not Graph", "web filter"),
-    (451, HTML, "BLOCKED", "it was not Graph", "web filter"),
-    (511, HTML, "BLOCKED", "it was not Graph", "captive portal"),
+    (403, HTML, "BLOCKED", "between this server and Microsoft Graph", "web filter"),
+    (403, {"message": "Forbidden by policy"}, "BLOCKED", "between this server and Microsoft Graph", "web filter"),
+    (418, HTML, "BLOCKED", "between this server and Microsoft Graph", "web filter"),
+    (451, HTML, "BLOCKED", "between this server and Microsoft Graph", "web filter"),
+    (511, HTML, "BLOCKED", "between this server and Microsoft Graph", "captive portal"),
     (403, told("Authorization_IdentityNotFound"), "APP_UNKNOWN", "does not know the app", "Enterprise applications"),
     (403, told("Forbidden", "Tenant does not have a SPO license."), "LICENSE_MISSING", "SharePoint", "Licenses"),
     (400, told("BadRequest", "Tenant does not have a SPO license."), "LICENSE_MISSING", "SharePoint", "Licenses"),

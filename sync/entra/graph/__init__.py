@@ -1,1 +1,1 @@
-"""Reading Microsoft Graph: requests, retries, limits, pages."""
+"""Reads Microsoft Graph: requests, retries, limits, pages."""

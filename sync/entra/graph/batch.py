@@ -1,6 +1,6 @@
-"""Reads many small things in few requests: `$batch`, twenty at a time; whatever failed in it is asked for again alone.
+"""Reads many small lists with few requests: `$batch`, twenty at a time; only the failed ones are requested again.
 
-It saves round trips, not resource units, and no HTTP client retries what fails inside a batch.
+A batch saves round trips, not resource units. HTTP clients do not retry requests that fail inside a batch.
 
 Source: learn.microsoft.com/graph/json-batching, learn.microsoft.com/graph/throttling (batching)
 """
@@ -25,14 +25,14 @@ _GONE = 404
 
 
 async def related(client: GraphClient, paths: Sequence[str]) -> dict[str, list[Mapping[str, Any]] | None]:
-    """Read whole lists of related objects and return them by their path; None where the object itself is gone.
+    """Read whole lists of related objects and return them by path; None if the object no longer exists.
 
     Args:
-        client: reads; what it asks is counted as usual, a batch as one request.
+        client: sends the requests; a batch counts as one.
         paths: below /v1.0, such as `/devices/{id}/registeredOwners?$select=id&$top=999`.
 
     Raises:
-        EntraError: one of the lists cannot be read, after every retry.
+        EntraError: a list cannot be read, after every retry.
     """
     found: dict[str, list[Mapping[str, Any]] | None] = {}
     for start in range(0, len(paths), BATCH_MAX):
@@ -68,7 +68,7 @@ async def _batch(client: GraphClient, paths: Sequence[str]) -> dict[str, Mapping
             if 200 <= status < 300:
                 found[pending.pop(number)] = answer["body"]
             elif status == _GONE:
-                found[pending.pop(number)] = None  # It vanished since it was named: nothing to read, nothing wrong.
+                found[pending.pop(number)] = None  # It was deleted meanwhile, which is no error.
             else:
                 failed.append(_error(client, answer, pending[number]))
         if failed:
@@ -116,7 +116,7 @@ def _error(client: GraphClient, answer: Mapping[str, Any], path: str) -> EntraEr
         return redirected(status)
     return graph_error(
         status,
-        # The answer came from Graph, whatever its body holds.
+        # Add an error object: the answer came from Graph, even if its body has none (see `refusal`).
         {"error": {}, **body} if isinstance(body, Mapping) else {"error": {}},
         path=f"/v1.0{path.partition('?')[0]}",
         is_cursor=False,
@@ -125,7 +125,11 @@ def _error(client: GraphClient, answer: Mapping[str, Any], path: str) -> EntraEr
 
 
 def _worst(failed: Sequence[EntraError]) -> EntraError:
-    """Choose what decides about the next try: what is final, then throttling with the longest wait, then the rest."""
+    """Return the error that decides about the next try: the throttling with the longest wait, or else the longest wait.
+
+    Raises:
+        EntraError: the first error that a retry cannot help.
+    """
     final = [error for error in failed if not error.retryable]
     throttled = [error for error in failed if isinstance(error, Throttled)]
     if final:

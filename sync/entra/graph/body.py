@@ -1,7 +1,7 @@
-"""Bytes of an answer to a JSON object: unpacks under a cap, parses; never blocks the event loop for long.
+"""Turns the bytes of an answer into a JSON object, without blocking the event loop for long.
 
-A compressed body is unpacked at most to the cap, whatever it claims (1000:1 is easy to send). Small answers are
-read in place, large ones in a worker thread.
+A compressed body is unpacked up to a limit only (a ratio of 1000:1 is easy to send). Small answers are parsed in place,
+large ones in a worker thread.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sync.errors import BadResponse
 from sync.store.statement.digits import NumberTooLarge, has_long_number, read_exactly
 
 INLINE_BYTES_MAX = 32 * 1024
-"""Answers up to this size over the wire are read on the event loop: about 2 ms on a slow core."""
+"""Answers of up to this many received bytes are parsed on the event loop: about 2 ms on a slow core."""
 
 _HINT = "If it lasts, a proxy on the way may be the cause."
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 
 def unpack(packed: bytes, encoding: str, bytes_max: int) -> bytes:
-    """Undo the content encoding without ever holding more than `bytes_max` bytes of output.
+    """Undo the content encoding, with at most `bytes_max` bytes of output.
 
     Raises:
-        BadResponse: unknown encoding, damaged or truncated data, or more than the cap.
+        BadResponse: unknown encoding, damaged or truncated data, or too much output.
     """
     if encoding in ("", "identity"):
         body = packed
@@ -36,7 +36,7 @@ def unpack(packed: bytes, encoding: str, bytes_max: int) -> bytes:
     else:
         raise BadResponse("The answer is compressed in an unknown way.", hint=_HINT)
     if len(body) > bytes_max:
-        raise BadResponse("The answer is larger than an answer can be.", hint=_HINT, bytes_max=bytes_max)
+        raise BadResponse("The answer is too large.", hint=_HINT, bytes_max=bytes_max)
     return body
 
 
@@ -52,10 +52,10 @@ def _gunzip(packed: bytes, bytes_max: int) -> bytes:
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Parse one JSON object and clean its text; whole numbers keep their digits (sync/store/statement/digits.py).
+    """Parse a JSON object and clean its texts; integers keep their digits (sync/store/statement/digits.py).
 
     Raises:
-        BadResponse: not JSON, a number that is too large, or JSON but not an object.
+        BadResponse: not a JSON object, or a number is too large.
     """
     value = _parse_leniently(body) if has_long_number(body) else _parse(body)
     if not isinstance(value, dict):
@@ -67,9 +67,9 @@ def _parse(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # orjson refuses lone surrogates, the standard parser does not; they may cost a character, no page.
+        # orjson refuses lone surrogates: use the standard parser, which accepts them, to lose a character, not a page.
         return _parse_leniently(body)
-    # After orjson only an escaped NUL can be unstorable: look for its spelling before walking the value.
+    # After orjson only an escaped NUL needs cleaning: search for its spelling before walking the value.
     return _cleaned(value) if rb"\u0000" in body else value
 
 
@@ -77,7 +77,7 @@ def _parse_leniently(body: bytes) -> Any:
     try:
         return clean(read_exactly(body.decode("utf-8", "replace")))
     except NumberTooLarge:
-        raise BadResponse("Microsoft Graph sent a number that is too large to be one.", hint=_HINT) from None
+        raise BadResponse("Microsoft Graph sent a number beyond the range of a double.", hint=_HINT) from None
     except (ValueError, RecursionError):
         raise BadResponse("Microsoft Graph sent an answer that is not JSON.", hint=_HINT) from None
 
@@ -94,12 +94,12 @@ def _read(packed: bytes, encoding: str, bytes_max: int) -> dict[str, Any]:
 
 
 async def read_object(packed: bytes, encoding: str, *, bytes_max: int) -> dict[str, Any]:
-    """Unpack and parse an answer, in a worker thread when it is large.
+    """Unpack and parse an answer, in a worker thread if it is large.
 
     Args:
-        packed: the bytes as they came over the wire.
+        packed: the bytes as received.
         encoding: the Content-Encoding header, lower case; empty for none.
-        bytes_max: the cap on the unpacked body.
+        bytes_max: the limit of the unpacked body.
 
     Raises:
         BadResponse: see `unpack` and `parse`.

@@ -1,7 +1,7 @@
-"""Reads Microsoft Graph over one kept-alive connection pool; never sends the token to another origin.
+"""Reads Microsoft Graph over one connection pool; never sends the token to another origin.
 
-It retries what may mend itself, renews a rejected token once, and turns everything else into a typed error.
-It never follows a redirect, writes to the directory or interprets what it reads.
+It retries temporary failures, renews a rejected token once, and raises a typed error for every other failure. It never
+follows a redirect, writes to the directory or interprets the data.
 
 Source: learn.microsoft.com/graph/best-practices-concept, learn.microsoft.com/graph/throttling
 """
@@ -43,7 +43,7 @@ from sync.errors import (
 T = TypeVar("T")
 
 VERSION_PATH = "/v1.0"
-"""The only version of Graph that is read."""
+"""The only version of Graph that is used."""
 
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\b", re.IGNORECASE)
 _UNITS = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -53,7 +53,7 @@ _SERVICE_UNAVAILABLE = 503
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """How long and how large one answer may be."""
+    """Limits of the time and size of one answer."""
 
     silence_s: float = 60.0
     headers_s: float = 90.0
@@ -63,7 +63,7 @@ class BodyLimits:
 
 @dataclass
 class RequestStats:
-    """What a client, or one stream of it, has used so far."""
+    """The requests and traffic of a client, or of one of its streams, so far."""
 
     requests: int = 0
     retries: int = 0
@@ -89,16 +89,16 @@ _POOL = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_
 
 
 class GraphClient:
-    """A reader of one Graph origin; safe to share between tasks, closed by `async with` or `aclose`.
+    """A reader of one Graph origin; asyncio tasks can share it. Close it by `async with` or `aclose`.
 
     Args:
-        endpoints: names the only origin that is ever asked, and whom to trust for it.
-        tokens: asked before every request.
+        endpoints: the only origin that requests go to, and its certificate authority.
+        tokens: provides the token of every request.
         clock: time and jitter.
         transport: replaces the network, in tests.
-        policy: when to ask again.
-        limits: how long and how large an answer may be.
-        outbound: the way to Graph.
+        policy: when to retry.
+        limits: time and size of an answer.
+        outbound: how to connect to Graph.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class GraphClient:
         await self._http.aclose()
 
     async def sign_in(self) -> None:
-        """Get the first token; a sign-in service that does not answer is asked again, as Graph is.
+        """Get the first token; retries like requests to Graph.
 
         Raises:
             SignInFailed, OffOrigin: the service's final answer.
@@ -168,7 +168,7 @@ class GraphClient:
                 await self.wait(retry, error)
 
     def stream(self, name: str) -> GraphClient:
-        """Return this client as one stream uses it: what it asks is counted under the name, in `streams`."""
+        """Return a view of this client for one stream: its requests are counted in `streams` under the name."""
         view = copy.copy(self)
         view.stats = self.streams.setdefault(name, RequestStats())
         return view
@@ -184,10 +184,10 @@ class GraphClient:
         """Return the JSON object at an address.
 
         Args:
-            url: a path below /v1.0 that begins with "/", or an absolute link that Graph has given out.
+            url: a path below /v1.0 that begins with "/", or an absolute link from Graph.
             params: added to the query.
-            headers: added to every try, `Prefer` or `ConsistencyLevel` for example.
-            check: raises BadResponse when the object has the wrong shape; the request is then tried again.
+            headers: added to every try, for example `Prefer` or `ConsistencyLevel`.
+            check: raises BadResponse if the object has the wrong shape; the request is then retried.
 
         Raises:
             OffOrigin: the link or a redirect leaves the Graph origin; no token was sent there.
@@ -205,7 +205,7 @@ class GraphClient:
         return await self._read(url, params, headers, read)
 
     async def post(self, url: str, body: object, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Send a JSON body, of a read such as `$batch`, and return the JSON object it is answered with; see `get`."""
+        """Post the JSON body of a read such as `$batch` and return the JSON object of the answer; raises like `get`."""
 
         async def read(answer: _Answer) -> dict[str, Any]:
             found = await self._object(answer)
@@ -215,11 +215,11 @@ class GraphClient:
         return await self._read(url, None, {"Content-Type": "application/json"}, read, orjson.dumps(body))
 
     def now(self) -> datetime:
-        """Return the time, for a date that an answer carries inside."""
+        """Return the current time, to compare it with a date inside an answer."""
         return self._clock.now()
 
     def retry(self) -> Retry:
-        """Return the tries of one more request, within the budget of this client."""
+        """Return the retry state of a new request, within the budget of this client."""
         return Retry(self._policy, self._clock, self._budget)
 
     async def text(self, url: str, *, headers: Mapping[str, str] | None = None) -> str:
@@ -232,7 +232,7 @@ class GraphClient:
         return await self._read(url, None, {"Accept": "text/plain"} | dict(headers or {}), read)
 
     def check_link(self, link: str) -> httpx.URL:
-        """Return the parsed address of a link when it is absolute and on the Graph origin.
+        """Return the parsed address of an absolute link on the Graph origin.
 
         Raises:
             OffOrigin: another scheme, host or port, user info, or not an address at all.
@@ -242,13 +242,13 @@ class GraphClient:
             origin = parse_origin(f"{url.scheme}://{url.netloc.decode('ascii')}")
         except (httpx.InvalidURL, BadInput, UnicodeError, TypeError):
             origin = ""
-        # Only the parsed address is compared and only it is sent: there is no second parser to disagree with.
+        # Compare and send the same parsed address: a second parser could read the link differently.
         if origin != self._origin or url.userinfo or not _ADDRESS_CHARACTERS.fullmatch(link):
-            raise OffOrigin(hint="A proxy or a wrong cloud may be the cause; the token was not sent there.")
+            raise OffOrigin(hint="Check the credential's cloud and the proxy. The token was not sent there.")
         return url
 
     def _resolve(self, url: str) -> tuple[httpx.URL, bool]:
-        """Return the address to ask and whether it is a link that Graph has given out."""
+        """Return the address, and whether it is a link from Graph."""
         if url.startswith("/"):
             return self.check_link(f"{self._origin}{VERSION_PATH}{url}"), False
         return self.check_link(url), True
@@ -284,10 +284,10 @@ class GraphClient:
                 await self.wait(retry, error)
 
     async def wait(self, retry: Retry, error: EntraError) -> None:
-        """Wait before the next try, when there is one; throttling makes every stream of the app wait.
+        """Wait before the next try; throttling makes every stream of the app wait.
 
         Raises:
-            EntraError: there will be no next try, or not in this run: see `Retry.wait_s`.
+            EntraError: there is no next try, or not in this run: see `Retry.wait_s`.
         """
         if not isinstance(error, Throttled):
             await self._clock.sleep(retry.wait_s(error))
@@ -320,19 +320,19 @@ class GraphClient:
             self._count_units(response.headers)
             self.limiter.note_share(response.headers.get("x-ms-throttle-limit-percentage"))
             return _Answer(response.status_code, response.headers, packed)
-        # Raised out here, so that no httpx error and no request with the token hangs on to it.
+        # Raise outside the `except` block: the context would keep the request, which contains the token.
         raise Unavailable(f"Microsoft Graph did not answer: {why.reason}.", hint=why.hint, reason=why.reason)
 
     async def _body(self, response: httpx.Response) -> bytes:
         if response.status_code == _SERVICE_UNAVAILABLE:
-            # Left unread, the connection is closed: the next try gets a fresh one, as Microsoft asks for.
+            # Do not read the body: the connection is then closed, and the next try gets a new one, as Microsoft asks.
             return b""
         packed = bytearray()
         async with asyncio.timeout(self._limits.body_s):
             async for chunk in response.aiter_raw():
                 packed += chunk
                 if len(packed) > self._limits.body_bytes:
-                    raise malformed("it is larger than a page can be", bytes_max=self._limits.body_bytes)
+                    raise malformed("it is too large", bytes_max=self._limits.body_bytes)
         self.stats.bytes += len(packed)
         return bytes(packed)
 
@@ -369,7 +369,7 @@ class GraphClient:
         try:
             return await read_object(answer.packed, answer.encoding, bytes_max=self._limits.body_bytes)
         except BadResponse:
-            return {}  # The status alone decides; a proxy's page has nothing to add.
+            return {}  # The page of a proxy, for example: the status alone decides.
 
     async def _object(self, answer: _Answer) -> dict[str, Any]:
         kind = answer.headers.get("content-type")

@@ -1,6 +1,6 @@
 """The number of objects in a collection, as Graph counts them: for progress and for the guard of a sweep only.
 
-The count comes from an index that lags behind the directory; nothing is ever deleted because of it.
+The count comes from an index that lags behind the directory; it never causes a deletion.
 
 Source: learn.microsoft.com/graph/aad-advanced-queries
 """
@@ -17,9 +17,9 @@ _COUNT = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 async def count(client: GraphClient, kind: Kind) -> int | None:
-    """Return the number of objects of a kind, or None when Graph does not tell it, for whatever reason.
+    """Return the number of objects of a kind; None if Graph does not give it, for any reason.
 
-    What is wrong for good shows when the objects themselves are read: that is what matters, and it says so.
+    A lasting error is raised when the objects themselves are read.
     """
     try:
         text = await client.text(f"/{kind}/$count", headers={"ConsistencyLevel": "eventual"})

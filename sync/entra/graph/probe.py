@@ -1,4 +1,4 @@
-"""Probes of a tenant and a credential: finds out by asking what both can do; never changes anything.
+"""Probes a tenant and a credential: tries what can be read; never changes anything.
 
 Source: learn.microsoft.com/graph/api/device-delta, learn.microsoft.com/graph/permissions-reference
 """
@@ -15,7 +15,7 @@ from sync.entra.graph.stream import delta_url
 from sync.errors import EntraError, PermissionDenied, RequestRefused
 
 DEVICE_RELATIONS = ("registeredOwners", "registeredUsers")
-"""The relations of a device that a delta round may carry."""
+"""The relations of a device that a delta round may report."""
 
 _NOT_SUPPORTED = frozenset({400, 501})
 _COLLECTIONS: tuple[Resource, ...] = ("devices", "users", "groups")
@@ -24,9 +24,8 @@ _COLLECTIONS: tuple[Resource, ...] = ("devices", "users", "groups")
 async def device_relations(client: GraphClient) -> bool:
     """Return whether `/devices/delta` reports owners and users of devices.
 
-    Microsoft's documentation names no relation for devices, so only evidence counts: the selection is
-    accepted and at least one device on the first page carries one. False is always safe, it costs two more
-    passes over the list.
+    Microsoft does not document relations of devices. True needs evidence: Graph accepts the selection, and a device on
+    the first page has a relation. False is always safe; it costs two more passes over the list.
 
     Raises:
         EntraError: anything but the refusal of the selection.
@@ -47,7 +46,7 @@ def _has_relation(item: object) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Whether one resource can be read; `error` says why not, `is_tried` whether there was something to read."""
+    """Whether one resource can be read; `error`: why not; `is_tried`: there was an object to try."""
 
     resource: Resource
     error: EntraError | None = None
@@ -62,10 +61,10 @@ class Access:
 async def check_access(client: GraphClient) -> tuple[Access, ...]:
     """Read one object of each resource and report which reads Graph allows: devices, users, groups, members.
 
-    Memberships are tried on one group; without a readable group they are reported like the groups.
+    Members are tried on one group; without a readable group, the result of groups counts for members too.
 
     Raises:
-        EntraError: what says nothing about permissions, such as SignInFailed or Unavailable.
+        EntraError: an error that does not concern permissions, such as SignInFailed or Unavailable.
     """
     found: list[Access] = []
     group_id: str | None = None

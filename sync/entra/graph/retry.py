@@ -1,7 +1,7 @@
-"""When to ask again and how long to wait first: one policy for every request; it never sends one.
+"""Decides whether to retry a request and how long to wait first; it sends no request.
 
-Waiting follows Microsoft's guidance: Retry-After when it is given, else exponential back-off with full
-jitter.
+Waits follow Microsoft's guidance: Retry-After if it is given, else exponential back-off with full jitter.
+
 Source: learn.microsoft.com/graph/throttling,
 learn.microsoft.com/azure/architecture/best-practices/transient-faults
 """
@@ -23,16 +23,16 @@ _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
 _HEADER_CHARACTERS_MAX = 64
 
 WAIT_S_MAX = 300.0
-"""The longest single wait inside a run; a longer one is the caller's to schedule."""
+"""The longest single wait inside a run; for a longer one the run is postponed."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The limits on asking again.
+    """The limits on retries.
 
-    `wait_s_max` is the longest single wait inside a run; a longer one is the caller's to schedule. `budget_s` bounds
-    the waits after failures of all requests of a run together, and the waits for throttling of one request: a service
-    that asks to wait is not one that fails. A malformed answer rarely mends itself, so it gets fewer tries.
+    `wait_s_max` is the longest single wait inside a run; for a longer one the run is postponed. `budget_s` limits two
+    sums: the waits after failures, of all requests of a run, and the waits for throttling, of one request. Malformed
+    answers get fewer tries, because a retry rarely helps.
     """
 
     tries: int = 6
@@ -45,13 +45,13 @@ class RetryPolicy:
 
 
 class RetryBudget:
-    """How long the requests of one run may still wait for a service that fails."""
+    """The time that may still be spent on waiting."""
 
     def __init__(self, seconds: float) -> None:
         self.left_s = seconds
 
     def spend(self, seconds: float) -> bool:
-        """Take the seconds, or return False when there are not so many left."""
+        """Take the seconds and return True; return False if fewer are left."""
         if seconds > self.left_s:
             return False
         self.left_s -= seconds
@@ -59,11 +59,11 @@ class RetryBudget:
 
 
 def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
-    """Return the seconds a Retry-After header asks for, or None when it says nothing usable.
+    """Return the seconds that a Retry-After header asks for; None if it has no usable value.
 
     Args:
         text: the header: seconds with or without a fraction, or an HTTP date.
-        now: the sender's own time (its Date header) where known, so that our clock's error does not matter.
+        now: the sender's time (its Date header) if known, so that an error of this machine's clock does not matter.
 
     Returns:
         A positive number; None for a missing, negative, endless or nonsensical value and a past date.
@@ -76,7 +76,7 @@ def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
 
 
 def parse_http_date(text: str | None) -> datetime | None:
-    """Return the time an HTTP date names, aware; None when it is not one."""
+    """Return an HTTP date as an aware time; None if the text is not one."""
     if text is None or len(text) > _HEADER_CHARACTERS_MAX:
         return None
     try:
@@ -92,7 +92,7 @@ def _seconds_until(text: str, now: datetime) -> float | None:
 
 
 class Retry:
-    """The tries of one request: decides about each failure, never waits itself."""
+    """The tries of one request: decides about each failure; it does not wait itself."""
 
     def __init__(self, policy: RetryPolicy, clock: Clock, budget: RetryBudget | None = None) -> None:
         self._policy = policy
@@ -105,8 +105,8 @@ class Retry:
         """Return the seconds to wait before the next try.
 
         Raises:
-            EntraError: `error` itself, when there will be no next try.
-            Throttled: the other side asks for a longer wait than a run may hold; `put_off_s` tells how long.
+            EntraError: `error` itself, if there is no next try.
+            Throttled: the service asks for a longer wait than `wait_s_max`; `put_off_s` returns it.
         """
         throttled, policy = isinstance(error, Throttled), self._policy
         self._throttled += throttled
@@ -130,11 +130,11 @@ class Retry:
         if asked_s > self._policy.wait_s_max:
             facts: dict[str, Any] = error.facts | {"retry_after_s": min(asked_s, PAUSE_S_MAX)}
             raise Throttled(hint=WAIT, **facts)
-        # Never earlier than asked; a little later, so that many clients do not return in the same instant.
+        # Never earlier than asked; a random bit later, so that many clients do not return at the same instant.
         return asked_s + self._clock.chance() * self._policy.backoff_s_min
 
 
 def put_off_s(error: RollcallError) -> float | None:
-    """Return for how many seconds a run has to be put off because of an error; None when that is no answer to it."""
+    """Return the seconds to postpone a run after an error; None if the error does not call for it."""
     asked_s = error.facts.get("retry_after_s")
     return asked_s if isinstance(error, Throttled) and isinstance(asked_s, float) and asked_s > WAIT_S_MAX else None

@@ -1,7 +1,6 @@
-"""Pages of one directory stream, in order; a stream ends with `Complete` or by raising, never by just
-stopping.
+"""Pages of one directory stream, in order; a stream ends with `Complete` or raises, it never just stops.
 
-A sweep of what was not seen takes the `Complete` as its argument, so an incomplete enumeration cannot delete.
+A sweep of unseen objects takes the `Complete` as an argument, so that an incomplete read cannot delete anything.
 
 Source: learn.microsoft.com/graph/delta-query-overview, learn.microsoft.com/graph/paging
 """
@@ -26,10 +25,10 @@ Kind = Literal["users", "groups", "devices"]
 """A directory collection that delta query covers."""
 
 EMPTY_PAGES_MAX = 100
-"""This many empty pages in a row are believed; one more is an endless loop."""
+"""The limit of empty pages in a row; one more counts as an endless loop."""
 
 RETURN_MINIMAL = {"Prefer": "return=minimal"}
-"""Asks for changed properties only; a property that is absent then means unchanged."""
+"""Requests changed properties only; a missing property then means unchanged."""
 
 _RELATIONS = ("members@delta", "owners@delta", "manager@delta", "registeredOwners@delta", "registeredUsers@delta")
 _PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
@@ -44,7 +43,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Next:
-    """More pages follow at `url`; it holds an opaque token, so it stays out of logs."""
+    """More pages follow at `url`; it contains an opaque token and must not be logged."""
 
     url: str
 
@@ -58,7 +57,7 @@ class Complete:
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its number within the round, its items in Graph's order, and what follows."""
+    """One page: its number within the round, its items in Graph's order, and its link."""
 
     number: int
     items: tuple[Mapping[str, Any], ...]
@@ -71,10 +70,10 @@ class Page:
 
 
 def delta_url(kind: Kind, select: Sequence[str]) -> str:
-    """Return the path that starts a delta round of a collection with the properties selected.
+    """Return the path that starts a delta round of a collection with the selected properties.
 
     Raises:
-        BadInput: a name that is not a property's.
+        BadInput: a name cannot be a property's.
     """
     for name in select:
         if not _PROPERTY.fullmatch(name):
@@ -94,13 +93,13 @@ async def pages(
 
     Args:
         client: reads the pages.
-        start: the beginning of a round, or a stored next link or delta link to go on from.
-        first_number: the number of the first page, when a round is resumed.
-        headers: sent with every page, because Graph's links do not carry them.
-        is_delta: a delta round must end with a delta link; a plain list ends without one.
+        start: the beginning of a round, or a stored next link or delta link.
+        first_number: the number of the first page, if a round is resumed.
+        headers: sent with every request, because Graph's links do not include them.
+        is_delta: a delta round must end with a delta link; a plain list must end without one.
 
     Raises:
-        CursorExpired: the stored link has expired: begin again with `Start`.
+        CursorExpired: the stored link has expired: restart with `Start`.
         BadResponse: a wrong shape, a link that repeats, or too many empty pages.
         EntraError: everything else that `GraphClient.get` raises.
     """
@@ -121,15 +120,15 @@ async def pages(
 
 
 def is_dead_end(error: EntraError) -> bool:
-    """Tell whether a stream would fail in the same way from the same link for ever: Graph refused it, or it loops.
+    """Tell whether a stream would fail from this link for ever, so that its next run should read everything.
 
-    Its next run does better to read everything. A missing permission is not one: it is granted, and the link fits.
+    Graph refused the request, or the pages loop. A missing permission is no dead end: once granted, the link works.
     """
     return isinstance(error, RequestRefused) or bool(error.facts.get("endless"))
 
 
 class _Watch:
-    """Notices a stream that goes in circles."""
+    """Detects a stream that loops."""
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
@@ -173,7 +172,7 @@ def _check(client: GraphClient, body: Mapping[str, Any], is_delta: bool, collect
 
 
 def collection_of(url: str) -> tuple[str, ...]:
-    """Return what an address lists, in one form for its spellings: `/v1.0/Users/microsoft.graph.delta()?…`."""
+    """Return the collection of an address, the same for all its spellings: `/v1.0/Users/microsoft.graph.delta()?…`."""
     path = urlsplit(url).path.lower().removeprefix(VERSION_PATH)
     steps = [step.removeprefix("microsoft.graph.").removesuffix("()") for step in path.split("/") if step]
     # An object may be named in brackets: /groups('7')/members is /groups/7/members.
@@ -190,7 +189,7 @@ def _page(number: int, body: Mapping[str, Any]) -> Page:
 async def prefetched(
     pages: AsyncGenerator[Page, None], rows: int = 0, relations: Iterable[str] = ()
 ) -> AsyncIterator[AsyncIterator[Page]]:
-    """Fetch ahead while the caller works on the page before; leaving the block stops everything.
+    """Fetch pages ahead while the caller works on the previous one; leaving the block stops the fetch.
 
         async with prefetched(pages(client, start)) as ahead:
             async for page in ahead:
@@ -199,11 +198,11 @@ async def prefetched(
     An error of a page ahead is raised after the pages before it were delivered.
 
     Args:
-        pages: the stream; it is closed with the block.
-        rows: fetching goes on until what is ready would write so many, and all of it is delivered as one page, with the
-            number and the link of its last. The page that ends a round comes alone: its work may have to be done
-            again. 0 is one page ahead, each delivered by itself.
-        relations: whose ends count as rows, as the items do.
+        pages: the stream; leaving the block closes it.
+        rows: fetch until the pages ahead have this many rows, then deliver them joined into one page, with the number
+            and the link of the last. The last page of a round comes alone, because its work may have to be repeated.
+            0: stay one page ahead and join none.
+        relations: the entries of these relations count as rows, as items do.
     """
     ahead = _Ahead(pages, rows, [f"{relation}@delta" for relation in relations])
     stream = ahead.read()
@@ -216,7 +215,7 @@ async def prefetched(
 
 
 class _Ahead:
-    """The pages that are fetched and not taken yet, as one page. Either side waits only while the other works."""
+    """The pages that were fetched but not taken yet, joined into one. Each side waits only while the other works."""
 
     def __init__(self, pages: AsyncGenerator[Page, None], rows: int, listed: Sequence[str]) -> None:
         self._pages, self._rows_max, self._listed = pages, rows, listed
@@ -250,11 +249,11 @@ class _Ahead:
             yield page
 
     async def stop(self) -> None:
-        """Cancel the fetch and wait until it is over; its outcome no longer matters to anyone."""
+        """Cancel the fetch and wait until it has ended; ignore its result."""
         self._fetching.cancel()
         await asyncio.wait({self._fetching})
         if not self._fetching.cancelled():
-            self._fetching.exception()  # It may have failed meanwhile; asyncio reports what nobody looks at.
+            self._fetching.exception()  # Retrieve the error: asyncio logs exceptions that were never retrieved.
 
     def _rows_of(self, page: Page) -> int:
         named = (item.get(name) for name in self._listed for item in page.items)

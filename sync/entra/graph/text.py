@@ -1,7 +1,7 @@
-"""Clean text on its way in: NUL and lone surrogates become U+FFFD; never changes anything else.
+"""Cleans received text: replaces NUL and lone surrogates by U+FFFD, and changes nothing else.
 
-PostgreSQL refuses NUL in text and neither database can encode a lone surrogate: one hostile display name
-must not fail a page.
+PostgreSQL refuses NUL in text, and neither database can encode a lone surrogate: one such display name must not make a
+page fail.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def clean_text(text: str) -> str:
-    """Return the text with NUL and lone surrogates replaced; the same object when there are none."""
+    """Return the text with NUL and lone surrogates replaced; the same object if it has none."""
     return _UNSTORABLE.sub(_REPLACEMENT, text) if _UNSTORABLE.search(text) else text
 
 

@@ -1,1 +1,1 @@
-"""Signing in to Entra ID through MSAL, and checking the tokens of callers."""
+"""Signs in to Entra ID through MSAL, and checks the tokens of callers."""

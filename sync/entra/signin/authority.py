@@ -1,9 +1,9 @@
-"""The HTTP client that MSAL speaks through: sends to the sign-in service only, follows nothing.
+"""The HTTP client that MSAL uses: sends to the sign-in service only, and follows no redirect.
 
-MSAL posts the secret to whatever token endpoint the metadata names; here every address is checked first.
-MSAL expects an object shaped like a `requests` session and its exceptions, so errors are translated,
-without the request that would carry the secret. Federated accounts are recognised here, before MSAL would
-send the password to the organization's own federation server.
+MSAL posts the secret to the token endpoint that the metadata names; this client checks every address first. MSAL
+expects the interface and the exceptions of a `requests` session, so errors are translated, without the request, which
+contains the secret. Federated accounts are refused here: MSAL would send their password to the organization's own
+federation server.
 
 Source: msal-python.readthedocs.io (http_client), learn.microsoft.com/entra/identity-platform/v2-oauth-ropc
 """
@@ -30,7 +30,7 @@ from sync.entra.transport import USER_AGENT, TransportFailure, failure, through_
 from sync.errors import BadInput, BadResponse, EntraError, OffOrigin, SignInFailed, Throttled, Unavailable
 
 ANSWER_BYTES_MAX = 1024 * 1024
-"""The largest answer that is read."""
+"""The largest answer accepted."""
 
 _USER_REALM = "/common/userrealm/"
 _METADATA_END = "/.well-known/openid-configuration"
@@ -40,7 +40,7 @@ _TOO_MANY_REQUESTS = 429
 
 @dataclass(frozen=True)
 class SignInLimits:
-    """How long the sign-in service may be silent, one answer's body may take, and a whole sign-in may take."""
+    """Time limits: for a silence of the sign-in service, for the body of one answer, and for a whole sign-in."""
 
     silence_s: float = 30.0
     body_s: float = 60.0
@@ -48,7 +48,7 @@ class SignInLimits:
 
 
 class AuthorityAnswer:
-    """An answer in the shape that MSAL reads."""
+    """An answer with the attributes that MSAL reads."""
 
     def __init__(self, status_code: int, text: str, headers: Mapping[str, str]) -> None:
         self.status_code = status_code
@@ -56,13 +56,13 @@ class AuthorityAnswer:
         self.headers = dict(headers)
 
     def raise_for_status(self) -> None:
-        """Raise what `requests` would raise for a status of 400 or more."""
+        """Raise the error of `requests` for a status of 400 or more."""
         if self.status_code >= 400:
             raise requests.exceptions.HTTPError(f"status {self.status_code}")
 
 
 class AuthorityClient:
-    """One sign-in's connection to the sign-in service; blocking, to be used in a worker thread."""
+    """A connection to the sign-in service for one sign-in; it blocks, so use it in a worker thread."""
 
     def __init__(self, endpoints: Endpoints, clock: Clock, limits: SignInLimits, outbound: Outbound = DIRECT) -> None:
         self._endpoints = endpoints
@@ -117,7 +117,7 @@ class AuthorityClient:
             requests.exceptions.RequestException: no answer.
         """
         answer = self._send("POST", self._target(url), params, headers, data)
-        # MSAL would log a body that is not JSON; it is refused before.
+        # MSAL would log a body that is not JSON: refuse it first.
         json_object(answer)
         return answer
 
@@ -126,19 +126,19 @@ class AuthorityClient:
         self._client.close()
 
     def _target(self, url: str) -> httpx.URL:
-        """Return the address to send to, which is on the sign-in service, or raise OffOrigin."""
+        """Return the parsed address if it is on the sign-in service; else raise OffOrigin."""
         try:
             target = httpx.URL(_quoted_user(url))
             if target.host == self._home.host and target.port is None:
-                # MSAL drops a port when it asks for the realm of an account.
+                # MSAL drops the port when it requests the realm of an account.
                 target = target.copy_with(port=self._home.port)
             origin = parse_origin(f"{target.scheme}://{target.netloc.decode('ascii')}")
         except (httpx.InvalidURL, BadInput, UnicodeError):
             origin = ""
         if origin not in self._allowed or target.userinfo:
             raise OffOrigin(
-                "The sign-in service named an address outside itself; nothing was sent there.",
-                hint="Check that the credential names the cloud that the tenant lives in.",
+                "The sign-in service named an address on another host; nothing was sent there.",
+                hint="Check that the credential's cloud is the tenant's cloud.",
             )
         return target
 
@@ -167,7 +167,7 @@ class AuthorityClient:
         else:
             self._check_status(answer)
             return answer
-        # Raised out here, so that no httpx error and no request with the secret hangs on to it.
+        # Raise outside the `except` block: the context would keep the request, which contains the secret.
         raise lost
 
     def _read(self, response: httpx.Response) -> AuthorityAnswer:
@@ -183,7 +183,7 @@ class AuthorityClient:
         return AuthorityAnswer(response.status_code, unpacked.decode("utf-8", "replace"), response.headers)
 
     def _check_status(self, answer: AuthorityAnswer) -> None:
-        """Raise for answers that say nothing about the credential: busy, broken or a redirect."""
+        """Raise for answers that do not concern the credential: throttling, server errors, redirects."""
         status = answer.status_code
         if 300 <= status < 400:
             raise OffOrigin("The sign-in service sent a redirect; redirects are not followed.", status=status)
@@ -201,7 +201,7 @@ class AuthorityClient:
         )
 
     def _check_metadata(self, answer: AuthorityAnswer) -> None:
-        """Raise unless the tenant's metadata is sound; MSAL would hide what was wrong."""
+        """Raise unless the tenant's metadata is valid; MSAL would hide the cause."""
         metadata = json_object(answer)
         if answer.status_code != 200:
             if aadsts_numbers(metadata) or "error" in metadata:
@@ -218,7 +218,7 @@ class AuthorityClient:
 
 
 def _quoted_user(url: str) -> str:
-    """Quote the user name that MSAL puts into the address as it is."""
+    """Quote the user name, which MSAL puts into the address unquoted."""
     before, found, after = url.partition(_USER_REALM)
     if not found:
         return url
@@ -227,10 +227,10 @@ def _quoted_user(url: str) -> str:
 
 
 def json_object(answer: AuthorityAnswer) -> dict[str, Any]:
-    """Read an answer's JSON object.
+    """Return the JSON object in an answer.
 
     Raises:
-        BadResponse: it is none.
+        BadResponse: the answer is not a JSON object.
     """
     try:
         value = orjson.loads(answer.text.encode("utf-8", "replace"))
@@ -247,7 +247,7 @@ def json_object(answer: AuthorityAnswer) -> dict[str, Any]:
 
 def _refuse_federated(answer: AuthorityAnswer) -> None:
     if answer.status_code != 200:
-        return  # MSAL goes on without the realm after a 404 and raises for the rest.
+        return  # MSAL continues without the realm after a 404 and raises for other statuses.
     if str(json_object(answer).get("account_type", "")).lower() == "federated":
         raise SignInFailed(
             "The account belongs to a federated domain; such accounts cannot sign in with a password here.",
@@ -257,7 +257,7 @@ def _refuse_federated(answer: AuthorityAnswer) -> None:
 
 
 def connection_error(error: requests.exceptions.RequestException) -> EntraError:
-    """Turn MSAL's view of a failed request into Unavailable; the reason is one of our own fixed texts."""
+    """Turn a failed request into Unavailable; its reason is a fixed text."""
     reason = error.args[0] if error.args else None
     why = reason if isinstance(reason, TransportFailure) else TransportFailure("there was no answer")
     return Unavailable(f"The sign-in service could not be reached: {why.reason}.", hint=why.hint, reason=why.reason)

@@ -1,7 +1,7 @@
-"""Checks access tokens that Entra ID has issued for this server: who calls, in which app roles; stores nothing.
+"""Checks access tokens that Entra ID issued for this server, and returns the caller and its app roles; stores nothing.
 
-A token counts if the directory has signed it by one of its published keys, for this server, and it is an access token
-of version 2.0: an ID token says who somebody is to a front end, not what a program may do here.
+A token is valid if one of the directory's published keys signed it for this server, and it is an access token of
+version 2.0. An ID token is refused: it identifies a user to a front end and grants no access to an API.
 
 Source: learn.microsoft.com/entra/identity-platform/access-tokens (validate tokens),
 learn.microsoft.com/entra/identity-platform/access-token-claims-reference
@@ -26,13 +26,13 @@ from sync.entra.signin.authority import AuthorityClient, SignInLimits, connectio
 from sync.errors import BadResponse, EntraError, Unavailable
 
 KEYS_S = 24 * 60 * 60.0
-"""How long published keys are believed."""
+"""The age at which published keys are read again."""
 KEYS_AGAIN_S = 60.0
-"""How long a token with an unknown key waits until keys are read again, so that nobody can make us ask in a row."""
+"""Shortest time between two reads of the keys, so that tokens with unknown keys cannot cause a read each."""
 LEEWAY_S = 60
-"""How far the directory's clock and ours may be apart."""
+"""The tolerated difference between the directory's clock and this server's."""
 END_MAX = 2**33
-"""Seconds, in the year 2242: tokens live for hours, and what ends much later is no time."""
+"""The latest expiry accepted, in Unix seconds: the year 2242. A later number is not a plausible time."""
 NAME_CHARS_MAX = 256
 LIMITS = SignInLimits(silence_s=3.0, body_s=3.0, sign_in_s=8.0)
 _log = logging.getLogger("rollcall.server")
@@ -41,7 +41,7 @@ REQUIRED = ("aud", "azp", "exp", "iat", "iss", "nbf", "oid", "tid", "ver")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: a person or a program of the directory."""
+    """The caller: a person or a program of the directory."""
 
     object_id: str
     name: str
@@ -56,8 +56,8 @@ class Callers:
         endpoints: the sign-in service of its cloud.
         tenant_id: the directory (tenant) id.
         audience: the application (client) id that this server is registered under.
-        clock: tells how old keys are.
-        outbound: the way to the sign-in service.
+        clock: measures the age of the keys.
+        outbound: how to connect to the sign-in service.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Callers:
         self._keys: dict[str, jwt.PyJWK] = {}
 
     async def find(self, text: str) -> Caller | None:
-        """Return who calls with a token; None if the token is not good.
+        """Return the caller with this token; None if the token is not valid.
 
         Raises:
             EntraError: the directory's keys cannot be read.
@@ -97,7 +97,7 @@ class Callers:
                 options={"require": list(REQUIRED)},
             )
         except (jwt.PyJWTError, TypeError, ValueError, OverflowError):
-            # The library counts with whatever the directory has signed: texts, lists, infinity.
+            # The library computes with any signed value, also with texts, lists and infinity.
             return None
         return self._caller(claims)
 
@@ -107,18 +107,18 @@ class Callers:
             return None
         if not isinstance(object_id, str) or not GUID.fullmatch(object_id):
             return None
-        # A truth value counts as a number in Python.
+        # Compare the types: `isinstance` takes a bool for an int.
         if type(end) not in (int, float) or not 0 < end < END_MAX:
             return None
         ends = datetime.fromtimestamp(end + LEEWAY_S, UTC)
         return Caller(object_id, _name(claims), frozenset(map(str, roles)), ends)
 
     async def _key(self, key_id: str) -> jwt.PyJWK | None:
-        """Return a published key; None if there is none of that id."""
+        """Return the published key of this id, if there is one."""
         async with self._reading:
             age_s = self._age_s()
             if age_s is None or age_s >= KEYS_S or (key_id not in self._keys and age_s >= KEYS_AGAIN_S):
-                # Set before, so that a service that is away is not asked by every request.
+                # Set the time first: otherwise every request would ask a service that is down.
                 self._read_at = self._clock.monotonic()
                 await self._renew()
         if not self._keys:
@@ -129,14 +129,14 @@ class Callers:
         try:
             self._issuer, self._keys = await asyncio.to_thread(self._read)
         except EntraError as error:
-            # Those that were read before still count.
+            # The keys of the last read stay valid.
             _log.warning("The directory's signing keys could not be read: %s", error.message)
 
     def _age_s(self) -> float | None:
         return None if self._read_at is None else self._clock.monotonic() - self._read_at
 
     def _read(self) -> tuple[str, dict[str, jwt.PyJWK]]:
-        """Read the issuer's name and its keys, by id."""
+        """Read the issuer's name and its keys by id."""
         client = AuthorityClient(self._endpoints, self._clock, LIMITS, self._outbound)
         try:
             base = f"{self._endpoints.authority}/{self._tenant_id}/v2.0"
@@ -144,7 +144,7 @@ class Callers:
             keys = jwt.PyJWKSet.from_dict(json_object(client.get(str(metadata.get("jwks_uri")))))
             return str(metadata.get("issuer")), {str(key.key_id): key for key in keys.keys}
         except jwt.PyJWTError as error:
-            raise BadResponse("The sign-in service sent no keys that can be used.") from error
+            raise BadResponse("The sign-in service sent no usable keys.") from error
         except requests.exceptions.RequestException as error:
             raise connection_error(error) from None
         finally:
@@ -152,7 +152,7 @@ class Callers:
 
 
 def _name(claims: Mapping[str, Any]) -> str:
-    """Return a name to show: one short line, whatever the directory's people have called themselves."""
+    """Return a display name as one short line of printable characters, whatever the claims contain."""
     for claim in ("name", "preferred_username", "azp"):
         text = claims.get(claim)
         if isinstance(text, str):

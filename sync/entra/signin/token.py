@@ -1,7 +1,7 @@
 """Access tokens for Graph: signs in through MSAL and keeps one token; never stores a secret.
 
-Every sign-in builds a fresh MSAL application in a worker thread and drops it afterwards: MSAL blocks, even
-in its constructor, and would answer a corrected password from its memory of the refusal.
+Every sign-in creates a new MSAL application in a worker thread and drops it afterwards: MSAL blocks, even in its
+constructor, and caches refusals, so that it would refuse a corrected password too.
 
 Source: learn.microsoft.com/entra/msal/python,
 learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
@@ -37,7 +37,7 @@ _LIMITS = SignInLimits()
 
 @dataclass(frozen=True)
 class SecretSignIn:
-    """An app that signs in as itself with a client secret: application permissions."""
+    """Sign-in of an app with its client secret: application permissions."""
 
     endpoints: Endpoints
     tenant_id: str
@@ -50,7 +50,7 @@ class SecretSignIn:
 
 @dataclass(frozen=True)
 class PasswordSignIn:
-    """An app that signs in as a user with name and password (ROPC): delegated permissions."""
+    """Sign-in of an app as a user with name and password (ROPC): delegated permissions."""
 
     endpoints: Endpoints
     tenant_id: str
@@ -71,13 +71,13 @@ def _check_ids(sign_in: SignIn) -> None:
 
 
 class TokenProvider(Protocol):
-    """Where the Graph client gets its tokens."""
+    """Provides the Graph client with tokens."""
 
     async def token(self) -> str:
-        """Return a token that is valid for the next request."""
+        """Return a token for the next request."""
 
     def drop(self, token: str) -> None:
-        """Forget a token that Graph rejected; a token that has been replaced already is left alone."""
+        """Forget a token that Graph rejected; do nothing if it was replaced already."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class _Issued:
 
 
 class MsalTokens:
-    """A TokenProvider that signs in through MSAL, once for all who wait.
+    """A TokenProvider that signs in through MSAL; concurrent requests share one sign-in.
 
-    Expiry is measured by the monotonic clock: a wall clock that is wrong or jumps does not matter.
+    Expiry is measured by the monotonic clock, so that a wrong wall clock does not matter.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class MsalTokens:
         return f"{type(self).__name__}()"
 
     async def token(self) -> str:
-        """Return the token at hand, or sign in for a new one.
+        """Return the current token, or sign in for a new one.
 
         Raises:
             SignInFailed: the service refused the credential, or `close` was called.
@@ -119,17 +119,17 @@ class MsalTokens:
             return self._token
 
     def drop(self, token: str) -> None:
-        """Forget `token` if it is still the one at hand; the next request signs in again."""
+        """Forget `token` if it is still the current one; the next request signs in again."""
         if token == self._token:
             self._token = None
 
     def close(self) -> None:
-        """Forget the secret and the token; the end of a run calls this."""
+        """Forget the secret and the token, at the end of a run."""
         self._sign_in = None
         self._token = None
 
     def _keep(self, issued: _Issued) -> None:
-        # A short-lived token is kept for half of its life, or every request would sign in.
+        # Keep a short-lived token for half of its life: otherwise every request would sign in.
         early_s = min(EARLY_S, issued.lifetime_s / 2)
         self._token = issued.token
         self._renew_at = self._clock.monotonic() + issued.lifetime_s - early_s
@@ -138,7 +138,7 @@ class MsalTokens:
         if self._sign_in is None:
             raise SignInFailed("The credential is no longer open.")
         try:
-            # The thread cannot be stopped, but it can be left behind; its timeouts end it.
+            # The thread cannot be cancelled: abandon it, and its own timeouts end it.
             async with asyncio.timeout(self._limits.sign_in_s):
                 outcome = await anyio.to_thread.run_sync(
                     acquire, self._sign_in, self._clock, self._limits, self._outbound, abandon_on_cancel=True
@@ -151,7 +151,7 @@ class MsalTokens:
 
 
 class StaticToken:
-    """A TokenProvider for tests: a fixed token, or one from `issue` that is asked again after a drop."""
+    """A TokenProvider for tests: a fixed token, or one from `issue`, which is called again after a drop."""
 
     def __init__(self, issue: str | Callable[[], str]) -> None:
         self._issue = issue
@@ -174,9 +174,9 @@ class StaticToken:
 def acquire(
     sign_in: SignIn, clock: Clock, limits: SignInLimits = _LIMITS, outbound: Outbound = DIRECT
 ) -> _Issued | EntraError:
-    """Sign in once, blocking; the error is returned, not raised.
+    """Sign in once, blocking; return an error instead of raising it.
 
-    A raised error would carry MSAL's frames, whose variables hold the secret.
+    The traceback of a raised error would keep MSAL's frames, whose variables contain the secret.
     """
     secret = sign_in.client_secret if isinstance(sign_in, SecretSignIn) else sign_in.password
     try:
@@ -197,8 +197,8 @@ def acquire(
 
 def _ask(sign_in: SignIn, http: AuthorityClient) -> Mapping[str, Any]:
     authority = f"{sign_in.endpoints.authority}/{sign_in.tenant_id}"
-    # Never ask login.microsoftonline.com whether a host is Microsoft's: the clouds are a fixed list or the
-    # operator's own. Never use a regional token service: MSAL would take one from the environment.
+    # No instance discovery at login.microsoftonline.com: the clouds are a fixed list or set by the operator. No
+    # regional token service: MSAL would take it from the environment.
     if isinstance(sign_in, SecretSignIn):
         app = msal.ConfidentialClientApplication(
             sign_in.client_id,
@@ -209,9 +209,8 @@ def _ask(sign_in: SignIn, http: AuthorityClient) -> Mapping[str, Any]:
             azure_region=False,
         )
         return _answer(app.acquire_token_for_client(scopes=[sign_in.endpoints.scope]))
-    # The class for confidential clients without a secret sends what PublicClientApplication sends. That one
-    # warns on each use of this flow, and a warning cannot be filtered in one thread without touching the
-    # others.
+    # ConfidentialClientApplication without a secret sends the same request as PublicClientApplication, which warns on
+    # each use of this flow; a warning cannot be filtered in one thread only.
     app = msal.ConfidentialClientApplication(
         sign_in.client_id,
         client_credential=None,
