@@ -1,1 +1,1 @@
-"""Organizations and sites, their tokens, what was audited, and requests that are done once."""
+"""Organizations and sites, their tokens, the audit log, and idempotent requests."""

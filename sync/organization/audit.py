@@ -1,4 +1,4 @@
-"""The audit log: one row for each act or refusal, in the transaction of the act; never a secret."""
+"""The audit log: one row for each action or refusal, in the transaction of the action; never a secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sync.store.tables import audit_events
 
 @dataclass(frozen=True)
 class Event:
-    """Who did what to what in an organization, and how it ended: `OK`, or the code of the refusal."""
+    """An action in an organization: its actor, its target, and its outcome (`OK` or the code of the refusal)."""
 
     organization_id: int
     actor: str
@@ -23,6 +23,6 @@ class Event:
 
 
 async def record(tx: AsyncConnection, clock: Clock, event: Event, request_id: str | None = None) -> None:
-    """Write an event; it is there exactly if the transaction is."""
+    """Write an event in the caller's transaction."""
     values = vars(event) | {"at": timestamp(clock.now()), "request_id": request_id}
     await tx.execute(insert(audit_events).values(values))

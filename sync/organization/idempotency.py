@@ -1,4 +1,4 @@
-"""Requests that may be sent again: the same key and input give the first answer, and nothing is done twice."""
+"""Idempotent requests: a request repeated with the same key and input gets the first result and has no effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sync.errors import BadInput, Conflict
 from sync.store.tables import idempotency_keys
 
 IDEMPOTENCY_KEY_CHARS_MAX = 200
-# The noun of the stored result; deleteTask has none.
+# Noun of the stored result → mutations; deleteTask has no result.
 _OPERATIONS = {
     "Task": ("createTask", "updateTask", "pauseTask", "resumeTask", "hideTask"),
     "TaskRun": ("triggerTask", "retryRun", "stopRun"),
@@ -23,12 +23,12 @@ _OPERATIONS = {
 
 
 class Idempotent:
-    """One request: ask for its result, and if there is none, do it and have the result remembered.
+    """One request: call `result`; if it returns None, perform the request and call `remember`.
 
     Args:
-        operation: the mutation's name; a key stands for one input of it.
-        key: the caller's, or None if it wants none of this.
-        payload: the input, as JSON or dataclasses of it.
+        operation: the mutation's name; a key belongs to one input of it.
+        key: the caller's idempotency key; None if it sent none.
+        payload: the input: JSON values or dataclasses.
 
     Raises:
         BadInput: the key is malformed.
@@ -43,7 +43,7 @@ class Idempotent:
         self._hash = hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).digest()
 
     async def result(self, tx: AsyncConnection) -> int | None:
-        """Return the key of what the request made or changed the first time; None if this is the first time.
+        """Return the key of the row that the first such request made or changed; None if this is the first.
 
         Raises:
             Conflict: the key was used with another input.
@@ -60,14 +60,14 @@ class Idempotent:
         return int(row.result_id)
 
     async def remember(self, tx: AsyncConnection, clock: Clock, result_id: int) -> None:
-        """Keep the result, in the transaction that made it."""
+        """Store the result, in the transaction that made it."""
         if self._place["key"] is not None:
             values = {**self._place, "input_hash": self._hash, "result_id": result_id}
             await tx.execute(insert(idempotency_keys).values(**values, created_at=timestamp(clock.now())))
 
 
 def forget(tx: Connection, organization_id: int, noun: str, keys: Select[Any] | Sequence[int]) -> None:
-    """Forget the answers that are tasks or runs about to be deleted."""
+    """Delete the stored results that refer to tasks or runs about to be deleted."""
     table = idempotency_keys.c
     mine = table.organization_id == organization_id, table.operation.in_(_OPERATIONS[noun])
     tx.execute(delete(idempotency_keys).where(*mine, table.result_id.in_(keys)))

@@ -1,4 +1,4 @@
-"""Organizations and their sites: the places an inventory lives in; nothing crosses from one organization to another."""
+"""Organizations and their sites; no data crosses from one organization to another."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def create_site(
     description: str | None = None,
     scope: Sequence[str] | None = None,
 ) -> int:
-    """Create a site in an organization and return its key; without a scope all of the network may be scanned.
+    """Create a site in an organization and return its key; without a scope, scans of any address are allowed.
 
     Raises:
         BadInput: the name is empty or too long, or the scope is malformed.
@@ -94,7 +94,7 @@ async def update_site(
 
 
 async def default_organization(tx: AsyncConnection) -> int:
-    """Return the key of the oldest organization, the one the first start made."""
+    """Return the key of the oldest organization, which the first start created."""
     organization_id = await tx.scalar(select(tables.organizations.c.id).order_by(tables.organizations.c.id).limit(1))
     if organization_id is None:
         raise NotFound("There is no organization.")
@@ -102,10 +102,10 @@ async def default_organization(tx: AsyncConnection) -> int:
 
 
 def next_version(tx: Connection, organization_id: int, inventory: str = "assets") -> int:
-    """Bump the organization's data version and return it, for the rows of an inventory this transaction writes.
+    """Increment the organization's data version and return it, for the rows that this transaction writes.
 
-    The row stays locked until the commit, so versions become visible in order: whoever has read up to a version has
-    read all that came before it.
+    The row stays locked until the commit, so that versions become visible in order: a reader that has read a version
+    has read all earlier ones.
     """
     version = tx.scalar(_NEXT_VERSION, {"organization": organization_id})
     if version is None:
@@ -115,19 +115,19 @@ def next_version(tx: Connection, organization_id: int, inventory: str = "assets"
 
 
 def check_name(name: str, field: str = "name") -> str:
-    """Return the name without surrounding white space, or raise BadInput."""
+    """Return the name without surrounding white space; raise BadInput if it is invalid."""
     name = name.strip()
     if not name:
         raise BadInput(f"The {field} is empty.", path=field)
     if len(name) > NAME_CHARS_MAX:
         raise BadInput(f"The {field} has {len(name)} characters; at most {NAME_CHARS_MAX} are allowed.", path=field)
     if not name.isprintable():
-        raise BadInput(f"The {field} holds control characters.", path=field)
+        raise BadInput(f"The {field} contains control characters.", path=field)
     return name
 
 
 def check_text(text: str | None, field: str) -> str | None:
-    """Return free text as it is, or raise BadInput when it is too long."""
+    """Return a free text unchanged; raise BadInput if it is too long."""
     if text is not None and len(text) > TEXT_CHARS_MAX:
         raise BadInput(f"The {field} has {len(text)} characters; at most {TEXT_CHARS_MAX} are allowed.", path=field)
     return text

@@ -1,7 +1,7 @@
-"""API tokens: made once, shown once, stored as a digest; an unknown or malformed one tells nothing.
+"""API tokens: shown once when they are created, and stored as a digest.
 
-The text is `rc_`, 43 base62 characters (32 random bytes) and 6 of a CRC-32 over them, so that a mistyped token costs
-no database read and secret scanners can recognise a leaked one.
+The text is `rc_`, 43 base62 characters (32 random bytes) and 6 of their CRC-32: a mistyped token costs no database
+read, and secret scanners can recognise a leaked one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SHAPE = re.compile(rf"{PREFIX}([0-9A-Za-z]{{43}})([0-9A-Za-z]{{6}})", re.ASCII)
 
 @dataclass(frozen=True)
 class NewToken:
-    """A token just made; `text` is not stored anywhere and cannot be shown again."""
+    """A new token; `text` is stored nowhere and cannot be shown again."""
 
     id: int
     text: str
@@ -51,7 +51,7 @@ async def create_token(
     created_by: str | None = None,
     lifetime_days: int | None = LIFETIME_DAYS,
 ) -> NewToken:
-    """Make a token for an organization; `lifetime_days=None` makes one that does not expire.
+    """Create a token for an organization; with `lifetime_days=None` it does not expire.
 
     Raises:
         BadInput: the name, role or lifetime is out of range.
@@ -81,7 +81,7 @@ async def create_token(
 
 
 async def token_of(tx: AsyncConnection, token_id: int, organization_id: int | None = None) -> AnyRow:
-    """Return a token, of one organization or of any: its id, organization_id, role and revoked_at.
+    """Return a token of one organization, or of any: its id, organization_id, role and revoked_at.
 
     Raises:
         NotFound: there is no such token.
@@ -97,7 +97,7 @@ async def token_of(tx: AsyncConnection, token_id: int, organization_id: int | No
 
 
 async def revoke_token(tx: AsyncConnection, clock: Clock, token: AnyRow) -> None:
-    """Revoke a token that `token_of` found; revoking twice changes nothing."""
+    """Revoke a token that `token_of` returned; does nothing if it is revoked already."""
     if token.revoked_at is not None:
         return
     now = timestamp(clock.now())
@@ -106,10 +106,10 @@ async def revoke_token(tx: AsyncConnection, clock: Clock, token: AnyRow) -> None
 
 
 class KnownTokens:
-    """Tokens that were presented lately, so that most requests are recognised without a read.
+    """A cache of recently used tokens, so that most requests are authenticated without a database read.
 
-    What was read counts only until the next write transaction of this process, which on SQLite is the only writer:
-    a revocation or a new role acts on the next request. A token that was not found is never remembered.
+    Each write transaction of this process, on SQLite the only writer, invalidates the cache: a revocation or a new role
+    takes effect with the next request. Tokens that were not found are not cached.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -119,7 +119,7 @@ class KnownTokens:
         self._known: dict[bytes, tuple[AnyRow, datetime | None]] = {}
 
     def recall(self, text: str) -> AnyRow | None:
-        """Return a token that was found and is valid now; None says nothing."""
+        """Return a cached token that is valid now; after None, ask `find`."""
         commits = self._store.commits
         if commits != self._commits or len(self._known) >= KNOWN_MAX:
             self._known.clear()
@@ -158,7 +158,7 @@ async def find_token(store: Store, clock: Clock, text: str) -> AnyRow | None:
 
 
 async def lifetime_s(store: Store, clock: Clock, token_id: int) -> float | None:
-    """Return how long a token counts from now on, in seconds; 0 if no longer, None if it does not expire."""
+    """Return for how many more seconds a token is valid; 0 if it is not, None if it does not expire."""
     columns = (tokens.c.revoked_at, tokens.c.expires_at)
     async with store.read() as tx:
         row = (await tx.execute(select(*columns).where(tokens.c.id == token_id))).first()
@@ -176,7 +176,7 @@ def is_well_formed(text: str) -> bool:
 
 
 def digest(text: str) -> bytes:
-    """Hash a token as it is stored; plain SHA-256, because 256 random bits cannot be guessed."""
+    """Hash a token for storage; plain SHA-256 is enough, because 256 random bits cannot be guessed."""
     return hashlib.sha256(text.encode()).digest()
 
 

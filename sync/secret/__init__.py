@@ -1,1 +1,1 @@
-"""Secrets: sealed, opened for a sign-in, verified, sealed anew with another key."""
+"""Secrets: seals them, opens them for a sign-in, verifies credentials, and rotates the sealing key."""

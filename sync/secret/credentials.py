@@ -1,13 +1,12 @@
-"""Credentials of directories: made, changed, taken away, found for an organization, opened for a sign-in.
+"""Credentials of directories: creates, changes, shares and deletes them, and opens them for a sign-in.
 
-A secret goes in and never comes out of here but as a sign-in that is about to be used. What a credential is used for
-is protected: it cannot be deleted, or taken from an organization, while tasks sign in with it.
+A secret leaves this module only as part of a sign-in. While tasks sign in with a credential, it cannot be deleted, or
+taken from their organization.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.clock import Clock, timestamp
-from sync.entra.cloud import Cloud, Endpoints, check_client_id, check_tenant, endpoints
+from sync.entra.cloud import GUID, Cloud, Endpoints, check_client_id, check_tenant, endpoints
 from sync.entra.signin.token import PasswordSignIn, SecretSignIn
 from sync.errors import BadInput, Conflict, Forbidden, NotFound
 from sync.organization.organizations import check_name
@@ -35,9 +34,8 @@ class CredentialKind(enum.StrEnum):
 
 
 TASKS_NAMED_MAX = 3
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _FIELD = {CredentialKind.AZURE_CLIENT_SECRET: "client_secret", CredentialKind.AZURE_USERNAME_PASSWORD: "password"}
-# A change of these columns makes the last verification worthless.
+# A change of one of these columns invalidates the last verification.
 _VERIFIED = ("client_id", "tenant_id", "username")
 _UNVERIFIED = {"last_verification": None, "last_verified_at": None}
 _CHANGEABLE = ("name", *_VERIFIED, "subscription_id", "all_subscriptions", "is_global", "secret_expires_at")
@@ -45,7 +43,7 @@ _CHANGEABLE = ("name", *_VERIFIED, "subscription_id", "all_subscriptions", "is_g
 
 @dataclass(frozen=True)
 class NewCredential:
-    """What a person enters; `secret` is the client secret's value or the password, depending on the kind."""
+    """A credential as a person enters it; `secret` is the value of the client secret or the password, by kind."""
 
     name: str
     kind: CredentialKind
@@ -63,7 +61,7 @@ class NewCredential:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who changes credentials: of which organization, and whether also those that all organizations use."""
+    """The caller that changes credentials: its organization, and whether it may change global credentials."""
 
     organization_id: int
     is_superuser: bool
@@ -79,7 +77,7 @@ async def create_credential(
     new: NewCredential,
     created_by: str,
 ) -> int:
-    """Check, seal and store a credential; returns its key.
+    """Check, seal and store a credential; return its key.
 
     Raises:
         BadInput: a field is malformed; the secret is never repeated in the message.
@@ -107,7 +105,7 @@ async def create_credential(
     key = result.inserted_primary_key
     assert key is not None  # noqa: S101 - credentials have a generated key
     credential_id = int(key[0])
-    # The seal is bound to the row's own id, which only exists now.
+    # Seal after the insert: the seal is bound to the row's id.
     sealed = vault.seal(secret, secret_place(organization_id, credential_id, new.kind))
     await tx.execute(update(credentials).where(credentials.c.id == credential_id).values(sealed_secret=sealed))
     await _share(tx, organization_id, credential_id, new.shared_with)
@@ -122,15 +120,15 @@ async def update_credential(
     changes: Mapping[str, Any],
     shared_with: Sequence[int] | None = None,
 ) -> None:
-    """Change what is no secret; kind and cloud stay, so that a secret never goes to a place it was not entered for.
+    """Change a credential except for its secret; kind and cloud stay, so that the secret goes to no other service.
 
     Args:
         changes: columns and their new values.
-        shared_with: the organizations that may use it besides its own; None leaves them as they are.
+        shared_with: the other organizations that may use it; None leaves them unchanged.
 
     Raises:
-        NotFound, Forbidden: it is not the owner's to change.
-        BadInput: a value is malformed, or not one of the credential's kind.
+        NotFound, Forbidden: the owner may not change it.
+        BadInput: a value is malformed, or does not fit the credential's kind.
         Conflict: the name is taken, or tasks would lose their tenant or their credential.
     """
     row = await own_credential(tx, owner, credential_id)
@@ -139,11 +137,11 @@ async def update_credential(
         raise BadInput("An application has no user name.", path="username")
     values = _checked(kind, {name: changes.get(name, getattr(row, name)) for name in _CHANGEABLE})
     if values["is_global"] != row.is_global and not owner.is_superuser:
-        raise Forbidden("Only a superuser may make a credential global, or no longer so.", path="isGlobal")
+        raise Forbidden("Only a superuser may change whether a credential is global.", path="isGlobal")
     if values["tenant_id"] != row.tenant_id and await _tasks_of(tx, credential_id):
         raise Conflict(
-            "Tasks sign in with this credential; their inventories are of its tenant.",
-            hint="Create a credential for the other tenant, and tasks that use it.",
+            "Tasks sign in with this credential, and their inventories belong to its tenant.",
+            hint="Create another credential for the other tenant, and tasks that use it.",
             path="tenantId",
         )
     if any(values[name] != getattr(row, name) for name in _VERIFIED):
@@ -168,11 +166,11 @@ async def rotate_secret(
     secret: str,
     expires_at: str | None,
 ) -> None:
-    """Put a new secret in the place of the old one, which is gone; the next sign-in uses it.
+    """Replace the secret; the next sign-in uses the new one, and the old one is gone.
 
     Raises:
-        NotFound, Forbidden: the credential is not the owner's to change.
-        BadInput: the secret cannot be one.
+        NotFound, Forbidden: the owner may not change the credential.
+        BadInput: the secret is malformed.
     """
     row = await own_credential(tx, owner, credential_id)
     kind = CredentialKind(row.kind)
@@ -188,11 +186,11 @@ async def delete_credential(
     """Delete a credential and its sealed secret.
 
     Args:
-        replacement_id: the credential that its tasks sign in with from now on; of the same tenant.
+        replacement_id: the credential of the same tenant that its tasks use from now on.
         force: leave its tasks without a credential; their runs fail until they get one.
 
     Raises:
-        NotFound, Forbidden: it is not the owner's to change, or the replacement is not usable.
+        NotFound, Forbidden: the owner may not change it, or may not use the replacement.
         Conflict: tasks use it, and neither a replacement nor force is given; or the replacement does not fit.
     """
     row = await own_credential(tx, owner, credential_id)
@@ -202,7 +200,7 @@ async def delete_credential(
     elif users and not force:
         raise Conflict(
             f"The credential is in use: {_tasks_text(users, owner.organization_id)}.",
-            hint="Name a `replacement` that they sign in with from now on, or `force` it: their runs will fail.",
+            hint="Name a `replacement` for these tasks, or use `force`: their runs then fail without a credential.",
             path="credential",
         )
     now = timestamp(clock.now())
@@ -214,7 +212,7 @@ async def delete_credential(
 async def save_verification(
     tx: AsyncConnection, credential_id: int, verified: Mapping[str, Any], *, at: str, passed: bool, set_at: str
 ) -> None:
-    """Keep the last verification with its credential, unless the secret was changed meanwhile (`set_at`)."""
+    """Store the last verification, unless the secret was changed meanwhile (`set_at`: when the tested one was set)."""
     values: dict[str, Any] = {"last_verification": dict(verified)} | ({"last_verified_at": at} if passed else {})
     same = (credentials.c.id == credential_id) & (credentials.c.secret_set_at == set_at)
     await tx.execute(update(credentials).where(same).values(values))
@@ -224,22 +222,22 @@ async def own_credential(tx: AsyncConnection, owner: Owner, credential_id: int) 
     """Return a credential that the owner may change.
 
     Raises:
-        NotFound: the organization cannot even use it.
-        Forbidden: it is another organization's, or everybody's.
+        NotFound: the organization may not even use it.
+        Forbidden: it belongs to another organization, or is global.
     """
     row = await usable_credential(tx, owner.organization_id, credential_id)
     if row.organization_id != owner.organization_id:
-        raise Forbidden("The credential belongs to another organization; it can be used here.", path="credential")
+        raise Forbidden("Only its own organization may change the credential.", path="credential")
     if row.is_global and not owner.is_superuser:
         raise Forbidden("Only a superuser may change a global credential.", path="credential")
     return row
 
 
 async def usable_credential(tx: AsyncConnection, organization_id: int, credential_id: int) -> AnyRow:
-    """Return the credential if the organization may use it: its own, a global one, or one it was given access to.
+    """Return the credential if the organization may use it: its own, a global one, or one shared with it.
 
     Raises:
-        NotFound: there is none, or it is another organization's: the two cannot be told apart.
+        NotFound: it does not exist or may not be used; the error does not tell which.
     """
     row = (
         await tx.execute(select(credentials).where(credentials.c.id == credential_id, usable_by(organization_id)))
@@ -250,7 +248,7 @@ async def usable_credential(tx: AsyncConnection, organization_id: int, credentia
 
 
 def usable_by(organization_id: int) -> ColumnElement[bool]:
-    """Build the condition that an organization may use a credential."""
+    """Return the condition that an organization may use a credential."""
     given = select(credential_access.c.credential_id).where(credential_access.c.organization_id == organization_id)
     return or_(
         credentials.c.organization_id == organization_id,
@@ -260,12 +258,12 @@ def usable_by(organization_id: int) -> ColumnElement[bool]:
 
 
 def secret_place(organization_id: int, credential_id: int, kind: str) -> SecretPlace:
-    """Return where the secret of a credential belongs."""
+    """Return the place that the secret of a credential is bound to."""
     return SecretPlace(organization_id, credential_id, _FIELD[CredentialKind(kind)])
 
 
 def open_sign_in(row: AnyRow, vault: Vault, custom: Endpoints | None) -> SecretSignIn | PasswordSignIn:
-    """Open a credential's secret for a sign-in; drop the result as soon as the run is over.
+    """Open a credential's secret for a sign-in; drop the result when the run ends.
 
     Raises:
         KeyUnusable, Tampered: the secret cannot be opened.
@@ -301,13 +299,13 @@ def _sign_in(found: AnyRow | NewCredential, secret: str, custom: Endpoints | Non
 
 
 def checked_secret(kind: CredentialKind, given: str) -> str:
-    """Return a secret as it is sealed; never repeats it.
+    """Check a secret and return it in the form to seal; errors never repeat it.
 
     Raises:
-        BadInput: as `secret_text`, or it is the id of a secret.
+        BadInput: see `secret_text`; or it looks like the id of a client secret.
     """
     secret = secret_text(given, _FIELD[kind])
-    if kind is CredentialKind.AZURE_CLIENT_SECRET and _GUID.fullmatch(secret):
+    if kind is CredentialKind.AZURE_CLIENT_SECRET and GUID.fullmatch(secret):
         raise BadInput(
             "This looks like the secret's ID, not its value.",
             hint="Paste the Value column of Certificates & secrets; it is shown only when the secret is created.",
@@ -317,15 +315,15 @@ def checked_secret(kind: CredentialKind, given: str) -> str:
 
 
 def _checked(kind: CredentialKind, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a credential that can be changed, in the form they are stored in."""
+    """Check the changeable values of a credential and return them in their stored form."""
     username, subscription_id = values["username"], values["subscription_id"]
     if kind is CredentialKind.AZURE_USERNAME_PASSWORD and not (username and "@" in username and username.isprintable()):
         raise BadInput("The user name must be a full one, such as sync@contoso.onmicrosoft.com.", path="username")
-    if subscription_id is not None and not _GUID.fullmatch(subscription_id):
+    if subscription_id is not None and not GUID.fullmatch(subscription_id):
         raise BadInput("The subscription id must be a GUID.", path="subscriptionId")
     if subscription_id is not None and values["all_subscriptions"]:
-        message = "A credential is meant for one subscription or for all of them, not for both."
-        hint = "Leave subscriptionId out (null takes a stored one away), or set allSubscriptions to false."
+        message = "A credential is either for one subscription or for all of them."
+        hint = "Leave out subscriptionId (null removes a stored one), or set allSubscriptions to false."
         raise BadInput(message, hint=hint, path="subscriptionId")
     return {
         **values,
@@ -341,7 +339,7 @@ async def _write(tx: AsyncConnection, clock: Clock, credential_id: int, values: 
 
 
 async def _share(tx: AsyncConnection, own: int, credential_id: int, shared_with: Sequence[int]) -> None:
-    """Let exactly these organizations use a credential besides its own."""
+    """Set the other organizations that may use a credential."""
     wanted = set(shared_with) - {own}
     known = set(await tx.scalars(select(organizations.c.id).where(organizations.c.id.in_(wanted))))
     if wanted != known:
@@ -358,7 +356,7 @@ async def _tasks_of(tx: AsyncConnection, credential_id: int) -> Sequence[AnyRow]
 
 
 def _tasks_text(users: Sequence[AnyRow], organization_id: int) -> str:
-    """Name the organization's own tasks; of others, tell only how many there are."""
+    """Name the organization's own tasks, and only count those of others."""
     own = [user.name for user in users if user.organization_id == organization_id]
     shown = ", ".join(own[:TASKS_NAMED_MAX]) + (", …" if len(own) > TASKS_NAMED_MAX else "")
     parts = [f"{len(own)} tasks ({shown})"] if own else []
@@ -378,7 +376,7 @@ async def _check_replacement(tx: AsyncConnection, row: AnyRow, replacement_id: i
     if replacement_id == row.id or (other.cloud, other.tenant_id) != (row.cloud, row.tenant_id):
         raise Conflict(
             "The replacement must be another credential of the same cloud and tenant.",
-            hint="Tasks keep their inventories only within a tenant, written the same way.",
+            hint="A task keeps its inventory only if the tenant stays the same, written the same way (GUID or domain).",
             path="replacement",
         )
 
@@ -397,4 +395,4 @@ async def _check_none_is_cut_off(tx: AsyncConnection, own: int, credential_id: i
         )
     )
     if number := await tx.scalar(cut_off):
-        raise Conflict(f"{number} tasks of other organizations sign in with it.", path="sharedWith")
+        raise Conflict(f"{number} tasks of other organizations sign in with this credential.", path="sharedWith")

@@ -1,4 +1,4 @@
-"""Changes the key that secrets are sealed with, while everything goes on; never loses an old key that is needed."""
+"""Rotates the key that seals secrets while the server runs; never removes an old key that is still needed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sync.store.tables import vault_proof
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a rotation came to.
+    """The result of a rotation.
 
     Args:
-        key_id: of the key that seals everything now.
-        is_new: whether that key was made for it.
-        resealed: how many values were sealed anew.
-        old: ids of the other keys that are known, which this database needs no more.
-        unreadable: what no present key opens; it was left as it is.
+        key_id: the id of the key that now seals everything.
+        is_new: whether this rotation created that key.
+        resealed: the number of values that were sealed again.
+        old: the ids of the other known keys; without `unreadable` values this database no longer needs them.
+        unreadable: the values that no known key opens; they were not changed.
     """
 
     key_id: str
@@ -37,12 +37,12 @@ class Rotation:
 
 
 async def rotate(runtime: Runtime, *, forget_old: bool = False) -> Rotation:
-    """Seal everything with a new key, put before the others of the key file, or with the first key of the settings.
+    """Seal everything with a new first key of the key file, or, without a key file, with the first key of the settings.
 
-    Killed anywhere, it goes on when it is asked again: no further key is made before the last rotation is finished.
+    After a kill, call it again: it finishes that rotation before it makes another key.
 
     Args:
-        forget_old: take the keys that are not needed any more out of the key file.
+        forget_old: remove the keys that are no longer needed from the key file.
     """
     store, vault = runtime.store, runtime.vault
     path = runtime.config.data_dir / KEY_FILE
@@ -67,16 +67,16 @@ async def rotate(runtime: Runtime, *, forget_old: bool = False) -> Rotation:
 
 
 async def go_on_without(config: Config) -> list[SealedValue]:
-    """Let the present keys be the database's after another was lost; whoever calls holds the data directory's lock.
+    """Accept the present keys after a key was lost; the caller holds the data directory's lock.
 
-    What the lost key sealed stays as it is, in case the key is found, and opens for nobody. A key file is made when
-    there is none.
+    Values that the lost key sealed stay unchanged, in case the key is found, but cannot be opened. This creates a
+    missing key file.
 
     Returns:
-        What cannot be opened, and has to be entered again.
+        The values that cannot be opened and must be entered again.
 
     Raises:
-        Conflict: nothing is lost.
+        Conflict: the present keys open the database: none is lost.
     """
     key_file = config.data_dir / KEY_FILE
     if config.keys is None and not key_file.exists():
@@ -92,16 +92,19 @@ async def go_on_without(config: Config) -> list[SealedValue]:
 def _prove_anew(tx: Connection, vault: Vault) -> list[SealedValue]:
     closed = [found for found in survey(tx, vault) if found.problem]
     if not any(found.noun == "proof" for found in closed):
-        raise Conflict("The present key is the database's.", hint="`rollcall key check` names what it does not open.")
+        raise Conflict(
+            "The present key is the database's key: it is not lost.",
+            hint="Run `rollcall key check` to list the secrets that it does not open.",
+        )
     tx.execute(update(vault_proof).values(sealed=vault.seal(new_root(), ROOT_PLACE)))
     return [found for found in closed if found.noun != "proof"]
 
 
 def _check_file(path: Path, vault: Vault) -> None:
-    """Refuse to go on when the file was changed by hand so that keys in use would be lost with it."""
+    """Refuse to rotate if a key in use was removed from the key file by hand."""
     missing = set(vault.key_ids) - set(Vault.parse(read_key_file(path)).key_ids)
     if missing:
         raise KeyUnusable(
-            f"The key file does not hold key {min(missing)} any more, which this process uses.",
-            hint="Restore the key file; nothing was changed.",
+            f"The key file no longer contains key {min(missing)}, which this process uses.",
+            hint="Restore the key file. Nothing was changed.",
         )

@@ -1,4 +1,4 @@
-"""Everything that is sealed in the database: found, tried with the present keys, and sealed anew with another.
+"""The sealed values of the database: lists them, tries the known keys on them, and seals them again with another key.
 
 An opened secret never leaves this module.
 """
@@ -25,7 +25,7 @@ UNKNOWN_KEY, TAMPERED = "UNKNOWN_KEY", "TAMPERED"
 
 @dataclass(frozen=True)
 class SealedTable:
-    """One table that holds sealed values: what its rows are called, and where the value of a row belongs."""
+    """A table with sealed values: the name of its rows, and the place that a row's value is bound to."""
 
     noun: str
     table: Table
@@ -52,7 +52,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class SealedValue:
-    """One sealed value: whose it is, the id of its key, and why it cannot be opened, if so."""
+    """A sealed value: its row, the id of its key, and the reason if it cannot be opened."""
 
     noun: str
     id: int
@@ -67,7 +67,7 @@ class SealedValue:
 
 
 def sealed_columns() -> set[tuple[str, str]]:
-    """Return (table, column) of everything that is declared as sealed."""
+    """Return (table, column) of every column that is declared as sealed."""
     return {
         (table.name, column.name)
         for table in metadata.tables.values()
@@ -82,10 +82,10 @@ def survey(connection: Connection, vault: Vault | None) -> list[SealedValue]:
 
 
 async def reseal(store: Store, vault: Vault) -> int:
-    """Seal with the first key whatever the vault can open, one value a transaction; returns how many were sealed anew.
+    """Seal every value that the vault can open with its first key, one a transaction; return how many were resealed.
 
-    Killed anywhere, it has done whole values, and goes on with the rest when it is called again. What others seal
-    meanwhile is sealed with the first key, so that nothing is left when it returns.
+    After a kill, call it again: it continues with the rest. Values sealed meanwhile use the first key already, so that
+    none is left when it returns.
     """
     count = 0
     while todo := await store.transact(partial(_behind, vault=vault)):
@@ -135,7 +135,7 @@ def _behind(connection: Connection, vault: Vault) -> list[tuple[SealedTable, int
 def _renew(tx: Connection, kind: SealedTable, row_id: int, vault: Vault) -> int:
     mine = kind.table.c.id == literal(row_id)
     row = tx.execute(select(kind.table).where(mine)).first()
-    # Deleted, or sealed by somebody else meanwhile.
+    # It was deleted or resealed meanwhile.
     if row is None or key_of(getattr(row, kind.column)) == vault.seal_id:
         return 0
     place = kind.place(row)

@@ -1,4 +1,4 @@
-"""Pasted secrets: trimmed of what copying leaves at their ends, and refused when they cannot be one."""
+"""Pasted secrets: trims invisible characters that copying adds at the ends, and refuses malformed secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from sync.errors import BadInput
 
 SECRET_CHARS_MAX = 1_000
-# Blanks and characters that nobody sees. Line breaks are none of them: who pastes one may have pasted more.
+# Blanks and invisible characters, without line breaks: a pasted line break means that more than the secret was copied.
 _UNSEEN = "\t" + "".join(char for char in map(chr, range(0x10000)) if unicodedata.category(char) in ("Zs", "Cf"))
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 
@@ -22,7 +22,7 @@ def secret_text(given: str, path: str) -> str:
     if any(unicodedata.category(char) in _CONTROLS for char in secret):
         raise BadInput(
             "The secret has a line break or another control character.",
-            hint="Copy the secret alone, without what comes before or after it in its file.",
+            hint="Copy only the secret, without the text before or after it.",
             path=path,
         )
     if not secret or len(secret) > SECRET_CHARS_MAX:

@@ -1,9 +1,8 @@
 """Seals secrets with AES-256-GCM, bound to the place they are stored in; never logs, never keeps an opened secret.
 
-A sealed value is `0x01 | key id (4 bytes) | nonce (12) | ciphertext and tag`. The place (organization, credential,
-field) is associated data, so bytes moved to another row or field do not open. Several keys may be known: the first
-seals, all of them open. What is derived for other uses comes from the root, which the database holds sealed, so that
-it stays the same when keys are changed.
+A sealed value is `0x01 | key id (4 bytes) | nonce (12) | ciphertext and tag`. The place (organization, row, field) is
+associated data, so that bytes copied to another row or field do not open. With several keys, the first seals and all of
+them open. Keys for other uses are derived from the root, which is sealed in the database: they survive a rotation.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _KEY = re.compile(r"([0-9a-f]{8}):([A-Za-z0-9+/]{43}=)")
 
 @dataclass(frozen=True)
 class SecretPlace:
-    """Where a secret belongs; a sealed value opens nowhere else. The id is that of the row that the field is of."""
+    """The place that a secret is bound to; a sealed value opens nowhere else. `credential_id` is the id of its row."""
 
     organization_id: int
     credential_id: int
@@ -43,9 +42,9 @@ class SecretPlace:
 
 
 class Vault:
-    """A ring of keys; `keys` maps a key id of 8 hex digits to 32 bytes, the first one seals.
+    """A ring of keys; `keys` maps key ids of 8 hex digits to 32 bytes; the first key seals.
 
-    Everybody who seals or opens holds the same vault, so that new keys hold for all of them at once.
+    All users share one vault, so that new keys take effect for all of them at once.
     """
 
     def __init__(self, keys: dict[str, bytes]) -> None:
@@ -60,11 +59,11 @@ class Vault:
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of the known keys, the sealing one first; an id is no secret."""
+        """The ids of the known keys, the sealing key first; ids are not secret."""
         return tuple(self._keys)
 
     def adopt(self, other: Vault) -> None:
-        """Take over the keys of another vault; what is derived stays."""
+        """Replace the keys by those of another vault; derived keys stay the same."""
         self._take(other._keys)
 
     @classmethod
@@ -87,16 +86,16 @@ class Vault:
         return cls(keys)
 
     def seal(self, secret: str, place: SecretPlace) -> bytes:
-        """Encrypt a secret for its place; the length of the result is that of the UTF-8 text plus 33."""
+        """Encrypt a secret for its place; the result is 33 bytes longer than the UTF-8 text."""
         key_id, nonce = self.seal_id, os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[key_id].encrypt(nonce, secret.encode(), place.data())
         return _VERSION + bytes.fromhex(key_id) + nonce + sealed
 
     def open(self, sealed: bytes, place: SecretPlace) -> str:
-        """Decrypt what `seal` made for the same place.
+        """Decrypt a value that `seal` made for the same place.
 
         Raises:
-            KeyUnusable: it was sealed with a key that is not known here.
+            KeyUnusable: its key is not known here.
             Tampered: a byte was changed, or the value belongs to another place.
         """
         key_id = key_of(sealed)
@@ -111,7 +110,7 @@ class Vault:
             raise Tampered from None
 
     def derive(self, purpose: str) -> bytes:
-        """Return 32 bytes for another use, such as signing cursors, from which neither root nor key can be learnt."""
+        """Return a key of 32 bytes for another use, such as signing cursors; it reveals neither the root nor a key."""
         if self.root is None:
             raise KeyUnusable("The vault has no root yet.", hint="Open it together with its database.")
         if purpose not in self._derived:
@@ -124,7 +123,7 @@ def key_of(sealed: bytes) -> str:
     """Return the id of the key that a value was sealed with.
 
     Raises:
-        Tampered: it is no sealed value.
+        Tampered: the bytes are not a sealed value.
     """
     if len(sealed) < _HEADER_BYTES or sealed[:1] != _VERSION:
         raise Tampered
@@ -132,28 +131,28 @@ def key_of(sealed: bytes) -> str:
 
 
 def new_root() -> str:
-    """Make what a database derives other keys from, to be sealed in it."""
+    """Make the root that other keys are derived from, to be sealed in the database."""
     return os.urandom(_KEY_BYTES).hex()
 
 
 def new_key() -> str:
-    """Make one key in the form `Vault.parse` reads."""
+    """Make a key in the form that `Vault.parse` reads."""
     return f"{os.urandom(4).hex()}:{base64.b64encode(os.urandom(_KEY_BYTES)).decode()}"
 
 
 def create_key_file(path: Path) -> None:
-    """Write a new key to a file only its owner can read; an existing file is never touched."""
+    """Write a new key to a new file that only its owner can read; never overwrite a file."""
     _write(path, [new_key()])
 
 
 def change_key_file(path: Path, keys: list[str]) -> None:
-    """Write keys in place of a key file's: whoever reads it meanwhile, or after a loss of power, finds either."""
+    """Replace the keys of a key file atomically: readers find the old keys or the new ones, also after a power loss."""
     part = path.with_name(f".{path.name}.new")
-    # A file that a killed process left.
+    # A killed process may have left this file.
     part.unlink(missing_ok=True)
     _write(part, keys)
     if os.geteuid() == 0:
-        # Changed by root, it is still for whom the server runs as.
+        # Keep the owner: root may change the file for the user that the server runs as.
         owner = path.stat()
         os.chown(part, owner.st_uid, owner.st_gid)
     part.replace(path)
@@ -180,7 +179,7 @@ def read_key_file(path: Path) -> str:
     """Read a key file.
 
     Raises:
-        KeyUnusable: it is missing, unreadable, not text, or open to other users of the machine.
+        KeyUnusable: it is missing, unreadable, not text, or readable by other users of the machine.
     """
     try:
         if path.stat().st_mode & 0o077:
@@ -188,9 +187,9 @@ def read_key_file(path: Path) -> str:
         return path.read_text("ascii")
     except FileNotFoundError:
         raise KeyUnusable(
-            "The key file is missing, but the database holds secrets sealed with it.",
-            hint="Restore the key file, or pass the keys in ROLLCALL_KEYS_FILE; the database was not touched. "
-            "If they are lost for good: `rollcall key lost`.",
+            "The key file is missing, but the database contains secrets sealed with its keys.",
+            hint="Restore the key file, or pass the keys in ROLLCALL_KEYS_FILE. If they are lost for good, run "
+            "`rollcall key lost`. The database was not changed.",
         ) from None
     except (OSError, UnicodeDecodeError, binascii.Error):
         raise KeyUnusable("The key file cannot be read.", hint="Check its permissions and content.") from None

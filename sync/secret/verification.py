@@ -1,6 +1,6 @@
-"""Verifies a credential as a person would: signs in anew, reads one object of each kind, and says what is missing.
+"""Verifies a credential: signs in anew, reads one object of each kind, and reports what is missing.
 
-Stores and changes nothing, and ends soon: what Microsoft does not answer in time is unknown, not wrong.
+Stores and changes nothing. A check without an answer within the time limit is unknown, not failed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sync.errors import EntraError, RollcallError, SignInFailed, Unavailable
 
 Open = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 VERIFY_S = 8.0
-"""Less than a request may take."""
+"""The time limit of a verification; shorter than that of a request."""
 
 
 class CheckSubject(enum.StrEnum):
-    """What is checked."""
+    """The subject of a check."""
 
     SIGN_IN = "SIGN_IN"
     ADMIN_CONSENT = "ADMIN_CONSENT"
@@ -36,7 +36,7 @@ class CheckSubject(enum.StrEnum):
 
 
 class Result(enum.StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     PASSED = "PASSED"
     FAILED = "FAILED"
@@ -44,7 +44,7 @@ class Result(enum.StrEnum):
 
 
 class PermissionKind(enum.StrEnum):
-    """Whose permissions count."""
+    """The type of permissions that a sign-in uses."""
 
     APPLICATION = "APPLICATION"
     DELEGATED = "DELEGATED"
@@ -52,7 +52,7 @@ class PermissionKind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the checklist; `permission` is what the check needs, `aadsts` Microsoft's number of a refusal."""
+    """One line of the checklist; `permission`: needed by the check; `aadsts`: Microsoft's number of a refusal."""
 
     subject: CheckSubject
     result: Result
@@ -73,13 +73,13 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed and the sign-in and every read were seen to work."""
+        """Whether no check failed, and all but MEMBERS passed."""
         needed = set(CheckSubject) - {CheckSubject.MEMBERS}
         good = {check.subject for check in self.checks if check.result is Result.PASSED}
         return needed <= good and all(check.result is not Result.FAILED for check in self.checks)
 
     def stored(self) -> dict[str, Any]:
-        """Return it in the form that is kept with a credential."""
+        """Return the form that is stored with a credential."""
         return {**asdict(self), "passed": self.passed}
 
 
@@ -88,10 +88,10 @@ _NO_CONSENT = "Every read was denied: the permissions were not added, are of the
 
 
 async def verify(sign_in: SignIn, clock: Clock, connect: Open) -> Verification:
-    """Sign in with a fresh MSAL application, try the reads a sync needs, and write the checklist.
+    """Sign in with a new MSAL application, try the reads that a sync needs, and return the checklist.
 
     Args:
-        sign_in: opened for this; whoever opened it drops it afterwards.
+        sign_in: the opened credential; the caller drops it afterwards.
         connect: signs in and opens a Graph client, as a run does.
     """
     at, kind = timestamp(clock.now()), _kind(sign_in)
@@ -106,7 +106,7 @@ async def verify(sign_in: SignIn, clock: Clock, connect: Open) -> Verification:
     except TimeoutError:
         error = Unavailable(
             f"Microsoft did not answer within {VERIFY_S:g} s.",
-            hint="Try again; if it lasts, check the network, the proxy and the cloud of the credential.",
+            hint="Try again. If this persists, check the network, the proxy and the cloud of the credential.",
         )
     else:
         return Verification(at, kind, (_signed_in(kind), _consent(access), *_reads(access, kind)))
@@ -120,17 +120,17 @@ def _kind(sign_in: SignIn) -> PermissionKind:
 
 def _signed_in(kind: PermissionKind) -> Check:
     who = "the application" if kind is PermissionKind.APPLICATION else "the user"
-    return Check(CheckSubject.SIGN_IN, Result.PASSED, f"Signed in as {who}; {kind.lower()} permissions count.")
+    return Check(CheckSubject.SIGN_IN, Result.PASSED, f"Signed in as {who}, with {kind.lower()} permissions.")
 
 
 def _consent(access: Iterable[Access]) -> Check:
-    """Judge admin consent by what it lets through: the token itself is not ours to read."""
+    """Conclude from the reads whether admin consent was given: an access token for Graph must not be parsed."""
     tried = [one for one in access if one.is_tried]
     if any(one.granted for one in tried):
         return Check(CheckSubject.ADMIN_CONSENT, Result.PASSED, "Permissions were granted.")
     if tried and all(one.error is not None and "permission" in one.error.facts for one in tried):
         return Check(CheckSubject.ADMIN_CONSENT, Result.FAILED, _NO_CONSENT, ADVICE[CONSENT_NUMBERS[0]].hint)
-    return Check(CheckSubject.ADMIN_CONSENT, Result.UNKNOWN, "Nothing could be read that would tell.")
+    return Check(CheckSubject.ADMIN_CONSENT, Result.UNKNOWN, "Not known: no read gave an answer about permissions.")
 
 
 def _reads(access: Iterable[Access], kind: PermissionKind) -> Iterable[Check]:
@@ -144,7 +144,7 @@ def _reads(access: Iterable[Access], kind: PermissionKind) -> Iterable[Check]:
             what = f"{one.resource} can be read".capitalize()
             yield Check(subject, Result.PASSED, f"{what} ({kind.lower()} permission).", permission=permission)
         else:
-            yield Check(subject, Result.UNKNOWN, "There is no group to try it on.", permission=permission)
+            yield Check(subject, Result.UNKNOWN, "Not tried: the tenant has no group.", permission=permission)
 
 
 def _unread(error: EntraError) -> Iterable[Check]:
@@ -152,9 +152,9 @@ def _unread(error: EntraError) -> Iterable[Check]:
 
 
 def _refused(error: EntraError) -> tuple[Check, ...]:
-    """Write the checklist of a sign-in that failed: the rest could not be tried."""
+    """Return the checklist of a failed sign-in: the other checks could not be tried."""
     number = error.facts.get("aadsts")
-    # A missing answer says nothing about the credential.
+    # Without an answer the credential may still be right.
     result = Result.FAILED if isinstance(error, SignInFailed) else Result.UNKNOWN
     sign_in = _failed(CheckSubject.SIGN_IN, error, None, result)
     lacks_consent = number in CONSENT_NUMBERS
