@@ -1,1 +1,1 @@
-"""The inventory: pages of a directory become rows, vanished objects are swept, devices are linked to assets."""
+"""The inventory: writes the pages of a directory as rows, sweeps vanished objects, and links devices to assets."""

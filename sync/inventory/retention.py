@@ -1,6 +1,6 @@
-"""Retention: how long an organization keeps rows that no source has told of; settings, preview and removal.
+"""Retention: how long an organization keeps rows that no source reports any more; settings, preview and removal.
 
-Removed in small transactions, so that syncs and queries go on meanwhile; only sync/nightly.py calls for it.
+Rows are removed in small transactions, so that syncs and queries continue meanwhile; only sync/nightly.py starts it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from sync.store.tables import (
 )
 
 DAYS_MAX = 3_650
-# A client that pulls changes once a month must not miss a removal.
+# A client that reads changes once a month must not miss a removal.
 TOMBSTONES_DAYS_MIN = 30
 STALE = "STALE"
 _SYNCED = (users, groups, devices)
@@ -47,7 +47,7 @@ _Remover = Callable[[Connection, Clock, int, Table, Sequence[int]], None]
 
 @dataclass(frozen=True)
 class Retention:
-    """Days to keep each kind of thing; None keeps it for good. Tombstones always go some day."""
+    """Days to keep each kind of data; None: for ever. Tombstones cannot be kept for ever."""
 
     stale_assets: int | None = None
     offline_assets: int | None = None
@@ -57,7 +57,7 @@ class Retention:
 
 
 class RetentionSubject(enum.StrEnum):
-    """What can be removed, by the setting it has in `Retention`."""
+    """The kinds of data that can be removed; the value is the field of `Retention`."""
 
     STALE_ASSETS = "stale_assets"
     OFFLINE_ASSETS = "offline_assets"
@@ -85,7 +85,7 @@ async def load_retention(tx: AsyncConnection, organization_id: int) -> Retention
 
 
 async def save_retention(tx: AsyncConnection, clock: Clock, organization_id: int, retention: Retention) -> None:
-    """Write an organization's settings; they count from the next night on.
+    """Write an organization's settings; they take effect in the next night.
 
     Raises:
         BadInput: a number of days is out of range.
@@ -96,27 +96,27 @@ async def save_retention(tx: AsyncConnection, clock: Clock, organization_id: int
 
 
 def check_retention(retention: Retention) -> None:
-    """Refuse settings that cannot be used.
+    """Refuse invalid settings.
 
     Raises:
-        BadInput: `path` is the setting's name.
+        BadInput: a number of days is out of range; `path` is the setting's name.
     """
     if vars(retention)[RetentionSubject.TOMBSTONES] is None:
-        raise BadInput("Tombstones cannot be kept for good.", path=RetentionSubject.TOMBSTONES)
+        raise BadInput("Tombstones cannot be kept for ever: name a number of days.", path=RetentionSubject.TOMBSTONES)
     for field in fields(retention):
         days = getattr(retention, field.name)
         least = TOMBSTONES_DAYS_MIN if field.name == RetentionSubject.TOMBSTONES else 1
         if days is not None and not least <= days <= DAYS_MAX:
-            raise BadInput(f"It must be {least} to {DAYS_MAX:,} days; it is {days}.", path=field.name)
+            raise BadInput(f"The value must be {least} to {DAYS_MAX:,} days, not {days}.", path=field.name)
 
 
 def cutoff(clock: Clock, days: int) -> str:
-    """Return the moment before which something is too old."""
+    """Return the time before which data is too old."""
     return timestamp(clock.now() - timedelta(days=days))
 
 
 def counting(clock: Clock, organization_id: int, retention: Retention) -> Select[Any]:
-    """Select one row: how much of each `RetentionSubject` would go if it were night now, labelled with its value.
+    """Select one row: how many rows of each `RetentionSubject` would be removed now, labelled with its value.
 
     An asset that is both stale and offline counts under both.
     """
@@ -132,13 +132,13 @@ def counting(clock: Clock, organization_id: int, retention: Retention) -> Select
 async def apply_retention(
     store: Store, clock: Clock, organization_id: int, is_stopping: Callable[[], bool] = lambda: False
 ) -> Counter[RetentionSubject]:
-    """Remove what an organization does not want to keep any longer, in transactions of a few hundred rows.
+    """Remove an organization's expired data, in transactions of at most CHUNK_ROWS rows.
 
     Args:
-        is_stopping: asked between transactions; what is left then goes the next night.
+        is_stopping: checked between transactions; the rest is then removed the next night.
 
     Returns:
-        What was removed, as `counting` counts it but each asset once.
+        The removed rows, counted as by `counting`, but each asset once.
     """
     async with store.read() as tx:
         retention = await load_retention(tx, organization_id)
@@ -159,7 +159,7 @@ async def apply_retention(
 
 
 async def _remove_pointless(store: Store, organization_id: int, is_stopping: Callable[[], bool]) -> None:
-    """Delete objects that no row and no edge is about any more, such as contacts that left their last group."""
+    """Delete objects without a row and without edges, such as contacts that left their last group."""
     async with store.read() as tx:
         keys: list[int] = list(await tx.scalars(pointless(organization_id)))
     for some in chunks(keys):
@@ -168,7 +168,7 @@ async def _remove_pointless(store: Store, organization_id: int, is_stopping: Cal
 
 
 def _expired(subject: RetentionSubject, organization_id: int, before: str) -> list[tuple[Table, Select[Any]]]:
-    """Select the keys of what is too old, with the table they are in."""
+    """Select the keys of expired rows, with their table."""
     live = (assets.c.organization_id == organization_id) & assets.c.deleted_at.is_(None)
     stale = live & (func.coalesce(assets.c.last_seen, assets.c.created_at) < before)
     match subject:
@@ -181,7 +181,7 @@ def _expired(subject: RetentionSubject, organization_id: int, before: str) -> li
             return [_keys(scan_records, mine & (scan_records.c.last_seen < before))]
         case RetentionSubject.RUNS:
             mine = runs.c.organization_id == organization_id
-            # A task shows how its latest run ended, however long ago.
+            # Keep the latest run of each task: the task shows its status.
             latest = select(func.max(runs.c.id)).where(mine).group_by(runs.c.task_id)
             return [_keys(runs, mine & (runs.c.finished_at < before) & runs.c.id.not_in(latest))]
         case RetentionSubject.TOMBSTONES:
@@ -195,7 +195,7 @@ def _keys(table: Table, where: ColumnElement[bool]) -> tuple[Table, Select[Any]]
 def _tombstones(table: Table, organization_id: int, before: str) -> tuple[Table, Select[Any]]:
     where = (table.c.organization_id == organization_id) & (table.c.deleted_at < before)
     if table is assets:
-        # A record that a person merged or split stays pinned, whenever it returns.
+        # Keep tombstones with a pinned record: if it returns, it must belong to its asset again.
         where &= ~exists().where(matches.c.asset_id == assets.c.id, matches.c.is_pinned)
     return table, select(table.c.id).where(where).order_by(table.c.version, table.c.id)
 
@@ -210,9 +210,9 @@ def _remove(
 
 
 def _remove_assets(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
-    """Take assets' records away; a device that is seen again brings its asset back."""
+    """Remove the records of assets, and so the assets; a device that is seen again restores its asset."""
     sites = _sites_of(tx, keys)
-    # A device that retention has removed is no candidate for another record.
+    # Without keys, a removed device cannot match another record.
     mine = select(devices.c.id).where(devices.c.asset_id.in_(keys))
     tx.execute(delete(device_keys).where(device_keys.c.device_id.in_(mine)))
     tx.execute(update(devices).where(devices.c.asset_id.in_(keys)).values(asset_id=None, skipped=STALE))
@@ -240,19 +240,19 @@ def _compute(tx: Connection, clock: Clock, organization_id: int, sites: dict[int
 
 
 def _remove_runs(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
-    """Delete runs with their logs, and the answers that were kept for whoever sends a request again."""
+    """Delete runs with their logs and the idempotency keys that refer to them."""
     forget(tx, organization_id, "TaskRun", keys)
     tx.execute(delete(runs).where(runs.c.id.in_(keys)))
 
 
 def _remove_tombstones(tx: Connection, clock: Clock, organization_id: int, table: Table, keys: Sequence[int]) -> None:
-    """Forget removed rows; from now on older cursors of `changes` are refused. The object's key and edges stay."""
+    """Delete tombstones; older cursors of `changes` are refused from now on. The object's key and edges stay."""
     version = tx.scalar(select(func.max(table.c.version)).where(table.c.id.in_(keys)))
     mine = (organizations.c.id == organization_id) & (organizations.c.purged_version < version)
     tx.execute(update(organizations).where(mine).values(purged_version=version))
     if table is not assets:
         tx.execute(delete(raw).where(raw.c.object_id.in_(keys)))
-        # Without its row it would be taken for one that was never read, and shown.
+        # Hide the objects: without a row they would count as never read, and be shown.
         hide(tx, keys)
     tx.execute(delete(table).where(table.c.id.in_(keys)))
 

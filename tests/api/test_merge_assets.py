@@ -160,9 +160,9 @@ async def test_report_tells_why_doubtful_assets_were_not_merged(office: World) -
     text = "query($site: ID) { duplicates(site: $site) { nodes { key value reason assetCount } } }"
     nodes = (await office.caller(Role.VIEWER).data(text, site=site))["duplicates"]["nodes"]
     assert {(node["key"], node["value"], node["assetCount"]): node["reason"] for node in nodes} == {
-        ("ADDRESS", "10.9.9.9", 2): "An address is given to another machine when the first no longer asks for it.",
-        ("HARDWARE_ID", "HWID:h:7", 3): "3 assets have it, so it tells none of them from the others.",
-        ("NAME", "twin-1", 2): "They run different systems.",
+        ("ADDRESS", "10.9.9.9", 2): "Two machines may have had the same address, one after the other.",
+        ("HARDWARE_ID", "HWID:h:7", 3): "3 assets share it, so it identifies none of them.",
+        ("NAME", "twin-1", 2): "They run different operating systems.",
     }
 
 

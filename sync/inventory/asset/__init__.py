@@ -1,1 +1,1 @@
-"""From records to assets: what identifies a machine, matching, merging, duplicates."""
+"""Makes assets from records: identity, matching, merging, duplicates."""

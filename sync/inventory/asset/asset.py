@@ -1,8 +1,8 @@
-"""An asset: what it can be recognised by, and its fields, computed from the records that its sources have of it.
+"""Assets: their keys and their fields, computed from their records.
 
-The fields are a pure function of the records, in a fixed order: they do not depend on the order in which the records
-arrived. A scan comes before the directory for what it sees itself (names, addresses, the system that runs), the
-directory for who made the machine; a field that the first does not know is taken from the other.
+The fields are a pure function of the records and do not depend on the order in which these arrived. Scans have priority
+for names, addresses and the operating system, the directory for manufacturer and model; a field that the first source
+does not know comes from the other.
 """
 
 from __future__ import annotations
@@ -62,20 +62,20 @@ _KEYS_OF = delete(asset_keys).where(among(asset_keys.c.asset_id, "keys"))
 
 @dataclass(frozen=True)
 class AssetPlace:
-    """Where assets live: nothing is recognised across sites."""
+    """The organization and site of assets; records of different sites never match."""
 
     organization_id: int
     site_id: int
 
 
 def recognised_by(names: Iterable[str], macs: Sequence[str], addresses: Sequence[str]) -> list[tuple[str, str]]:
-    """List what a machine can be recognised by, (kind, value): addresses only if nothing better is known."""
+    """List the keys that identify a machine, (kind, value): addresses only if there is no MAC address and no name."""
     better = [*((MAC, mac) for mac in macs), *((NAME, name) for name in sorted(name_keys(names)))]
     return better or [(ADDRESS, address) for address in addresses]
 
 
 def create_assets(tx: Connection, now: str, place: AssetPlace, found: Sequence[Mapping[str, Any]]) -> Sequence[int]:
-    """Make assets with these fields (of `asset_fields`) and return their keys, in order."""
+    """Create assets with these fields (of `asset_fields`) and return their keys, in order."""
     keys = reserve_keys(tx, assets, len(found))
     if not found:
         return keys
@@ -97,10 +97,10 @@ def create_assets(tx: Connection, now: str, place: AssetPlace, found: Sequence[M
 def compute_assets(
     tx: Connection, now: str, place: AssetPlace, asset_ids: Iterable[int], *, anew: bool = False
 ) -> Counter[str]:
-    """Bring the fields of assets in line with their records; one without any record is removed.
+    """Compute the fields of assets from their records, and remove assets without records.
 
     Args:
-        anew: write what they are recognised by even where no field has changed: the rules for it may have.
+        anew: rewrite the keys of unchanged assets too, because the rules for keys may have changed.
 
     Returns:
         Assets updated and removed.
@@ -115,7 +115,7 @@ def compute_assets(
         for asset in present:
             fields = asset_fields(by_device.get(asset["id"], []), by_scan.get(asset["id"], []))
             if not fields["source_mask"]:
-                # Without a record it keeps its last fields: a tombstone too should be recognised.
+                # A tombstone keeps its last fields, so that people can tell what it was.
                 gone = {"source_mask": 0, "source_count": 0, "deleted_at": now}
                 fields = {name: asset[name] for name in fields} | gone
             if any(asset[name] != value for name, value in fields.items()):
@@ -151,13 +151,13 @@ def _make_recognisable(tx: Connection, place: AssetPlace, found: Iterable[tuple[
 
 
 def _telling_names(fields: Mapping[str, Any]) -> Sequence[str]:
-    """Return the names by which an asset can be recognised: a phone that only a directory knows has none."""
+    """Return the names that identify an asset: none for a phone that only a directory knows."""
     is_phone = not fields["scanned"] and family_of(fields["os"]) == "mobile"
     return () if is_phone else fields["names"]
 
 
 def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Compute an asset's fields from its device records and its scan records, each the most recently seen first."""
+    """Compute an asset's fields from its device and scan records; the most recently seen record has priority."""
     devices_ = sorted(
         records,
         key=lambda record: (record["approximate_last_sign_in_date_time"] or "", record["external_id"]),
@@ -168,7 +168,7 @@ def asset_fields(records: Sequence[Mapping[str, Any]], scans: Sequence[Mapping[s
     names = list(dict.fromkeys(name for name in names if name))
     begun = _all(devices_, "registration_date_time", "created_date_time") + _all(scans, "first_seen")
     seen = _all(devices_, "approximate_last_sign_in_date_time")[:1] + _all(scans, "last_seen")
-    # The version belongs to the system it was read with.
+    # Take name and version of the operating system from the same source.
     is_scanned_os = bool(_all(scans, "os"))
     sources = (BITS[AZUREAD] if devices_ else 0) | (BITS[SCAN] if scans else 0)
     addresses = sorted({address for scan in scans for address in scan["addresses"]}, key=_address_order)
@@ -218,7 +218,7 @@ def _first(records: Iterable[Mapping[str, Any]], name: str) -> Any:
 
 
 def _scan_order(scan: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Order scan records by when they were seen; by what they say where that is equal, never by their keys."""
+    """Order scan records by the time they were last seen, then by their contents; never by their database keys."""
     said = ("os", "os_version", "type", "manufacturer", "model", "serial")
     return scan["last_seen"], scan["macs"], scan["addresses"], scan["names"], [scan[name] or "" for name in said]
 

@@ -1,4 +1,4 @@
-"""The keys of devices in the store: what each can be recognised or told apart by, and which others have the same."""
+"""The stored keys of devices, which identify them or tell them apart, and the devices that share keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _another = (
     device_keys.c.key == _asked.c.value,
     ~among(device_keys.c.device_id, "ids"),
 )
-# Whether it is one too many is asked without counting the rest: a name may have a million bearers.
+# Test for one device too many without counting all: a million devices may share a name.
 _ONE_TOO_MANY = (
     select(literal(1)).where(*_another).limit(1).offset(BEARERS_MAX).correlate(_asked).scalar_subquery().is_not(None)
 )
@@ -32,11 +32,11 @@ _BEARERS = (
 
 
 def renew_keys(tx: Connection, site_id: int, keys: Sequence[int], wanted: Mapping[int, DeviceIdentity]) -> set[str]:
-    """Bring the keys of some devices in line with what they say now.
+    """Update the stored keys of some devices.
 
     Args:
         keys: the devices.
-        wanted: what those of them tell that belong to an asset, or might; the others have no key.
+        wanted: device → identity, for devices that have or may get an asset; the others lose their keys.
 
     Returns:
         Every key that one of them has or had.
@@ -53,10 +53,11 @@ def bearers(tx: Connection, site_id: int, keys: Iterable[str], but: Iterable[int
     """Find the other devices of a site that have one of the keys.
 
     Args:
-        but: the devices whose keys have just changed: before and after, they decide nothing about the others' number.
+        but: the devices whose keys have just changed; they do not count as others.
 
     Returns:
-        The devices, and those of the keys that more than `BEARERS_MAX` others have: their bearers are left out.
+        The devices, and the keys that more than `BEARERS_MAX` others have: devices that share only such keys are left
+        out.
     """
     values = {"site": site_id, "keys": sorted(keys), "ids": but}
     shared = dict(tuple(row) for row in tx.execute(_SHARED, values))

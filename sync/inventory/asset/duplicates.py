@@ -1,4 +1,4 @@
-"""Finds assets of one site that may be the same machine: they share what tells machines apart; merges nothing."""
+"""Finds assets of one site that may be the same machine, because they share an identifying value; merges nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RECORDS = select(*DEVICE_FIELDS, devices.c.device_id, devices.c.trust_type).whe
 
 
 class DuplicateKey(enum.StrEnum):
-    """What assets can share."""
+    """The kinds of values that assets can share."""
 
     ADDRESS = "ADDRESS"
     DEVICE_ID = "DEVICE_ID"
@@ -33,14 +33,14 @@ Place = tuple[int, str, str]
 
 
 def duplicates(organization_id: int, site_id: int | None, after: Place | None) -> Select[Any]:
-    """Select site, key and value that several live assets share, and these (`assets`, a JSON array of their ids).
+    """Select each (site, key, value) that several live assets share, with `assets`, a JSON array of their ids.
 
-    Assets that a person split, each from each other, are no duplicates. Ordered by (site, key, value).
+    A group is left out if a person has split all its assets from each other. Ordered by (site, key, value).
 
     Args:
-        organization_id: whose assets.
-        site_id: only of this site; of all if None.
-        after: the (site, key, value) that the rows lie behind.
+        organization_id: the organization of the assets.
+        site_id: select only this site; None: all sites.
+        after: select only rows after this (site, key, value).
     """
     pool = _shared(organization_id, site_id).cte("pool")
     same = (pool.c.site_id, pool.c.key, pool.c.value)
@@ -66,7 +66,7 @@ def duplicates(organization_id: int, site_id: int | None, after: Place | None) -
 
 
 def _shared(organization_id: int, site_id: int | None) -> Any:
-    """Select what each live asset can share with others: site_id, key, value, asset_id; each once."""
+    """Select the values that live assets can share: site_id, key, value, asset_id; each once."""
     mine = [assets.c.organization_id == organization_id, assets.c.deleted_at.is_(None)]
     here = [sites.c.organization_id == organization_id]
     if site_id is not None:
@@ -96,7 +96,7 @@ def _shared(organization_id: int, site_id: int | None) -> Any:
 
 
 def _by_address(mine: Sequence[ColumnElement[bool]]) -> Any:
-    """Select the addresses that scans have found assets at: one machine that was known by less, or two in turn."""
+    """Select the addresses of scanned assets: two assets at one address are one machine, or used it in turn."""
     address = func.json_each(assets.c.addresses).table_valued("value", name="address")
     is_scanned = assets.c.source_mask.op("&")(BITS[SCAN]) != 0
     return (
@@ -107,9 +107,9 @@ def _by_address(mine: Sequence[ColumnElement[bool]]) -> Any:
 
 
 def _by_hardware(mine: Sequence[ColumnElement[bool]], here: Sequence[ColumnElement[bool]]) -> Any:
-    """Select the hardware ids that several devices have: of an image, or of one machine beside better evidence."""
+    """Select the hardware ids that several devices share: copies of an image, or one machine that was kept apart."""
     kinds = or_(*(device_keys.c.key.between(f"{kind}:", f"{kind};") for kind in HARDWARE))
-    # Along the primary key, so that the many that only one device has are passed over at once.
+    # Group along the primary key: most ids belong to one device and are skipped cheaply.
     shared = (
         select(device_keys.c.site_id, device_keys.c.key)
         .join_from(sites, device_keys, device_keys.c.site_id == sites.c.id)
@@ -130,29 +130,29 @@ def _by_hardware(mine: Sequence[ColumnElement[bool]], here: Sequence[ColumnEleme
 
 
 def records_of(asset_ids: Iterable[int]) -> tuple[Select[Any], dict[str, Any]]:
-    """Select what the directory says of assets, for `why_apart`, with the values of its parameters."""
+    """Return the statement that selects the device records of assets for `why_apart`, and its parameters."""
     return _RECORDS, {"keys": [*asset_ids]}
 
 
 def why_apart(key: DuplicateKey, asset_ids: Sequence[int], records: Mapping[int, Sequence[DeviceIdentity]]) -> str:
-    """Tell why assets that share something were not made one.
+    """Return why assets that share a value were not merged.
 
     Args:
-        key: what they share.
-        asset_ids: all that share it.
-        records: asset → what the directory says of it (`identity`), of those it knows.
+        key: the kind of the shared value.
+        asset_ids: all assets that share it.
+        records: asset → its identities in the directory (`identity`); assets without any may be missing.
     """
     if key is DuplicateKey.ADDRESS:
-        return "An address is given to another machine when the first no longer asks for it."
+        return "Two machines may have had the same address, one after the other."
     if len(asset_ids) > 2:
-        return f"{len(asset_ids)} assets have it, so it tells none of them from the others."
+        return f"{len(asset_ids)} assets share it, so it identifies none of them."
     one, other = (records.get(asset_id, ()) for asset_id in asset_ids)
     pairs = list(product(one, other))
     if any(same_hardware(*pair) is False for pair in pairs):
         return "Their hardware ids differ."
     if key is not DuplicateKey.NAME:
-        return "Better evidence, or a person, says that they are two machines."
+        return "Stronger evidence, or a person's decision, keeps them apart."
     if not pairs:
-        return "Of what only scans have seen, or what several could be, nobody knows whether it is the same machine."
+        return "Only scans know one of them, or the name fits several machines: that is too little to merge them."
     reasons = (why for pair in pairs if (why := why_names_differ(*pair)))
-    return next(reasons, "A person has merged or split one of them, or a record that is not shown bears it too.")
+    return next(reasons, "A person has merged or split one of them, or a record that is not shown has the name too.")

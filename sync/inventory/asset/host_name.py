@@ -1,8 +1,8 @@
-"""Host names: what of a name is compared, and which names have a domain.
+"""Host names: the part of a name that is compared, and its domain.
 
-A directory holds whatever a person called a device (`Dr. Meier iPad`); only a valid host name has labels and a domain.
-Source: RFC 952 and RFC 1123 2.1 (letters, digits, hyphens), RFC 3696 2 (the last label is no number). An underscore is
-taken as well, because Windows allows it in the name of a computer.
+A device's name in a directory can be any text (`Dr. Meier iPad`); only a valid host name has labels and a domain.
+Source: RFC 952 and RFC 1123 2.1 (letters, digits, hyphens), RFC 3696 2 (the last label is no number). Underscores are
+accepted too, because Windows allows them in computer names.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sync.store.statement.function import folded
 NAME_CHARS_MAX = 253
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE | re.ASCII)
-# Names that tell nothing of any machine, so that no report calls two of their bearers duplicates. What two machines
-# merely happen to share is no matter of a list: it is decided by who else bears the name.
+# Default names that identify no machine, so that they make no duplicates. Other shared names need no list: the number
+# of machines with the name decides (BEARERS_MAX).
 _GENERIC_NAME = re.compile(
     r"localhost|desktop|laptop|android|(iphone|ipad)( ?\d{1,2})?|macbook([ -]?(pro|air))?|windows( ?pc)?|pc|workstation"
     r"|unknown|none",
@@ -27,7 +27,7 @@ _GENERIC_NAME = re.compile(
 
 @lru_cache(maxsize=4_096)
 def host_name(name: str | None) -> tuple[str, str]:
-    """Return the compared form of a name and its domain, both folded: all of it and "" if it is no host name."""
+    """Return the compared form of a name and its domain, both folded; the whole name and "" if it has no domain."""
     text = (name or "").strip()
     whole = folded(text)
     # A trailing dot marks the root.
@@ -42,7 +42,7 @@ def host_name(name: str | None) -> tuple[str, str]:
 
 @lru_cache(maxsize=4_096)
 def name_key(name: str | None) -> str | None:
-    """Reduce a name to the form it is compared in: of a host name the first label; None if it tells nothing."""
+    """Return the compared form of a name, for a host name its first label; None if it identifies nothing."""
     short, _ = host_name(name)
     return None if not short or _GENERIC_NAME.fullmatch(short) else short
 
@@ -53,5 +53,5 @@ def name_keys(names: Iterable[str]) -> set[str]:
 
 
 def domains_in(names: Iterable[str]) -> list[str]:
-    """List the domains of those names that are host names, sorted."""
+    """List the domains of names, sorted."""
     return sorted({domain for name in names if (domain := host_name(name)[1])})

@@ -1,6 +1,6 @@
-"""The identity of a device as its directory records it: hardware, MAC addresses, name, system, trust.
+"""The identity of a device in its directory: hardware ids, MAC addresses, name, operating system, trust.
 
-Pure. The rules, and why they are as they are, stand in docs/assets.md and docs/decisions/0018.
+Pure functions. docs/assets.md and docs/decisions/0018 give the rules and their reasons.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sync.inventory.asset.host_name import host_name, name_key
 from sync.inventory.asset.mac import macs_in
 
 NAME, MAC = "NAME", "MAC"
-# Who gives them vouches for them in this order: Autopilot for a machine it has registered, Windows for the hardware,
-# the service that registers devices. Where both records have one kind, the first such kind decides.
+# The most reliable first: the ids of Autopilot, of Windows for the hardware, of the device registration service. The
+# first kind that both records have decides.
 HARDWARE = ("ZTDID", "HWID", "GID")
 STALE_DAYS = 90
-"""A record is stale beside another that signed in so many days later. The directory writes these times only every two
-weeks, so that less than three tells nothing; Microsoft calls a device stale after three months."""
+"""A record is stale if another signed in so many days later. The directory updates these times only every two weeks;
+Microsoft calls a device stale after three months."""
 _HARDWARE = re.compile(r"\[(ZTDID|HWID|GID)\]:(.+)", re.IGNORECASE | re.DOTALL)
 _MOBILE = re.compile(r"\b(ios|iphone|ipad|ipados|android\w*|windows ?phone|windows ?mobile)\b", re.IGNORECASE)
 _MAC_SYSTEM = re.compile(r"mac ?os|mac ?mdm|os ?x|darwin", re.IGNORECASE)
@@ -30,15 +30,15 @@ _TRUST = {"workplace": "registered", "azuread": "joined", "serverad": "joined"}
 
 @dataclass(frozen=True, slots=True)
 class DeviceIdentity:
-    """A record of a device, as far as it tells which machine it is.
+    """The identifying data of a device record.
 
     Args:
-        short: the compared form of its name, None if that tells nothing.
-        domain: of its name, "" without one.
-        family: of its operating system, None if the directory does not say.
-        trust: registered or joined; None if the directory does not say, or says something new.
+        short: the compared form of its name; None if it identifies nothing.
+        domain: the domain of its name, or "".
+        family: the family of its operating system; None if unknown.
+        trust: registered or joined; None if unknown or a new value.
         hardware: kind → values, of the kinds in `HARDWARE`.
-        keys: by what other records may have to do with it, in the form of `device_keys`.
+        keys: the values that other records can share, in the form of `device_keys`.
     """
 
     id: int
@@ -57,17 +57,17 @@ class DeviceIdentity:
 
     @property
     def is_phone(self) -> bool:
-        """Whether it is of a kind whose names identify nothing: people and makers choose them."""
+        """Whether it is a phone or tablet, whose name identifies nothing: people and makers choose it."""
         return self.family == "mobile"
 
     @property
     def age(self) -> tuple[str, str]:
-        """Order records from the oldest to the youngest, by what they say, never by when they arrived."""
+        """A sort key, the oldest record first: by the directory's times, never by when the record arrived."""
         return self.registered or self.created or "9", self.external_id
 
 
 def identity(row: Any) -> DeviceIdentity:
-    """Read what a row of `devices` tells."""
+    """Return the identity of a row of `devices`."""
     short, hardware, macs = name_key(row.display_name), hardware_in(row.physical_ids), tuple(macs_in(row.physical_ids))
     keys = [f"{kind}:{value}" for kind, values in hardware.items() for value in values]
     keys.extend(f"{MAC}:{mac}" for mac in macs)
@@ -91,7 +91,7 @@ def identity(row: Any) -> DeviceIdentity:
 
 
 def hardware_in(physical_ids: Any) -> dict[str, frozenset[str]]:
-    """Read the hardware ids in a device's `physicalIds`, such as `[HWID]:h:6825798571036`, by their kind.
+    """Return the hardware ids in a device's `physicalIds`, such as `[HWID]:h:6825798571036`, by kind.
 
     Source: learn.microsoft.com/graph/api/resources/device (physicalIds: for internal use, no promised form)
     """
@@ -99,7 +99,7 @@ def hardware_in(physical_ids: Any) -> dict[str, frozenset[str]]:
     for text in physical_ids if isinstance(physical_ids, list) else ():
         if isinstance(text, str) and (read := _HARDWARE.fullmatch(text.strip())):
             value = read[2].strip().casefold()
-            # A placeholder of a machine that has none.
+            # Skip placeholders, which consist of zeros.
             if value.rpartition(":")[2].strip("0-{} "):
                 found.setdefault(read[1].upper(), set()).add(value)
     return {kind: frozenset(found[kind]) for kind in HARDWARE if kind in found}
@@ -107,7 +107,7 @@ def hardware_in(physical_ids: Any) -> dict[str, frozenset[str]]:
 
 @lru_cache(maxsize=1_024)
 def family_of(system: str | None) -> str | None:
-    """Name the family of an operating system: `windows`, `macos`, `linux`, `mobile`, else its first word."""
+    """Return the family of an operating system: `windows`, `macos`, `linux`, `mobile`, or else its first word."""
     text = (system or "").strip().casefold()
     if not text:
         return None
@@ -121,10 +121,10 @@ def family_of(system: str | None) -> str | None:
 
 
 def same_hardware(one: DeviceIdentity, other: DeviceIdentity, clones: Container[str] = ()) -> bool | None:
-    """Tell whether hardware ids say that two records are one machine; None if they do not say.
+    """Compare hardware ids: True: one machine, False: two machines, None: they do not decide.
 
     Args:
-        clones: keys that too many machines have, such as those of an image: they tell nothing.
+        clones: keys to ignore because too many machines have them, such as those of an image.
     """
     for kind in HARDWARE:
         mine, its = (
@@ -137,24 +137,24 @@ def same_hardware(one: DeviceIdentity, other: DeviceIdentity, clones: Container[
 
 
 def why_names_differ(one: DeviceIdentity, other: DeviceIdentity) -> str | None:
-    """Tell why two records with one name are not taken for one machine by it; None if they are, but for others."""
+    """Return why two records of one name do not match by it; None if the two match."""
     if one.is_phone or other.is_phone:
-        return "Names of phones and tablets tell nothing."
+        return "Names of phones and tablets do not identify them."
     if one.family is None or other.family is None:
-        return "The directory does not say which system both run."
+        return "The directory does not give the operating system of both."
     if one.family != other.family:
-        return "They run different systems."
+        return "They run different operating systems."
     if one.trust is None or other.trust is None:
-        return "The directory does not say how both are joined to it."
+        return "The directory does not give the trust type of both."
     if one.trust != other.trust:
         return None
     if one.trust == "registered":
-        return "Both are registered, none is joined."
+        return "Both devices are registered, and neither is joined."
     old, new = sorted((one, other), key=lambda record: record.last_sign_in or "")
     if not (old.last_sign_in and new.last_sign_in) or _days_between(old.last_sign_in, new.last_sign_in) < STALE_DAYS:
-        return f"Both are joined, and neither has been silent for {STALE_DAYS} days beside the other."
+        return f"Both devices are joined, and their last sign-ins are less than {STALE_DAYS} days apart, or unknown."
     if new.registered and new.registered < old.last_sign_in:
-        return "Both are joined, and the older record signed in after the newer one was made."
+        return "Both devices are joined, and the older record signed in after the newer one was registered."
     return None
 
 

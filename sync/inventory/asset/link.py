@@ -1,4 +1,4 @@
-"""Devices become assets: each is linked to the asset it is a record of, and the asset's fields are computed anew."""
+"""Links devices to assets: each becomes a record of one asset, and the asset's fields are computed again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sync.store.tables import assets, device_keys, devices, directories, matches
 
 INACTIVE, UNKNOWN = "INACTIVE", "UNKNOWN"
 RULES = 2
-"""The rules of `Grouping`: a directory whose devices were linked by older ones is linked anew at its next run."""
+"""The version of the rules of `Grouping`: the next run links all devices of a directory with an older version again."""
 _FORGOTTEN = delete(matches).where(
     matches.c.object_id.in_(select(devices.c.id).where(among(devices.c.id, "keys"), devices.c.asset_id.is_(None))),
     matches.c.asset_id.in_(select(assets.c.id).where(assets.c.deleted_at.is_(None))),
@@ -43,7 +43,7 @@ _NAMED = (
 
 @dataclass(frozen=True)
 class LinkOptions:
-    """What a connector task says about devices; see docs/sync.md."""
+    """The options of a connector task for devices; see docs/sync.md."""
 
     exclude_unknown: bool
     include_inactive: bool
@@ -58,13 +58,13 @@ def link_devices(
     *,
     anew: bool = False,
 ) -> Counter[str]:
-    """Link the given devices to assets, and others again that these bear on, as the options say.
+    """Link devices to assets, and link other devices again that these affect.
 
-    Idempotent: with the same devices and options a second call changes nothing. Which devices share an asset depends
-    on what there is, not on the order in which it came.
+    Idempotent: a second call with the same devices and options changes nothing. The result depends on the stored
+    records, not on the order in which they came.
 
     Args:
-        anew: write also what assets are recognised by, for rules that were changed.
+        anew: rewrite the keys of unchanged assets too, after a change of the rules.
 
     Returns:
         Assets created, updated, removed, restored, and devices merged, skippedUnknown, skippedInactive.
@@ -77,9 +77,9 @@ def link_devices(
 
 
 def link_named(tx: Connection, now: str, place: AssetPlace, keys: Iterable[str]) -> None:
-    """Link the devices again that have one of these keys (`Identity.keys`), because a scan has found it somewhere.
+    """Link the devices that have one of these keys (`DeviceIdentity.keys`) again, after a scan has found the key.
 
-    Those that were left out as unknown wait for the next run of their directory, which counts them.
+    Devices that were left out as unknown wait for the next run of their directory, which counts them.
     """
     linker = _Linker(tx, now, place, {})
     found = tx.scalars(_NAMED, {"site": place.site_id, "keys": sorted(keys)}).all()
@@ -88,7 +88,11 @@ def link_named(tx: Connection, now: str, place: AssetPlace, keys: Iterable[str])
 
 
 class _Linker:
-    """Args: options: of a directory whose run this is; those of the site's others are read from the store."""
+    """Links devices of one site.
+
+    Args:
+        options: by directory, of the run; the options of the site's other directories are read from the store.
+    """
 
     def __init__(
         self, tx: Connection, now: str, place: AssetPlace, options: Mapping[int, LinkOptions], *, anew: bool = False
@@ -132,16 +136,16 @@ class _Linker:
         )
 
     def _forget_matches(self, keys: Sequence[int]) -> None:
-        """Forget why unlinked devices belonged to an asset, unless it went with them: then they may bring it back."""
+        """Delete the matches of unlinked devices, unless their asset was removed too: then they may restore it."""
         if keys:
             self.tx.execute(_FORGOTTEN, {"keys": keys})
 
 
 class _Placing:
-    """Gives each group of records its asset: the host's, the one a person chose, one it was in, or a new one.
+    """Gives each group of records an asset: a scanned one, the one a person chose, its previous one, or a new one.
 
     Args:
-        touched: the devices that were asked about; only they are counted as skipped.
+        touched: the devices to link; only they are counted as skipped.
     """
 
     def __init__(self, linker: _Linker, near: Neighbourhood, touched: set[int]) -> None:
@@ -150,12 +154,12 @@ class _Placing:
         groups = Grouping(near.identities.values(), near.pins, near.hosts, near.common).groups()
         self.members = {group: members for group in groups if (members := self._members(group))}
         self.targets: dict[RecordGroup, int] = {}
-        # Assets to be made; until its key is known, a negative number stands for each.
+        # Groups that get a new asset; `targets` has a negative number for each until its key is known.
         self.made: list[RecordGroup] = []
         self.returning: set[int] = set()
 
     def _members(self, group: RecordGroup) -> list[AnyRow]:
-        """List the records of a group that get an asset, the oldest first; the others are of no use alone."""
+        """List the records of a group that get an asset, the oldest first; note the others as unknown."""
         records = group.records
         if len(records) > 1:
             records = sorted(records, key=lambda record: record.age)
@@ -167,7 +171,7 @@ class _Placing:
         return [row for row in rows if row not in strangers] if strangers else rows
 
     def write(self) -> set[int]:
-        """Write where records belong, and return the assets that have gained or lost one and were there before."""
+        """Write the assets of records, and return the existing assets that have gained or lost a record."""
         self._choose()
         moved = [(row, group) for group, rows in self.members.items() for row in rows if self._moves(row, group)]
         affected = {row.asset_id for row, _ in moved if row.asset_id is not None}
@@ -209,7 +213,7 @@ class _Placing:
                 self.targets[group] = -len(self.made)
 
     def _keep(self, groups: Sequence[RecordGroup], asset_of: Callable[[AnyRow], int | None], taken: set[int]) -> None:
-        """Leave each asset to the group of its oldest record, and each group the oldest asset it is left."""
+        """Give each asset to the group of its oldest record; a group that gets several keeps the oldest asset."""
         heirs: dict[int, tuple[tuple[str, str], RecordGroup]] = {}
         taken = taken | {*self.targets.values()}
         for group in groups:
@@ -222,7 +226,7 @@ class _Placing:
             self.targets.setdefault(group, asset_id)
 
     def _former(self, row: AnyRow) -> int | None:
-        """Return the asset that went with a device: restored, it is that asset again."""
+        """Return the asset that was removed with a device, for a restored device to restore it."""
         match = self.near.matches.get(row.id)
         is_former = match and match.deleted_at is not None and match.site_id == self.linker.place.site_id
         return match.asset_id if match and is_former and row.asset_id is None else None
@@ -252,14 +256,14 @@ class _Placing:
         upsert_rows(self.linker.tx, matches, rows, key=("object_id",))
 
     def _skip(self) -> set[int]:
-        """Leave out what no other source knows, where such devices are not wanted."""
+        """Unlink the devices that no other source knows, for directories that exclude them."""
         rows = [self.near.rows[key] for key in self.unknown]
         self.linker._unlink(rows, dict.fromkeys(self.unknown, UNKNOWN))
         self.linker.counts["skippedUnknown"] += len(self.touched.intersection(self.unknown))
         return {row.asset_id for row in rows if row.asset_id is not None}
 
     def _carry_notes(self, left: Container[int]) -> None:
-        """Keep what people wrote on assets that become part of others."""
+        """Keep the notes of assets that become part of others."""
         targets = {*self.targets.values()}
         oldest: dict[int, tuple[tuple[str, str], int]] = {}
         hosts = {host.asset_id for host in self.near.hosts}

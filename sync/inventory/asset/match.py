@@ -1,8 +1,8 @@
-"""Which records are one machine: by what a person decided, device id, hardware, MAC address and, with care, name.
+"""Decides which records are one machine: by a person's decision, device id, hardware id, MAC address, and name.
 
-Pure, and a function of the records alone: in which order they came makes no difference. Each kind of evidence joins
-whole groups of records, the better kinds first; what contradicts better evidence joins nothing. What is doubtful is
-left apart, for a person to see in `duplicates`.
+Pure functions of the records; the order in which records came makes no difference. Each kind of evidence joins whole
+groups of records, the strongest kind first; evidence that contradicts a stronger kind joins nothing. Doubtful records
+stay apart, for a person to see in `duplicates`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sync.inventory.asset.identity import MAC, NAME, DeviceIdentity, same_hardwa
 
 MANUAL, DEVICE_ID, HARDWARE_ID, HOST_NAME, MAC_ADDRESS, NEW = "manual", "deviceId", "hardwareId", "name", "mac", "new"
 BEARERS_MAX = 8
-"""A key that more records of a site have tells nothing, whatever they are; so a step looks at few of them."""
+"""A key that more records of a site share is ignored; this also limits the records that one step reads."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Match:
 
 @dataclass(frozen=True)
 class ScannedHost:
-    """An asset that scans know: under which (compared name, domain) pairs and MAC addresses."""
+    """An asset that scans found: its names, as (compared name, domain), and its MAC addresses."""
 
     asset_id: int
     names: frozenset[tuple[str, str]]
@@ -39,7 +39,7 @@ class ScannedHost:
 
 @dataclass(frozen=True, order=True)
 class _Link:
-    """Two records that a key has joined; the best comes first."""
+    """Two records that a key has joined; the strongest evidence sorts first."""
 
     level: int
     key: str
@@ -53,10 +53,10 @@ class RecordGroup:
     """Records that are one machine.
 
     Args:
-        host: the asset that scans know, if that is it.
-        pinned: the asset that a person put it into.
-        found_by: the key and value that `host` was found by.
-        pins: the records that a person put there.
+        host: the scanned asset that the group matches, if any.
+        pinned: the asset that a person put the group into.
+        found_by: the key and value by which the group matches `host`.
+        pins: the records that a person put into `pinned`.
     """
 
     records: list[DeviceIdentity]
@@ -69,7 +69,7 @@ class RecordGroup:
     def reasons(self) -> dict[int, tuple[str, str | None]]:
         """Return record → the key and value by which it belongs to the others.
 
-        It begins with what a person put there, what the host was found by, or the oldest record.
+        The first records are those that a person pinned, those that match the host, or else the oldest one.
         """
         if len(self.records) == 1 and not self.found_by:
             return {self.records[0].id: (NEW, None)}
@@ -93,12 +93,12 @@ _B = TypeVar("_B", bound=RecordGroup | ScannedHost)
 
 
 class Grouping:
-    """Puts records of one site into groups, each of which is one machine.
+    """Groups the records of one site; each group is one machine.
 
     Args:
-        records: all that have a key in common with one another, or with what is asked about.
-        pins: record → the asset a person put it into.
-        hosts: what scans know, under any of the names and MAC addresses of the records.
+        records: the records to group, with all records that share a key with them.
+        pins: record → the asset that a person put it into.
+        hosts: the scanned assets that have a name or MAC address of the records.
         common: keys (`DeviceIdentity.keys`) that more than `BEARERS_MAX` records have.
     """
 
@@ -124,7 +124,7 @@ class Grouping:
             for key in record.keys:
                 bearers.setdefault(key, []).append(record)
         too_many = {key for key, mine in bearers.items() if len(mine) > BEARERS_MAX or key in common}
-        # A key that too many records have says nothing, not even that two machines differ.
+        # Hardware ids that too many records have are no evidence, not even that two machines differ.
         self._clones = {key for key in too_many if not key.startswith((f"{NAME}:", f"{MAC}:"))}
         self._bearers = {key: mine for key, mine in bearers.items() if key not in too_many}
         shared = [(key.partition(":"), mine) for key, mine in self._bearers.items() if len(mine) > 1]
@@ -153,7 +153,7 @@ class Grouping:
         return list(dict.fromkeys(self._of[record.id] for record in records))
 
     def _together(self, value_of: Callable[[DeviceIdentity], str]) -> _Found:
-        """List the records that have one value in common, however many."""
+        """List the records that share a value, however many they are."""
         found: dict[str, list[DeviceIdentity]] = {}
         for record in self._records:
             if value := value_of(record):
@@ -168,7 +168,10 @@ class Grouping:
         ]
 
     def _same_mac(self) -> _Found:
-        """List the records of two machines with one MAC address; a docking station's is of more, or of two systems."""
+        """List the records of two groups that share a MAC address, unless it may be a docking station's.
+
+        That has more than two groups, or groups with different operating systems.
+        """
         return [
             (mine, value)
             for kind, value, mine in self._shared
@@ -184,7 +187,7 @@ class Grouping:
         return found
 
     def _join(self, level: int, key: str, found: _Found) -> None:
-        """Join the groups of records that have something in common, where nothing contradicts it."""
+        """Join the groups of records that share a value, unless stronger evidence contradicts it."""
         if not found:
             return
         leaders: dict[RecordGroup, RecordGroup] = {
@@ -227,7 +230,10 @@ class Grouping:
             self._of[record.id] = joined
 
     def _is_sound(self, part: Sequence[RecordGroup], level: int) -> bool:
-        """Tell whether groups may be one: a person or, below device ids, the hardware may say that they are not."""
+        """Tell whether groups may be joined: not if pinned to different assets, or if their hardware ids differ.
+
+        Different hardware ids do not matter below level 2: pins and device ids are stronger evidence.
+        """
         if len({group.pinned for group in part} - {None}) > 1:
             return False
         if level < 2:
@@ -239,7 +245,7 @@ class Grouping:
         )
 
     def _find_hosts(self) -> None:
-        """Find what scans know of a group: pinned there, by MAC address, or by a name that is nobody else's."""
+        """Find the scanned asset of each group: by a pin, by MAC address, or by a name that no other machine has."""
         known = {host.asset_id for host in self._hosts}
         taken: set[int | None] = set()
         for group in self._all():
@@ -250,7 +256,7 @@ class Grouping:
             self._settle(why, pairs, taken)
 
     def _settle(self, why: str, pairs: Sequence[tuple[RecordGroup, ScannedHost, str]], taken: set[int | None]) -> None:
-        """Give hosts to groups where either has one candidate only."""
+        """Give a host to a group if each is the only candidate of the other."""
         mine: dict[RecordGroup, set[int]] = {}
         its: dict[int, set[RecordGroup]] = {}
         for group, host, _ in pairs:
@@ -300,14 +306,14 @@ def _pairs(one: RecordGroup, other: RecordGroup) -> list[tuple[DeviceIdentity, D
 
 
 def _domains(bearer: RecordGroup | ScannedHost, short: str) -> set[str]:
-    """List the domains that something bears a name in; "" for the name alone."""
+    """List the domains in which a group or host has a name; "" for the name without a domain."""
     if isinstance(bearer, ScannedHost):
         return {domain for name, domain in bearer.names if name == short}
     return {record.domain for record in bearer.records if record.short == short}
 
 
 def _agreeing(bearers: Iterable[_B], short: str) -> list[list[_B]]:
-    """Part the bearers of a name into those that may mean one machine: one domain, or none told, links two."""
+    """Split groups and hosts of one name into sets that may be one machine: a common or a missing domain links."""
     parts: list[tuple[set[str], list[_B]]] = []
     for bearer in bearers:
         domains, members, rest = _domains(bearer, short), [bearer], []

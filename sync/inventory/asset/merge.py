@@ -1,4 +1,4 @@
-"""Merges and splits assets as a person says: their records are moved and pinned, so that no sync undoes it."""
+"""Merges and splits assets for a person: moves their records and pins them, so that no sync undoes it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NOTES = select(assets.c.id, assets.c.tags, assets.c.comment, assets.c.criticali
 
 
 def merge_assets(tx: Connection, clock: Clock, organization_id: int, into: int, others: Sequence[int]) -> None:
-    """Make several assets one: `into` gets their records, tags and notes; the others are removed.
+    """Merge assets: `into` gets the records, tags and notes of the others, which are removed.
 
     Raises:
-        BadInput: there is nothing to merge, too much, an asset twice, or assets of several sites.
+        BadInput: too few or too many assets, one named twice, or assets of several sites.
         NotFound: the organization has no such asset.
     """
     if not 1 <= len(others) <= MERGED_MAX:
@@ -36,7 +36,7 @@ def merge_assets(tx: Connection, clock: Clock, organization_id: int, into: int, 
     target = (_live(tx, organization_id, [into], "into"))[0]
     merged = _live(tx, organization_id, others, "assets")
     if {asset.site_id for asset in merged} != {target.site_id}:
-        raise BadInput("Assets of different sites are different machines.", path="assets")
+        raise BadInput("Assets of different sites cannot be merged.", path="assets")
     now = timestamp(clock.now())
     _pin(tx, now, into, matches.c.asset_id == into)
     _move(tx, now, into, devices.c.asset_id.in_(others), scan_records.c.asset_id.in_(others), "merge")
@@ -56,10 +56,10 @@ def split_asset(
     device_ids: Sequence[int],
     scan_ids: Sequence[int],
 ) -> int:
-    """Make a new asset of some of an asset's records and return its key.
+    """Move some of an asset's records to a new asset and return its key.
 
     Raises:
-        BadInput: no record is named, too many, or all of them.
+        BadInput: no records, too many, or all records of the asset are named.
         NotFound: the organization has no such asset, or the asset no such record.
     """
     asset = (_live(tx, organization_id, [asset_id], "asset"))[0]
@@ -72,7 +72,9 @@ def split_asset(
     if any(wanted - there for wanted, there in zip(chosen, present, strict=True)):
         raise NotFound("The asset has no such record.", path="records")
     if [*chosen] == present:
-        raise BadInput("These are all records of the asset.", hint="Leave it at least one.", path="records")
+        raise BadInput(
+            "These are all records of the asset.", hint="Leave at least one record with the asset.", path="records"
+        )
     now, place = timestamp(clock.now()), AssetPlace(organization_id, asset.site_id)
     (new,) = create_assets(tx, now, place, [asset_fields([])])
     _pin(tx, now, asset_id, matches.c.asset_id == asset_id)
@@ -83,7 +85,7 @@ def split_asset(
 
 
 def _live(tx: Connection, organization_id: int, keys: Sequence[int], path: str) -> Sequence[AnyRow]:
-    """Read assets of the organization in the order they are named."""
+    """Read live assets of the organization, in the order of the keys."""
     mine = assets.c.id.in_(keys) & (assets.c.organization_id == organization_id) & assets.c.deleted_at.is_(None)
     columns = (assets.c.id, assets.c.site_id, assets.c.tags, assets.c.comment, assets.c.criticality)
     found = {row.id: row for row in tx.execute(select(*columns).where(mine))}
@@ -93,12 +95,12 @@ def _live(tx: Connection, organization_id: int, keys: Sequence[int], path: str) 
 
 
 def _pin(tx: Connection, now: str, asset_id: int, chosen: Any, **why: Any) -> None:
-    """Keep records with an asset, whatever they say of themselves."""
+    """Pin records to an asset, whatever their keys are."""
     tx.execute(update(matches).where(chosen).values(asset_id=asset_id, is_pinned=True, matched_at=now, **why))
 
 
 def _move(tx: Connection, now: str, asset_id: int, chosen_devices: Any, chosen_scans: Any, what: str) -> None:
-    """Give records to an asset, and say that a person did."""
+    """Move records to an asset, and note that a person did."""
     moved = list(tx.scalars(select(devices.c.id).where(chosen_devices)))
     _pin(tx, now, asset_id, matches.c.object_id.in_(moved), key=MANUAL, value=what)
     tx.execute(update(devices).where(devices.c.id.in_(moved)).values(asset_id=asset_id))
@@ -107,7 +109,7 @@ def _move(tx: Connection, now: str, asset_id: int, chosen_devices: Any, chosen_s
 
 
 def _part_with(tx: Connection, into: int, others: Sequence[int]) -> None:
-    """Let the merged asset be kept apart from what its parts were kept apart from, itself aside."""
+    """Keep the merged asset apart from all assets that its parts were kept apart from, except from its own parts."""
     one, other = kept_apart.c.asset_id, kept_apart.c.other_id
     touched = or_(one.in_([into, *others]), other.in_([into, *others]))
     rows = (tx.execute(select(one, other).where(touched))).all()
@@ -119,10 +121,10 @@ def _part_with(tx: Connection, into: int, others: Sequence[int]) -> None:
 
 
 def carry_notes(tx: Connection, now: str, organization_id: int, into: Mapping[int, int]) -> None:
-    """Write what people wrote on assets also on those that they have become part of.
+    """Add the notes of assets to the assets that they have become part of.
 
     Args:
-        into: the asset that goes → the one it is part of.
+        into: the removed asset → the asset that it became part of.
     """
     rows = {row.id: row for row in tx.execute(_NOTES, {"keys": {*into, *into.values()}})}
     changed: dict[int, dict[str, Any]] = {}
@@ -137,10 +139,10 @@ def carry_notes(tx: Connection, now: str, organization_id: int, into: Mapping[in
 
 
 def _notes(parts: Sequence[AnyRow]) -> dict[str, Any]:
-    """Put together what people wrote on several assets; nothing of it is lost but a second criticality."""
+    """Combine the notes of several assets; only the first criticality is kept."""
     comments: list[str] = []
     for part in parts:
-        # Do not add again what an earlier merge carried over.
+        # Skip a comment that an earlier merge has added already.
         if part.comment and not any(part.comment in comment for comment in comments):
             comments.append(part.comment)
     return {

@@ -1,7 +1,6 @@
-"""Reads all that has to do with some devices of a site: the records that may be the same machine, pins, hosts, matches.
+"""Reads everything that affects the matching of devices: records that may be the same machine, pins, hosts, matches.
 
-Whatever decides over a device is read with it, so that what is decided depends on what there is and not on who came
-first.
+All of it is read together, so that the result depends on the stored records, not on their order.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ DEVICES = (
     .where(among(devices.c.id, "keys"))
     .order_by(devices.c.id)
 )
-# Devices that are not wanted, or that retention has removed with their assets, are no candidates.
+# Skip devices that a task's options exclude, and those that retention removed with their assets.
 _IS_WANTED = (devices.c.deleted_at.is_(None), or_(devices.c.skipped.is_(None), devices.c.skipped == "UNKNOWN"))
 _OF_ASSETS = select(devices.c.id).where(among(devices.c.asset_id, "assets"), *_IS_WANTED)
 _WITH_DEVICE_IDS = select(devices.c.id).where(
@@ -71,13 +70,13 @@ _SAID = select(scan_records.c.asset_id, scan_records.c.names, scan_records.c.mac
 
 @dataclass
 class Neighbourhood:
-    """The devices that were asked about and all that bears on them.
+    """The devices to link, and all that affects their matching.
 
     Args:
         rows: by key, as `DEVICES` selects them.
-        identities: what they tell.
-        matches: why each belonged to an asset when it was last linked.
-        hosts: the assets that scans know which a device is in, or shares a name or MAC address with.
+        identities: by key.
+        matches: by key; why each device belonged to an asset when it was last linked.
+        hosts: the scanned assets that have one of the devices, or share a name or MAC address with one.
         common: keys that too many devices have.
     """
 
@@ -94,7 +93,7 @@ class Neighbourhood:
 
 
 def identities(rows: Iterable[AnyRow]) -> dict[int, DeviceIdentity]:
-    """Read what rows of `DEVICES` tell."""
+    """Return the identities of rows of `DEVICES`, by key."""
     return {row.id: identity(row) for row in rows}
 
 
@@ -106,12 +105,12 @@ def read_neighbourhood(
     keys: Iterable[str],
     assets_: Iterable[int],
 ) -> Neighbourhood:
-    """Read what bears on devices.
+    """Read everything that affects the matching of devices.
 
     Args:
-        rows: the devices that have changed and are wanted.
-        told: what they tell.
-        keys: all that these, and devices that left, have or had (`renew_keys`).
+        rows: the changed devices that are wanted.
+        told: their identities.
+        keys: all keys that these and the unlinked devices have or had (`renew_keys`).
         assets_: the assets that they were in.
     """
     near = Neighbourhood()
@@ -135,7 +134,7 @@ def read_neighbourhood(
 
 @dataclass
 class _Leads:
-    """What leads to more devices."""
+    """The keys, assets and device ids by which to find more devices."""
 
     keys: set[str] = field(default_factory=set)
     assets: set[int] = field(default_factory=set)
@@ -145,7 +144,7 @@ class _Leads:
         return bool(self.keys or self.assets or self.device_ids)
 
     def add(self, row: AnyRow, near: Neighbourhood) -> None:
-        """Add what leads on from a device."""
+        """Add the leads of a device."""
         self.keys.update(near.identities[row.id].keys)
         if row.asset_id is not None:
             self.assets.add(row.asset_id)
@@ -155,7 +154,7 @@ class _Leads:
             self.device_ids.add(row.device_id)
 
     def but(self, others: _Leads) -> _Leads:
-        """Return those that the others have not."""
+        """Return the leads that are not among the others."""
         return _Leads(self.keys - others.keys, self.assets - others.assets, self.device_ids - others.device_ids)
 
 
@@ -168,7 +167,7 @@ def _take(tx: Connection, near: Neighbourhood, rows: Sequence[AnyRow], told: Map
 
 
 def _bearers(tx: Connection, site_id: int, near: Neighbourhood, leads: _Leads, touched: set[int]) -> set[int]:
-    """Find the devices that leads lead to."""
+    """Find the devices of leads."""
     found: set[int] = set()
     if leads.keys:
         found, common = bearers(tx, site_id, leads.keys, touched)

@@ -1,4 +1,4 @@
-"""What an asset's fields say of its services: how many there are, and whether one can be reached from everywhere."""
+"""The fields of an asset that describe its services: their number, and whether one has a public address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PRIVATE = " ".join(PRIVATE)
 
 
 def service_fields(scans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Count the open ports that scan records name, each once, and tell whether one has them at a public address."""
+    """Count the distinct open ports of scan records, and tell whether a record with open ports has a public address."""
     serving = [scan for scan in scans if scan["services"]]
     ports = {(service["protocol"], service["port"]) for scan in serving for service in scan["services"]}
     count = Counter(transport for transport, _ in ports)

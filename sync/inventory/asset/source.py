@@ -1,4 +1,4 @@
-"""The kinds of source an asset can have a record from, as the bits of `assets.source_mask`."""
+"""The sources of an asset's records, as bits of `assets.source_mask`."""
 
 from __future__ import annotations
 

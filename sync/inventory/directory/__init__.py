@@ -1,1 +1,1 @@
-"""From the pages of a directory to rows: objects, edges, tombstones, and the sweep."""
+"""Writes the pages of a directory as rows: objects, edges, tombstones, and the sweep."""

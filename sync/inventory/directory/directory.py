@@ -1,4 +1,4 @@
-"""One Entra tenant seen from one site: its row, where its streams stand, and the keys of its objects."""
+"""A directory (an Entra tenant as one site syncs it): its row, the cursors of its streams, the keys of its objects."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sync.store.statement.bulk import insert_rows, reserve_keys, update_rows, up
 from sync.store.tables import cursors, directories, objects
 
 T = TypeVar("T")
-# As many rows as are held in memory together.
+# Rows that are handled in one step; it limits memory and the length of transactions.
 CHUNK_ROWS = 500
-# The generation of an object that was removed and has no row, never had one or has it no more; its edges may be there.
+# The generation of a removed object without a row; its edges may still exist.
 FORGOTTEN = -1
 
 
@@ -33,7 +33,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a stream stands; see the columns of `cursors`."""
+    """The position of a stream; see the columns of `cursors`."""
 
     link: str
     complete: bool
@@ -48,7 +48,7 @@ class Cursor:
 async def open_directory(
     tx: AsyncConnection, clock: Clock, *, organization_id: int, site_id: int, cloud: str, tenant_id: str
 ) -> Directory:
-    """Return the directory of a tenant in a site, made at its first use."""
+    """Return the directory of a tenant in a site; create it at its first use."""
     identity = {"site_id": site_id, "source": AZUREAD, "cloud": cloud, "tenant_id": tenant_id.lower()}
     found = select(directories.c.id).where(*(directories.c[name] == value for name, value in identity.items()))
     directory_id = await tx.scalar(found)
@@ -60,7 +60,7 @@ async def open_directory(
 
 
 async def load_cursor(tx: AsyncConnection, directory: Directory, stream: str) -> Cursor | None:
-    """Read where a stream stands; None before its first page."""
+    """Read the position of a stream; None before its first page."""
     statement = select(
         cursors.c.link,
         cursors.c.complete,
@@ -76,7 +76,7 @@ async def load_cursor(tx: AsyncConnection, directory: Directory, stream: str) ->
 
 
 def save_cursor(tx: Connection, clock: Clock, directory: Directory, stream: str, cursor: Cursor) -> None:
-    """Write where a stream stands, in the transaction of the page that led there."""
+    """Write the position of a stream, in the transaction of the page before it."""
     place = {"directory_id": directory.id, "stream": stream}
     row = {**place, **asdict(cursor), "updated_at": timestamp(clock.now())}
     upsert_rows(tx, cursors, [row], key=tuple(place))
@@ -84,7 +84,7 @@ def save_cursor(tx: Connection, clock: Clock, directory: Directory, stream: str,
 
 @dataclass(frozen=True)
 class Mention:
-    """How a page mentions an object: kind and name if they are told; the generation to be stamped on it, or 0."""
+    """An object that a page mentions: its kind and name if given; the generation to stamp on it, or 0."""
 
     kind: str | None
     generation: int = 0
@@ -94,14 +94,14 @@ class Mention:
 def identify(
     tx: Connection, directory: Directory, mentions: Mapping[str, Mention], known: Mapping[str, AnyRow]
 ) -> dict[str, int]:
-    """Return the key of each object, making the missing ones and stamping the others.
+    """Return the keys of objects by external id; create the missing ones, and update and stamp the others.
 
-    A new object is one that no full round has seen (generation 0): generations count per stream, so being named by
-    another kind's edges must not save it from its own kind's sweep.
+    An object that only an edge mentions gets generation 0: generations count per stream, so that an edge of another
+    kind must not save it from the sweep of its own kind.
 
     Args:
         mentions: by external id.
-        known: the rows of `objects` that are there already, by external id; it may hold more.
+        known: existing rows of `objects` by external id; others than the mentioned ones may be among them.
     """
     keys = {external_id: row.id for external_id, row in known.items()}
     missing = [external_id for external_id in mentions if external_id not in keys]
@@ -130,11 +130,11 @@ def identify(
 
 
 def hide(tx: Connection, keys: Sequence[int]) -> None:
-    """Show objects no more that have no row and were removed; their edges stay."""
+    """Hide removed objects that have no row; their edges stay."""
     update_rows(tx, objects, [{"id": key, "generation": FORGOTTEN} for key in keys])
 
 
 def chunks(items: Sequence[T], size: int = CHUNK_ROWS) -> Iterator[Sequence[T]]:
-    """Cut a sequence into pieces that are worked on together."""
+    """Split a sequence into pieces of at most `size` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

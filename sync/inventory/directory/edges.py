@@ -1,4 +1,4 @@
-"""Edges between directory objects: added, removed and replaced as the pages say; never tied to either end's row."""
+"""Edges between directory objects: adds, removes and replaces them as pages report; their ends need no rows."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _STORED_ENDS = select(edges.c.from_id, edges.c.to_id).where(
 
 
 def on_leave(end: Column[int]) -> ColumnElement[bool]:
-    """Tell whether an end of an edge was removed but may come back.
+    """Tell whether an end of an edge was removed but may be restored.
 
-    Graph leaves such an object out of the lists of others, and does not name it there again when it comes back: that a
-    list lacks it says nothing about the edge.
+    Graph omits such an object from the lists of others, and does not report the edge again when the object is restored.
+    Its absence from a list therefore does not mean that the edge is gone.
     """
     return or_(*(exists().where(kind.table.c.id == end, kind.table.c.deletion.in_(RESTORABLE)) for kind in KINDS))
 
@@ -39,10 +39,11 @@ def apply_edges(
     round_: Round,
     counts: dict[str, Counter[str]],
 ) -> bool:
-    """Write the edges that a page's objects gain and lose, count them under the edge's name; tell whether any did.
+    """Write the edges that a page's objects gain and lose, and count them; return whether anything changed.
 
     Args:
-        keys: of each object that is mentioned and known; an end that is not known has no edge to lose.
+        keys: external id → key of each known object; an unknown end has no edge to lose.
+        counts: name of the edge → edges created and removed; added to.
     """
     linked = {edge: _pairs(edge, folded, keys) for edge in kind.edges.values()}
     ended = {keys[change.external_id] for change in folded if change.is_new_life and change.external_id in keys}
@@ -69,7 +70,7 @@ def _pairs(edge: Edge, folded: Sequence[ObjectChange], keys: Mapping[str, int]) 
 def _lost(
     tx: Connection, edge: Edge, folded: Sequence[ObjectChange], keys: Mapping[str, int], linked: Sequence[Pair]
 ) -> set[Pair]:
-    """List the edges that were reported as removed, and those that a to-one edge led to before."""
+    """List the edges that were reported as removed, and the previous edges of to-one relations."""
     lost = {
         (keys[change.external_id], keys[end])
         for change in folded
@@ -88,7 +89,7 @@ def _rows(edge: Edge, pairs: Collection[Pair]) -> list[dict[str, Any]]:
 
 
 def _add(tx: Connection, rows: Sequence[dict[str, Any]], round_: Round) -> int:
-    """Insert the edges that are not there yet and return how many; a full round stamps the others too."""
+    """Insert the missing edges and return their number; a full round also stamps the existing ones."""
     for row in rows:
         row["generation"] = round_.generation
     created = insert_missing(tx, edges, rows)
@@ -98,9 +99,9 @@ def _add(tx: Connection, rows: Sequence[dict[str, Any]], round_: Round) -> int:
 
 
 def _end_lives(tx: Connection, ended: set[int], linked: Mapping[Edge, Sequence[Pair]]) -> bool:
-    """Delete every edge from and to objects that are gone for good, because Graph may never report these.
+    """Delete every edge from and to permanently deleted objects, because Graph may never report their removal.
 
-    Only what the page itself reported after the removal stays: then the object has begun anew.
+    Edges that the page reported after the deletion stay: the object was created again.
     """
     anew = {key for pairs in linked.values() for pair in pairs for key in pair if key in ended}
     deleted = 0

@@ -1,4 +1,4 @@
-"""Flaws of received properties; a page counts them, and the run warns of each kind once."""
+"""Faults of received properties; pages count them, and the run logs one warning for each kind."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ class Flaw(enum.StrEnum):
 
 
 Flaws = Counter[tuple[Flaw, str]]
-"""(what is wrong, the property) → in how many records."""
+"""(kind of fault, property) → number of records."""

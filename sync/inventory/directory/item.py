@@ -1,4 +1,4 @@
-"""Reads one item of a delta page: its columns, its content hash and its edges; never touches the database."""
+"""Parses the items of a delta page: columns, content hashes and edges; does not access the database."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from sync.store.tables.column import HOLDS, LOWER, OBJECT, OBJECTS, Json, Time, 
 from sync.trim import trimmed
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
-# Graph writes this date for "never" in places.
+# Some Graph properties use this date for "never".
 _NEVER = "0001-01-01"
 
 
 def object_id(text: str) -> str:
-    """Return an id as it is stored and compared: Graph may write the same one in either letter case."""
+    """Return the stored form of an id: Graph may send one id in either letter case."""
     return folded(text)
 
 
 @dataclass
 class ObjectChange:
-    """All that a page says of one object, its items taken together in order.
+    """What a page reports of one object: all its items, combined in order.
 
-    `item` holds its attributes, or None when only a removal was reported; if a removal was the last word, `removed` is
-    "deleted" (gone for good) or else "changed" (it may come back). With `is_new_life` it was deleted at some place of
-    the page: what was there before, edges and attributes, does not count any more.
+    `item` has its attributes; None if only a removal was reported. If the removal came last, `removed` is "deleted"
+    (permanent) or "changed" (it may be restored). `is_new_life`: some item of the page deleted it permanently, so that
+    earlier edges and attributes are void.
     """
 
     external_id: str
     item: dict[str, Any] | None = None
     removed: str | None = None
     is_new_life: bool = False
-    # edge → {external id of the other end: its kind, or None when Graph did not say; removed ends are in `unlinked`}
+    # edge → {external id of the other end: its kind, None if Graph did not send it}; removed ends are in `unlinked`.
     linked: dict[Edge, dict[str, str | None]] = field(default_factory=dict)
     unlinked: dict[Edge, set[str]] = field(default_factory=dict)
-    # To-one edges that were given a new end: whatever they led to before goes.
+    # To-one edges that got a new end: their previous edge is removed.
     replaced: set[Edge] = field(default_factory=set)
-    # Properties that it came without, and that are kept as they are known from before.
+    # Properties that were missing and keep their earlier values.
     kept: frozenset[str] = frozenset()
-    # External ids of ends → display names, where Graph gives them.
+    # External ids of ends → display names, if Graph sent them.
     named: dict[str, str] = field(default_factory=dict)
 
     def ends(self) -> Iterator[tuple[str, str | None]]:
@@ -60,11 +60,11 @@ class ObjectChange:
             yield from targets.items()
 
     def lacks(self, names: frozenset[str]) -> bool:
-        """Tell whether it came without some property."""
+        """Tell whether an item misses one of the properties."""
         return self.item is not None and not names <= self.item.keys()
 
     def keep(self, names: frozenset[str], before: Mapping[str, Any]) -> None:
-        """Take properties from what was received before, where it came without."""
+        """Take missing properties from the item received before."""
         item = self.item
         assert item is not None  # noqa: S101 - the caller asks
         for name in names.intersection(before).difference(item):
@@ -79,14 +79,14 @@ class ObjectChange:
 
 
 def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = False) -> list[ObjectChange]:
-    """Fold a page's items into one change an object: what the items say one after the other.
+    """Combine a page's items into one change for each object, in the order of the items.
 
-    A big group is repeated with other members each time, and any object may be replayed: attributes and removal are
-    taken from the last item, edges add up in order. An object that is only on leave keeps both: one that was removed
-    for any reason but "deleted", or for none that Graph tells. What every object has is not lost by an item without it.
+    Graph repeats a large group with other members each time, and may replay any object. Attributes and removal come
+    from the last item; edges accumulate. A removal for any reason but "deleted", or without one, is not permanent: the
+    object keeps attributes and edges. Properties in `kind.always` are not lost if an item misses them.
 
     Args:
-        minimal: an item holds only what changed (Prefer: return=minimal), so that attributes add up as well.
+        minimal: items have only changed properties (Prefer: return=minimal), so that attributes accumulate too.
     """
     folded: dict[str, ObjectChange] = {}
     for item in items:
@@ -100,7 +100,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
             if reason == "deleted":
                 change.removed = "deleted"
                 _end_life(change, folded.values())
-            elif change.removed is None:  # What is gone for good cannot go on leave.
+            elif change.removed is None:  # A permanent deletion stays one.
                 change.removed = "changed"
             continue
         said = attributes(item)
@@ -117,7 +117,7 @@ def changes(kind: Kind, items: Iterable[Mapping[str, Any]], *, minimal: bool = F
 
 
 def _end_life(change: ObjectChange, others: Iterable[ObjectChange]) -> None:
-    """Forget the edges, from and to it, that the page reported before the object was deleted."""
+    """Discard the edges, from and to the object, that the page reported before its deletion."""
     change.is_new_life = True
     change.linked, change.unlinked, change.replaced = {}, {}, set()
     for other in others:
@@ -126,10 +126,10 @@ def _end_life(change: ObjectChange, others: Iterable[ObjectChange]) -> None:
 
 
 def _fold_edges(change: ObjectChange, edge: Edge, targets: Any, *, single: bool) -> None:
-    """Add what a relation says.
+    """Add the edges of a relation.
 
     Raises:
-        BadResponse: it cannot be read: leaving an edge out in silence would be a wrong inventory.
+        BadResponse: an entry has no id; leaving an edge out silently would make the inventory wrong.
     """
     linked, unlinked = change.linked.setdefault(edge, {}), change.unlinked.setdefault(edge, set())
     if not isinstance(targets, list):
@@ -157,23 +157,23 @@ def _unreadable() -> BadResponse:
 
 
 def kind_of(item: Mapping[str, Any]) -> str | None:
-    """Read the kind of a referenced object from its @odata.type, `#microsoft.graph.user`; None when it is absent."""
+    """Return the kind of a referenced object from its @odata.type (`#microsoft.graph.user`); None if it has none."""
     odata_type = item.get("@odata.type")
     return odata_type.rpartition(".")[2] if isinstance(odata_type, str) else None
 
 
 def attributes(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the item without annotations: what Graph says of the object itself."""
+    """Return the properties of an item, without annotations."""
     return {name: value for name, value in item.items() if "@" not in name}
 
 
 def json_text(attributes: Mapping[str, Any]) -> bytes:
-    """Write attributes as JSON, the same text for the same attributes."""
+    """Serialize attributes as JSON; equal attributes give equal bytes."""
     return trimmed(orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS))
 
 
 def content_hash(kind: Kind, text: bytes) -> bytes:
-    """Hash what a row is made from; equal hashes mean that the row need not be written.
+    """Hash the data of a row; if the hash is unchanged, the row need not be written.
 
     Args:
         text: the object's attributes, from `json_text`.
@@ -187,10 +187,10 @@ def _signature(name: str) -> bytes:
 
 
 def columns(kind: Kind, raw: Mapping[str, Any], unfit: list[str] | None = None) -> dict[str, Any]:
-    """Map an object's attributes to the columns of its table; what is absent or does not fit the column is null.
+    """Map an object's attributes to the columns of its table; missing values and values of a wrong type become null.
 
     Args:
-        unfit: gets the names of the properties that do not fit.
+        unfit: the names of properties with a value of a wrong type are appended to it.
     """
     empty, readers = _readers(kind.name)
     values = empty.copy()
@@ -224,14 +224,14 @@ def _group_columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 UNFIT = object()
-"""What a reader returns of a value that its column cannot have."""
+"""A reader returns this for a value that its column cannot have."""
 
 Reader = tuple[str, type | None, Callable[[Any], Any]]
 
 
 @cache
 def _readers(name: str) -> tuple[dict[str, Any], dict[str, Reader]]:
-    """Return a row without values; and by property its column, the type that is stored as it is, and a reader."""
+    """Return an empty row; and property → its column, the type that is stored unchanged, a reader for other types."""
     kind = next(kind for kind in KINDS if kind.name == name)
     mapped = list(graph_columns(kind.table))
     return dict.fromkeys(column.name for _, column in mapped), {
@@ -263,12 +263,12 @@ def _read_list(elements: set[type], value: Any) -> Any:
 
 
 def _read_number(value: Any) -> Any:
-    """Take a whole number that fits into 32 bits, as every number of Graph's does."""
+    """Accept integers of 32 bits: Graph's documented numbers all fit."""
     return value if type(value) is int and -(2**31) <= value < 2**31 else UNFIT
 
 
 def read_time(value: Any) -> str | None:
-    """Bring a Graph time to the stored width; None when it is absent, `0001-01-01` (never) or not a time."""
+    """Return a Graph time in the stored form; None if it is missing, `0001-01-01` (never) or not a time."""
     stored: str | None = None if (found := _read_time(value)) is UNFIT else found
     return stored
 

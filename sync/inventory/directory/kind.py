@@ -1,4 +1,4 @@
-"""The kinds of directory object that are synced: their tables, their Graph properties and the edges they carry.
+"""The synced kinds of directory objects: their tables, their Graph properties and their edges.
 
 Source: learn.microsoft.com/graph/delta-query-overview; property names: Microsoft Graph v1.0 metadata.
 """
@@ -17,10 +17,10 @@ from sync.store import tables
 from sync.store.tables.column import graph_columns
 
 SOFT, GONE, VANISHED = "SOFT", "GONE", "VANISHED"
-"""How a row went (`deletion`): it may be restored, it is gone for good, or a full round no longer saw it."""
+"""How a row was deleted (`deletion`): restorable, permanently, or because a full round did not see it."""
 
 RESTORABLE = (SOFT, VANISHED)
-"""What may come back, and then with its edges."""
+"""Deletions after which an object may be restored, with its edges."""
 
 
 class Edge(enum.IntEnum):
@@ -33,7 +33,7 @@ class Edge(enum.IntEnum):
     MANAGER = 5
 
 
-# Under which name changes of an edge are counted on a run.
+# Edge → name under which a run counts its changes.
 EDGE_COUNTS = {
     Edge.MEMBER: "memberships",
     Edge.GROUP_OWNER: "groupOwners",
@@ -50,27 +50,27 @@ class Kind:
     name: str
     plural: Literal["users", "groups", "devices"]
     table: Table
-    # Graph relation → edge; an edge leads from the object that carries the relation.
+    # Graph relation → edge; the edge starts at the object that has the relation.
     edges: Mapping[str, Edge]
-    # Properties that every object has: one that comes without them has lost them on the way.
+    # Properties that every object has: if an item misses one, it was lost in transit.
     always: frozenset[str]
-    # At most one edge from an object: a new one replaces the old.
+    # To-one edges: a new edge replaces the previous one.
     single: frozenset[Edge] = frozenset()
-    # Lists of objects that few ask for: read and kept in `raw`, where filters find them, without columns of their own.
+    # Properties without columns: read and stored in `raw` only, where filters find them.
     raw_only: tuple[str, ...] = ()
 
     @property
     def inventory(self) -> str:
-        """The inventory that shows its rows: devices are seen as records of assets."""
+        """The inventory that shows its rows: devices are shown as records of assets."""
         return "assets" if self.plural == "devices" else self.plural
 
     def select(self, *, with_edges: bool = True) -> list[str]:
-        """List the properties and relations asked for, in a fixed order."""
+        """List the properties and relations to select, in a fixed order."""
         columns = (prop for prop, _ in graph_columns(self.table))
         return [*columns, *self.raw_only, *(self.edges if with_edges else ())]
 
     def signature(self) -> bytes:
-        """Name what a row is made of; part of every content hash, so that a new column rewrites the rows."""
+        """Hash the names of the columns; it is part of every content hash, so that a new column rewrites the rows."""
         return hashlib.blake2b(",".join(self.table.columns.keys()).encode(), digest_size=8).digest()
 
 

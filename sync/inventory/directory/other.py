@@ -1,7 +1,7 @@
-"""Objects that a directory names as ends of edges and that no inventory lists: what they are, and when they go.
+"""Objects that are ends of edges and in no inventory: conditions that select them, and their removal.
 
-Service principals and contacts are never read, users may be out of the app's reach, and devices may be left out by
-the options of a task. Such an object is there as long as an edge names it.
+Service principals and contacts are never read, the app may be unable to read some users, and a task's options may
+leave out devices. Such an object exists as long as an edge leads to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sync.inventory.directory.directory import FORGOTTEN
 from sync.inventory.directory.kind import KINDS, Edge, Kind
 from sync.store.tables import devices, directories, edges, matches, objects
 
-# Under names of their own: a statement that reads the tables too must not be taken for these.
+# Aliases, so that these conditions do not correlate with a statement that reads the same tables.
 _ROWS = {kind.name: kind.table.alias(f"{kind.name}_row") for kind in KINDS}
 _LEFT_OUT = devices.alias("left_out")
 _ENDS = edges.alias("naming")
@@ -26,9 +26,9 @@ def has_no_row() -> ColumnElement[bool]:
 
 
 def is_without_row() -> ColumnElement[bool]:
-    """Tell whether an object is there although it has no row.
+    """Tell whether an object exists although it has no row.
 
-    One of a kind that the directory lists is not: it went before it was read, or its page is still to come.
+    An object of a kind that the directory lists does not count: it was deleted before it was read, or is not read yet.
     """
     is_listed = or_(
         *(
@@ -46,33 +46,33 @@ def is_left_out() -> ColumnElement[bool]:
 
 
 def is_other() -> ColumnElement[bool]:
-    """Tell whether an object is there and neither a user, a group nor a device of an asset."""
+    """Tell whether an object exists and is neither a user, a group nor a device of an asset."""
     return or_(is_without_row(), is_left_out())
 
 
 def is_there(end: Column[int], kinds: Sequence[Kind]) -> ColumnElement[bool]:
-    """Tell whether the object at the end of an edge is there: as one of these kinds, or without a row."""
+    """Tell whether the object at the end of an edge exists: as one of these kinds, or without a row."""
     live = [exists().where(row.c.id == end, row.c.deleted_at.is_(None)) for row in (_ROWS[kind.name] for kind in kinds)]
     return or_(*live, exists().where(objects.c.id == end, is_other()))
 
 
 def is_named() -> ColumnElement[bool]:
-    """Tell whether some edge leads to an object."""
+    """Tell whether an edge leads to the object."""
     return exists().where(_ENDS.c.kind.in_(list(Edge)), _ENDS.c.to_id == objects.c.id)
 
 
 def _is_pointless() -> ColumnElement[bool]:
-    """Tell whether nothing is known of an object any more: no row, no edge, no decision of a person."""
+    """Tell whether nothing refers to an object any more: it has no row, no edge and no match with an asset."""
     starts = exists().where(_ENDS.c.kind.in_(list(Edge)), _ENDS.c.from_id == objects.c.id)
     return and_(has_no_row(), ~is_named(), ~starts, ~exists().where(matches.c.object_id == objects.c.id))
 
 
 def pointless(organization_id: int) -> Select[tuple[int]]:
-    """Select the keys of an organization's objects that nothing is known of any more."""
+    """Select the keys of an organization's objects that nothing refers to any more."""
     mine = select(directories.c.id).where(directories.c.organization_id == organization_id)
     return select(objects.c.id).where(objects.c.directory_id.in_(mine), _is_pointless())
 
 
 def remove_pointless(tx: Connection, keys: Sequence[int]) -> int:
-    """Delete those among some objects that nothing is known of, still, and return how many."""
+    """Delete the objects that nothing refers to, checked again, and return their number."""
     return tx.execute(delete(objects).where(objects.c.id.in_(keys), _is_pointless())).rowcount

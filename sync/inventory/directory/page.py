@@ -1,4 +1,4 @@
-"""Writes what one page says: objects, tombstones and edges; the caller's transaction adds the cursor and counters.
+"""Writes the objects, tombstones and edges of one page; the caller's transaction adds the cursor and counters.
 
 Applying a page twice changes nothing the second time. The rules are in docs/sync.md.
 """
@@ -28,15 +28,15 @@ from sync.store.statement.in_list import among
 from sync.store.tables import objects, raw
 
 _DELETIONS = {None: None, "changed": SOFT, "deleted": GONE}
-# Written once, with the row.
+# Columns that are written only when the row is created.
 _KEPT = ("organization_id", "site_id", "directory_id", "source", "external_id", "created_version", "created_at")
 
 
 @dataclass
 class Applied:
-    """What a page did. `touched` holds the keys of rows that were written or removed; `seen` of all it named.
+    """The result of a page. `touched`: keys of rows that were written or removed; `seen`: keys of all its objects.
 
-    `flaws` is what was wrong with the records that it wrote, or would have lost of those it kept.
+    `flaws`: properties of a wrong type in written records, and missing properties that kept their earlier values.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -54,17 +54,17 @@ def apply_page(
     items: Sequence[Mapping[str, Any]],
     round_: Round,
 ) -> Applied:
-    """Write one page of one kind, or several as one.
+    """Write one page of one kind, or several joined pages.
 
     Args:
-        tx: an open write transaction; never committed here.
-        items: any number of items in Graph's order; an id may repeat, the last one wins and edges add up.
-        round_: what an absent property means, and what is stamped on the objects that the page shows. What every
-            object has (`Kind.always`) and what was not asked for is never lost by being absent.
+        tx: an open write transaction; not committed here.
+        items: any number of items in Graph's order; if an id repeats, the last item wins and edges accumulate.
+        round_: decides what a missing property means, and which generation is stamped on the page's objects. A missing
+            property keeps its value if every object has it (`Kind.always`) or if it was not requested.
 
     Returns:
-        Rows created, updated, unchanged, removed, restored and unknown (a removal of what was never here); they sum
-        to the distinct ids in the page.
+        Rows created, updated, unchanged, removed, restored and unknown (a removal of an object that was never stored);
+        their sum is the number of distinct ids in the page.
 
     Source: learn.microsoft.com/graph/delta-query-overview (replays), delta-query-groups (repeated groups)
     """
@@ -96,7 +96,7 @@ def apply_page(
 
 
 def _mentions(kind: Kind, folded: Iterable[ObjectChange], round_: Round) -> dict[str, Mention]:
-    """List the objects that have to have a key: those that are shown, and the ends of their edges."""
+    """List the objects that need a key: those of the page, and the ends of their edges."""
     mention = cache(Mention)
     mentions = {end: mention(name) for change in folded for end, name in change.ends()}
     shown = Mention(kind.name, round_.generation if round_.full else 0)
@@ -115,7 +115,7 @@ def _retell(
     known: Mapping[str, AnyRow],
     keys: Mapping[str, int],
 ) -> bool:
-    """Hide objects that were removed before they were read; tell whether any without a row looks different now."""
+    """Hide objects that were removed before they were read; return whether an object without a row has changed."""
     gone = []
     for change in folded:
         if change.item is None and (key := keys.get(change.external_id)) is not None:
@@ -130,7 +130,7 @@ def _retell(
 
 
 def stored(tx: Connection, directory: Directory, kind: Kind, external_ids: Iterable[str]) -> dict[str, AnyRow]:
-    """Read what is stored of objects; `content_hash` is None for one that has no row of the kind."""
+    """Read the stored state of objects; `content_hash` is None if an object has no row of the kind."""
     values = {"directory": directory.id, "external_ids": external_ids}
     return {row.external_id: row for row in tx.execute(_known_statement(kind.name), values).all()}
 
@@ -155,13 +155,13 @@ def _known_statement(name: str) -> Select[Any]:
 
 
 def _complete(tx: Connection, folded: Iterable[ObjectChange], known: Mapping[str, AnyRow]) -> None:
-    """Put what a minimal item does not mention beside what it does, from what was received before."""
+    """Complete minimal items with the properties received before."""
     for change, item in _received(tx, folded, known):
         change.item = item | (change.item or {})
 
 
 def _keep(tx: Connection, names: frozenset[str], folded: Iterable[ObjectChange], known: Mapping[str, AnyRow]) -> None:
-    """Keep properties whose absence is no change: what every object has, and what was not asked for."""
+    """Keep the earlier values of missing properties whose absence is no change."""
     if lacking := [change for change in folded if change.lacks(names)]:
         for change, item in _received(tx, lacking, known):
             change.keep(names, item)
@@ -170,7 +170,7 @@ def _keep(tx: Connection, names: frozenset[str], folded: Iterable[ObjectChange],
 def _received(
     tx: Connection, some: Iterable[ObjectChange], known: Mapping[str, AnyRow]
 ) -> Iterator[tuple[ObjectChange, dict[str, Any]]]:
-    """Yield changes with what was received before of the same object, for those of which something was."""
+    """Yield changes with the item received before, for objects that have one."""
     mine = {
         known[change.external_id].id: change
         for change in some
@@ -182,7 +182,7 @@ def _received(
 
 
 class _Rows:
-    """The rows of one page of one kind, gathered first, so that a page without a change writes nothing."""
+    """Collects the rows of one page of one kind, so that a page without changes writes nothing."""
 
     def __init__(
         self,
@@ -207,12 +207,12 @@ class _Rows:
         self._without_raw: list[dict[str, Any]] = []
 
     def add(self, change: ObjectChange) -> None:
-        """Compare a change with what is stored; gather what has to be written, and count its fate."""
+        """Compare a change with the stored row; collect what must be written, and count the outcome."""
         row, deletion = self._known.get(change.external_id), _DELETIONS[change.removed]
         known = row if row is not None and row.content_hash is not None else None
-        self._applied.counts[self._fate(change, known, deletion)] += 1
+        self._applied.counts[self._outcome(change, known, deletion)] += 1
 
-    def _fate(self, change: ObjectChange, row: AnyRow | None, deletion: str | None) -> str:
+    def _outcome(self, change: ObjectChange, row: AnyRow | None, deletion: str | None) -> str:
         if change.item is None:
             if row is None:
                 return "unknown"
@@ -232,7 +232,7 @@ class _Rows:
         return "restored" if row.deletion else "updated"
 
     def _bury(self, row: AnyRow, deletion: str | None) -> None:
-        """Turn a row into a tombstone: a SOFT one may be restored by the directory."""
+        """Turn a row into a tombstone; the directory may restore a SOFT one."""
         self._applied.touched.append(row.id)
         buried = {"id": row.id, "deletion": deletion, "deleted_at": row.deleted_at or self._now}
         self._buried.append({**buried, "updated_at": self._now})
@@ -268,7 +268,7 @@ class _Rows:
             self._raws.append({"object_id": key, "item": text})
 
     def write(self, tx: Connection) -> bool:
-        """Write what was gathered and tell whether it was anything; only then the data version rises."""
+        """Write the collected rows under a new data version; return False, and write nothing, if there are none."""
         if not self._applied.touched:
             return False
         version = next_version(tx, self._organization_id, self._kind.inventory)

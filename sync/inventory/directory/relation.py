@@ -1,4 +1,4 @@
-"""Writes whole lists of related objects: what an object's list does not name any more is unlinked, the rest stays."""
+"""Writes whole lists of related objects: an object's edges to ends that its list no longer has are removed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sync.organization.organizations import next_version
 from sync.store.tables import edges, objects
 
 Targets = Sequence[Mapping[str, Any]]
-"""The objects that one object is linked to, as Graph lists them: `id` and `@odata.type` are read."""
+"""The objects that one object is linked to, as Graph lists them; `id` and `@odata.type` are used."""
 
 
 def linked(tx: Connection, directory: Directory, edge: Edge, external_ids: Iterable[str]) -> dict[str, set[str]]:
-    """Return to what some objects are linked now: external id → external ids; nothing for an object without links.
+    """Return the current ends of objects' edges: external id → external ids; objects without edges are left out.
 
-    What is removed but may come back is left out: Graph's lists lack it too, until it is back.
+    Ends that were removed but may be restored are left out: Graph's lists omit them too.
     """
     found: dict[str, set[str]] = {}
     target = objects.alias()
@@ -43,11 +43,11 @@ def linked(tx: Connection, directory: Directory, edge: Edge, external_ids: Itera
 def replace_edges(
     tx: Connection, directory: Directory, kind: Kind, edge: Edge, lists: Mapping[str, Targets], generation: int
 ) -> dict[str, Counter[str]]:
-    """Make the edges of some objects equal to the whole lists given.
+    """Make the edges of some objects equal to whole lists.
 
     Args:
-        lists: external id of an object of the kind → all it is linked to.
-        generation: stamped on edges that are new.
+        lists: external id of an object of the kind → all objects that it is linked to.
+        generation: stamped on new edges.
 
     Returns:
         Edges created and removed, under the edge's name.

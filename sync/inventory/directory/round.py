@@ -1,4 +1,4 @@
-"""One round of reading a stream: where it is, and what it may write."""
+"""One round of reading a stream."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Round:
-    """The round a page belongs to.
+    """The round that a page belongs to.
 
     Args:
-        generation: stamped by a full round on what it sees.
-        full: it reads everything, so that its end may sweep what it did not see.
-        minimal: it was asked for with Prefer: return=minimal, so that an absent property means unchanged, not null.
-        unasked: properties that were not asked for, because the cloud does not give them: they are unchanged, too.
+        generation: stamped on new edges, and by a full round on the objects and edges that it sees.
+        full: the round reads everything, so that its end may sweep what it did not see.
+        minimal: requested with Prefer: return=minimal, so that a missing property means unchanged, not null.
+        unasked: properties that were not requested, because the cloud does not have them: they are unchanged too.
     """
 
     generation: int

@@ -1,6 +1,6 @@
-"""Removes what a complete full round did not see: the only way rows vanish without the directory naming them.
+"""Removes objects and edges that a complete full round did not see: the only removal that Graph does not report.
 
-Edges of an object that may come back stay: nobody shows them while it is away, and nobody tells of them afterwards.
+Edges of an object that may be restored stay: they are not shown meanwhile, and Graph does not report them again.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def sweep(
     complete: Complete,
     confirmed: Callable[[str], int] = _nothing,
 ) -> Applied:
-    """Turn the kind's rows and edges that carry an older generation into tombstones, or delete them.
+    """Turn the kind's rows of an older generation into tombstones, and delete its edges of an older generation.
 
     Args:
-        complete: proof that the round reached its delta link; an enumeration that broke off has none.
-        confirmed: tells how many rows of a kind, or edges, an administrator has agreed to lose.
+        complete: proof that the round reached its delta link; an interrupted read has none.
+        confirmed: kind → the number of rows or edges whose removal an administrator has confirmed.
 
     Raises:
-        RemovalHeld: it would remove unusually much; the caller's transaction must not commit.
+        RemovalHeld: the removal needs a confirmation; the caller must roll back the transaction.
     """
     del complete
     applied, table, now = Applied(), kind.table, timestamp(clock.now())
@@ -64,7 +64,7 @@ def sweep(
     unseen_now = (edges.c.generation < generation) & ~on_leave(edges.c.from_id) & ~on_leave(edges.c.to_id)
     old = {edge: _edges(directory, edge) & unseen_now for edge in kind.edges.values()}
     numbers = {edge: _count(tx, chosen) for edge, chosen in old.items()}
-    # After the objects: an edge that goes with its object is no loss of its own.
+    # Count edges after the objects are removed: an edge of a removed object is no loss of its own.
     removals += [
         _emptied(tx, kind, directory, edge, generation) for edge, number in numbers.items() if number > ROWS_FREE
     ]
@@ -88,9 +88,9 @@ def _count(tx: Connection, chosen: ColumnElement[bool]) -> int:
 
 
 def _emptied(tx: Connection, kind: Kind, directory: Directory, edge: Edge, generation: int) -> Removal:
-    """Count what a lost permission would take: the edges, between objects that are there, of those left without any.
+    """Count the edges between existing objects, of objects that would lose all of them, as after a lost permission.
 
-    Single edges that go are the directory's daily business, and go in large numbers with the objects they lead to.
+    The loss of single edges is normal, and many are lost together with the objects that they lead to.
     """
     table, other = kind.table, edges.alias()
     left_without = (
