@@ -1,1 +1,1 @@
-"""Scans of networks: what may be scanned, the engines that look, the reports they write; only ingest.py writes rows."""
+"""Scans of networks: allowed targets, the scanners, and readers of scan reports; only ingest.py writes rows."""

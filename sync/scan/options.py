@@ -1,4 +1,4 @@
-"""Options of a scan: checked when the task is made, kept as JSON, and checked again by each run."""
+"""Options of a scan: checked when the task is created, stored as JSON, and checked again by each run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE_DEFAULT, RATE_MAX = 1_000, 10_000
 
 
 class ScannerName(enum.StrEnum):
-    """Which engine looks."""
+    """The scanner to use."""
 
     EMBEDDED = "EMBEDDED"
     NMAP = "NMAP"
@@ -24,15 +24,15 @@ class ScannerName(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """What a scan looks at and how.
+    """What a scan scans, and how.
 
     Args:
-        targets: texts as sync/scan/target.py reads them.
-        excludes: the same; never looked at.
-        ports: such as `22,80,8000-8100`; None means the usual ones.
-        rate: connections, or packets, a second at most.
-        scanner: None means nmap where it is installed.
-        azure_ad: whether the Azure AD probe runs after the scan; its credential and options are the task's own.
+        targets: texts that sync/scan/target.py can read.
+        excludes: the same; they are never scanned.
+        ports: such as `22,80,8000-8100`; None: DEFAULT_PORTS.
+        rate: the limit of connections, or packets, a second.
+        scanner: None: nmap if it is installed, else the embedded scanner.
+        azure_ad: whether the Azure AD probe runs after the scan, with the task's credential and options.
     """
 
     targets: tuple[str, ...]
@@ -44,25 +44,25 @@ class ScanOptions:
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> ScanOptions:
-        """Make it from what `dump` returned."""
+        """Read options that `dump` returned."""
         lists = {name: tuple(stored[name]) for name in ("targets", "excludes")}
         scanner = ScannerName(stored["scanner"]) if stored["scanner"] else None
         return cls(**(dict(stored) | lists | {"scanner": scanner}))
 
     def dump(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the options as JSON."""
         return vars(self) | {"targets": list(self.targets), "excludes": list(self.excludes)}
 
     def port_numbers(self) -> tuple[int, ...]:
-        """Return the ports to try."""
+        """Return the ports to scan."""
         return read_ports(self.ports or DEFAULT_PORTS)
 
 
 def check_options(options: ScanOptions, scope: Sequence[str] | None) -> None:
-    """Refuse what no scan could be made of; names are looked up, and checked again, by each run.
+    """Check options; each run resolves host names and checks again.
 
     Raises:
-        BadInput: says where, what the limit is and what was given.
+        BadInput: names the field, its limit and the given value.
     """
     if not options.targets:
         raise BadInput("There is nothing to scan.", hint="Name a network, such as 10.0.0.0/24.", path="targets")
@@ -77,12 +77,12 @@ def check_options(options: ScanOptions, scope: Sequence[str] | None) -> None:
     check_special(spans, scope)
     left, own = without_own(spans, scope, own_addresses())
     if own.size and not left.size and not targets.names:
-        hint = "Have an administrator name it in the site's scope."
-        raise BadInput(f"There is nothing to scan but this server itself: {own}.", hint=hint, path="targets")
+        hint = "Ask an administrator to add the server to the site's scope."
+        raise BadInput(f"The only address to scan is this server itself: {own}.", hint=hint, path="targets")
 
 
 def check_site_scope(scope: Sequence[str] | None) -> list[str] | None:
-    """Return a site's scope as it is stored; None allows everything but special addresses.
+    """Return the stored form of a site's scope; None allows all addresses except special ones.
 
     Raises:
         BadInput: an entry is not a network, a range or an address.
@@ -91,6 +91,6 @@ def check_site_scope(scope: Sequence[str] | None) -> list[str] | None:
         return None
     read: Targets = read_targets(scope, "scope")
     if read.names:
-        hint = "A name may lead to another address tomorrow; write networks and ranges."
-        raise BadInput("A scope holds no names.", hint=hint, path="scope")
+        hint = "Write networks and ranges: the address of a name may change."
+        raise BadInput("A scope cannot contain host names.", hint=hint, path="scope")
     return [text.strip() for text in scope]

@@ -1,8 +1,7 @@
-"""Addresses that are not scanned because a site has no scope, or a wide one: somebody has to name them.
+"""Special addresses: they are scanned only if the site's scope names them, not for a missing or wide scope.
 
-Behind loopback, link-local and metadata addresses are services of this machine and of its cloud that trust whoever
-comes from here; multicast and broadcast addresses answer for many. Forms of IPv6 that hide an IPv4 address are kept
-as a whole.
+Services of this machine and its cloud on loopback, link-local and metadata addresses trust connections from here.
+Multicast and broadcast addresses reach many hosts. IPv6 forms that contain an IPv4 address are special as a whole.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from sync.errors import BadInput
 from sync.scan.target import Spans, read_targets
 
 NAMED_MAX = 65_536
-"""An entry of a scope with so many addresses at most names each of them; a wider one names none that is special."""
+"""A scope entry of at most so many addresses names each of them; a wider entry names no special address."""
 _TEXT_CHARS_MAX = 200
 
 
@@ -39,7 +38,7 @@ def check_special(spans: Spans, scope: Sequence[str] | None, path: str = "target
     """Refuse special addresses that the site's scope does not name.
 
     Raises:
-        BadInput: says which they are.
+        BadInput: names them.
     """
     for kind, special in SPECIAL.items():
         touched = _common(spans, special)
@@ -47,14 +46,16 @@ def check_special(spans: Spans, scope: Sequence[str] | None, path: str = "target
         if unnamed.size:
             text = str(unnamed)
             text = text if len(text) <= _TEXT_CHARS_MAX else f"{text[:_TEXT_CHARS_MAX]} ..."
-            hint = "Exclude it, or have an administrator name it in the site's scope."
-            raise BadInput(f"The targets hold {text} ({kind}), which no scope names.", hint=hint, path=path)
+            hint = "Exclude these addresses, or ask an administrator to add them to the site's scope."
+            raise BadInput(
+                f"The targets include {text} ({kind}), which the site's scope does not name.", hint=hint, path=path
+            )
 
 
 def without_own(spans: Spans, scope: Sequence[str] | None, own: Spans) -> tuple[Spans, Spans]:
-    """Take this machine's own addresses away that the site's scope does not name, and return what is left and them."""
+    """Remove this machine's own addresses that the site's scope does not name; return the rest and the removed ones."""
     touched = _common(spans, own)
-    for special in SPECIAL.values():  # Those that may be scanned at all were named.
+    for special in SPECIAL.values():  # `check_special` has let pass only those that the scope names.
         touched = touched.without(special)
     unnamed = touched.without(_named(scope, own)) if touched.size else touched
     return spans.without(unnamed), unnamed
@@ -65,7 +66,7 @@ def _common(one: Spans, other: Spans) -> Spans:
 
 
 def _named(scope: Sequence[str] | None, special: Spans) -> Spans:
-    """Return what the entries of a scope name that lie inside the special addresses, or are not wide."""
+    """Return the addresses of the scope entries that are not wide, or lie inside the special addresses."""
     entries = [_spans(text) for text in scope or ()]
     named = [entry for entry in entries if entry.size <= NAMED_MAX or not entry.without(special).size]
     return Spans.of(span for entry in named for span in entry.spans)

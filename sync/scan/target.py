@@ -1,4 +1,4 @@
-"""The targets of a scan: addresses, ranges, networks and names, as intervals; never one object an address.
+"""The targets of a scan: addresses, ranges and networks as intervals, and host names; never one object an address.
 
 A text is `10.0.0.7`, `10.0.0.0/24`, `10.0.0.5-10.0.0.20`, `10.0.0.5-20`, an IPv6 form of the same, or a host name.
 """
@@ -14,11 +14,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from sync.errors import BadInput
 
 HOSTS_MAX = 65_536
-"""Addresses a scan may look at: a /16."""
+"""The limit of addresses of a scan: a /16."""
 TEXTS_MAX = 256
 PORTS_MAX = 65_535
 ATTEMPTS_MAX = 10_000_000
-"""Connections a scan may try: addresses times ports."""
+"""The limit of connections of a scan: addresses times ports."""
 DEFAULT_PORTS = (
     "21-23,25,53,80,88,110,111,135,139,143,389,443,445,515,548,554,587,631,636,993,995,1433,1521,1883,2049,3000,3268,"
     "3306,3389,5000,5060,5432,5900,5985,6379,7000,8000,8008,8080,8443,8883,9000,9090,9100,9200,27017,49152,62078"
@@ -27,7 +27,7 @@ _NAME = re.compile(r"(?=.{1,253}$)(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?"
 _DIGITS = re.compile(r"[0-9.]+")
 _PORTS_CHARS_MAX = 2_000
 _CLASSES = {4: IPv4Address, 6: IPv6Address}
-# IPv6 addresses that are another way to write IPv4 ones.
+# The first IPv4-mapped IPv6 address.
 _MAPPED = int(IPv6Address("::ffff:0:0"))
 
 
@@ -47,13 +47,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Spans:
-    """A set of addresses: spans in order that neither touch nor overlap."""
+    """A set of addresses: sorted spans that neither touch nor overlap."""
 
     spans: tuple[Span, ...] = ()
 
     @classmethod
     def of(cls, spans: Iterable[Span]) -> Spans:
-        """Unite spans."""
+        """Make a set from any spans."""
         united: list[Span] = []
         for span in sorted(spans):
             before = united[-1] if united else None
@@ -69,7 +69,7 @@ class Spans:
         return sum(span.size for span in self.spans)
 
     def without(self, other: Spans) -> Spans:
-        """Take the addresses of another set away."""
+        """Return the set without the addresses of another set."""
         left: list[Span] = []
         for span in self.spans:
             first = span.first
@@ -98,7 +98,7 @@ class Spans:
             yield from (str(make(number)) for number in range(span.first, span.last + 1))
 
     def __str__(self) -> str:
-        """Write the set as a person would."""
+        """Return the set in the form in which people write targets."""
         parts = []
         for span in self.spans:
             make = _CLASSES[span.version]
@@ -109,17 +109,17 @@ class Spans:
 
 @dataclass(frozen=True)
 class Targets:
-    """What some texts say: addresses, and names that a look-up has still to turn into addresses."""
+    """Parsed targets: addresses, and host names that must still be resolved."""
 
     spans: Spans
     names: tuple[str, ...]
 
 
 def read_targets(texts: Sequence[str], path: str) -> Targets:
-    """Read texts of targets, excludes or a scope.
+    """Parse the texts of targets, excludes or a scope.
 
     Raises:
-        BadInput: one of them is none, or there are too many.
+        BadInput: a text is invalid, or there are too many.
     """
     if len(texts) > TEXTS_MAX:
         raise BadInput(f"There are {len(texts):,} entries; at most {TEXTS_MAX:,} are allowed.", path=path)
@@ -135,9 +135,9 @@ def read_targets(texts: Sequence[str], path: str) -> Targets:
 
 
 def _span(text: str, path: str, number: int) -> Span | None:
-    """Read one text, the so manieth; None if it is a name."""
+    """Parse one text, the entry `number`; return None if it is a host name."""
     try:
-        if "%" in text:  # A zone is known to one machine only.
+        if "%" in text:  # Refuse IPv6 zones: they are valid on one machine only.
             raise ValueError
         if "/" in text:
             network = ip_network(text, strict=False)
@@ -159,7 +159,7 @@ def _span(text: str, path: str, number: int) -> Span | None:
 
 def _range(first: str, last: str, path: str, number: int) -> Span:
     begin = ip_address(first)
-    # `10.0.0.5-20` names the last number only.
+    # The end of `10.0.0.5-20` is the last number only.
     end = ip_address(f"{first.rpartition('.')[0]}.{last}") if last.isdecimal() else ip_address(last)
     if begin.version != end.version or int(end) < int(begin):
         raise BadInput(f"Entry {number} of the {path} ends before it begins.", path=path)
@@ -167,14 +167,14 @@ def _range(first: str, last: str, path: str, number: int) -> Span:
 
 
 def _plain(span: Span) -> Span:
-    """Return IPv4 addresses that are written as IPv6 ones (::ffff:10.0.0.7) as what they are."""
+    """Return IPv4-mapped IPv6 addresses (::ffff:10.0.0.7) as IPv4 addresses."""
     if span.version == 6 and _MAPPED <= span.first and span.last < _MAPPED + 2**32:
         return Span(4, span.first - _MAPPED, span.last - _MAPPED)
     return span
 
 
 def read_ports(text: str, path: str = "ports") -> tuple[int, ...]:
-    """Read ports, such as `22,80,8000-8100`, in order and each once.
+    """Parse ports, such as `22,80,8000-8100`, and return them sorted, each once.
 
     Raises:
         BadInput: it is not a list of ports.
@@ -194,32 +194,32 @@ def read_ports(text: str, path: str = "ports") -> tuple[int, ...]:
 
 
 def check_size(spans: Spans, ports: int, path: str = "targets") -> None:
-    """Refuse a scan that is bigger than anybody means.
+    """Refuse a scan that is too large.
 
     Raises:
-        BadInput: names the limit and what was asked for.
+        BadInput: names the limit and the size of the scan.
     """
     if spans.size > HOSTS_MAX:
         hint = "Split it into several tasks, or name smaller networks."
-        problem = f"The targets are {spans.size:,} addresses; a scan looks at {HOSTS_MAX:,} at most."
+        problem = f"The targets are {spans.size:,} addresses; a scan may have {HOSTS_MAX:,} at most."
         raise BadInput(problem, hint=hint, path=path)
     if (attempts := spans.size * ports) > ATTEMPTS_MAX:
         problem = f"{spans.size:,} addresses and {ports:,} ports are {attempts:,} connections"
         hint = "Name fewer ports or smaller networks."
-        raise BadInput(f"{problem}; a scan tries {ATTEMPTS_MAX:,} at most.", hint=hint, path=path)
+        raise BadInput(f"{problem}; a scan may have {ATTEMPTS_MAX:,} at most.", hint=hint, path=path)
 
 
 def check_scope(spans: Spans, scope: Sequence[str] | None, path: str = "targets") -> None:
-    """Refuse targets that the site's scope does not hold; a site without one allows what special.py does not keep.
+    """Refuse targets outside the site's scope; a site without a scope allows all addresses except special.py's.
 
     Raises:
-        BadInput: names what is outside.
+        BadInput: names the addresses outside.
     """
     if scope is None:
         return
     outside = spans.without(read_targets(scope, "scope").spans)
     if outside.size:
-        hint = "Exclude it, or have an administrator widen the site's scope."
+        hint = "Exclude these addresses, or ask an administrator to widen the site's scope."
         text = str(outside)
         text = text if len(text) <= 200 else f"{text[:200]} ..."
-        raise BadInput(f"The site's scope does not hold {text}.", hint=hint, path=path)
+        raise BadInput(f"The site's scope does not include {text}.", hint=hint, path=path)

@@ -55,7 +55,7 @@ async def test_scan_task_has_sensible_defaults_when_only_targets_are_given(offic
         ({"targets": ["10.0.0.0/33"]}, "scan.targets", "Entry 1 of the targets is not"),
         ({"targets": ["10.0.0.1; reboot"]}, "scan.targets", "is not"),
         ({"targets": ["-oX"]}, "scan.targets", "is not"),
-        ({"targets": ["10.0.0.0/8"]}, "scan.targets", "16,777,216 addresses; a scan looks at 65,536"),
+        ({"targets": ["10.0.0.0/8"]}, "scan.targets", "16,777,216 addresses; a scan may have 65,536"),
         ({"targets": ["10.0.0.0/16"], "ports": "1-1000"}, "scan.targets", "65,536,000 connections"),
         ({"excludes": ["10.0.0.0/24"]}, "scan.excludes", "nothing to scan"),
         ({"excludes": ["x y"]}, "scan.excludes", "is not"),

@@ -47,7 +47,7 @@ async def test_report_becomes_assets_and_nothing_when_it_is_sent_again(office: W
 @pytest.mark.parametrize(
     ("xml", "said"),
     [
-        (BOMB, "document type of its own"),
+        (BOMB, "declares a document type"),
         ("", "is empty"),
         (REPORT[:-20] + "</a>", "not well-formed"),
         ("<html/>", "not a report of nmap"),

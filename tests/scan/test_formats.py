@@ -86,7 +86,7 @@ def test_ping_and_list_tell_nothing_of_ports() -> None:
         ("2026-11-30T14:18:18.000Z", (), ())
     ] * 2
     assert (listed.hosts, listed.silent) == ([], {})
-    assert listed.said() == ["2 hosts were listed and not looked at; nothing was concluded of them."]
+    assert listed.said() == ["2 hosts were listed but not scanned; nothing was concluded about them."]
 
 
 def test_host_that_timed_out_is_named_and_nothing_of_it_counts_as_closed() -> None:

@@ -37,7 +37,7 @@ INET6 = "fd000000000000000000000000000005 04 40 00 82     eth0\nnonsense\n"
 @pytest.mark.parametrize("target", HIDDEN)
 def test_special_address_is_refused_when_no_scope_names_it(target: str, scope: list[str] | None) -> None:
     """Neither a site without a scope nor one that allows everything names it; also in a bigger target."""
-    with pytest.raises(BadInput, match="no scope names") as caught:
+    with pytest.raises(BadInput, match="the site's scope does not name") as caught:
         check_options(ScanOptions((target,)) if "/8" not in target else ScanOptions(("127.0.0.0/16",)), scope)
     assert caught.value.hint and caught.value.facts["path"] == "targets"
     with pytest.raises(BadInput):
@@ -94,7 +94,7 @@ async def test_run_is_refused_when_a_name_leads_to_this_machine(network: Network
         run = await network.run(await network.add_scan(target, ports="9"))
         (error,) = run.errors
         assert (run.status, error["code"]) == ("FAILED", "TARGETS_REFUSED"), target
-        assert "no scope names" in error["message"] and error["hint"]
+        assert "the site's scope does not name" in error["message"] and error["hint"]
     assert await network.records() == {}
 
 

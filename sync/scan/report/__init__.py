@@ -1,1 +1,1 @@
-"""Readers of scan reports, one format a file, and the import of what they find."""
+"""Readers of scan reports, one format a file, and the import of their findings."""

@@ -22,23 +22,23 @@ CPES_MAX = 8
 SCRIPTS_MAX = 64
 SCRIPT_CHARS_MAX = 2_000
 SCRIPTS_CHARS_MAX = 16_000
-"""What is kept of the output of all scripts of one host."""
+"""The limit of kept script output of one host."""
 AHEAD_MAX = timedelta(days=1)
-"""How far the clock, or the time zone, of the machine that scanned may be ahead of this one."""
-WHEN_HINT = "Say when it was made: `--made-at` of the command line, `madeAt` of the mutation."
+"""How far the clock or time zone of the scanning machine may be ahead of this one."""
+WHEN_HINT = "Give the time it was made: `--made-at` on the command line, `madeAt` in the mutation."
 
 
 @dataclass
 class Report:
-    """What reports tell: hosts that were up, addresses that were looked at in vain, and what is to be said of it.
+    """The findings of reports: hosts that were up, addresses that did not answer, and warnings.
 
     Args:
-        hosts: found and not taken yet.
-        silent: address → when it was looked at without an answer.
-        unfinished: addresses of hosts that the scanner gave up because they took too long.
-        warnings: what a person has to know, each text once.
-        listed: hosts that were listed and not looked at, or that only a person said to be up.
-        count: hosts read so far.
+        hosts: the hosts found and not taken yet.
+        silent: address → when it was scanned without an answer.
+        unfinished: addresses of hosts that the scanner gave up on because they took too long.
+        warnings: texts for the person who imports the report, each once.
+        listed: the number of hosts that were listed but not scanned, or that only a person declared up.
+        count: the number of hosts read so far.
     """
 
     hosts: list[Host] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Report:
     count: int = 0
 
     def add(self, host: Host) -> None:
-        """Keep a host until it is taken."""
+        """Count a host and keep it until it is taken."""
         self.counted()
         self.hosts.append(host)
 
@@ -69,17 +69,17 @@ class Report:
         return taken
 
     def warn(self, text: str) -> None:
-        """Say something to the person once."""
+        """Add a warning, unless it is there already."""
         self.warnings[text] = None
 
     def said(self) -> list[str]:
-        """Return everything that the person has to know."""
+        """Return all warnings."""
         more = []
         if self.listed:
-            more.append(f"{self.listed:,} hosts were listed and not looked at; nothing was concluded of them.")
+            more.append(f"{self.listed:,} hosts were listed but not scanned; nothing was concluded about them.")
         if self.unfinished:
             some = ", ".join(self.unfinished[:20])
-            more.append(f"The scanner gave up {len(self.unfinished):,} hosts, whose services stay as known: {some}.")
+            more.append(f"The scanner gave up on {len(self.unfinished):,} hosts; their earlier services stay: {some}.")
         return [*self.warnings, *more]
 
 
@@ -92,23 +92,23 @@ class PieceReader(Protocol):
         """Read a piece.
 
         Raises:
-            BadReport: it is not of the format, or more than a report may hold.
+            BadReport: it is not of the format, or exceeds a limit.
         """
 
     def close(self) -> None:
-        """Note that nothing follows; what was cut short leaves a warning.
+        """End the report; add a warning if it was cut short.
 
         Raises:
-            BadReport: there was nothing whole in it.
+            BadReport: the report has nothing complete.
         """
 
 
 class Times:
-    """Turns what a report says of times into ours.
+    """Converts the times of a report to the stored form.
 
     Args:
-        now: by this machine's clock; None takes any time, for a report whose times are not used.
-        made_at: when the report was made, for those that do not say; None if nobody told.
+        now: by this machine's clock; None accepts any time, for a report whose times are not used.
+        made_at: when the report was made, for reports without times; None if unknown.
     """
 
     def __init__(self, now: datetime | None, made_at: datetime | None = None) -> None:
@@ -116,10 +116,10 @@ class Times:
         self.made_at = made_at and self.moment(made_at)
 
     def epoch(self, *seconds: object) -> str | None:
-        """Return the first of several numbers of seconds since 1970 that is one; None if none is.
+        """Return the first argument that is a number of seconds since 1970, as a time; None if none is.
 
         Raises:
-            BadReport: the time is further ahead than any clock goes wrong.
+            BadReport: the time is too far in the future, or out of range.
         """
         number = next((number for text in seconds if (number := as_number(text, 0)) > 0), 0)
         if not number:
@@ -127,20 +127,20 @@ class Times:
         try:
             return self.moment(datetime.fromtimestamp(number, UTC))
         except (ValueError, OverflowError, OSError):
-            raise bad(f"The report has a time that no calendar has: {number}.") from None
+            raise bad(f"The report has a time that is out of range: {number} seconds since 1970.") from None
 
     def moment(self, moment: datetime) -> str:
-        """Return a moment of the report as it is stored."""
+        """Return a time of the report in the stored form; raise BadReport if it is too far in the future."""
         if self._last and moment > self._last:
-            problem = f"The report has a time that is still to come: {timestamp(moment)}."
-            raise bad(problem, "Set the clock of the machine that scanned, and scan again.")
+            problem = f"The report has a time in the future: {timestamp(moment)}."
+            raise bad(problem, "Set the clock of the scanning machine, and scan again.")
         return timestamp(moment)
 
     def known(self, *moments: str | None) -> str:
-        """Return the first known moment, last of all when the report was made: never when it is imported.
+        """Return the first known time, or else when the report was made; never the time of the import.
 
         Raises:
-            BadReport: none is known.
+            BadReport: no time is known.
         """
         found = next((moment for moment in (*moments, self.made_at) if moment), None)
         if found is None:
@@ -149,31 +149,31 @@ class Times:
 
 
 def bad(message: str, hint: str | None = None) -> BadReport:
-    """Make the refusal of a report."""
+    """Return the error that refuses a report."""
     return BadReport(message, hint=hint, path="xml")
 
 
 def as_text(value: object, chars_max: int = TEXT_CHARS_MAX) -> str:
-    """Return a value as text that may be shown: no control characters, not endless."""
+    """Return a value as displayable text: without control characters, of limited length."""
     return "".join(c for c in str(value or "")[:chars_max] if c.isprintable()).strip()
 
 
 def as_lines(value: object) -> str:
-    """Return the output of a script: lines without control characters, not endless."""
+    """Return the output of a script: lines without control characters, of limited length."""
     return "".join(c for c in str(value or "")[:SCRIPT_CHARS_MAX] if c.isprintable() or c in "\n\t").strip()
 
 
 def as_number(value: object, missing: int) -> int:
-    """Return a value as a number, or what stands for one that is none."""
+    """Return a value as a number, or `missing` if it is none."""
     text = str(value)
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else missing
 
 
 def as_address(text: str) -> str:
-    """Return an IP address as it is stored.
+    """Return the stored form of an IP address.
 
     Raises:
-        BadReport: it is none.
+        BadReport: the text is not an IP address.
     """
     try:
         return str(ip_address(text.partition("%")[0]))
@@ -185,11 +185,11 @@ def as_mac(text: str) -> str:
     """Return the digits of a MAC address.
 
     Raises:
-        BadReport: it is none.
+        BadReport: the text is not a MAC address.
     """
     digits = text.replace(":", "").replace("-", "").lower()
     if len(digits) != 12 or set(digits) - set("0123456789abcdef"):
-        raise bad("A host has a MAC address that is none.")
+        raise bad("A host has an invalid MAC address.")
     return digits
 
 
@@ -197,17 +197,17 @@ def as_port(value: object) -> int:
     """Return the number of a port.
 
     Raises:
-        BadReport: it is none.
+        BadReport: the value is not a port.
     """
     number = as_number(value, -1)
     if not 0 <= number <= 65_535:
-        raise bad("A host has a port that is no number from 0 to 65535.")
+        raise bad("A host has a port that is not a number from 0 to 65535.")
     return number
 
 
 def detail_of(
     os_matches: Iterable[Mapping[str, Any]] = (), cpe: Iterable[str] = (), scripts: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any] | None:
-    """Return what is stored besides the fields; None if it is nothing."""
+    """Return the further results to store; None if there are none."""
     told = {"osMatches": list(os_matches), "cpe": list(dict.fromkeys(cpe))[:CPES_MAX], "scripts": list(scripts)}
     return {name: value for name, value in told.items() if value} or None

@@ -1,4 +1,4 @@
-"""Tells by its first bytes what a report is, unpacks it if it is packed, and hands it to the reader of its format."""
+"""Detects the format of a report by its first bytes, unpacks gzip, and passes the report to its format's reader."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from sync.scan.report.service_list import ServiceListReader, is_first_line
 from sync.scan.report.xml import ReportReader
 
 HEAD_BYTES = 4_096
-"""So much is looked at before the format is chosen."""
+"""The bytes that the format is detected from."""
 FILE_BYTES_MAX = 2 * 1024 * 1024 * 1024
-"""What a file may have, unpacked."""
+"""The limit of an unpacked file."""
 PIECE_BYTES = 256 * 1024
 PACKED_BYTES = 4 * 1024
-"""gzip packs a thousand to one at most."""
+"""The size of packed parts: gzip packs about a thousand to one at most."""
 _GZIP = b"\x1f\x8b"
 _PACKED = {b"PK": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", _GZIP: "gzip, twice"}
 _OTHER = {
-    b"# Nmap": "what nmap writes with -oN or -oG",
-    b"Starting Nmap": "what nmap shows",
-    b"Nmap scan report": "what nmap shows",
-    b"#masscan": "what masscan writes with -oL",
+    b"# Nmap": "output of nmap -oN or -oG",
+    b"Starting Nmap": "screen output of nmap",
+    b"Nmap scan report": "screen output of nmap",
+    b"#masscan": "output of masscan -oL",
     b"%PDF": "a PDF",
 }
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 KNOWN = (
-    "Known are XML of nmap (-oX) and masscan, JSON of masscan (-oJ), Nessus version 2, and lists of services as CSV."
+    "Known formats: XML of nmap (-oX) and masscan, JSON of masscan (-oJ), Nessus version 2, lists of services as CSV."
 )
 
 
@@ -41,9 +41,9 @@ class FormatReader:
 
     Args:
         now: by this machine's clock.
-        made_at: when the report was made, for formats and reports that do not say.
-        bytes_max: a report that is longer, unpacked, is refused.
-        encoding: what the bytes are in, whatever the report declares; None believes it.
+        made_at: when the report was made, for formats and reports without times.
+        bytes_max: the limit of the unpacked report.
+        encoding: the encoding of the bytes, whatever the report declares; None: as declared.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class FormatReader:
 
     @property
     def report(self) -> Report:
-        """Return what was found so far."""
+        """Return the findings so far."""
         return self._reader.report if self._reader else Report()
 
     def parts(self, piece: bytes) -> Iterator[bytes]:
-        """Yield a piece in parts that may be fed one after another, each of which unpacks to little."""
+        """Split a piece into parts to feed one after another; each unpacks to a limited size."""
         is_packed = self._unpacker is not None or (not self._is_begun and piece.startswith(_GZIP))
         step = PACKED_BYTES if is_packed else max(len(piece), 1)
         yield from (piece[begin : begin + step] for begin in range(0, len(piece), step))
@@ -74,7 +74,7 @@ class FormatReader:
         """Read a piece.
 
         Raises:
-            BadReport: no reader knows it, or its reader refuses it.
+            BadReport: its format is unknown, or its reader refuses it.
         """
         if not self._is_begun:
             self._head += piece
@@ -91,10 +91,10 @@ class FormatReader:
             self._read(part)
 
     def close(self) -> None:
-        """Note that nothing follows.
+        """End the report.
 
         Raises:
-            BadReport: there was nothing whole in it.
+            BadReport: the report has nothing complete.
         """
         if self._reader is None:
             self._choose()
@@ -123,7 +123,7 @@ class FormatReader:
         text = head
         for bom in _BOMS:
             text = text.removeprefix(bom)
-        # Of two bytes a character, the half that is not zero tells enough.
+        # In UTF-16, drop the zero bytes: the other half is enough to detect the format.
         text = text.replace(b"\0", b"").lstrip()
         if not text:
             raise bad("The report is empty.", "Was the scan interrupted before it wrote anything?")
@@ -132,7 +132,7 @@ class FormatReader:
                 raise bad(f"The report is packed with {name}.", "Unpack it first, or pack it with gzip.")
         for mark, name in _OTHER.items():
             if text.startswith(mark):
-                raise bad(f"This is {name}, which does not tell enough.", KNOWN)
+                raise bad(f"This is {name}, which cannot be imported.", KNOWN)
         if text.startswith(b"<"):
             if _root(text) == ROOT.encode():
                 return NessusReader(self._now, self._made_at, self._encoding)
@@ -141,7 +141,7 @@ class FormatReader:
             return MasscanReader(self._now, self._made_at)
         if is_first_line(text.decode("utf-8", "replace")):
             return ServiceListReader(self._now, self._made_at)
-        raise bad("This is no report of a known format.", f"{KNOWN} {LIST_HINT}")
+        raise bad("The report has no known format.", f"{KNOWN} {LIST_HINT}")
 
 
 def _root(text: bytes) -> bytes:
@@ -151,7 +151,7 @@ def _root(text: bytes) -> bytes:
 
 
 class _Gzip:
-    """Unpacks gzip in pieces of bounded size; a file may hold several members."""
+    """Unpacks gzip in pieces of limited size; a file may have several members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -163,15 +163,15 @@ class _Gzip:
         return not self._has_begun
 
     def unpack(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what a piece unpacks to, in parts.
+        """Yield the unpacked bytes of a piece, in parts.
 
         Raises:
-            BadReport: it is not gzip's.
+            BadReport: the data are not valid gzip.
         """
         is_more = False
         while piece or is_more:
             if not self._has_begun:
-                # Zeros may pad a file behind its last member.
+                # Zeros may pad a file after its last member.
                 piece = piece.lstrip(b"\0")
                 if not piece:
                     return
@@ -179,11 +179,11 @@ class _Gzip:
             try:
                 part = self._member.decompress(piece, PIECE_BYTES)
             except zlib.error:
-                raise bad("The file is damaged: it begins as gzip and does not go on so.") from None
+                raise bad("The file is damaged: its gzip data are invalid.") from None
             if part:
                 yield part
             if self._member.eof:
                 piece, self._has_begun, is_more = self._member.unused_data, False, False
             else:
-                # A full part may have left more of it inside, though all of the piece was taken.
+                # After a full part, zlib may keep more output even if it has taken the whole piece.
                 piece, is_more = self._member.unconsumed_tail, len(part) == PIECE_BYTES

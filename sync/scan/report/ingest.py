@@ -1,4 +1,4 @@
-"""Reports of scans that somebody else made become scan records, as if we had scanned; written while they are read."""
+"""Imports scan reports: their hosts become scan records like those of Rollcall's own scans, written while reading."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from sync.store import Store
 from sync.store.tables import sites
 
 HOSTS_A_WRITE = 1_000
-"""Hosts of a file that are written in one transaction: others can write in between."""
+"""Hosts that one transaction writes: others can write in between."""
 
 Tell = Callable[[int, int], None]
-"""Is told how many bytes were read and how many hosts were written."""
+"""Called with the number of bytes read and of hosts written."""
 
 
 @dataclass
 class Imported:
-    """What an import did, and what the person has to know of the report."""
+    """The result of an import, and the warnings about the report."""
 
     counts: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
@@ -49,15 +49,15 @@ async def import_pieces(
     """Read a report of any known format piece by piece, and write its hosts while it is read.
 
     Args:
-        store: where to.
-        clock: tells what is still to come, and stamps the rows.
+        store: gets the hosts.
+        clock: gives the time of the rows, and detects times in the future.
         place: the site.
         pieces: the bytes of the report.
-        tell: is told after each write.
-        made_at: when the report was made, for those that do not say.
+        tell: called after each write.
+        made_at: when the report was made, for reports without times.
 
     Raises:
-        BadReport: it cannot be read any further; hosts that were written before stay.
+        BadReport: the report cannot be read further; the hosts written before stay.
     """
     reader, done, read = FormatReader(clock.now(), made_at), Imported(), 0
 
@@ -103,10 +103,10 @@ async def place_of(tx: AsyncConnection, organization_id: int, site_id: int) -> A
 
 
 def write_report(tx: Connection, clock: Clock, place: AssetPlace, report: Report) -> Counter[str]:
-    """Write a report in the caller's transaction; the same one again changes nothing.
+    """Write a report in the caller's transaction; writing it twice changes nothing.
 
     Returns:
-        Assets created and updated, hosts merged with one that was known, and hosts that went silent.
+        Assets created and updated, hosts merged with known ones, and hosts that no longer answer (`silent`).
     """
     counts = apply_scan(tx, clock, place, without_shared(report.hosts))
     counts["silent"] = mark_silent(tx, clock, place, report.silent.get) if report.silent else 0

@@ -1,6 +1,6 @@
-"""Reads what masscan writes as JSON (`-oJ`, `-oD`): one object for each port that answered.
+"""Reads the JSON of masscan (`-oJ`, `-oD`): one object for each port that answered.
 
-masscan ends its list with a comma, or with what is no JSON; each object is therefore read by itself.
+Each object is parsed by itself, because masscan may end its list with a comma or with invalid JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sync.scan.report.finding import SERVICES_MAX, Report, Times, as_address, as
 OBJECT_BYTES_MAX = 1024 * 1024
 _QUOTE, _BACKSLASH, _OPEN, _CLOSE = b'"\\{}'
 _BETWEEN = frozenset(b" \t\r\n,[]\xef\xbb\xbf")
-HINT = "masscan writes one with -oJ; of nmap, import what it writes with -oX."
+HINT = "Import the output of masscan -oJ, or of nmap -oX."
 
 
 class MasscanReader:
@@ -25,7 +25,7 @@ class MasscanReader:
 
     Args:
         now: by this machine's clock.
-        made_at: when it was made, for objects that do not say.
+        made_at: when the report was made, for objects without a time.
     """
 
     def __init__(self, now: datetime, made_at: datetime | None = None) -> None:
@@ -38,7 +38,7 @@ class MasscanReader:
         """Read a piece.
 
         Raises:
-            BadReport: it is not masscan's.
+            BadReport: it is not a report of masscan.
         """
         begin = 0
         for place, byte in enumerate(piece):
@@ -62,14 +62,14 @@ class MasscanReader:
                     self._read(bytes(self._object))
                     self._object.clear()
             elif not self._depth and byte not in _BETWEEN:
-                raise bad("This is not a report of masscan: there is something between its objects.", HINT)
+                raise bad("This is not a report of masscan: it has text between its objects.", HINT)
         if self._depth:
             self._object += piece[begin:]
             if len(self._object) > OBJECT_BYTES_MAX:
                 raise bad(f"The report has an object of more than {OBJECT_BYTES_MAX:,} bytes.", HINT)
 
     def close(self) -> None:
-        """Note that nothing follows; objects that were whole count."""
+        """End the report; complete objects count."""
         if self._depth:
             self.report.warn("The report was cut short: the hosts before the cut count.")
 
@@ -79,7 +79,7 @@ class MasscanReader:
         except orjson.JSONDecodeError:
             if text.replace(b" ", b"") == b"{finished:1}":
                 return
-            raise bad("The report holds what is no JSON object.", HINT) from None
+            raise bad("The report has an object that is not valid JSON.", HINT) from None
         if "finished" in found:
             return
         if not isinstance(found.get("ip"), str) or not isinstance(found.get("ports"), list):
@@ -100,12 +100,12 @@ class MasscanReader:
 def _service(port: Any) -> Service | None:
     """Return an open port; None if it answered and was closed."""
     if not isinstance(port, dict):
-        raise bad("A host has a port that is no object.", HINT)
+        raise bad("A host has a port that is not an object.", HINT)
     service = port.get("service")
     told = service if isinstance(service, dict) else {}
     if port.get("status", "open") != "open":
         return None
     name = as_text(told.get("name"))
     transport = as_text(port.get("proto") or "tcp").lower()
-    # It names a service only by its banner.
+    # masscan names a service only by its banner, so that the protocol was detected.
     return Service(as_port(port.get("port")), transport, name, name, (), protocols_of(name), is_asked=True)

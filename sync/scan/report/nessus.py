@@ -1,6 +1,6 @@
-"""Reads reports of Nessus (`.nessus`, version 2): hosts, their systems, and the ports at which something was found.
+"""Reads reports of Nessus (`.nessus`, version 2): hosts, their operating systems, and the ports with findings.
 
-A report does not say which ports were looked at, so that nothing is concluded of those it does not name.
+A report does not list the scanned ports, so that nothing is concluded about ports that it does not name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PROPERTIES = frozenset(
     {"host-ip", "host-fqdn", "host-rdns", "netbios-name", "hostname", "mac-address", "operating-system"}
 )
 _TIMES = ("HOST_END_TIMESTAMP", "HOST_START_TIMESTAMP", "HOST_END", "HOST_START")
-# The plugins that list the certificate, the ciphers and the versions of a port: TLS was spoken there.
+# The plugins that list the certificate, the ciphers and the versions of TLS: the port speaks TLS.
 _TLS_PLUGINS = frozenset({"10863", "21643", "56984"})
 _ASCTIME = "%a %b %d %H:%M:%S %Y"
 
@@ -46,7 +46,7 @@ class _Draft:
     properties: dict[str, str] = field(default_factory=dict)
     cpe: list[str] = field(default_factory=list)
     services: dict[tuple[int, str], str] = field(default_factory=dict)
-    # What was spoken at a port, and what is usually spoken there.
+    # Port → protocols that were detected, and protocols guessed by its number.
     asked: dict[tuple[int, str], set[str]] = field(default_factory=dict)
     guessed: dict[tuple[int, str], set[str]] = field(default_factory=dict)
 
@@ -56,8 +56,8 @@ class NessusReader:
 
     Args:
         now: by this machine's clock.
-        made_at: when it was made, for hosts that do not say.
-        encoding: what the bytes are in, whatever the report declares; None believes it.
+        made_at: when the report was made, for hosts without a time.
+        encoding: the encoding of the bytes, whatever the report declares; None: as declared.
     """
 
     def __init__(self, now: datetime, made_at: datetime | None = None, encoding: str | None = None) -> None:
@@ -69,12 +69,12 @@ class NessusReader:
         self.feed: Callable[[bytes], None] = self._documents.feed
 
     def close(self) -> None:
-        """Note that nothing follows; hosts that were whole count."""
+        """End the report; complete hosts count."""
         if not self._documents.close():
             self.report.warn("The report was cut short: the hosts before the cut count.")
 
     def start(self, name: str, attributes: Attributes, depth: int) -> None:
-        """Take the start of an element."""
+        """Handle the start of an element."""
         if depth == 1 and name != ROOT:
             raise bad(f"This is not a report of Nessus: its root is not {ROOT}.", "Export it as Nessus, version 2.")
         if name == "ReportHost" and depth == 3:
@@ -85,7 +85,7 @@ class NessusReader:
             _item(self._draft, attributes)
 
     def end(self, name: str, depth: int) -> None:
-        """Take the end of an element."""
+        """Handle the end of an element."""
         draft = self._draft
         if draft and name == "tag" and depth == 5:
             self._keep(draft, self._property, self._text.strip())
@@ -95,7 +95,7 @@ class NessusReader:
             self.report.add(self._host(draft))
 
     def text(self, text: str) -> None:
-        """Take text, of which only that of properties counts."""
+        """Handle text; only the text of properties is used."""
         if self._property and len(self._text) < PROPERTY_CHARS_MAX:
             self._text += text
 
@@ -103,7 +103,7 @@ class NessusReader:
         if name in _PROPERTIES or name in _TIMES:
             draft.properties[name] = value
         elif name == "cpe" or name.startswith("cpe-"):
-            # `cpe:/a:vendor:product -> what it is`
+            # `cpe:/a:vendor:product -> description`
             if len(draft.cpe) < CPES_MAX and (cpe := as_text(value.partition(" ")[0])):
                 draft.cpe.append(cpe)
 
@@ -122,7 +122,7 @@ class NessusReader:
             names=tuple(dict.fromkeys(name for name in names if name and not _address_in(name))),
             addresses=tuple(dict.fromkeys(addresses)),
             macs=tuple(dict.fromkeys(as_mac(mac) for mac in told.get("mac-address", "").split()[:ADDRESSES_MAX])),
-            # Several lines are guesses.
+            # Use a single line only: several lines are guesses.
             os=systems[0] if len(systems) == 1 else None,
             detected_by="Nessus",
             services=tuple(_service(draft, key, name) for key, name in sorted(draft.services.items())),
@@ -130,7 +130,7 @@ class NessusReader:
         )
 
     def _asctime(self, text: str | None) -> str | None:
-        """Read a time that Nessus wrote without a zone, as if its machine kept UTC."""
+        """Parse a time that Nessus wrote without a zone; assume UTC."""
         try:
             return self._times.moment(datetime.strptime(text or "", _ASCTIME).replace(tzinfo=UTC))
         except ValueError:
@@ -139,19 +139,19 @@ class NessusReader:
 
 def _service(draft: _Draft, key: tuple[int, str], name: str) -> Service:
     asked = draft.asked.get(key, set())
-    # That TLS is spoken does not tell what is spoken inside.
+    # If only TLS was detected, the protocol inside TLS is still a guess.
     spoken = asked | draft.guessed.get(key, set()) if asked <= {TLS} else asked
     return Service(*key, name, name, (), tuple(sorted(spoken)), is_asked=bool(asked))
 
 
 def _item(draft: _Draft, attributes: Attributes) -> None:
-    """Keep the port of a finding; those of the machine as a whole have port 0."""
+    """Keep the port of a finding; findings of the machine as a whole have port 0."""
     port = as_port(attributes.get("port"))
     if not port:
         return
     if len(draft.services) >= SERVICES_MAX:
         raise bad(f"A host has more than {SERVICES_MAX:,} open ports.")
-    # A name with a question mark is a guess by the port's number.
+    # A name with a question mark is Nessus's guess by the port's number.
     told = as_text(attributes.get("svc_name"))
     name, is_guess = told.rstrip("?"), told.endswith("?")
     key = port, as_text(attributes.get("protocol")).lower()
@@ -164,7 +164,7 @@ def _item(draft: _Draft, attributes: Attributes) -> None:
 
 
 def _address_in(text: str) -> str | None:
-    """Return a text that is an address; Nessus names hosts by what it was told to scan."""
+    """Return the address if the text is one; Nessus names a host by its target, a name or an address."""
     try:
         return as_address(text)
     except BadReport:

@@ -1,6 +1,6 @@
-"""XML from anybody, in pieces: no entity, no outer document, bounded in depth and in what is kept while it is read.
+"""Parses untrusted XML in pieces: no entities, no external documents, limited depth and memory.
 
-A file may hold several documents, one behind another, as `nmap --append-output` writes them.
+A file may have several documents, one after another, as `nmap --append-output` writes them.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from sync.scan.report.finding import bad
 
 DEPTH_MAX = 32
 TOKEN_BYTES_MAX = 8 * 1024 * 1024
-"""A tag that is longer is held in memory whole, which no report needs."""
+"""The limit of a tag, which the parser keeps in memory; no report needs longer ones."""
 _SPACE = b" \t\r\n\0"
 _NMAP_DTD = "-//IDN nmap.org//DTD Nmap XML"
 Attributes = Mapping[str, str]
 
 
 class Handlers(Protocol):
-    """What is told of the documents."""
+    """Handles the parts of documents."""
 
     def start(self, name: str, attributes: Attributes, depth: int) -> None:
-        """Take the start of an element; the root's depth is 1."""
+        """Handle the start of an element; the root's depth is 1."""
 
     def end(self, name: str, depth: int) -> None:
-        """Take its end."""
+        """Handle the end of an element."""
 
     def text(self, text: str) -> None:
-        """Take a part of the text inside."""
+        """Handle a part of the text in an element."""
 
 
 class XmlDocuments:
-    """Reads documents, one behind another.
+    """Reads documents, one after another.
 
     Args:
-        handlers: told of every element.
-        encoding: what the bytes are in, whatever the document declares; None believes the document.
+        handlers: called for every element.
+        encoding: the encoding of the bytes, whatever the document declares; None: as declared.
     """
 
     def __init__(self, handlers: Handlers, encoding: str | None = None) -> None:
@@ -52,7 +52,7 @@ class XmlDocuments:
         """Read a piece.
 
         Raises:
-            BadReport: it is not XML, or holds what no report needs.
+            BadReport: it is not XML, or has parts that no report needs.
         """
         while piece:
             if self._parser is None:
@@ -63,10 +63,10 @@ class XmlDocuments:
             piece = self._parse(self._parser, piece)
 
     def close(self) -> bool:
-        """Return whether the last document was whole.
+        """Return whether the last document was complete.
 
         Raises:
-            BadReport: there was no document at all.
+            BadReport: there was no document.
         """
         if self._parser is not None:
             try:
@@ -74,7 +74,7 @@ class XmlDocuments:
             except expat.ExpatError as error:
                 if not self._has_root and not self._whole:
                     raise _malformed(error) from None
-                # Only remarks behind the last document are no document that was cut short.
+                # Only comments follow the last document: no document was cut short.
                 return not self._has_root
         elif not self._whole:
             raise bad("The report is empty.", "Was the scan interrupted before it wrote anything?")
@@ -92,12 +92,12 @@ class XmlDocuments:
         return parser
 
     def _parse(self, parser: expat.XMLParserType, piece: bytes) -> bytes:
-        """Read a piece of the open document and return what stands behind its end."""
+        """Read a piece of the open document and return the bytes after its end."""
         before, self._fed = self._fed, self._fed + len(piece)
         try:
             parser.Parse(piece, False)
         except expat.ExpatError as error:
-            # Behind its end a document allows remarks only; what follows is another one.
+            # Only comments are valid after a document's end: an error there means that another document follows.
             if self._ends_at is None:
                 raise _malformed(error) from None
         if self._ends_at is None:
@@ -124,11 +124,11 @@ class XmlDocuments:
 
 
 def _check_doctype(name: str, system: str | None, public: str | None, has_internal_subset: bool) -> None:
-    # nmap 6 names its own type, which is not fetched.
+    # nmap 6 declares its own document type; allow it, but do not fetch it.
     is_nmaps = name == "nmaprun" and bool(public) and str(public).startswith(_NMAP_DTD)
     if has_internal_subset or ((system or public) and not is_nmaps):
         raise bad(
-            "The report declares a document type of its own.", "Reports need none; import what the scanner wrote."
+            "The report declares a document type.", "Import the file as the scanner wrote it: reports declare none."
         )
 
 

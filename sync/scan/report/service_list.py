@@ -1,6 +1,6 @@
-"""Reads lists of services as CSV: address, port, protocol, service; a first line of names may put them in any order.
+"""Reads lists of services as CSV: address, port, protocol, service; column names in the first line allow any order.
 
-A list says nothing of what it does not name. It was made when its column `time` says, or when the person says.
+Nothing is concluded about ports that a list does not name. Times come from the column `time`, or from `made_at`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ServiceListReader:
 
     Args:
         now: by this machine's clock.
-        made_at: when it was made, for lines that do not say.
+        made_at: when the list was made, for lines without a time.
     """
 
     def __init__(self, now: datetime, made_at: datetime | None = None) -> None:
@@ -49,7 +49,7 @@ class ServiceListReader:
         """Read a piece.
 
         Raises:
-            BadReport: a line is none of a list of services.
+            BadReport: a line is not one of a list of services.
         """
         *lines, self._rest = (self._rest + self._decode.decode(piece)).split("\n")
         if len(self._rest) > LINE_CHARS_MAX:
@@ -58,7 +58,7 @@ class ServiceListReader:
             self._read(line)
 
     def close(self) -> None:
-        """Read the last line, which need not end."""
+        """Read the last line, which may lack a line break."""
         self._read(self._rest + self._decode.decode(b"", final=True))
         self._rest = ""
         if self._columns is None:
@@ -92,7 +92,7 @@ class ServiceListReader:
             names=(hostname,) if hostname else (),
             addresses=(address,),
             detected_by="list",
-            # The list says it as a fact, however it was found out.
+            # Take the listed service as detected, not as a guess.
             services=(Service(port, protocol, product, name, (), protocols_of(name), True),) if port else (),
         )
 
@@ -105,18 +105,18 @@ class ServiceListReader:
             moment = datetime.fromisoformat(text)
         except ValueError:
             hint = "Write times as 2026-11-25T12:00:00Z, or as seconds since 1970."
-            raise bad(f"Line {self._line} of the list has a time that is none.", hint) from None
+            raise bad(f"Line {self._line} of the list has an invalid time.", hint) from None
         return self._times.moment(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def columns_of(values: list[str]) -> tuple[str, ...]:
-    """Return what the columns are, by the first line: their names, or the usual order if it holds none."""
+    """Return the columns of the first line if it has column names, else the default order."""
     found = tuple(_NAMES.get(value.strip().casefold().replace("_", " "), "") for value in values)
     return found if "address" in found and "port" in found else _ORDER
 
 
 def is_first_line(text: str) -> bool:
-    """Tell whether a text begins as a list does: with names of columns, or with an address and a port."""
+    """Tell whether a text starts like a list: with column names, or with an address and a port."""
     line = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     delimiter = max(_DELIMITERS, key=line.count)
     values = [value.strip(' "') for value in line.split(delimiter)]

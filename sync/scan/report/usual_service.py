@@ -1,4 +1,4 @@
-"""The usual service of a port: a guess by its number, for scans that ask no service, and the port of a service."""
+"""The usual service of a port, for scans that do not detect services, and the usual port of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES = {
 
 
 def service_name(port: int) -> str:
-    """Return what usually answers there; empty if nobody can tell."""
+    """Return the usual service of a port; empty if there is none."""
     return _NAMES.get(port, "")
 
 
@@ -21,5 +21,5 @@ _PORTS = {name: port for port, name in reversed(_NAMES.items())} | {"dns": 53, "
 
 
 def port_of(service: str) -> int | None:
-    """Return where a service usually answers; None if nobody can tell."""
+    """Return the usual port of a service; None if there is none."""
     return _PORTS.get(service)

@@ -1,6 +1,6 @@
-"""Reads what nmap and masscan write as XML (`-oX`): hosts, what was looked at of them, and what was not.
+"""Reads the XML of nmap and masscan (`-oX`): hosts, and which of their ports were scanned.
 
-A port was looked at if the report says so (`scaninfo`), and was not open if the host does not say that it may be.
+`scaninfo` lists the scanned ports. A scanned port was not open unless the host reports that it is or may be open.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from sync.scan.report.finding import (
 from sync.scan.report.safe_xml import Attributes, XmlDocuments
 
 OS_ACCURACY_MIN = 90
-"""Below that nmap's guess of a system is as often wrong as right."""
+"""Below this, nmap's guess of an operating system is as often wrong as right."""
 OS_MATCHES_MAX = 5
 RANGES_MAX = 65_536
 _TYPES = {"printer": "Printer", "router": "Router", "switch": "Switch", "phone": "Mobile", "webcam": "Camera"}
-# They write something only if TLS was spoken.
+# Scripts with output only if the port speaks TLS.
 _TLS_SCRIPTS = frozenset({"ssl-cert", "ssl-enum-ciphers"})
-# The port may be open: nothing was found out.
+# States of ports that may be open.
 _UNSURE = frozenset({"open|filtered", "unfiltered"})
 
 
@@ -58,7 +58,7 @@ class _Port:
     product: str = ""
     cpe: list[str] = field(default_factory=list)
     over_tls: bool = False
-    # By a probe (nmap) or a banner (masscan), not by the port's number.
+    # Detected by a probe (nmap) or a banner (masscan), not guessed by the port's number.
     is_asked: bool = False
 
 
@@ -68,7 +68,7 @@ class _Draft:
 
     seen_at: str | None
     is_unfinished: bool
-    # masscan writes no status: it reports only what answered.
+    # masscan writes no status: it reports only hosts that answered.
     state: str = "up"
     reason: str = ""
     has_answered: bool = False
@@ -80,7 +80,7 @@ class _Draft:
     has_ports: bool = False
     shut: list[Range] = field(default_factory=list)
     unsure: list[Range] = field(default_factory=list)
-    # State, number, and what is said of them, of ports that are not listed each.
+    # Of ports that are not listed one by one: state, number, and their ranges if given.
     extra: list[tuple[str, int, list[Range]]] = field(default_factory=list)
     manufacturer: str | None = None
     os_accuracy: int = OS_ACCURACY_MIN - 1
@@ -98,10 +98,10 @@ class ReportReader:
     """Reads reports, piece by piece.
 
     Args:
-        now: by this machine's clock; a report whose times are far ahead of it is refused. None takes any time.
-        bytes_max: what is longer is refused.
-        made_at: when it was made, for one that does not say.
-        encoding: what the bytes are in, whatever the report declares; None believes it.
+        now: by this machine's clock, to refuse times far in the future; None accepts any time.
+        bytes_max: the limit of a report.
+        made_at: when the report was made, for reports without times.
+        encoding: the encoding of the bytes, whatever the report declares; None: as declared.
     """
 
     def __init__(
@@ -118,14 +118,14 @@ class ReportReader:
         self._scanner = "nmap"
         self._looked: dict[str, PortSet] = {}
         self._draft: _Draft | None = None
-        # The text of the `cpe` that is open.
+        # The text of the open `cpe` element.
         self._cpe: str | None = None
 
     def feed(self, piece: bytes) -> None:
         """Read a piece.
 
         Raises:
-            BadReport: it is too long, not XML, not nmap's, or holds what no report needs.
+            BadReport: it is too long, not XML, not nmap's, or has parts that no report needs.
         """
         self._bytes += len(piece)
         if self._bytes > self._bytes_max:
@@ -133,12 +133,12 @@ class ReportReader:
         self._documents.feed(piece)
 
     def close(self) -> None:
-        """Note that nothing follows; hosts that were whole count."""
+        """End the report; complete hosts count."""
         if not self._documents.close():
             self.report.warn("The report was cut short: the hosts before the cut count.")
 
     def start(self, name: str, attributes: Attributes, depth: int) -> None:
-        """Take the start of an element."""
+        """Handle the start of an element."""
         if depth == 1:
             if name != "nmaprun":
                 problem = f"This is not a report of nmap: its root is {as_text(name)}, not nmaprun."
@@ -160,7 +160,7 @@ class ReportReader:
                 self._draft.port.is_asked = True
 
     def end(self, name: str, depth: int) -> None:
-        """Take the end of an element."""
+        """Handle the end of an element."""
         draft = self._draft
         if draft is None:
             return
@@ -174,7 +174,7 @@ class ReportReader:
             self._close_host(draft)
 
     def text(self, text: str) -> None:
-        """Take text, of which only names of products count."""
+        """Handle text; only the text of `cpe` elements is used."""
         if self._cpe is not None and len(self._cpe) < TEXT_CHARS_MAX:
             self._cpe += text
 
@@ -194,7 +194,7 @@ class ReportReader:
         report = self.report
         if draft.is_unfinished:
             report.unfinished += draft.addresses[:1]
-        # `-sL` lists only; with `-Pn` it is a person who says that a host is up.
+        # `-sL` only lists hosts; with `-Pn` a person declares that hosts are up.
         if draft.state not in ("up", "down") or (draft.reason == "user-set" and not draft.has_answered):
             report.counted()
             report.listed += not draft.is_unfinished
@@ -223,12 +223,12 @@ class ReportReader:
         )
 
     def _looked_at(self, draft: _Draft) -> list[PortSet]:
-        """Return the ports that the host was asked for and that are open only if it says so."""
+        """Return the scanned ports that are known to be closed unless the host lists them as open."""
         if draft.is_unfinished or not draft.has_ports:
             return []
         unsure = [*draft.unsure, *(one for state, _, ranges in draft.extra if state in _UNSURE for one in ranges)]
         if any(state in _UNSURE and not ranges for state, _, ranges in draft.extra):
-            # Which ones is not said: only those count that are listed.
+            # The report does not say which ports may be open: use only the listed closed ones.
             return [PortSet(draft.shut, is_whole=False)]
         protocols = {protocol for protocol, _, _ in unsure}
         return [ports.without(unsure) if protocol in protocols else ports for protocol, ports in self._looked.items()]
@@ -238,7 +238,7 @@ def read_report(text: bytes, now: datetime, bytes_max: int = REPORT_BYTES_MAX) -
     """Read a whole report.
 
     Raises:
-        BadReport: as `ReportReader.feed`.
+        BadReport: see `ReportReader.feed`.
     """
     reader = ReportReader(now, bytes_max)
     reader.feed(text)
@@ -247,7 +247,7 @@ def read_report(text: bytes, now: datetime, bytes_max: int = REPORT_BYTES_MAX) -
 
 
 def _ranges(protocol: str, text: str) -> list[Range]:
-    """Read `1,3-5`; what is none tells nothing."""
+    """Parse ports such as `1,3-5`; ignore invalid parts."""
     found: list[Range] = []
     for part in text.split(",", RANGES_MAX):
         first, _, last = part.strip().partition("-")
@@ -274,7 +274,7 @@ def _address(draft: _Draft, attributes: Attributes) -> None:
 
 def _hostname(draft: _Draft, attributes: Attributes) -> None:
     if attributes.get("type") == "user":
-        # A person typed it to nmap: all addresses of a service are hosts of that name.
+        # Skip a name that a person gave to nmap: a service with that name may have many hosts.
         return
     if (name := as_text(attributes.get("name")).rstrip(".")) and len(draft.names) < NAMES_MAX:
         draft.names.append(name)
@@ -307,12 +307,12 @@ def _state(draft: _Draft, attributes: Attributes) -> None:
 def _service(draft: _Draft, attributes: Attributes) -> None:
     if draft.port:
         name = as_text(attributes.get("name"))
-        # nmap's "unknown" is no information.
+        # nmap writes "unknown" if it does not know the service.
         draft.port.name = "" if name == "unknown" else name
         product = " ".join(filter(None, (as_text(attributes.get(part)) for part in ("product", "version"))))
         draft.port.product = product[:TEXT_CHARS_MAX]
         draft.port.over_tls = draft.port.over_tls or attributes.get("tunnel") == "ssl"
-        # Old versions do not say how they know; they write a product only of what they asked.
+        # Old versions give no method; they write a product only if they probed the service.
         draft.port.is_asked = attributes.get("method", "probed" if product else "table") == "probed"
 
 
@@ -350,7 +350,7 @@ def _osmatch(draft: _Draft, attributes: Attributes) -> None:
 
 
 def _osclass(draft: _Draft, attributes: Attributes) -> None:
-    """Keep the likeliest system; of two as likely ones the first, as nmap puts it first."""
+    """Keep the most likely system; of equally likely ones the first, as in nmap's order."""
     accuracy = as_number(attributes.get("accuracy"), 0)
     draft.takes_cpe = accuracy > draft.os_accuracy
     if not draft.takes_cpe:

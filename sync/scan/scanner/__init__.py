@@ -1,1 +1,1 @@
-"""The scanners, and what this machine knows of its network."""
+"""The scanners, and the names and neighbours that this machine knows."""

@@ -1,4 +1,4 @@
-"""Which scanner a task gets: the one it names, else nmap where it is installed."""
+"""Chooses the scanner of a task: the one it names, else nmap if it is installed, else the embedded one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sync.scan.scanner.scanner import Scanner
 
 
 def choose_scanner(wanted: ScannerName | None, clock: Clock) -> Scanner:
-    """Return the scanner that a task asks for.
+    """Return the scanner of a task.
 
     Raises:
-        ScannerMissing: the task asks for nmap, and there is none.
+        ScannerMissing: the task names nmap, which is not installed.
     """
     program = find_nmap() if wanted is not ScannerName.EMBEDDED else None
     if program:
         return NmapScanner(clock, program, is_privileged=may_send_packets())
     if wanted is ScannerName.NMAP:
-        raise ScannerMissing("The task asks for nmap, which is not installed on this server.", hint=HINT)
+        raise ScannerMissing("The task needs nmap, which is not installed on this server.", hint=HINT)
     return EmbeddedScanner(clock)

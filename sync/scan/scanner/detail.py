@@ -1,4 +1,4 @@
-"""Details that this machine adds to a scanner's hosts: their names and, on its own networks, their MAC addresses."""
+"""Adds to a scanner's hosts what this machine knows: their names and, on its own networks, their MAC addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync.inventory.scan.record import Host
 from sync.scan.scanner.name import NameOf, names_of
 
 SHARED_MAX = 8
-"""A name or a MAC address that more addresses share tells machines apart no longer: a pool, a proxy, a router."""
+"""A name or MAC address that more addresses share identifies no machine: it is that of a pool, a proxy or a router."""
 
 
 async def with_details(hosts: Sequence[Host], look_up: NameOf, neighbours: Mapping[str, str]) -> list[Host]:
@@ -22,10 +22,10 @@ async def with_details(hosts: Sequence[Host], look_up: NameOf, neighbours: Mappi
 
 
 def without_shared(hosts: Sequence[Host]) -> list[Host]:
-    """Take from hosts the names and MAC addresses that more than `SHARED_MAX` of them have.
+    """Remove from hosts the names and MAC addresses that more than `SHARED_MAX` of them share.
 
     Args:
-        hosts: all of one scan: a reverse name or a proxy's address may be spread over all of it.
+        hosts: all hosts that are written together.
     """
     bearers: dict[str, set[tuple[str, ...]]] = {}
     for host in hosts:

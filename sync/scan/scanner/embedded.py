@@ -1,7 +1,7 @@
-"""The scanner that is always there: TCP connections to each port, and the neighbour table; sends no byte of its own.
+"""The embedded scanner: opens a TCP connection to each port and reads the neighbour table; sends no data.
 
-A host that accepts or refuses a connection is alive. One that drops everything, as firewalled machines do, is alive if
-the kernel has just had an answer from its MAC address.
+A host that accepts or refuses a connection is alive. A host that drops all packets, as firewalled machines do, is alive
+if the kernel has just had an answer from its MAC address.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from sync.scan.scanner.scanner import BatchFindings
 SOCKETS_MAX = 256
 CONNECT_S = 1.5
 SETTLE_S = 9.0
-"""How long the kernel may believe a neighbour that no longer answers: delay, then three probes (man 7 arp)."""
-# The fault is this machine's: to go on would call living hosts silent.
+"""How long the kernel may keep a neighbour that no longer answers: a delay and three probes (man 7 arp)."""
+# Errors of this machine: end the scan, which would otherwise report living hosts as silent.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 _NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM}
-# Closing with a reset leaves no socket in TIME_WAIT: a scan would use up the ports of this machine.
+# Close with a reset: sockets in TIME_WAIT would use up this machine's ports.
 _LINGER = struct.pack("ii", 1, 0)
 
 
@@ -43,12 +43,12 @@ class _Seen:
 
 
 class EmbeddedScanner:
-    """Connects, at most `SOCKETS_MAX` at once.
+    """Connects to ports, with at most `SOCKETS_MAX` sockets at once.
 
     Args:
-        clock: keeps the pace and stamps what was seen.
+        clock: keeps the rate and gives the times of hosts.
         neighbours: the kernel's neighbour table.
-        connect_s: how long a host may take to answer.
+        connect_s: the time limit of a connection.
     """
 
     name = ScannerName.EMBEDDED.value
@@ -79,7 +79,7 @@ class EmbeddedScanner:
             await self._try(address, port, seen)
 
     async def _try(self, address: str, port: int, seen: _Seen) -> None:
-        """Connect to one port and note what that tells of the host."""
+        """Connect to one port and note the result."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_STREAM) as sock:
@@ -87,7 +87,7 @@ class EmbeddedScanner:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
                 async with asyncio.timeout(self._connect_s):
                     await asyncio.get_running_loop().sock_connect(sock, (address, port))
-                # On loopback a socket can meet itself.
+                # On loopback a socket can connect to itself.
                 is_open = sock.getsockname() != sock.getpeername()
         except (ConnectionRefusedError, ConnectionResetError):
             is_open = False
@@ -115,7 +115,7 @@ class EmbeddedScanner:
         )
 
     async def _neighbours(self, silent: set[str]) -> dict[str, str]:
-        """Find those that dropped every connection and yet answer for their address."""
+        """Find the hosts that dropped every connection but answer ARP requests."""
         if not silent & read_neighbours(self._table).keys():
             return {}
         await self._clock.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""Names of addresses and addresses of names, as this machine's resolver tells them; silence is no name."""
+"""Names of addresses and addresses of names, by this machine's resolver; without an answer there is no name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOKUP_S = 3.0
 LOOKUPS_MAX = 16
 ADDRESSES_OF_NAME_MAX = 16
 NAME_CHARS_MAX = 253
-# A PTR record holds whatever its owner wrote.
+# The owner of a PTR record can write any text in it.
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 NameOf = Callable[[str], Awaitable[str | None]]

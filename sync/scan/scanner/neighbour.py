@@ -1,4 +1,4 @@
-"""The kernel's neighbour table: which MAC address answers for an IPv4 address of a network that this machine is in."""
+"""The kernel's neighbour table: the MAC addresses of IPv4 addresses on this machine's networks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_neighbours(table: Path = TABLE) -> Mapping[str, str]:
         words = line.split()
         if len(words) < 4 or not _MAC.fullmatch(words[3]) or not re.fullmatch(r"0x[0-9a-f]{1,8}", words[2]):
             continue
-        # A table keeps what never answered as zeros.
+        # The table has zeros for addresses that never answered.
         if int(words[2], 16) & _COMPLETE and words[3] != "00:00:00:00:00:00":
             found[words[0]] = words[3].lower()
     return found

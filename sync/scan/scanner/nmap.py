@@ -1,6 +1,6 @@
-"""The scanner nmap, as a child process: arguments in a list, targets over its standard input, its report read safely.
+"""Runs nmap as a child process: arguments as a list, targets on standard input, the report through the safe XML parser.
 
-The child gets nothing of this process's environment, and none of it is left when a scan is cancelled.
+The child does not get this process's environment. Cancelling a scan kills the child.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from sync.scan.scanner.scanner import BatchFindings
 PIECE_BYTES = 64 * 1024
 STDERR_BYTES_MAX = 16 * 1024
 HOST_S_MIN, BATCH_S_MORE = 900.0, 2_700.0
-"""How long nmap may spend on one host before it gives it up, and on a batch besides; more if the rate asks for it."""
+"""Minimum time limit of one host, after which nmap gives up on it, and the time that a batch may take in addition."""
 TRIES = 3
-"""How often a port is tried, with `RETRIES` more."""
+"""Tries of a port, `RETRIES` included."""
 RETRIES = TRIES - 1
 HINT = "Choose the scanner EMBEDDED, or install nmap on the server."
 
 
 def find_nmap() -> str | None:
-    """Return the path of the installed program; None if there is none."""
+    """Return the path of nmap; None if it is not installed."""
     return shutil.which("nmap")
 
 
 def may_send_packets() -> bool:
-    """Tell whether this process may open raw sockets, which nmap needs for its quick scan and for systems."""
+    """Tell whether this process may open raw sockets, which nmap needs for SYN scans and to detect systems."""
     try:
         socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
     except OSError:
@@ -46,9 +46,9 @@ class NmapScanner:
     """Runs nmap for each batch.
 
     Args:
-        clock: stamps what was seen.
-        program: where nmap is.
-        is_privileged: whether it may send packets of its own.
+        clock: gives the times of hosts.
+        program: the path of nmap.
+        is_privileged: whether nmap may open raw sockets.
     """
 
     name = ScannerName.NMAP.value
@@ -62,7 +62,7 @@ class NmapScanner:
         Raises:
             ScannerMissing: nmap cannot be started.
             ScannerFailed: nmap ended with an error or took too long.
-            BadReport: nmap wrote what is not a report.
+            BadReport: the output of nmap is not a report.
         """
         host_s = host_limit_s(len(addresses), len(ports), rate)
         arguments = self._arguments(ports, rate, host_s, is_v6=":" in addresses[0])
@@ -96,7 +96,7 @@ class NmapScanner:
             *kind,
             "-sV",
             "--version-light",
-            # Names are looked up by this program, whichever scanner it uses.
+            # Rollcall looks up names itself, for every scanner.
             "-n",
             "-p",
             _ranges(ports),
@@ -113,7 +113,7 @@ class NmapScanner:
         ]
 
     async def _attend(self, child: asyncio.subprocess.Process, addresses: Sequence[str]) -> BatchFindings:
-        """Tell nmap its targets, and read its report while it writes it."""
+        """Write the targets to nmap, and read its report while nmap writes it."""
         assert child.stdin and child.stdout and child.stderr  # noqa: S101 - all are pipes
         complaints = asyncio.create_task(_read_some(child.stderr))
         try:
@@ -128,9 +128,9 @@ class NmapScanner:
         finally:
             complaints.cancel()
         if await child.wait() != 0:
-            raise ScannerFailed(f"nmap ended with status {child.returncode}: {said or 'it said nothing'}", hint=HINT)
+            raise ScannerFailed(f"nmap ended with status {child.returncode}: {said or 'no message'}", hint=HINT)
         reader.close()
-        # nmap counts whole seconds, by a clock of its own.
+        # Use this clock's time: nmap's times are whole seconds.
         now = timestamp(self._clock.now())
         report = reader.report
         if report.warnings:
@@ -141,15 +141,15 @@ class NmapScanner:
 
 
 def host_limit_s(addresses: int, ports: int, rate: int) -> float:
-    """Return how long a host may take: all hosts of a batch share the rate, and each is done when all are.
+    """Return the time limit of a host: all hosts of a batch share the rate, and finish at about the same time.
 
-    Half as much again as the packets take, because answers take their time too.
+    The limit is one and a half times the sending time, because answers take time too.
     """
     return HOST_S_MIN + 1.5 * TRIES * addresses * ports / rate
 
 
 def _ranges(ports: Sequence[int]) -> str:
-    """Write ports as nmap takes them: runs of numbers as ranges."""
+    """Return ports in nmap's form, consecutive numbers as ranges."""
     parts: list[list[int]] = []
     for port in ports:
         if parts and port == parts[-1][1] + 1:
@@ -160,7 +160,7 @@ def _ranges(ports: Sequence[int]) -> str:
 
 
 async def _read_some(stream: asyncio.StreamReader) -> str:
-    """Read to the end and return the last line that says anything; what is longer than a screen is dropped."""
+    """Read a stream to its end and return its last non-empty line, at most 200 characters of it."""
     kept = b""
     while piece := await stream.read(PIECE_BYTES):
         kept = (kept + piece)[-STDERR_BYTES_MAX:]

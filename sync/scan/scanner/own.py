@@ -12,12 +12,12 @@ from sync.scan.target import Spans, read_targets
 
 IPV4, IPV6 = Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6")
 TABLE_BYTES_MAX = 16 * 1024 * 1024
-# A leaf, then what it is: `|-- 10.0.0.5` and `/32 host LOCAL` or `/32 link BROADCAST`.
+# A leaf and its type: `|-- 10.0.0.5`, then `/32 host LOCAL` or `/32 link BROADCAST`.
 _LEAF = re.compile(r"\|-- (\d{1,3}(?:\.\d{1,3}){3})\n\s*/32 (?:host LOCAL|link BROADCAST)")
 
 
 def own_addresses(ipv4: Path = IPV4, ipv6: Path = IPV6) -> Spans:
-    """Read the addresses of this machine; on systems without such tables, those its own name leads to.
+    """Read the addresses of this machine; on systems without these tables, resolve its host name.
 
     Source: man 5 proc; net/ipv4/fib_trie.c (fib_trie_seq_show), net/ipv6/addrconf.c (if6_seq_show).
     """

@@ -1,11 +1,11 @@
-"""A pace that several workers keep together: so many steps a second, without long pauses or bursts."""
+"""A rate limit for several workers together, without long pauses or bursts."""
 
 from __future__ import annotations
 
 from sync.clock import Clock
 
 NAP_S = 0.05
-"""Steps that fall into so short a time are taken together: a timer for each would cost more than the step."""
+"""Steps within this time run without a sleep between them: a timer for each would cost more than the step."""
 
 
 class Pace:

@@ -1,4 +1,4 @@
-"""The protocol of a scanner, what it finds, and which one a task gets."""
+"""The protocol of scanners, and their findings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Protocol
 from sync.inventory.scan.record import Host
 
 BATCH_HOSTS_MAX = 256
-"""Addresses a scanner is given at once; what it found of them is written before it gets the next."""
+"""Addresses of one batch; its findings are written before the next batch."""
 
 
 @dataclass(frozen=True)
 class BatchFindings:
-    """What a scanner found in one batch.
+    """The findings of one batch.
 
     Args:
-        hosts: those that answered.
-        unlooked: addresses it could not look at, for want of a route: they are not said to be silent.
-        unfinished: addresses of hosts that it gave up because they took too long.
+        hosts: the hosts that answered.
+        unlooked: addresses without a route, which could not be scanned: they do not count as silent.
+        unfinished: addresses of hosts that the scanner gave up on because they took too long.
     """
 
     hosts: list[Host] = field(default_factory=list)
@@ -28,12 +28,12 @@ class BatchFindings:
 
 
 class Scanner(Protocol):
-    """Looks at addresses; bounded in sockets, rate, memory and time, and gone at once when it is cancelled."""
+    """Scans addresses, with limits of sockets, rate, memory and time; a cancelled scan ends at once."""
 
     name: str
 
     async def look(self, addresses: Sequence[str], ports: Sequence[int], rate: int) -> BatchFindings:
-        """Look at up to `BATCH_HOSTS_MAX` addresses of one IP version.
+        """Scan up to `BATCH_HOSTS_MAX` addresses of one IP version.
 
         Raises:
             ScannerFailed: it could not finish; nothing may be concluded from silence.
