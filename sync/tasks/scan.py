@@ -27,7 +27,7 @@ from sync.errors import (
     TargetsRefused,
 )
 from sync.inventory.asset.asset import AssetPlace
-from sync.inventory.scan.record import Host, apply_scan, mark_silent
+from sync.inventory.scan.record import Host, Sightings, apply_scan, mark_silent
 from sync.scan.options import ScanOptions
 from sync.scan.scanner.choice import choose_scanner
 from sync.scan.scanner.detail import with_details
@@ -169,12 +169,16 @@ class _Scan:
         self.done: int = mark.done if mark and fits else 0
         self.unlooked: set[str] = set(mark.unlooked) if mark and fits else set()
         self.unfinished: set[str] = set(mark.unfinished or ()) if mark and fits else set()
+        self.sightings = Sightings()
         self.is_sealed = bool(mark and fits and mark.is_sealed)
 
     async def discover(self) -> None:
         """Look at every address that no earlier attempt has looked at, and note who did not answer."""
         if self.is_sealed:
             return
+        if self.done:
+            async with self.place.store.read() as tx:
+                self.sightings = await tx.run_sync(Sightings.since, self.site, self.began_at)
         scanner = choose_scanner(self.options.scanner, self.place.clock)
         text = f"Looking at {self.spans.size:,} addresses, {len(self.ports):,} ports each, with {scanner.name}."
         if self.own.size:
@@ -207,7 +211,7 @@ class _Scan:
     def _write(self, found: BatchFindings, looked: int, tx: Connection) -> dict[str, Counter[str]]:
         """Write one batch with everything that belongs to it, together or not at all."""
         hosts: list[Host] = found.hosts
-        counted = apply_scan(tx, self.place.clock, self.site, hosts)
+        counted = apply_scan(tx, self.place.clock, self.site, hosts, self.sightings)
         done = self.done + looked
         counts = self._counts(counted)
         self._mark(tx, done, self.unlooked | found.unlooked, self.unfinished | found.unfinished, is_sealed=False)

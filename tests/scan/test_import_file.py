@@ -90,6 +90,29 @@ def test_hosts_of_a_report_stay_apart_when_they_share_what_tells_nothing(data_di
     assert imported(data_dir, text).output == f"0 hosts are new, {len(hosts)} were known, 0 went silent.\n"
 
 
+def test_hosts_of_one_name_stay_apart_when_they_are_far_from_each_other_in_a_report(data_dir: Path) -> None:
+    """In different transactions too; so they do where an earlier version had made one record of them."""
+    merged = one_host(1, "pool.example").replace("<hostnames>", '<address addr="10.9.0.2" addrtype="ipv4"/><hostnames>')
+    assert imported(data_dir, f"<nmaprun>{merged}</nmaprun>").output.startswith("1 hosts are new, ")
+    some = report(HOSTS_A_WRITE).replace("</nmaprun>", "")
+    text = (
+        some.replace("<host ", one_host(1, "pool.example") + "<host ", 1) + one_host(2, "pool.example") + "</nmaprun>"
+    )
+    number = HOSTS_A_WRITE + 2
+    assert imported(data_dir, text).output == f"{number - 1} hosts are new, 1 were known, 0 went silent.\n"
+    assert imported(data_dir, text).output == f"0 hosts are new, {number} were known, 0 went silent.\n"
+
+
+def test_hosts_of_a_pool_stay_what_they_are_when_it_grows_and_shrinks(data_dir: Path) -> None:
+    """A name that too many have is left out, yet those that had it are found by it at their addresses."""
+    for last, said in ((8, "8 hosts are new, 0"), (9, "1 hosts are new, 8"), (8, "0 hosts are new, 8")):
+        hosts = "".join(one_host(number, "pool.example") for number in range(1, last + 1))
+        text = f'<nmaprun start="1790000000">{hosts}</nmaprun>'
+        assert imported(data_dir, text).output == f"{said} were known, 0 went silent.\n"
+    text = f'<nmaprun start="1790000000">{one_host(8, "pool.example")}{one_host(9, "pool.example")}</nmaprun>'
+    assert imported(data_dir, text).output == "0 hosts are new, 2 were known, 0 went silent.\n"
+
+
 def test_host_of_a_report_stays_one_asset_when_it_gains_a_name(data_dir: Path) -> None:
     """What was known by its address is the same machine once it has a name."""
     for name, said in (("", "1 hosts are new, 0 were known"), ("nb-1.example", "0 hosts are new, 1 were known")):

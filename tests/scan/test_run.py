@@ -78,8 +78,22 @@ async def test_host_stays_alive_when_there_was_no_way_to_its_address(network: Ne
     assert any("1 addresses could not be reached" in line for line in await network.log(run.id))
 
 
+async def test_hosts_of_one_name_stay_apart_when_a_scan_finds_them_in_different_batches(network: Network) -> None:
+    """The second is no host that has moved since the first was found; the next scan knows both again."""
+    network.names = dict.fromkeys(("127.0.1.0", "127.0.2.255"), "pool.example")
+    task = await network.add_scan(TWO_BATCHES, ports="9")
+    created = (await network.run(task)).counts["hosts"]["created"]
+    await network.clock.sleep(60)
+    again = (await network.run(task)).counts["hosts"]
+    assert (created, again["merged"], again.get("created", 0)) == (2 * BATCH_HOSTS_MAX, 2 * BATCH_HOSTS_MAX, 0)
+
+
 async def test_run_goes_on_behind_its_last_batch_when_the_process_was_stopped(network: Network) -> None:
-    """Closed in its second batch it stays RUNNING; opened again it looks at that batch only, and counts once."""
+    """Closed in its second batch it stays RUNNING; opened again it looks at that batch only, and counts once.
+
+    A host of the first batch with the name of one in the second is still another one.
+    """
+    network.names = dict.fromkeys(("127.0.1.0", "127.0.2.255"), "pool.example")
     closing: list[asyncio.Task[None]] = []
     engine = network.runtime.engine
 

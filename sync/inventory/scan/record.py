@@ -1,4 +1,4 @@
-"""Hosts that scans find become scan records of assets: recognised by MAC address, then by host name, else new.
+"""Hosts that scans find become scan records of assets: recognised by what is stored (`recognise`), else new.
 
 The order in which a scan reports its hosts makes no difference; a host that was found several times is one record.
 """
@@ -7,38 +7,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import product
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select
 
 from sync.clock import Clock, timestamp
 from sync.errors import BadInput
-from sync.inventory.asset.asset import (
-    ADDRESS,
-    MAC,
-    NAME,
-    AssetPlace,
-    asset_fields,
-    compute_assets,
-    create_assets,
-    recognised_by,
-)
+from sync.inventory.asset.asset import MAC, NAME, AssetPlace, asset_fields, compute_assets, create_assets
 from sync.inventory.asset.host_name import name_keys
 from sync.inventory.asset.link import link_named
-from sync.inventory.asset.match import HOST_NAME, MAC_ADDRESS, NEW, Match
 from sync.inventory.directory.directory import chunks
 from sync.inventory.scan.port_set import PortSet
 from sync.inventory.scan.protocol import spoken_at
+from sync.inventory.scan.recognition import Recognised, recognise
 from sync.inventory.scan.service import Service as Service
 from sync.inventory.scan.service import as_looked, digests, join, stored_services
+from sync.inventory.scan.sighting import Sightings as Sightings
 from sync.store.statement.bulk import insert_missing, insert_rows, update_rows
 from sync.store.statement.in_list import among
-from sync.store.tables import asset_keys, assets, port_sets, scan_records
+from sync.store.tables import port_sets, scan_records
 
-Key = tuple[str, str]
 _MAC = re.compile(r"[0-9a-f]{12}")
 # Facts that one scan may state of a host: the first, in the order of `_rank`, counts.
 _FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by", "detail")
@@ -55,6 +47,7 @@ class Host:
         detected_by: how it was found, such as TCP or ARP.
         looked: ports that were looked at; those that are none of `services` were not open.
         detail: what else a scan told, as it is stored: `osMatches`, `cpe`, `scripts`.
+        common: names that too many hosts have to be its own; the records of an earlier scan may have them.
     """
 
     seen_at: str
@@ -72,10 +65,20 @@ class Host:
     services: tuple[Service, ...] = ()
     looked: tuple[PortSet, ...] = ()
     detail: Mapping[str, Any] | None = None
+    common: tuple[str, ...] = ()
 
 
-def apply_scan(tx: Connection, clock: Clock, site: AssetPlace, records: Iterable[Host]) -> Counter[str]:
+def apply_scan(
+    tx: Connection, clock: Clock, site: AssetPlace, records: Iterable[Host], sightings: Sightings | None = None
+) -> Counter[str]:
     """Write what a scan found, in the caller's transaction, and bring the assets in line with it.
+
+    Args:
+        tx: an open write transaction.
+        clock: stamps the rows.
+        site: whose records.
+        records: what was found, in any order.
+        sightings: what earlier parts of the same report or scan told, if it has parts; this one is added to it.
 
     Returns:
         Assets created and updated, and hosts merged with an asset that was known.
@@ -85,17 +88,17 @@ def apply_scan(tx: Connection, clock: Clock, site: AssetPlace, records: Iterable
     """
     now = timestamp(clock.now())
     found = merge(records)
-    asked = {key for host in found for key in (*_keys(host), *_addresses(host))}
-    owners_of, scanned = _owners(tx, site, asked)
-    known = _spoken_of(tx, owners_of)
-    owners = [_owner(host, known, scanned) for host in found]
+    before = sightings if sightings is not None else Sightings()
+    owners = recognise(tx, site, found, before)
+    for host in found:
+        before.add(name_keys((*host["names"], *host["common"])), host["addresses"])
     new = [asset_fields([], [host]) for host, owner in zip(found, owners, strict=True) if owner is None]
     made = create_assets(tx, now, site, new)
     counts = Counter(created=len(made), merged=len(owners) - len(made))
     fresh = iter(made)
-    placed = [(host, owner or Match(next(fresh), NEW, None)) for host, owner in zip(found, owners, strict=True)]
+    placed = [(host, owner or Recognised(next(fresh))) for host, owner in zip(found, owners, strict=True)]
     told_anew = _write(tx, now, site, placed)
-    counts += compute_assets(tx, now, site, {match.asset_id for _, match in placed})
+    counts += compute_assets(tx, now, site, {owner.asset_id for _, owner in placed})
     link_named(tx, now, site, told_anew)
     return counts
 
@@ -129,28 +132,57 @@ def mark_silent(tx: Connection, clock: Clock, site: AssetPlace, silent_at: Calla
 
 
 def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
-    """Make one record of the hosts that share a MAC address or a host name, in an order of their own.
+    """Make one record of what was found of each machine, in an order of their own.
+
+    A MAC address joins, and a name together with an address. A name alone joins only a host without an address, and
+    only where no two hosts of that name have addresses that differ: a pool of addresses has one name for all.
 
     Raises:
         BadInput: an address is not one.
     """
     hosts = sorted((_stored(host) for host in records), key=_rank, reverse=True)
-    leaders = list(range(len(hosts)))
+    leaders, is_somewhere = list(range(len(hosts))), [bool(host["addresses"]) for host in hosts]
 
     def leader(number: int) -> int:
         while leaders[number] != number:
             number = leaders[number]
         return number
 
-    first: dict[Key, int] = {}
-    for number, host in enumerate(hosts):
-        for key in _keys(host):
-            one, other = sorted((leader(first.setdefault(key, number)), leader(number)))
-            leaders[other] = one
+    def join(numbers: Collection[int]) -> None:
+        first = min(numbers, default=0)
+        for other in numbers:
+            leaders[other] = first
+            is_somewhere[first] |= is_somewhere[other]
+
+    for numbers in _bearers(hosts, _ties).values():
+        join({leader(number) for number in numbers})
+    for _, numbers in sorted(_bearers(hosts, lambda host: name_keys(host["names"])).items()):
+        parts = {leader(number) for number in numbers}
+        placed = {part for part in parts if is_somewhere[part]}
+        join(parts - placed if len(placed) > 1 else parts)
     together: dict[int, list[dict[str, Any]]] = {}
     for number, host in enumerate(hosts):
         together.setdefault(leader(number), []).append(host)
     return [_merged(group) for group in together.values()]
+
+
+def _bearers(
+    hosts: Sequence[Mapping[str, Any]], keys_of: Callable[[Mapping[str, Any]], Iterable[Hashable]]
+) -> dict[Any, list[int]]:
+    """Number the hosts that have each key."""
+    found: dict[Any, list[int]] = {}
+    for number, host in enumerate(hosts):
+        for key in keys_of(host):
+            found.setdefault(key, []).append(number)
+    return found
+
+
+def _ties(host: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List what joins a host with others: an address does with a name, or if nothing better is known of either."""
+    addresses, names = host["addresses"], name_keys(host["names"])
+    if not host["macs"] and not names:
+        return [("", address) for address in addresses]
+    return [*((MAC, mac) for mac in host["macs"]), *product(sorted(names), addresses)]
 
 
 def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -159,6 +191,7 @@ def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     services, looked = join(said, [host["looked"] for host in group])
     return {
         "names": list(dict.fromkeys(name for host in group for name in host["names"])),
+        "common": sorted({name for host in group for name in host["common"]}),
         "addresses": sorted({address for host in group for address in host["addresses"]}),
         "macs": sorted({mac for host in group for mac in host["macs"]}),
         "alive": any(host["alive"] for host in group),
@@ -175,6 +208,7 @@ def _stored(host: Host) -> dict[str, Any]:
     """Bring a host into the form it is stored in."""
     return {
         "names": [name for name in dict.fromkeys(name.strip() for name in host.names) if name],
+        "common": sorted(set(host.common)),
         "addresses": sorted({_address(address) for address in host.addresses}),
         "macs": sorted({_mac(mac) for mac in host.macs}),
         "alive": host.alive,
@@ -205,85 +239,27 @@ def _mac(text: str) -> str:
     return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
 
 
-def _keys(host: Mapping[str, Any]) -> list[Key]:
-    return recognised_by(host["names"], host["macs"], host["addresses"])
-
-
-def _addresses(host: Mapping[str, Any]) -> list[Key]:
-    return [(ADDRESS, address) for address in host["addresses"]]
-
-
-def _owners(tx: Connection, site: AssetPlace, keys: Iterable[Key]) -> tuple[dict[Key, list[int]], set[int]]:
-    """Find the live assets of the site that have one of the keys, and which of them scans know."""
-    found: dict[Key, list[int]] = {}
-    scanned: set[int] = set()
-    for chunk in chunks(sorted(keys)):
-        statement = (
-            select(asset_keys.c.kind, asset_keys.c.value, asset_keys.c.asset_id, assets.c.scanned)
-            .join_from(asset_keys, assets, assets.c.id == asset_keys.c.asset_id)
-            .where(
-                asset_keys.c.site_id == site.site_id,
-                tuple_(asset_keys.c.kind, asset_keys.c.value).in_(chunk),
-                assets.c.deleted_at.is_(None),
-            )
-            .order_by(asset_keys.c.asset_id)
-        )
-        for kind, value, asset_id, is_scanned in tx.execute(statement):
-            found.setdefault((kind, value), []).append(asset_id)
-            if is_scanned:
-                scanned.add(asset_id)
-    return found, scanned
-
-
-def _spoken_of(tx: Connection, known: Mapping[Key, list[int]]) -> dict[Key, list[int]]:
-    """Of several assets that have a key, keep those of which a scan said it: there is the host's earlier record."""
-    contested = {owner for owners in known.values() if len(owners) > 1 for owner in owners}
-    said: set[tuple[Key, int]] = set()
-    statement = select(scan_records).where(among(scan_records.c.asset_id, "keys"))
-    for record in tx.execute(statement, {"keys": contested}).mappings() if contested else ():
-        said.update((key, record["asset_id"]) for key in _keys(dict(record)))
-    return {key: [owner for owner in owners if (key, owner) in said] or owners for key, owners in known.items()}
-
-
-def _owner(host: Mapping[str, Any], known: Mapping[Key, Sequence[int]], scanned: Container[int]) -> Match | None:
-    """Recognise a host by MAC address, then by name, then by the address of what is known by nothing else.
-
-    A name or an address counts if exactly one asset has it. What only a directory knows by the name comes last: it
-    joins the host that was known by its address, if it is the only candidate.
-    """
-    keys = [*_keys(host), *_addresses(host)]
-    by_mac = [(owner, value) for kind, value in keys if kind == MAC for owner in known.get((kind, value), ())]
-    if by_mac:
-        return Match(min(by_mac)[0], MAC_ADDRESS, min(by_mac)[1])
-    matches = []
-    for wanted, why in ((NAME, HOST_NAME), (ADDRESS, "address")):
-        found = [(owner, value) for kind, value in keys if kind == wanted for owner in known.get((kind, value), ())]
-        if len({owner for owner, _ in found}) == 1:
-            matches.append(Match(found[0][0], why, found[0][1]))
-    return next((match for match in matches if match.asset_id in scanned), next(iter(matches), None))
-
-
-def _write(tx: Connection, now: str, site: AssetPlace, placed: Sequence[tuple[Mapping[str, Any], Match]]) -> set[str]:
-    """Write each host over the record of its asset that shares a key with it, or as a new record.
+def _write(
+    tx: Connection, now: str, site: AssetPlace, placed: Sequence[tuple[Mapping[str, Any], Recognised]]
+) -> set[str]:
+    """Write each host over its record, or as a new record of its asset.
 
     Returns:
         The keys of devices (`Identity.keys`) that a host has, or has no longer, since now.
     """
     told_anew: set[str] = set()
-    present = _present(tx, {match.asset_id for _, match in placed})
+    present = _present(tx, {owner.record_id for _, owner in placed if owner.record_id is not None})
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
-    for host, match in placed:
-        mine = {*_keys(host), *_addresses(host)}
-        # Each record once: two hosts that were one record before become two.
-        row = next((row for row in present.get(match.asset_id, ()) if mine & set(_keys(row))), None)
+    for found, owner in placed:
+        host = {name: value for name, value in found.items() if name != "common"}
+        row = present.get(owner.record_id)
         if row is None:
             told_anew |= _told(host)
-            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": match.asset_id}
-            why = {"match_key": match.key, "match_value": match.value}
+            places = {"organization_id": site.organization_id, "site_id": site.site_id, "asset_id": owner.asset_id}
+            why = {"match_key": owner.key, "match_value": owner.value}
             new.append({**host, **places, **why, "created_at": now, "updated_at": now})
             continue
-        present[match.asset_id].remove(row)
         fields = _renewed(row, host)
         if any(row[name] != value for name, value in fields.items()):
             told_anew |= _told(row) ^ _told(fields)
@@ -300,11 +276,11 @@ def _told(host: Mapping[str, Any]) -> set[str]:
     return {f"{NAME}:{name}" for name in name_keys(host["names"])} | {f"{MAC}:{mac}" for mac in host["macs"]}
 
 
-def _present(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
-    """Return the scan records of assets, with the ports that were looked at."""
+def _present(tx: Connection, record_ids: Iterable[int]) -> dict[int | None, dict[str, Any]]:
+    """Return scan records by their keys, with the ports that were looked at."""
     rows: list[dict[str, Any]] = []
-    for chunk in chunks(sorted(asset_ids)):
-        statement = select(scan_records).where(among(scan_records.c.asset_id, "keys")).order_by(scan_records.c.id)
+    for chunk in chunks(sorted(record_ids)):
+        statement = select(scan_records).where(among(scan_records.c.id, "keys"))
         rows += [dict(row) for row in tx.execute(statement, {"keys": chunk}).mappings()]
     wanted = sorted({digest for row in rows for digest in row["looked"] or ()})
     known: dict[str, PortSet] = {}
@@ -313,11 +289,11 @@ def _present(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[dict[st
         known |= {
             digest: PortSet((protocol, first, last) for protocol, first, last in ports) for digest, ports in stored
         }
-    present: dict[int, list[dict[str, Any]]] = {}
+    present: dict[int | None, dict[str, Any]] = {}
     for row in rows:
         row["services"] = stored_services(row["services"], row["last_seen"])
         row["looked"] = as_looked(row["looked"], known)
-        present.setdefault(row["asset_id"], []).append(row)
+        present[row["id"]] = row
     return present
 
 

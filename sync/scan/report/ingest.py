@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sync.clock import Clock
 from sync.errors import BadReport, NotFound
 from sync.inventory.asset.asset import AssetPlace
-from sync.inventory.scan.record import apply_scan, mark_silent
+from sync.inventory.scan.record import Sightings, apply_scan, mark_silent
 from sync.scan.report.finding import Report
 from sync.scan.report.format import FormatReader
 from sync.scan.scanner.detail import without_shared
@@ -60,13 +60,14 @@ async def import_pieces(
         BadReport: the report cannot be read further; the hosts written before stay.
     """
     reader, done, read = FormatReader(clock.now(), made_at), Imported(), 0
+    writing = partial(write_report, clock=clock, place=place, sightings=Sightings())
 
     async def write(least: int) -> None:
         while len(reader.report.hosts) >= least:
             hosts = reader.report.hosts
             some = Report(hosts=hosts[:HOSTS_A_WRITE])
             del hosts[:HOSTS_A_WRITE]
-            done.counts += await store.transact(partial(write_report, clock=clock, place=place, report=some))
+            done.counts += await store.transact(partial(writing, report=some))
             tell(read, done.counts["created"] + done.counts["merged"])
 
     try:
@@ -85,7 +86,7 @@ async def import_pieces(
         raise BadReport(error.message + before, hint=error.hint, **error.facts) from None
     await write(1)
     last = Report(silent=reader.report.silent)
-    done.counts += await store.transact(partial(write_report, clock=clock, place=place, report=last))
+    done.counts += await store.transact(partial(writing, report=last))
     done.warnings = reader.report.said()
     return done
 
@@ -102,12 +103,21 @@ async def place_of(tx: AsyncConnection, organization_id: int, site_id: int) -> A
     return AssetPlace(organization_id, site_id)
 
 
-def write_report(tx: Connection, clock: Clock, place: AssetPlace, report: Report) -> Counter[str]:
-    """Write a report in the caller's transaction; writing it twice changes nothing.
+def write_report(
+    tx: Connection, clock: Clock, place: AssetPlace, report: Report, sightings: Sightings | None = None
+) -> Counter[str]:
+    """Write a report in the caller's transaction; the same one again changes nothing.
+
+    Args:
+        tx: an open write transaction.
+        clock: stamps the rows.
+        place: the site.
+        report: all of one, or a part.
+        sightings: what the parts before told; this one is added to it.
 
     Returns:
         Assets created and updated, hosts merged with known ones, and hosts that no longer answer (`silent`).
     """
-    counts = apply_scan(tx, clock, place, without_shared(report.hosts))
+    counts = apply_scan(tx, clock, place, without_shared(report.hosts), sightings)
     counts["silent"] = mark_silent(tx, clock, place, report.silent.get) if report.silent else 0
     return counts

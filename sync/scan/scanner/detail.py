@@ -16,13 +16,14 @@ SHARED_MAX = 8
 
 async def with_details(hosts: Sequence[Host], look_up: NameOf, neighbours: Mapping[str, str]) -> list[Host]:
     """Add names and MAC addresses to hosts that lack them."""
-    names = _telling(await names_of([host.addresses[0] for host in hosts if not host.names], look_up))
-    macs = _telling(neighbours)
-    return [_with(host, names, macs) for host in hosts]
+    found = await names_of([host.addresses[0] for host in hosts if not host.names], look_up)
+    names, macs = _telling(found), _telling(neighbours)
+    common = {address: name for address, name in found.items() if address not in names}
+    return [_with(host, names, common, macs) for host in hosts]
 
 
 def without_shared(hosts: Sequence[Host]) -> list[Host]:
-    """Remove from hosts the names and MAC addresses that more than `SHARED_MAX` of them share.
+    """Remove from hosts the names and MAC addresses that more than `SHARED_MAX` of them share; keep such names in `common`.
 
     Args:
         hosts: all hosts that are written together.
@@ -39,6 +40,7 @@ def without_shared(hosts: Sequence[Host]) -> list[Host]:
             host,
             names=tuple(name for name in host.names if name_key(name) not in shared),
             macs=tuple(mac for mac in host.macs if mac not in shared),
+            common=(*host.common, *(name for name in host.names if name_key(name) in shared)),
         )
         for host in hosts
     ]
@@ -49,7 +51,8 @@ def _telling(found: Mapping[str, str]) -> dict[str, str]:
     return {address: text for address, text in found.items() if shared[text] <= SHARED_MAX}
 
 
-def _with(host: Host, names: Mapping[str, str], macs: Mapping[str, str]) -> Host:
+def _with(host: Host, names: Mapping[str, str], common: Mapping[str, str], macs: Mapping[str, str]) -> Host:
     own = [macs[address] for address in host.addresses if address in macs]
-    name = names.get(host.addresses[0])
-    return replace(host, names=host.names or tuple(filter(None, (name,))), macs=host.macs or tuple(own))
+    name, shared = (told.get(host.addresses[0]) for told in (names, common))
+    named, pooled = (tuple(filter(None, (found,))) for found in (name, shared))
+    return replace(host, names=host.names or named, macs=host.macs or tuple(own), common=(*host.common, *pooled))

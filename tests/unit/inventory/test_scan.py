@@ -7,57 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 
 from sync.errors import BadInput
-from sync.inventory.asset.asset import AssetPlace
 from sync.inventory.asset.link import LinkOptions
 from sync.inventory.asset.source import AZUREAD, BITS, SCAN
 from sync.inventory.directory.kind import DEVICE
-from sync.inventory.scan.record import Host, Service, apply_scan, merge
-from sync.store.tables import assets, scan_records
+from sync.inventory.scan.record import Host, Service, merge
+from sync.store.tables import assets
 from tests.share import share
 from tests.unit.inventory.inventory import DEFAULT, Inventories, Inventory, device, removed
+from tests.unit.inventory.scans import EARLY, LATE, MACS, host, scanned, shown
 
-EARLY, LATE = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
-MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c")
 BOTH = BITS[AZUREAD] | BITS[SCAN]
-
-
-def host(**values: Any) -> Host:
-    """Return a host that was seen early."""
-    return Host(**{"seen_at": EARLY, **values})
-
-
-async def scanned(inventory: Inventory, *hosts: Host) -> dict[str, int]:
-    """Apply a scan, a minute after what came before, and return the counts that are not zero."""
-    inventory.clock.moved_s += 60
-    place = AssetPlace(inventory.directory.organization_id, inventory.directory.site_id)
-    async with inventory.store.write() as tx:
-        return dict(+(await tx.run_sync(apply_scan, inventory.clock, place, hosts)))
-
-
-async def shown(inventory: Inventory) -> list[dict[str, Any]]:
-    """Return the assets of the organization with their scan records, without keys, times of ours and versions."""
-    hidden = {"id", "asset_id", "version", "created_at", "updated_at"}
-    mine = assets.c.organization_id == inventory.directory.organization_id
-    async with inventory.store.read() as tx:
-        found = (await tx.execute(select(assets).where(mine, assets.c.deleted_at.is_(None)))).mappings().all()
-        records = (await tx.execute(select(scan_records))).mappings().all()
-    return sorted(
-        (
-            {name: value for name, value in asset.items() if name not in hidden}
-            | {
-                "records": sorted(
-                    repr({name: value for name, value in record.items() if name not in hidden})
-                    for record in records
-                    if record["asset_id"] == asset["id"]
-                )
-            }
-            for asset in found
-        ),
-        key=repr,
-    )
 
 
 async def one_asset(inventory: Inventory) -> dict[str, Any]:

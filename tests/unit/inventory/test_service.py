@@ -12,7 +12,8 @@ from sync.inventory.scan.port_set import PortSet, ports_of
 from sync.inventory.scan.record import Host, Service, mark_silent
 from sync.inventory.scan.service import LOOKED_MAX, join
 from tests.unit.inventory.inventory import Inventory
-from tests.unit.inventory.test_scan import host, one_asset, scanned
+from tests.unit.inventory.scans import host, scanned
+from tests.unit.inventory.test_scan import one_asset
 
 TIMES = [f"2026-01-0{day}T00:00:00.000Z" for day in range(1, 8)]
 ALL = PortSet([("tcp", 1, 65_535)])

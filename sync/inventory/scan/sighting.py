@@ -1,0 +1,46 @@
+"""Where a report has found each name: what it tells apart in one part is apart in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
+
+from sync.inventory.asset.asset import AssetPlace
+from sync.inventory.asset.host_name import name_keys
+from sync.store.tables import scan_records
+
+Addresses = frozenset[str]
+
+
+class Sightings:
+    """The addresses of the hosts of one report or scan, by name, for one that is written in several transactions."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, list[Addresses]] = {}
+
+    @classmethod
+    def since(cls, tx: Connection, site: AssetPlace, began_at: str) -> Sightings:
+        """Return what scans of a site have found since a time: a scan that was cut off goes on with it."""
+        shown = select(scan_records.c.names, scan_records.c.addresses)
+        mine = scan_records.c.site_id == site.site_id, scan_records.c.last_seen >= began_at
+        found = cls()
+        for row in tx.execute(shown.where(*mine)):
+            found.add(name_keys(row.names), row.addresses)
+        return found
+
+    def add(self, names: Iterable[str], addresses: Iterable[str]) -> None:
+        """Note where a host was found: names in their compared form; one without an address is nowhere else."""
+        found = frozenset(addresses)
+        for name in names if found else ():
+            known = self._at.setdefault(name, [])
+            if found not in known:
+                known.append(found)
+
+    def apart(self, name: str, addresses: Addresses) -> bool:
+        """Tell whether another host has the name: one that was found, and at none of these addresses."""
+        return any(not addresses & others for others in self._at.get(name, ()))
+
+    def took(self, name: str, addresses: Addresses, stored: Addresses) -> bool:
+        """Tell whether another host of the name was found where a record is: the record is that one's then."""
+        return any(not addresses & others and stored & others for others in self._at.get(name, ()))
