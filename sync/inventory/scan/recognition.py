@@ -171,14 +171,19 @@ class _Recognition:
 
     def by_evidence(self) -> None:
         """Find hosts by a MAC address, else by a name together with an address."""
+        # By what they have in common: a pool of addresses may have thousands of records of one name.
+        near: dict[str, list[_Record]] = {}
+        for record in self._records_of(self._records):
+            for text in record.addresses | record.macs:
+                near.setdefault(text, []).append(record)
         pairs = []
         for number, one in enumerate(self._hosts):
             by_name = self._assets(one.keys(NAME))
-            for record in self._records_of({*self._assets(one.keys(MAC)), *by_name}):
-                if one.macs & record.macs:
-                    pairs.append((0, number, record))
-                elif record.asset_id in by_name and self._is_there(number, record):
-                    pairs.append((1, number, record))
+            pairs += [(0, number, record) for mac in one.macs for record in near.get(mac, ())]
+            found = (record for address in one.addresses for record in near.get(address, ()))
+            pairs += [
+                (1, number, record) for record in found if record.asset_id in by_name and self._is_there(number, record)
+            ]
         self._take(pairs)
 
     def by_hardware(self, tx: Connection) -> None:
@@ -252,9 +257,9 @@ class _Recognition:
         return next((some for some in choices if len({record.asset_id for record in some}) == 1), ())
 
     def _is_there(self, number: int, record: _Record) -> bool:
-        """Tell whether a host is at an address of a record whose name it has, and nothing says that it is another."""
+        """Tell whether a host with the name and an address of a record is its host: nothing says that it is another."""
         one = self._hosts[number]
-        if not one.addresses & record.addresses or (one.macs and record.macs):
+        if one.macs and record.macs:
             return False
         shared = (one.names | one.common) - self._own[number]
         return not any(self._before.took(name, one.addresses, record.addresses) for name in shared)

@@ -33,9 +33,7 @@ class Sightings:
         """Note where a host was found: names in their compared form; one without an address is nowhere else."""
         found = frozenset(addresses)
         for name in names if found else ():
-            known = self._at.setdefault(name, [])
-            if found not in known:
-                known.append(found)
+            self._at.setdefault(name, []).append(found)
 
     def apart(self, name: str, addresses: Addresses) -> bool:
         """Tell whether another host has the name: one that was found, and at none of these addresses."""

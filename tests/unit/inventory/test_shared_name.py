@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import permutations
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from sync.inventory.asset.merge import merge_assets
@@ -14,7 +17,8 @@ from sync.inventory.directory.kind import DEVICE
 from sync.inventory.scan.port_set import PortSet
 from sync.inventory.scan.record import Host, Service, merge
 from sync.store.tables import assets, scan_records
-from tests.unit.inventory.inventory import Inventory, device
+from tests.share import share
+from tests.unit.inventory.inventory import Inventories, Inventory, device
 from tests.unit.inventory.scans import EARLY, LAST, LATE, MACS, addresses, host, placed, scanned, shown
 
 POOL = "host.example.net"
@@ -248,3 +252,58 @@ async def test_hosts_of_one_name_stay_one_asset_when_a_person_has_merged_them(in
         await tx.run_sync(merge_assets, inventory.clock, inventory.directory.organization_id, into, [other])
     await scanned(inventory, *pool(ONE, TWO, THREE, seen_at=LATE))
     assert await addresses(inventory) == [[ONE, TWO], [THREE]]
+
+
+def reports(seen_at: str) -> st.SearchStrategy[list[Host]]:
+    """Make reports whose hosts often share names, and sometimes addresses and MAC addresses."""
+    hosts = st.builds(
+        Host,
+        seen_at=st.just(seen_at),
+        names=st.sampled_from([("pool",), ("POOL.example",), ("b",), ("pool", "b")]),
+        addresses=st.lists(st.sampled_from([ONE, TWO, THREE]), min_size=1, max_size=2).map(tuple),
+        macs=st.sampled_from([(), (), (), *((mac,) for mac in MACS), MACS[:2]]),
+    )
+    return st.lists(hosts, min_size=1, max_size=4)
+
+
+@pytest.mark.slow
+@given(earlier=st.tuples(reports(EARLY), reports(LATE)), report=reports(LAST))
+@settings(max_examples=share(8, 60))
+def test_each_host_of_a_report_has_an_asset_of_its_own_whatever_came_before(
+    inventories: Inventories, earlier: tuple[list[Host], list[Host]], report: list[Host]
+) -> None:
+    """None is lost in another's record, none is there twice, and the report again changes nothing."""
+
+    async def check(inventory: Inventory) -> None:
+        for one in earlier:
+            await scanned(inventory, *one)
+        before, expected = len(await addresses(inventory)), merge(report)
+        created = (await scanned(inventory, *report)).get("created", 0)
+        after = await shown(inventory)
+        last = sorted(asset["addresses"] for asset in after if asset["last_seen"] == LAST)
+        assert last == sorted(found["addresses"] for found in expected)
+        assert len(after) == before + created
+        assert await scanned(inventory, *report) == {"merged": len(expected)}
+        assert await shown(inventory) == after
+
+    inventories.try_on_a_new_one(check)
+
+
+@pytest.mark.slow
+@given(early=reports(EARLY), late=reports(LATE))
+@settings(max_examples=share(8, 60))
+def test_two_reports_give_the_same_hosts_in_either_order(
+    inventories: Inventories, early: list[Host], late: list[Host]
+) -> None:
+    """An old report that comes late tells of the same machines as it would have told before."""
+    results: list[Any] = []
+
+    async def check(inventory: Inventory) -> None:
+        for one in (early, late)[:: -1 if results else 1]:
+            await scanned(inventory, *one)
+        told = ("names", "addresses", "macs", "first_seen", "last_seen")
+        results.append(sorted([asset[name] for name in told] for asset in await shown(inventory)))
+
+    inventories.try_on_a_new_one(check)
+    inventories.try_on_a_new_one(check)
+    assert results[0] == results[1]
