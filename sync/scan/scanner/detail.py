@@ -23,7 +23,7 @@ async def with_details(hosts: Sequence[Host], look_up: NameOf, neighbours: Mappi
 
 
 def without_shared(hosts: Sequence[Host]) -> list[Host]:
-    """Remove from hosts the names and MAC addresses that more than `SHARED_MAX` of them share; keep such names in `common`.
+    """Remove from hosts the names and MAC addresses that more than `SHARED_MAX` share; keep such names in `common`.
 
     Args:
         hosts: all hosts that are written together.
