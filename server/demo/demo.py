@@ -16,7 +16,7 @@ from server.demo.child import Child, child
 from server.demo.client import Client
 from server.demo.proof import Proof, Truth, prove
 from server.demo.queries import QUERIES
-from server.demo.scan import DEVICES, IMPORT, device_names, scan_report
+from server.demo.scan import DEVICES, IMPORT, NETWORKS, device_names, scan_report
 from sync.clock import Clock
 from sync.errors import CursorExpired, DemoFailed
 
@@ -230,7 +230,7 @@ async def _task(place: Stage, console: Console) -> str:
     if nodes := found["tasks"]["nodes"]:
         console.print("The data directory has been used before; using its credentials and its task.")
         return str(nodes[0]["id"])
-    site = await _make(client, "createSite", "site", name=f"Headquarters of {tenant['tenantDomain']}")
+    site = await _site(place)
     base = {"cloud": "CUSTOM"}
     secret = {
         "clientId": tenant["clientId"],
@@ -260,8 +260,24 @@ async def _task(place: Stage, console: Console) -> str:
         **base,
     )
     console.print("Made a site and both kinds of credential.")
-    connector = {"azureAd": {"credential": credential}}
-    return await _make(client, "createTask", "task", name=name, site=site, connector=connector)
+    await _paused_scan(client, site)
+    connector = {"azureAd": {"credential": credential, "fullRoundDays": 7}}
+    about = "Reads users, devices and groups when it is triggered"
+    return await _make(client, "createTask", "task", name=name, description=about, site=site, connector=connector)
+
+
+async def _site(place: Stage) -> str:
+    name, about = f"Headquarters of {place.tenant['tenantDomain']}", "The office, its lab and what is public"
+    return await _make(place.client, "createSite", "site", name=name, description=about, scope=list(NETWORKS))
+
+
+async def _paused_scan(client: Client, site: str) -> None:
+    """Make a scan that would run every week: there is a schedule to look at, and nobody's network is scanned."""
+    name, weekly = "Scan the office every week", {"weekly": {"days": ["SUNDAY"], "at": "03:00"}}
+    scan = {"targets": list(NETWORKS[:1])}
+    task = await _make(client, "createTask", "task", name=name, site=site, scan=scan, schedule=weekly)
+    document = "mutation($task: ID!) { pauseTask(input: { task: $task }) { errors { message hint } } }"
+    await client.ask(document, task=task)
 
 
 async def _make(client: Client, mutation: str, noun: str, **fields: Any) -> str:

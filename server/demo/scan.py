@@ -15,6 +15,8 @@ from xml.sax.saxutils import quoteattr
 from server.simulator.tenant.draw import Draw
 
 KNOWN, UNKNOWN_PCS = 34, 6
+NETWORKS = ("10.20.0.0/20", "10.20.16.0/20", "192.168.50.0/24", "203.0.113.0/24", "2001:db8:20::/64")
+"""The tenant's networks: the office's, the lab's, and what is public."""
 DEVICES = """{ assets(first: 500, where: { sources: { has: "azuread" }, os: { contains: "windows" } }) {
   nodes { name }
 } }"""

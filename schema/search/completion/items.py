@@ -19,6 +19,7 @@ from schema.search.token import Term
 from schema.search.value import FORMS
 from schema.search.vocabulary.keyword import Keyword, plain
 from schema.search.vocabulary.table import PREFIXES_MAX, find, listed
+from sync.inventory.asset.source import AZUREAD
 from sync.store.statement.function import folded
 
 
@@ -155,6 +156,9 @@ def _relations(noun: Noun, typed: str) -> Iterator[Item]:
 def _attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
     found = []
     sourced = [(one.source, one.target) for one in noun.relations.values() if one.source]
+    if "external_id" in noun.fields and not sourced:
+        # Users and groups are themselves what the source calls so.
+        sourced.append(((AZUREAD, noun.prefix), noun.name))
     for source, target in sourced:
         for field in {field.name: field for field in attributes(target).values()}.values():
             name = ".".join((*source, field.graphql_name))

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from schema.context import Context
-from schema.field.registry import Field, FieldKind, Noun
+from schema.field.registry import ANY_MEMBER, Field, FieldKind, Noun
 from schema.field.rows import is_indexed, rows_of
 from schema.field.sort_key import sorting_of
 from schema.filter.access_path import as_they_lie, ways
@@ -93,9 +93,12 @@ async def _elements(context: Context, noun: Noun, field: Field, typed: str) -> E
 
 
 def _members(field: Field, elements: Iterable[Any]) -> Iterable[Any]:
-    """Return what is compared of the elements of a list: themselves, or a member of each."""
+    """Return what is compared of the elements of a list: themselves, a member of each, or every text in them."""
     if field.element is None:
         return elements
+    if field.element == ANY_MEMBER:
+        texts = [text for one in elements if isinstance(one, dict) for text in one.values() if isinstance(text, str)]
+        return [name for text in texts for name in (text, *(field.names or {}).get(text, ()))]
     name, value = field.only or (field.element, None)
     return (one.get(field.element) for one in elements if value is None or one.get(name) == value)
 

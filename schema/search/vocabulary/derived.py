@@ -38,6 +38,7 @@ from schema.search.vocabulary.keyword import Keyword, across, of_field, plain
 from schema.search.vocabulary.service import service_keywords
 from sync.errors import BadInput
 from sync.inventory.asset.service import PRIVATE
+from sync.inventory.asset.source import AZUREAD, SCAN
 
 # The fields that name a related row.
 _NAMES = {
@@ -183,9 +184,8 @@ def _networks() -> Keyword:
         return found
 
     description = "A network that one of the IP addresses lies in."
-    return Keyword(
-        "net", ("network",), FieldKind.ADDRESSES, description, read, Compare("addresses", Op.IS_EMPTY, False)
-    )
+    there, field = Compare("addresses", Op.IS_EMPTY, False), ("Asset", "addresses")
+    return Keyword("net", ("network",), FieldKind.ADDRESSES, description, read, there, field=field)
 
 
 def _source() -> Keyword:
@@ -194,7 +194,8 @@ def _source() -> Keyword:
     def read(reading: Reading) -> Expr:
         return NOTHING if reading.is_missing else Compare("source", Op.EQ, source(reading))
 
-    return Keyword("source", (), FieldKind.SOURCES, "Where the record comes from.", read, EVERYTHING)
+    description = "Where the record comes from."
+    return Keyword("source", (), FieldKind.SOURCES, description, read, EVERYTHING, values=(AZUREAD,))
 
 
 def _last_logon() -> Keyword:
@@ -211,7 +212,7 @@ def _last_run_at() -> Keyword:
 
     def read(reading: Reading) -> Expr:
         asked = NOTHING if reading.is_missing else time("created_at", reading)
-        is_never = reading.is_missing or (isinstance(asked, Compare) and asked.op is Op.IS_NULL)
+        is_never = reading.is_missing or asked == Compare("created_at", Op.IS_NULL, True)
         return Not(there) if is_never else Related("last_run", Quantifier.SOME, asked)
 
     description = "When its latest run was queued; 0 if it never ran."
@@ -219,12 +220,13 @@ def _last_run_at() -> Keyword:
 
 
 def _task_source() -> Keyword:
-    kinds = {"azuread": "CONNECTOR", "scan": "SCAN"}
+    kinds = {AZUREAD: "CONNECTOR", SCAN: "SCAN"}
 
     def read(reading: Reading) -> Expr:
         return NOTHING if reading.is_missing else Compare("kind", Op.EQ, kinds[source(reading)])
 
-    return Keyword("source", (), FieldKind.SOURCES, "What it reads: a directory or the network.", read, EVERYTHING)
+    description = "What it reads: a directory or the network."
+    return Keyword("source", (), FieldKind.SOURCES, description, read, EVERYTHING, values=tuple(kinds))
 
 
 def _task_error() -> Keyword:

@@ -80,7 +80,8 @@ def device_id() -> Keyword:
         return Related(way, Quantifier.SOME, condition(fields[0], "", reading))
 
     description = "The id that its device knows; as a word without a keyword the whole of it, or the object id."
-    return Keyword("device_id", ("deviceId",), FieldKind.TEXT, description, read, there, is_text=True)
+    field = "AzureAdDevice", "device_id"
+    return Keyword("device_id", ("deviceId",), FieldKind.TEXT, description, read, there, is_text=True, field=field)
 
 
 def _ran(*parts: Expr) -> Expr:

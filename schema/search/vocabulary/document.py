@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from schema.field.registry import NOUNS
 from schema.search.value import FORMS
+from schema.search.vocabulary.example import example_row
 from schema.search.vocabulary.keyword import Keyword
 from schema.search.vocabulary.table import listed, worded
 
@@ -28,6 +29,8 @@ _HEAD = (
     "A keyword is known in any letter case, without its underscores and in the plural. Besides, attributes of a source "
     "are keywords by the source's own names: `trustType` or `@azuread.dev.trustType`.",
     "",
+    "An example finds so many rows in the inventory of `rollcall demo`, on whatever day it is made. A test runs each.",
+    "",
 )
 
 
@@ -42,11 +45,13 @@ def _table(noun: str) -> Iterator[str]:
     if words := [*words, *(f"`{keyword.name}`" for keyword in worded(noun))]:
         yield f"A word without a keyword is looked for in {', '.join(words)}."
         yield ""
-    yield "| keyword | also | values | meaning |"
-    yield "|---|---|---|---|"
+    yield "| keyword | also | values | example | rows | meaning |"
+    yield "|---|---|---|---|---|---|"
     for keyword in listed(noun):
         also = " ".join(f"`{alias}`" for alias in keyword.aliases)
-        yield f"| `{keyword.name}` | {also} | {_values(keyword)} | {keyword.description} |"
+        example, rows = example_row(noun, keyword)
+        told = (f"`{keyword.name}`", also, _values(keyword), example, rows, keyword.description)
+        yield f"| {' | '.join(told)} |"
     yield ""
 
 

@@ -76,6 +76,11 @@ def _rare(origin: Origin, number: int, sort: str) -> dict[str, Any]:
         values["serviceProvisioningErrors"] = [
             {"createdDateTime": origin.moment(draw, 3), "isResolved": False, "serviceInstance": "exchange/namprd04"}
         ]
+    if sort == SECURITY and draw.percent(4):
+        values["isAssignableToRole"] = True
+    if sort == UNIFIED and draw.percent(10):
+        values |= {"preferredDataLocation": draw.pick(("EUR", "NAM")), "preferredLanguage": draw.pick(("de", "en"))}
+        values |= {"resourceBehaviorOptions": ["WelcomeEmailDisabled"], "theme": draw.pick(("Teal", "Purple"))}
     return values
 
 

@@ -133,6 +133,12 @@ def _rare(origin: Origin, number: int, values: dict[str, Any]) -> dict[str, Any]
         rare["isManagementRestricted"] = True
     if draw.percent(5):
         rare["preferredDataLocation"] = draw.pick(("EUR", "NAM", "APC"))
+    if draw.percent(40):
+        rare |= {"postalCode": f"{10_000 + draw.below(80_000)}", "streetAddress": f"{1 + draw.below(200)} Main Street"}
+    if values["usageLocation"] == "US":
+        rare["state"] = "WA" if values["city"] == "Seattle" else "TX"
+    if draw.percent(4):
+        rare["faxNumber"] = f"+1 206 555 {draw.below(10_000):04d}"
     return rare | _errors(values["mail"], hired, draw.percent(2), is_failing)
 
 
