@@ -10,6 +10,8 @@ from schema.search.token import FOREIGN, OPENING, Listed, Term, units
 
 # What means the same without quotes: nothing that joins, compares, lists or stands for something in other languages.
 _PLAIN = re.compile(r'(?:[^\s()"\\:<>=*&|!,~^≠≥≤\[\]{}]|\\[^\s()"])+', re.DOTALL)
+_SPECIAL, _QUOTED_SPECIAL = re.compile(r'[\\"%_]'), re.compile(r'[\\"]')
+_SIGNS = ("=", "<", ">")
 _QUOTE = re.compile(r'(\\.)|"', re.DOTALL)
 NOTHING_WORDS = {"none", "null", "nil", "empty", "missing", "undefined", "n/a", "not"}
 
@@ -49,6 +51,21 @@ def print_value(term: Term) -> str:
     if _PLAIN.fullmatch(value) and value.casefold() not in words and value[0] not in OPENING:
         return value
     return f'"{_QUOTE.sub(_escape, value)}"'
+
+
+def literal_term(keyword: str, operator: str, value: str, *, is_text: bool = True) -> Term:
+    """Make the term that looks for a value as it is: wildcards, quotes and signs in it are letters.
+
+    Args:
+        keyword: empty for a word of its own.
+        operator: the sign, or empty.
+        value: without quotes.
+        is_text: whether `%` and `_` would be wildcards in it.
+    """
+    written = (_SPECIAL if is_text else _QUOTED_SPECIAL).sub(r"\\\g<0>", value)
+    if written[:1] in _SIGNS and not operator:
+        written = f"\\{written}"
+    return Term(keyword, operator, written)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from schema.field.registry import NOUNS, TEXTS
 from schema.search.meaning import meaning, read_search
-from schema.search.print import print_search
+from schema.search.print import literal_term, print_search
 from schema.search.token import Listed, Mark, Term, Token, tokens
 from schema.search.vocabulary.table import find
 from sync.errors import BadInput
 
 OPERATORS = ("", "=", "<", "<=", ">", ">=")
-_SPECIAL = re.compile(r'[\\"%_]')
 
 
 def toggle_term(noun: str, text: str, keyword: str, value: str, operator: str) -> str:
@@ -49,11 +46,8 @@ def toggle_term(noun: str, text: str, keyword: str, value: str, operator: str) -
 def _term(noun: str, keyword: str, value: str, operator: str) -> str:
     """Write a term whose value is looked for as it is, with quotes where it needs them."""
     known = find(NOUNS[noun], keyword) if keyword else None
-    special = _SPECIAL if known is None or known.kind in TEXTS else re.compile(r'[\\"]')
-    written = special.sub(r"\\\g<0>", value)
-    if written[:1] in ("=", "<", ">") and not operator:
-        written = f"\\{written}"
-    return print_search(Term(keyword, operator or ("=" if keyword and not value else ""), written))
+    operator = operator or ("=" if keyword and not value else "")
+    return print_search(literal_term(keyword, operator, value, is_text=known is None or known.kind in TEXTS))
 
 
 def _required(found: list[Token]) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from schema.field.registry import NOUNS, TEXTS, FieldKind, Noun, Relation
 from schema.list.aggregate import is_groupable
 from schema.search.completion.place import CursorPlace
 from schema.search.completion.values import existing
-from schema.search.print import print_value
+from schema.search.print import literal_term, print_value
 from schema.search.token import Term
 from schema.search.value import FORMS
 from schema.search.vocabulary.keyword import Keyword, plain
@@ -85,7 +84,6 @@ _SPANS = {
     "0": "Never.",
 }
 _ORDERED = (FieldKind.INT, FieldKind.NUMBERS, FieldKind.TIME, FieldKind.VERSION)
-_SPECIAL = re.compile(r'([\\%_"])')
 
 
 async def items_at(context: Context, noun: Noun, place: CursorPlace) -> tuple[list[Item], bool]:
@@ -222,4 +220,4 @@ def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
     if keyword.kind not in TEXTS:
         return value
     sign = "" if place.operator or place.is_listed or not keyword.is_own else "="
-    return sign + print_value(Term(keyword.name, sign, _SPECIAL.sub(r"\\\1", value)))
+    return sign + print_value(literal_term(keyword.name, sign or place.operator, value))
