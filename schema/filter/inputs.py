@@ -18,7 +18,8 @@ from schema.field.registry import NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.scalars import bound
 from schema.filter.check import check_text, given, null
 from schema.filter.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
-from schema.filter.operators import COUNT, LIST_VALUES_MAX, MANY, filter_type, make_input
+from schema.filter.known_values import check_known
+from schema.filter.operators import COUNT, EXACT, LIST_VALUES_MAX, MANY, filter_type, make_input
 from schema.filter.source_attributes import ATTRIBUTE, has_attributes, sourced
 from schema.filter.unlike import asked_of
 from schema.generated import named
@@ -213,6 +214,8 @@ def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
     if not isinstance(value, str):
         return value.value if isinstance(value, enum.Enum) else value
     text = bound(check_text(value, path))
+    if op in EXACT:
+        check_known(field.name, text, path)
     if op is Op.IN_NETWORK:
         try:
             return str(ip_network(text, strict=False))

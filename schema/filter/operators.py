@@ -81,6 +81,7 @@ _OPERATORS: dict[FieldKind, dict[Op, str]] = {
     FieldKind.SOURCES: _LIST,
 }
 MANY = {Op.IN, Op.NOT_IN, Op.HAS_ANY, Op.HAS_ALL, Op.IN_NETWORK}
+EXACT = {Op.EQ, Op.NE, Op.IN, Op.NOT_IN, Op.HAS, Op.HAS_ANY, Op.HAS_ALL}
 FLAGS = {Op.IS_NULL, Op.IS_EMPTY}
 RELATIVE = {Op.OLDER_THAN, Op.NEWER_THAN}
 

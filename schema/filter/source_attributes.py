@@ -12,7 +12,8 @@ from schema.field.registry import Field, FieldKind, Noun, Relation
 from schema.field.scalars import Duration, bound, parse_time
 from schema.filter.check import check_text, given, null
 from schema.filter.expr import And, Compare, Expr, Not, Op, Quantifier, Related
-from schema.filter.operators import LIST_VALUES_MAX
+from schema.filter.known_values import check_known
+from schema.filter.operators import EXACT, LIST_VALUES_MAX
 from schema.filter.operators import attribute as attribute_of
 from schema.suggestion import did_you_mean
 from sync.errors import BadInput
@@ -152,6 +153,8 @@ def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
         return int(text)
     if field.kind is FieldKind.TIME:
         return _time(text, path)
+    if op in EXACT:
+        check_known(field.name, text, path)
     if field.kind is FieldKind.VERSION and op in _ORDER and version_key(text) is None:
         raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
     return text

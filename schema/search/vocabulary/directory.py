@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from schema.field.registry import NOUNS, FieldKind
 from schema.filter.expr import NOTHING, And, Compare, Expr, Not, Op, Or, Quantifier, Related, exists
+from schema.filter.known_values import is_foreign_id
 from schema.search.value import Reading, choose, condition, present, yes
 from schema.search.vocabulary.keyword import Keyword
 
@@ -145,7 +146,7 @@ def matched(keyword: Keyword) -> Keyword:
     """Refuse the one value of `match` that has another name here."""
 
     def read(reading: Reading) -> Expr:
-        if reading.literal.casefold().replace("-", "").replace("_", "") == "foreignid":
+        if is_foreign_id(reading.literal):
             lead = reading.term.keyword
             reading.refuse("No record is matched by a foreign id", hint=f"Write {lead}:deviceId, the id of a device.")
         return keyword.read(reading)

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from schema.field.registry import FieldKind
 from schema.filter.expr import Expr
+from schema.filter.known_values import TRANSPORTS
 from schema.search.value import FORMS, Reading
 from schema.search.vocabulary.keyword import Keyword
 from schema.suggestion import shown
 
-TRANSPORTS = ("tcp", "udp", "sctp", "ip")
 _NAME = re.compile(r"[a-z][\w-]*", re.IGNORECASE)
 _WITH_TRANSPORT = re.compile(r"([0-9]{1,5})/(tcp|udp)", re.IGNORECASE)
 
@@ -38,6 +38,12 @@ def service_keywords(of_record: Callable[..., Keyword]) -> list[Keyword]:
         replace(_checked(transport, _refuse_transport, "service.transport"), kind=FieldKind.ENUM, values=TRANSPORTS),
         replace(product, aliases=("service.product",)),
     ]
+
+
+def checked_attribute(keyword: Keyword, field: str) -> Keyword:
+    """Let the attribute of a scan record be as particular about its values as its keyword is."""
+    refuse = {"protocols": _refuse_protocol, "transports": _refuse_transport}.get(field)
+    return _checked(keyword, refuse, *keyword.aliases) if refuse else keyword
 
 
 def _checked(keyword: Keyword, refuse: Callable[[Reading], None], *aliases: str) -> Keyword:
@@ -74,7 +80,7 @@ def _refuse_port(reading: Reading) -> None:
 
 def _refuse_protocol(reading: Reading) -> None:
     """Refuse what is a transport: nothing would be found, as `protocol` asks for what is spoken over it."""
-    if (word := reading.literal.casefold()) in ("tcp", "udp"):
+    if (word := reading.literal.casefold()) in TRANSPORTS[:2]:
         hint = f"Write transport:{word}; protocol: is what is spoken over it, such as http or ssh."
         reading.refuse(f"{reading.said} is a transport", hint=hint, suggestions=[f"transport:{word}"])
 

@@ -9,12 +9,13 @@ from functools import cache
 from typing import TypeVar
 
 from schema.field.attribute import attribute, attributes, folded
-from schema.field.registry import NOUNS, FieldKind, Noun
+from schema.field.registry import NOUNS, Field, FieldKind, Noun
 from schema.search.value import Reading
 from schema.search.vocabulary.derived import derived
 from schema.search.vocabulary.directory import matched
 from schema.search.vocabulary.has import attribute_named, has
 from schema.search.vocabulary.keyword import Keyword, across, of_field, plain
+from schema.search.vocabulary.service import checked_attribute
 from schema.suggestion import Suggestion, likest, pairs
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def keywords(noun: str) -> dict[str, Keyword]:
     """Return an inventory's keywords by every plain name; a derived one takes the place of a field's."""
     entry = NOUNS[noun]
     all_ = [has(entry, known), *attribute_named(entry), *derived(noun)]
-    all_ += [of_field(entry, field) for field in entry.filterable().values()]
+    all_ += [_particular(entry, field) for field in entry.filterable().values()]
     found: dict[str, Keyword] = {}
     for keyword in all_:
         found.setdefault(plain(keyword.name), keyword)
@@ -127,16 +128,20 @@ def _attribute(noun: Noun, source: str, kind: str, name: str) -> Keyword | None:
         return None
     relation, field = found
     target = NOUNS[relation.target] if relation else noun
-    keyword = of_field(target, field)
-    if field.name == "matched_by":
-        keyword = matched(keyword)
+    keyword = _particular(target, field)
     return across(relation, keyword) if relation else keyword
+
+
+def _particular(noun: Noun, field: Field) -> Keyword:
+    """Make the keyword of an attribute, which refuses what it never is."""
+    keyword = checked_attribute(of_field(noun, field), field.name)
+    return matched(keyword) if field.name == "matched_by" else keyword
 
 
 def _bare_attribute(noun: Noun, name: str) -> Keyword | None:
     for relation in noun.relations.values():
         if relation.source and (field := attributes(relation.target).get(folded(name))):
-            return across(relation, of_field(NOUNS[relation.target], field))
+            return across(relation, _particular(NOUNS[relation.target], field))
     return None
 
 
