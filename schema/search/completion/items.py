@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -12,7 +14,7 @@ from schema.field.attribute import attributes
 from schema.field.registry import NOUNS, TEXTS, FieldKind, Noun, Relation
 from schema.list.aggregate import is_groupable
 from schema.search.completion.place import CursorPlace
-from schema.search.completion.values import existing
+from schema.search.completion.values import ExistingValues, existing
 from schema.search.print import literal_term, print_value
 from schema.search.token import Term
 from schema.search.value import FORMS
@@ -83,6 +85,9 @@ _SPANS = {
     ">now": "In the future.",
     "0": "Never.",
 }
+SHARED_CHARS_MIN = 2
+"""Characters from which on a word that several values share is offered besides them."""
+_WORD = re.compile(r"\w{3,}")
 _ORDERED = (FieldKind.INT, FieldKind.NUMBERS, FieldKind.TIME, FieldKind.VERSION)
 
 
@@ -128,7 +133,8 @@ def _names(noun: Noun, place: CursorPlace) -> Iterator[Item]:
             break
         noun = NOUNS[relation.target]
     lead = ".".join([*heads, ""])
-    for item in _ranked([*_keywords(noun, typed, colon), *_relations(noun, typed)], typed):
+    found = [*_keywords(noun, typed, colon), *_relations(noun, typed), *_bare_attributes(noun, typed, colon)]
+    for item in _ranked(found, typed):
         yield replace(item, text=lead + item.text, label=lead + item.label)
     if not heads and not place.is_named:
         joiners = [
@@ -165,6 +171,16 @@ def _attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
     yield from _ranked(found, f"@{typed}")
 
 
+def _bare_attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
+    """List attributes by their names alone, once something is typed, where no keyword has the name."""
+    taken = {plain(name) for keyword in listed(noun.name) for name in (keyword.name, *keyword.aliases)}
+    for item in _attributes(noun, typed, colon) if typed else ():
+        name = item.label.split(".", 2)[2]
+        if plain(typed) in plain(name) and plain(name) not in taken and "." not in name:
+            taken.add(plain(name))
+            yield replace(item, text=name + colon, label=name)
+
+
 def _ranked(items: Iterable[Item], typed: str) -> list[Item]:
     wanted = plain(typed)
     return sorted(items, key=lambda item: (not plain(item.label).startswith(wanted), item.kind.value, item.label))
@@ -185,8 +201,7 @@ async def _values(context: Context, keyword: Keyword, place: CursorPlace) -> tup
     counts: dict[str, int | None] = dict.fromkeys(_closed(keyword))
     is_complete = True
     if keyword.field and _may_read(context.principal, keyword.field[0]):
-        noun = NOUNS[keyword.field[0]]
-        found = await existing(context, noun, noun.condition(keyword.field[1]), place.typed)
+        found = await _existing(context, keyword, place.typed)
         is_complete = found.is_complete
         counts = {name: 0 if is_complete else None for name in counts}
         counts |= found.counts
@@ -198,7 +213,36 @@ async def _values(context: Context, keyword: Keyword, place: CursorPlace) -> tup
         for value, count in counts.items()
         if wanted in folded(value)
     ]
-    return [*values, *operators], is_complete
+    return [*_shared_words(keyword, place, counts), *values, *operators], is_complete
+
+
+async def _existing(context: Context, keyword: Keyword, typed: str) -> ExistingValues:
+    """Find the values of the fields that a keyword looks in."""
+    assert keyword.field is not None  # noqa: S101 - asked of keywords that have one
+    noun = NOUNS[keyword.field[0]]
+    found = await existing(context, noun, noun.condition(keyword.field[1]), typed)
+    if not keyword.also:
+        return found
+    other = await existing(context, noun, noun.condition(keyword.also), typed)
+    counts = dict(found.counts)
+    for value, count in other.counts.items():
+        known = counts.get(value, 0)
+        counts[value] = None if count is None or known is None else known + count
+    return ExistingValues(counts, found.is_complete and other.is_complete)
+
+
+def _shared_words(keyword: Keyword, place: CursorPlace, values: Iterable[str]) -> Iterator[Item]:
+    """List the words with the typed beginning that several values hold: they find all of these."""
+    wanted = folded(place.typed)
+    if keyword.kind not in TEXTS or place.operator or len(wanted) < SHARED_CHARS_MIN:
+        return
+    words = [{folded(word): word for word in _WORD.findall(value)} for value in values]
+    held = Counter(word for found in words for word in found if word.startswith(wanted))
+    spelt = {form: word for found in words for form, word in found.items()}
+    for form, number in held.most_common():
+        if number > 1:
+            text = print_value(literal_term(keyword.name, "", spelt[form]))
+            yield Item(ItemKind.VALUE, text, spelt[form], f"Each of {number} values or more that hold it.")
 
 
 def _closed(keyword: Keyword) -> tuple[str, ...]:

@@ -176,6 +176,12 @@ def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str
     return Keyword(name, aliases, FieldKind.TEXT, description, read, there, field=(noun, fields[0]))
 
 
+def _system() -> Keyword:
+    description = "The operating system, or the one that it may be as well."
+    both = _either("os", (), "Asset", ("os", "os_alternative"), description)
+    return replace(both, is_own=True, also="os_alternative")
+
+
 def _networks() -> Keyword:
     def read(reading: Reading) -> Expr:
         found = condition(NOUNS["Asset"].fields["addresses"], "", reading)
@@ -258,9 +264,7 @@ _REGISTERED = [("registered_users", "User"), ("other_registered_users", "Directo
 _MANAGER = [("manager", "User"), ("other_manager", "DirectoryObject")]
 _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     "Asset": lambda: [
-        _either(
-            "os", (), "Asset", ("os", "os_alternative"), "The operating system, or the one that it may be as well."
-        ),
+        _system(),
         _networks(),
         _flag("has_mac", "Whether a MAC address is known.", Compare("macs", Op.IS_EMPTY, False)),
         _flag("has_name", "Whether a name is known.", Compare("names", Op.IS_EMPTY, False)),

@@ -26,6 +26,7 @@ class Keyword:
         uncollected: of what no sync reads: what to use instead; asking for it is an error, not an empty answer.
         field: the names of the noun and the field whose values a completion offers; related rows are known by it.
         is_own: whether the field is one of the inventory's rows themselves, so that its values can be counted.
+        also: another such field that is looked in; no row has the same value in both.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Keyword:
     uncollected: str = ""
     field: tuple[str, str] | None = None
     is_own: bool = False
+    also: str = ""
 
 
 def of_field(noun: Noun, field: Field) -> Keyword:
