@@ -46,5 +46,5 @@ async def test_filter_is_taken_when_the_value_is_a_part_or_a_known_one(world: Wo
     for transport in TRANSPORTS:
         where = {"scan": {"some": {"transports": {"hasAny": [transport, transport.upper()]}}}}
         await world.caller().data("query($w: AssetWhere) { assets(where: $w) { totalCount } }", w=where)
-    where = {"scan": {"some": {"protocols": {"has": "tls"}}}}
-    await world.caller().data("query($w: AssetWhere) { assets(where: $w) { totalCount } }", w=where)
+    tls = {"scan": {"some": {"protocols": {"has": "tls"}}}}
+    await world.caller().data("query($w: AssetWhere) { assets(where: $w) { totalCount } }", w=tls)

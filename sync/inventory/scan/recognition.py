@@ -2,7 +2,7 @@
 
 A record is of one host of a report, and a host has one record. Evidence comes in a fixed order: a MAC address; a name
 together with an address; a MAC address that a device names; a name that nobody else has; an address that was all that
-was known; the name of a device. The rules stand in docs/assets.md, their reasons in docs/decisions/0035.
+was known; the name of a device. The rules stand in docs/assets.md, their reasons in docs/decisions/0034.
 """
 
 from __future__ import annotations
