@@ -1,4 +1,4 @@
-"""What the database says of itself."""
+"""Facts about the database."""
 
 from __future__ import annotations
 

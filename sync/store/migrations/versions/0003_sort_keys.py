@@ -1,7 +1,7 @@
-"""Sort keys of texts beside them, and ids in lower case.
+"""Sort keys of texts, and ids in lower case.
 
-A million assets take some fifteen seconds of one processor. The form of the keys is not noted here: the start that follows compares them with
-the program's own, and notes it.
+A million assets take about fifteen seconds of one processor. The following start checks the form of the keys and notes
+it (sync/store/keys.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# Table → its texts that have a key.
+# Table → its texts with a sort key.
 _KEYED = {
     "assets": ("name", "type", "os", "serial"),
     "groups": ("display_name",),
@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.drop_index("ix_assets_live_os_last_seen", table_name="assets")
     for table, version in _VERSIONS.items():
         op.add_column(table, sa.Column(f"{version}_key", sa.Text(), nullable=True))
-    # Before the indexes: each is written once then, in its own order.
+    # Fill the columns before creating the indexes: each index is then written once, in its own order.
     if op.get_bind().dialect.name == "sqlite":
         _fill()
         _lower_ids()
@@ -50,7 +50,7 @@ def _index(table: str, name: str, *columns: str) -> None:
 
 
 def _fill() -> None:
-    """Make the keys; a text of as many bytes as characters is ASCII, which SQLite lowers by itself."""
+    """Make the keys; a text with as many bytes as characters is ASCII, which SQLite lowers by itself."""
     for table, texts in _KEYED.items():
         rows = sa.table(table, *(sa.column(name) for text in texts for name in (text, f"{text}_key")))
         values = {f"{text}_key": _key(rows.c[text]) for text in texts}
@@ -67,7 +67,7 @@ def _key(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
 
 
 def _lower_ids() -> None:
-    """Bring ids into lower case; what the same object was given under two spellings becomes the one's."""
+    """Lower ids, and move the edges of an object with two spellings to one of them."""
     connection = op.get_bind()
     lowered = "UPDATE OR IGNORE objects SET external_id = lower(external_id) WHERE external_id <> lower(external_id)"
     connection.execute(sa.text(lowered))

@@ -1,7 +1,7 @@
-"""What scans looked at, and when; what else they told; hosts that a scan gave up; which run a queued one waits for.
+"""Scanned ports and their times, details of scans, hosts that a scan gave up on, the run that a queued run waits for.
 
-Columns that may be missing: nothing is rewritten, so that it takes no time on large inventories. Services without a
-time were checked when their record was last seen, which readers know.
+Nullable columns only: no row is rewritten, so that it takes no time on large inventories. A service without a time was
+checked when its record was last seen; readers handle that.
 """
 
 from __future__ import annotations

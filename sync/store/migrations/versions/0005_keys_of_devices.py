@@ -1,6 +1,6 @@
-"""Keys of devices, and by which rules a directory's devices were last linked.
+"""Keys of devices, and the version of the rules by which a directory's devices were last linked.
 
-Both begin empty: the next run of a directory links all its devices by the rules of today and fills them.
+Both start empty: the next run of a directory links all its devices by the present rules and fills them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table and the column."""
+    """Create the table and the column."""
     key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "device_keys",

@@ -1,4 +1,4 @@
-"""When a stream was last read whole, and who asks for it."""
+"""The time of a stream's last full round, and requests for full rounds."""
 
 from __future__ import annotations
 

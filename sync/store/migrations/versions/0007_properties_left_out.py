@@ -1,4 +1,4 @@
-"""Directories keep which properties their cloud does not know."""
+"""Properties that a directory's cloud does not have."""
 
 from __future__ import annotations
 

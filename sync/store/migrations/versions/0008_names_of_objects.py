@@ -1,4 +1,4 @@
-"""Names of objects that are no more than ends of edges, where the directory told them."""
+"""Names of objects that are only ends of edges, if the directory gives them."""
 
 from __future__ import annotations
 

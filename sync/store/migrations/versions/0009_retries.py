@@ -1,4 +1,4 @@
-"""Failed runs that are tried again by themselves."""
+"""Automatic retries of failed runs."""
 
 from __future__ import annotations
 

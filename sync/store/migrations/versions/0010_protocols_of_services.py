@@ -1,7 +1,7 @@
 """Application protocols of services, and how many services an asset has.
 
-Old services get the protocols that their stored names tell: whether TLS was spoken was not kept, so it is not said.
-Only hosts that scans found are looked at.
+Existing services get the protocols of their stored names, without TLS, which was not stored. Only scanned hosts are
+changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# As sync/inventory/scan/protocol.py has it at this revision, without TLS.
+# Copied from sync/inventory/scan/protocol.py at this revision, without TLS.
 _NAMES = {
     "": "unknown general tcpwrapped vuln safe versioning possible_wls ssl x509 x509ca heartbleed ticketbleed",
     "afp": "afpovertcp",
@@ -69,7 +69,7 @@ _CHUNK = 2_000
 
 
 def upgrade() -> None:
-    """Add the columns, and fill them from what is stored."""
+    """Add the columns, and fill them from stored data."""
     json_ = sa.JSON(none_as_null=True).with_variant(
         postgresql.JSONB(none_as_null=True, astext_type=Text()), "postgresql"
     )
