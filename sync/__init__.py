@@ -1,4 +1,4 @@
-"""From Microsoft Graph to rows: the store, the Entra client, the inventory, tasks and secrets.
+"""Syncs Microsoft Graph into the store: the Entra client, the inventory, tasks and secrets.
 
-Never imports strawberry or starlette, nor anything of schema/ or server/.
+Never imports strawberry, starlette, schema/ or server/.
 """

@@ -1,6 +1,7 @@
-"""Time and chance, as one parameter: tests pass their own clock, nothing else may ask the machine.
+"""Time and random numbers, as one parameter: tests pass their own clock; no other module may ask the machine.
 
-Stored times are fixed-width RFC 3339 text in UTC (`2026-11-23T04:05:06.123Z`): they sort, compare and go out unchanged.
+Stored times are fixed-width RFC 3339 text in UTC (`2026-11-23T04:05:06.123Z`): they sort and compare as text, and
+answers contain them unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the product may know of time and chance."""
+    """The source of time and random numbers."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware, in UTC."""
@@ -49,5 +50,5 @@ class SystemClock:
 
 
 def timestamp(moment: datetime) -> str:
-    """Write an aware time in the stored form: UTC, milliseconds, `Z`; 24 characters."""
+    """Return an aware time in the stored form: UTC, milliseconds, `Z`; 24 characters."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,58 +1,58 @@
-"""Every error this product raises on purpose, as one tree.
+"""All errors that Rollcall raises on purpose, as one tree.
 
     RollcallError
     ├── BadInput                  a value the caller sent cannot be used
-    │   ├── BadCursor             a paging cursor of another list
+    │   ├── BadCursor             the paging cursor belongs to another list
     │   ├── BadSearch             a search text that cannot be understood
     │   └── BadReport             a scan report that cannot be read, or must not be
     ├── NotFound                  no such object in the caller's organization
     ├── Conflict                  the request contradicts what is stored
     ├── Unauthenticated           no valid token
-    ├── Forbidden                 the token's role does not reach this
-    ├── AnswerTooLarge            an answer goes beyond a limit
+    ├── Forbidden                 the token's role does not allow this
+    ├── AnswerTooLarge            an answer exceeds a limit
     ├── BadSettings               the server's configuration is wrong
     ├── StoreError                the database cannot be used
     │   ├── StoreLocked           another process holds the file
     │   ├── StoreExposed          other users of the machine can reach it
     │   ├── StoreNewer            written by a newer program
-    │   ├── StoreMisfit           its tables are not those of its revision
+    │   ├── StoreMisfit           its tables do not match its revision
     │   ├── StoreUnreadable       damaged, foreign or not writable
-    │   ├── StoreBusy             somebody else holds a lock for too long
-    │   ├── StoreSlow             a read did not end in its time
+    │   ├── StoreBusy             another process holds a lock for too long
+    │   ├── StoreSlow             a read exceeded its time limit
     │   ├── StoreCrowded          more reads wait than could be answered in time
     │   └── StoreFull             no space left
     ├── VaultError                a secret cannot be sealed or opened
     │   ├── KeyUnusable           the key file is missing, malformed or the wrong one
     │   └── Tampered              sealed bytes were changed or moved
-    ├── RunError                  a run of a task cannot go on here
+    ├── RunError                  a run of a task cannot continue here
     │   ├── IllegalMove           a run cannot move between these states
-    │   ├── ClaimLost             another worker has taken the run up
+    │   ├── ClaimLost             another worker has claimed the run
     │   ├── RemovalHeld           a sweep would remove unusually much
     │   ├── Interrupted           the process is stopping
     │   └── ScanError             a scan cannot be carried out
     │       ├── TargetsRefused    nothing to scan, too much, or outside the site's scope
-    │       ├── ScannerMissing    the task asks for a scanner that is not installed
+    │       ├── ScannerMissing    the task's scanner is not installed
     │       ├── ScannerFailed     the scanner ended before it was done
-    │       └── HostsUnfinished   the scanner gave up hosts that took too long
-    ├── DemoFailed                the demonstration did not get where it should
+    │       └── HostsUnfinished   the scanner gave up on hosts that took too long
+    ├── DemoFailed                the demonstration did not reach its result
     ├── WatchFailed               `rollcall task watch` has nothing to watch, or lost it
     └── EntraError                Microsoft Entra ID or Graph refused, failed or misbehaved
         ├── SignInFailed          the token service refused the credential
         ├── AuthRejected          Graph refused a fresh token
         ├── PermissionDenied      Graph answered 403
         │   ├── AppUnknown        the tenant does not know the app that signed in
-        │   └── LicenseMissing    the tenant has no licence for what was asked
+        │   └── LicenseMissing    the tenant has no licence for the request
         ├── Blocked               a web filter or captive portal answered in Graph's place
-        ├── RequestRefused        Graph answered another 4xx that a retry cannot mend
-        │   └── UnknownProperty   a selected property is not known there, or cannot be read in a list
+        ├── RequestRefused        Graph answered another 4xx, which a retry does not help
+        │   └── UnknownProperty   Graph does not have a selected property, or not in lists
         ├── CursorExpired         a stored link is no longer valid: a full round is needed
         ├── Unavailable           no usable answer after every retry
-        ├── Throttled             Graph asked for a wait longer than a run may hold
-        ├── BadResponse           the answer is not what the protocol promises
+        ├── Throttled             Graph asked for a longer wait than a run may take
+        ├── BadResponse           the answer breaks the protocol
         └── OffOrigin             a link or redirect leaves the Graph origin
 
-Each class carries a `code` (stable, for programs), `retryable`, and a default message: its docstring's first line.
-Facts are keyword arguments; they may reach a caller, so they never hold a secret, a path or SQL.
+Each class has a `code` (stable, for programs), `retryable`, and a default message: the first line of its docstring.
+Facts are keyword arguments. Callers may see them, so they never contain a secret, a path or SQL.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class BadSearch(BadInput):
     """The search text cannot be understood."""
 
     code = "BAD_SEARCH"
-    span: tuple[int, int] = (0, 0)  # where in the text, in characters of Python
+    span: tuple[int, int] = (0, 0)  # start and end of the mistake in the text, in Python's characters
     repaired: str | None = None  # the text without the mistake
-    is_unknown = False  # whether it is a term that nothing here answers
+    is_unknown = False  # the mistake is a term that the search does not know
 
 
 class BadReport(BadInput):
@@ -126,7 +126,7 @@ class Forbidden(RollcallError):
 
 
 class AnswerTooLarge(RollcallError):
-    """The answer is larger than this server gives."""
+    """The answer is larger than this server's limit."""
 
     code = "LIMIT_EXCEEDED"
 
@@ -162,7 +162,7 @@ class StoreNewer(StoreError):
 
 
 class StoreMisfit(StoreError):
-    """The tables of the database are not those of its revision."""
+    """The tables of the database do not match its revision."""
 
     code = "STORE_MISFIT"
 
@@ -181,14 +181,14 @@ class StoreBusy(StoreError):
 
 
 class StoreSlow(StoreError):
-    """The database took too long; ask for less at once, or with a filter it has an index for."""
+    """The database took too long; ask for less at once, or filter by a field that has an index."""
 
     code = "TIMEOUT"
     retryable = True
 
 
 class StoreCrowded(StoreError):
-    """The server has more to do than it can answer in time; try again."""
+    """The server has too many requests to answer them in time; try again."""
 
     code = "OVERLOADED"
     retryable = True
@@ -220,7 +220,7 @@ class Tampered(VaultError):
 
 
 class RunError(RollcallError):
-    """The run cannot go on here."""
+    """The run cannot continue here."""
 
     code = "RUN_ERROR"
 
@@ -232,13 +232,13 @@ class IllegalMove(RunError):
 
 
 class ClaimLost(RunError):
-    """Another worker has taken this run up; nothing more may be written for it."""
+    """Another worker has claimed this run; this one must write nothing more for it."""
 
     code = "CLAIM_LOST"
 
 
 class RemovalHeld(RunError):
-    """The run would remove unusually much; an administrator has to confirm it."""
+    """The run would remove unusually much; an administrator must confirm it."""
 
     code = "REMOVAL_HELD"
 
@@ -255,7 +255,7 @@ class RemovalHeld(RunError):
 
 
 class Interrupted(RunError):
-    """The process is stopping; the run goes on from its cursors at the next start."""
+    """The process is stopping; the run continues from its cursors at the next start."""
 
     code = "INTERRUPTED"
     retryable = True
@@ -287,14 +287,14 @@ class ScannerFailed(ScanError):
 
 
 class HostsUnfinished(ScanError):
-    """The scanner gave up hosts that took too long."""
+    """The scanner gave up on hosts that took too long."""
 
     code = "HOSTS_UNFINISHED"
     retryable = True
 
 
 class DemoFailed(RollcallError):
-    """The demonstration did not get where it should."""
+    """The demonstration did not reach its result."""
 
     code = "DEMO_FAILED"
 
@@ -336,13 +336,13 @@ class AppUnknown(PermissionDenied):
 
 
 class LicenseMissing(PermissionDenied):
-    """The tenant has no licence for what was asked."""
+    """The tenant has no licence for the request."""
 
     code = "LICENSE_MISSING"
 
 
 class Blocked(EntraError):
-    """Something on the way to Microsoft Graph refused the request."""
+    """A device between this server and Microsoft Graph refused the request."""
 
     code = "BLOCKED"
 
@@ -362,7 +362,7 @@ class UnknownProperty(RequestRefused):
         self, message: str | None = None, *, hint: str | None = None, named: Collection[str] = (), **facts: object
     ) -> None:
         super().__init__(message, hint=hint, **facts)
-        # As Graph wrote them: to be compared with what was asked for, never to be shown.
+        # Names from Graph's answer: compare them with the request, never show them.
         self.named = frozenset(named)
 
 

@@ -1,7 +1,7 @@
-"""Tells those who wait that something has changed, after the commit that changed it; what it is now they ask for.
+"""Notifies subscribers of changes after their commit; subscribers then read the new state themselves.
 
-Nothing is queued: of several changes a subscriber learns the latest, so that a slow one costs nothing. Used from the
-event loop only.
+Nothing is queued: a subscriber gets only the latest of several changes, so that a slow one costs nothing. For use on
+the event loop only.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from sqlalchemy import Connection
 
 from sync.store.engine import CHANGED
 
-# (key, what) → the version that a transaction left it at. For an inventory (`assets`, `users`, `groups`) the key is
-# its organization's; runs and tokens have no versions.
+# (key, subject) → its new version. The key of an inventory (`assets`, `users`, `groups`) is its organization's; runs
+# and tokens have version 0.
 Changed = Mapping[tuple[int, str], int]
 RUN = "run"
-# Messages were left for an organization's webhooks.
+# An organization's webhooks have new messages.
 ALERT = "alert"
 TOKEN = "token"  # noqa: S105 - the name of a subject
 
 
 def note(tx: Connection, what: str, key: int) -> None:
-    """Have those who wait for a run or a token be told once this transaction has committed."""
+    """Notify the subscribers of a run, a token or an alert once this transaction has committed."""
     tx.info.setdefault(CHANGED, {})[key, what] = 0
 
 
 @dataclass(frozen=True)
 class Happened:
-    """Something is no longer as it was; an inventory has rows of this version, relations of its rows included."""
+    """A change of a subject; for an inventory, `version` is that of the changed rows, or of their relations."""
 
     key: int
     what: str
@@ -40,7 +40,7 @@ class Happened:
 
 
 class EventFeed:
-    """What one subscriber has not heard of yet: an async iterator that never ends by itself."""
+    """The pending changes of one subscriber: an async iterator without end."""
 
     def __init__(self, key: int, subjects: Collection[str]) -> None:
         self.key, self.subjects = key, frozenset(subjects)
@@ -48,7 +48,7 @@ class EventFeed:
         self._news = asyncio.Event()
 
     def tell(self, what: str, version: int) -> None:
-        """Keep the latest version until the subscriber asks."""
+        """Keep the latest version until the subscriber takes it."""
         self._latest[what] = version
         self._news.set()
 
@@ -75,10 +75,10 @@ class Events:
 
     @contextmanager
     def subscribe(self, key: int, subjects: Collection[str]) -> Iterator[EventFeed]:
-        """Hear of changes from now on, while the block lasts.
+        """Receive changes until the block ends.
 
         Args:
-            key: an organization's, to hear of its inventories; a run's or a token's.
+            key: the key of an organization, for its inventories; or of a run or a token.
             subjects: `assets`, `users`, `groups`; or RUN, or TOKEN.
         """
         subscription = EventFeed(key, subjects)
@@ -89,7 +89,7 @@ class Events:
             self._subscriptions.discard(subscription)
 
     def publish(self, changed: Changed) -> None:
-        """Tell of what a transaction changed; called once it is committed."""
+        """Notify subscribers of a transaction's changes; called after its commit."""
         for subscription in self._subscriptions:
             for (key, what), version in changed.items():
                 if key == subscription.key and what in subscription.subjects:

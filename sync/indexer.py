@@ -1,7 +1,7 @@
-"""Fills the index of parts of texts behind the syncs, a few rows at a time, so that no page waits long for its turn.
+"""Fills the trigram index after the syncs, a few rows at a time, so that no page of a sync waits long for the writer.
 
-How far it has come is written with what it wrote: a process that is killed goes on from there, and what is not in the
-index yet is found all the same, only slower.
+Its position is written with the index: after a kill it continues there. Searches find rows that are not indexed yet,
+but more slowly.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from sync.errors import RollcallError
 from sync.store import Store, gram
 from sync.store.tables import organizations
 
-# Rows of one transaction: some 30 ms of the writer's time.
+# Rows of one transaction: about 30 ms of the writer's time.
 BATCH_ROWS = 500
-# The pause after each, so that whoever waits for the processor gets it.
+# The pause after each transaction leaves the processor to other work.
 PAUSE_S = 0.02
 _log = logging.getLogger("rollcall.index")
 
 
 class Indexer:
-    """Works whenever it is woken, until no row is left or it is stopped."""
+    """Indexes rows when it is woken, until none is left or it is stopped."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -34,7 +34,7 @@ class Indexer:
         self._work: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Tell that rows were written."""
+        """Start to index; call this after rows were written."""
         self._is_due = True
         if not self._is_stopping and (self._work is None or self._work.done()) and gram.is_available():
             self._work = asyncio.create_task(self._run(), name="indexer")
@@ -45,7 +45,7 @@ class Indexer:
             await asyncio.wait([self._work])
 
     async def stop(self) -> None:
-        """Finish the rows in hand and return."""
+        """Finish the current rows and return."""
         self._is_stopping = True
         await self.idle()
 
@@ -55,14 +55,14 @@ class Indexer:
                 self._is_due = False
                 await self.catch_up()
         except RollcallError as error:
-            # A full disk, say: nothing is lost, the next run wakes it again.
-            _log.warning("the index of texts stays behind: %s", error.message)
+            # A full disk, for example: nothing is lost, and the next run wakes the indexer again.
+            _log.warning("the search index is behind, and searches are slower: %s", error.message)
 
     async def catch_up(self) -> None:
-        """Index what is not in it yet.
+        """Index all rows that are not indexed yet.
 
         Raises:
-            StoreError: the database refused; what was indexed before stays.
+            StoreError: the database refused a write; the rows indexed before stay indexed.
         """
         async with self._store.read() as tx:
             known = (await tx.scalars(select(organizations.c.id).order_by(organizations.c.id))).all()
@@ -80,7 +80,7 @@ class Indexer:
         async with self._store.read() as tx:
             now = select(organizations.c.version).where(organizations.c.id == organization_id)
             version: int = (await tx.scalars(now)).one()
-            # One row more than is wanted tells whether there are more.
+            # Read one row more than needed, to know whether more follow.
             found = await gram.unindexed(tx, organization_id, owner, rows_max + 1)
         if not found:
             return False

@@ -1,4 +1,4 @@
-"""The nightly job, at three o'clock UTC: removes rows that an organization keeps no longer."""
+"""The nightly job, at 03:00 UTC: applies the retention of every organization."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _log = logging.getLogger("rollcall.nightly")
 
 
 def seconds_until_night(now: datetime) -> float:
-    """Return how long it is until the next time it is three o'clock; a whole day at three o'clock itself."""
+    """Return the seconds until the next 03:00 UTC; at 03:00 exactly, a whole day."""
     night = now.replace(hour=HOUR, minute=0, second=0, microsecond=0)
     return ((night if night > now else night + timedelta(days=1)) - now).total_seconds()
 
 
 async def keep_house(store: Store, clock: Clock, stopping: asyncio.Event) -> None:
-    """Apply every organization's retention each night until the process stops; an error ends that night's work only."""
+    """Apply every organization's retention each night until the process stops; an error ends only that night's job."""
     while not stopping.is_set():
         await first_of(clock.sleep(seconds_until_night(clock.now())), stopping.wait())
         if not stopping.is_set():
@@ -44,4 +44,4 @@ async def clear_up(store: Store, clock: Clock, stopping: asyncio.Event) -> None:
                 text = ", ".join(f"{number} {subject}" for subject, number in removed.items() if number)
                 _log.info("retention of organization %d removed %s", key, text)
     except RollcallError as error:
-        _log.warning("retention was broken off and goes on the next night: %s", error.message)
+        _log.warning("retention failed and continues the next night: %s", error.message)

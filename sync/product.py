@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 
-# The name `rollcall` belongs to another project on the package index; only the command is called that.
+# On the package index the name `rollcall` belongs to another project; only the command has that name.
 DISTRIBUTION = "rollcall-inventory"
 
 

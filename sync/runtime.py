@@ -1,4 +1,4 @@
-"""Everything one process of Rollcall needs, opened and closed together: store, vault, clock and engine."""
+"""The parts of one Rollcall process, opened and closed together: store, vault, clock, engine, schedules, alerts."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ _log = logging.getLogger("rollcall.run")
 
 @dataclass(frozen=True)
 class Config:
-    """Where the data lies and with what it is sealed.
+    """The configuration of a process.
 
     Args:
-        data_dir: holds the database, the key file and the lock; made when it is missing.
-        keys: the sealing keys; None means the key file in the data directory.
+        data_dir: the directory of the database, the key file and the lock; created if missing.
+        keys: the sealing keys; None: the key file in the data directory.
         custom: the origins of the CUSTOM cloud, if the operator has set them.
         connect: opens a Graph client; tests pass one that needs no network.
-        alert_origins: where alerts may go; nowhere unless the operator says so.
+        alert_origins: the origins that alerts may go to; none by default.
         post: sends an alert.
-        look_up: finds the name of an address that a scan has found.
-        rows_ahead: so many rows of a round that reads everything are written at once; 0 is page by page.
-        full_round_days: after how many days a task reads everything again that does not say so itself; 0 is never.
-        run_retries: how often in a row a failed run of a task without a time to come is tried again; 0 is never.
+        look_up: returns the name of an address that a scan has found.
+        rows_ahead: rows of a full round that are written in one transaction; 0: page by page.
+        full_round_days: days between full rounds for tasks without a number of their own; 0: never.
+        run_retries: automatic retries in a row of a failed run, for tasks without a scheduled next time; 0: none.
     """
 
     data_dir: Path
@@ -76,7 +76,7 @@ class Config:
 
 
 class Runtime:
-    """The open parts of one process; `open` makes one, `close` ends it."""
+    """The open parts of one process; create it by `open`, end it by `close`."""
 
     def __init__(self, config: Config, clock: Clock, lock: FileLock, store: Store) -> None:
         self.config, self.clock, self.store = config, clock, store
@@ -95,23 +95,23 @@ class Runtime:
         self.engine = EmbeddedEngine(store, clock, self._execute, self._stopping)
         self.ticker = Ticker(store, clock, self.engine.wake, self._stopping)
         self._behind: list[asyncio.Task[None]] = []
-        # Only who executes runs sends alerts.
+        # Only the process that executes runs sends alerts.
         self._sends = False
 
     @classmethod
     async def open(cls, config: Config, *, clock: Clock | None = None, run_tasks: bool = True) -> Runtime:
-        """Take the lock, bring the database to this program's schema, prove the key, and start the engine.
+        """Take the lock, upgrade the database to this program's schema, check the key, and start the engine.
 
         Raises:
             StoreLocked: another process uses the data directory.
-            StoreExposed: the data directory, or a file in it, is not this user's alone.
-            StoreNewer, StoreUnreadable: the database cannot be used; it was not touched.
-            KeyUnusable: the key is missing, malformed or not the one the database was sealed with.
+            StoreExposed: other users own or can change the data directory or a file in it.
+            StoreNewer, StoreMisfit, StoreUnreadable: the database cannot be used; it was not changed.
+            KeyUnusable: the key is missing, malformed or not the database's.
         """
         lock = take_lock(config.data_dir)
         clock, database = clock or SystemClock(), config.data_dir / DATABASE_FILE
         if not database.exists():
-            # SQLite would make it for everybody to read; its log and a copy have the mode of the file.
+            # SQLite would create it readable by everybody; SQLite's log file gets the mode of the database.
             database.touch(FILE_MODE)
             database.chmod(FILE_MODE)
         store = Store.at(database, clock)
@@ -126,7 +126,7 @@ class Runtime:
                 runtime._sends = True
                 await runtime.engine.start()
                 runtime._behind.append(asyncio.create_task(runtime.ticker.watch(), name="schedules"))
-                # Work that an earlier process left.
+                # Continue the work that an earlier process left.
                 runtime.indexer.wake()
                 runtime.alerts.wake()
                 runtime.renewal.start()
@@ -141,7 +141,7 @@ class Runtime:
         self._behind.append(asyncio.create_task(nightly, name="nightly"))
 
     async def close(self) -> None:
-        """Let runs finish the page in hand, close the database, give back the lock."""
+        """Let runs finish their current page, close the database, and release the lock."""
         await self.engine.stop()
         await asyncio.gather(*self._behind)
         if self._sends:
@@ -152,23 +152,23 @@ class Runtime:
         self._lock.release()
 
     def _tell(self, changed: Changed) -> None:
-        """Pass on what a transaction has changed."""
+        """Publish the changes of a transaction, and wake the sender of alerts."""
         self.events.publish(changed)
         if self._sends and any(what == ALERT for _, what in changed):
             self.alerts.wake()
 
     async def _furnish(self) -> None:
-        """Make the organization and the site that a new installation starts with."""
+        """Create the first organization and site of a new installation."""
         async with self.store.write() as tx:
             organization_id = await create_organization(tx, self.clock, DEFAULT_ORGANIZATION)
             await create_site(tx, self.clock, organization_id, DEFAULT_SITE)
             await tx.run_sync(note_fresh)
 
     async def _execute(self, run_id: int, stopping: asyncio.Event) -> None:
-        """Execute one run; whatever goes wrong ends this run only.
+        """Execute one run; an error ends only this run.
 
         Raises:
-            StoreError: the database failed so that not even this could be written; the run is to be taken up again.
+            StoreError: the database failed, and the run must be resumed.
         """
         place = Workplace(
             self.store,
@@ -187,7 +187,7 @@ class Runtime:
         except StoreError:
             raise
         except RollcallError as error:
-            _log.warning("run %d was not taken up: %s", run_id, error.message)
+            _log.warning("run %d was not started: %s", run_id, error.message)
             return
         try:
             if run.is_stopped:
@@ -195,7 +195,7 @@ class Runtime:
             await RUNNERS[run.kind].run(place, run)
             await self.store.analyze()
         except Interrupted:
-            _log.info("run %d leaves off: %s", run_id, await run.interrupt(self.store))
+            _log.info("run %d was interrupted: %s", run_id, await run.interrupt(self.store))
         except ClaimLost as error:
             _log.info("run %d: %s", run_id, error.message)
         except StoreError:
@@ -206,16 +206,16 @@ class Runtime:
             await run.finish(self.store, RunStatus.FAILED)
         finally:
             self.indexer.wake()
-            # The run may be one that is tried again.
+            # The run may have a planned retry.
             self.ticker.wake()
 
 
 def take_lock(data_dir: Path) -> FileLock:
-    """Claim a data directory for this process, making it when it is missing; others may no longer read what is in it.
+    """Lock a data directory for this process; create it if missing, and make it private to this user.
 
     Raises:
         StoreLocked: another process uses it.
-        StoreExposed: it, or a file in it, is another user's, or others could change it.
+        StoreExposed: other users own or can change the directory or a file in it.
         StoreUnreadable: it cannot be written.
     """
     lock = FileLock(data_dir / LOCK_FILE)
@@ -247,7 +247,7 @@ async def _open_vault(config: Config, store: Store, *, first_start: bool) -> Vau
 
 
 def read_vault(config: Config) -> Vault:
-    """Read the present keys: those of the settings, or of the key file.
+    """Read the keys: those of the settings, or else of the key file.
 
     Raises:
         KeyUnusable: they are missing or malformed.
@@ -260,7 +260,7 @@ def _prove(vault: Vault, sealed: bytes) -> str:
         return vault.open(sealed, ROOT_PLACE)
     except (KeyUnusable, Tampered):
         raise KeyUnusable(
-            "The key is not the one this database was sealed with.",
-            hint="Restore the key file, or pass the old keys in ROLLCALL_KEYS_FILE; the database was not touched. "
-            "If they are lost for good: `rollcall key lost`.",
+            "The key is not the key that this database was sealed with.",
+            hint="Restore the key file, or pass the old keys in ROLLCALL_KEYS_FILE. If they are lost for good, run "
+            "`rollcall key lost`. The database was not changed.",
         ) from None

@@ -1,4 +1,4 @@
-"""Waits for whichever of several things comes first, and gives up the others."""
+"""Waits for the first of several awaitables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 async def first_of(*waits: Awaitable[Any]) -> None:
-    """Return when one of them is done; which one it was, the caller finds out by what it has changed."""
+    """Return when one of them is done, and cancel the others; it does not tell which one was done."""
     futures = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

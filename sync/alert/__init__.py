@@ -1,1 +1,1 @@
-"""Alerts: webhooks, what is to be sent to them, and the sender; a run only ever leaves a row behind."""
+"""Alerts: webhooks, the outbox of messages, and the sender; a run only writes a row to the outbox."""

@@ -1,4 +1,4 @@
-"""The outbox: messages as rows, written in the transaction that they tell of, so that neither is there alone."""
+"""The outbox: messages as rows, written in the transaction of their event, so that both commit or neither."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOLD_OF_ERRORS = ("code", "message", "hint", "resource")
 
 
 def announce(tx: Connection, clock: Clock, run_id: int) -> None:
-    """Leave a message for each webhook that wants to know how a run ended, or that it waits for a person."""
+    """Write a message for each webhook that receives the event: a run has ended, or waits for a person."""
     statement = select(runs, tasks.c.name.label("task_name")).join_from(runs, tasks, tasks.c.id == runs.c.task_id)
     run = tx.execute(statement.where(runs.c.id == run_id)).one()
     event = _event(tx, run)
@@ -41,7 +41,7 @@ def write(
     about: dict[str, Any],
     run_id: int | None = None,
 ) -> int:
-    """Leave one message, to be sent at once; returns its key."""
+    """Write a message, due at once, and return its key."""
     now = timestamp(clock.now())
     body = {"event": event, "at": now, "organization": f"org_{organization_id}", **about}
     values = {
@@ -74,7 +74,7 @@ def _event(tx: Connection, run: AnyRow) -> AlertEvent | None:
 
 
 def _about(run: AnyRow) -> dict[str, Any]:
-    """Tell which run it is and what went wrong, with the ids that the API knows them by; never what was read."""
+    """Return the task, the run and its errors, with the ids of the API; never data of the inventory."""
     errors = [{name: error.get(name) for name in _TOLD_OF_ERRORS} for error in run.errors]
     return {
         "task": {"id": f"task_{run.task_id}", "name": run.task_name},

@@ -1,4 +1,4 @@
-"""One message to one address over HTTP; follows no redirect, reads no answer but its status, takes seconds at most."""
+"""Posts one message over HTTP within POST_S_MAX seconds; follows no redirect, reads only the status of the answer."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ SILENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attempt came to: a status, or why there was none."""
+    """The outcome of an attempt: an HTTP status, or the reason why there was no answer."""
 
     status: int | None
     error: str | None = None
 
     @property
     def is_good(self) -> bool:
-        """Whether the message has arrived."""
+        """Whether the receiver accepted the message."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def signature(secret: str, at_s: int, body: bytes) -> str:
-    """Sign a message: HMAC-SHA-256 over the time, a full stop and the body, so that an old one cannot be sent anew."""
+    """Sign a message: HMAC-SHA-256 over the time, a full stop and the body; the time prevents replays."""
     digest = hmac.new(secret.encode(), f"{at_s}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={at_s},v1={digest}"
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], outbound: Outbound = DIRECT) -> Outcome:
-    """Send a message; whatever goes wrong is an outcome, told in fixed words."""
+    """Send a message; return every failure as an outcome with a fixed text."""
     context = await anyio.to_thread.run_sync(tls_context, None, outbound)
     origin = str(httpx.URL(url).join("/"))
     mounts = through_proxy(httpx.AsyncHTTPTransport, outbound, (origin,), context)

@@ -1,6 +1,6 @@
-"""Sends what the outbox holds: woken by what is written, asleep until the next try is due, never in a run's way.
+"""Sends the messages of the outbox: new messages wake it, else it sleeps until the next attempt is due.
 
-A message is sent at least once: one that arrived while the process was killed is sent again, with the same number.
+A message is sent at least once: after a kill during an attempt it is sent again, with the same id.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sync.store.tables import deliveries, webhooks
 from sync.tasks.engine.wait import unless_stopping
 from sync.wait import first_of
 
-# After so many seconds the next try; after the last of them the message is given up: some 21 hours.
+# Seconds before each further attempt; after the last one, about 21 hours in total, the message is given up.
 BACKOFF_S = (10, 60, 300, 1_800, 7_200, 21_600, 43_200)
 KEPT_MAX = 1_000
 AT_ONCE = 16
@@ -34,7 +34,7 @@ Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[Outcome]]
 
 
 class Sender:
-    """Works while something is pending; `allowed` are the origins that the operator lets alerts go to."""
+    """Sends pending messages; `allowed` are the origins that the operator permits."""
 
     def __init__(self, store: Store, clock: Clock, vault: Vault, allowed: Collection[str], post: Post) -> None:
         self._store, self._clock, self._vault, self._post = store, clock, vault, post
@@ -43,18 +43,18 @@ class Sender:
         self._work: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Tell that something was written, or may be due."""
+        """Start to send; call this when a message was written or may be due."""
         self._news.set()
         if not self._stopping.is_set() and (self._work is None or self._work.done()):
             self._work = asyncio.create_task(self._run(), name="alerts")
 
     async def idle(self) -> None:
-        """Wait until nothing is pending any more."""
+        """Wait until no message is pending."""
         while self._work and not self._work.done():
             await asyncio.wait([self._work])
 
     async def stop(self) -> None:
-        """Break off what is being sent, and return; it is sent again after the next start."""
+        """Abort running attempts and return; their messages are sent again after the next start."""
         self._stopping.set()
         await self.idle()
 
@@ -73,7 +73,7 @@ class Sender:
             await first_of(self._stopping.wait(), self._news.wait(), self._clock.sleep(wait_s or 0.0))
 
     async def _round(self) -> float | None:
-        """Send what is due, one message a webhook; return in how many seconds more is due, None if nothing waits."""
+        """Send the due messages, one for each webhook; return the seconds until the next is due, None if none waits."""
         now = timestamp(self._clock.now())
         waits = deliveries.c.status == DeliveryStatus.PENDING
         due = select(func.min(deliveries.c.id)).where(waits, deliveries.c.next_attempt_at <= now)
@@ -87,7 +87,7 @@ class Sender:
             next_at = await tx.scalar(select(func.min(deliveries.c.next_attempt_at)).where(waits))
         if next_at is None:
             return None
-        # A millisecond more: the stored time is cut.
+        # Add a millisecond: the stored time is cut to milliseconds.
         return max(0.0, (datetime.fromisoformat(next_at) - self._clock.now()).total_seconds() + 0.001)
 
     async def _attempt(self, row: AnyRow) -> None:
@@ -96,7 +96,7 @@ class Sender:
             await self._note(tx, row, outcome, is_final=is_final)
 
     async def _send(self, row: AnyRow) -> tuple[Outcome, bool]:
-        """Send a message; return what came of it, and whether trying again is of no use."""
+        """Send a message; return the outcome, and whether it is final."""
         origin = origin_of(row.url)
         if origin not in {origin_of(each) for each in self.allowed}:
             return Outcome(None, f"the operator does not allow {origin}"), True
@@ -129,7 +129,7 @@ class Sender:
             "error": outcome.error,
             "updated_at": timestamp(now),
         }
-        # Leave the delivery of a webhook that was switched off meanwhile.
+        # Do not change the delivery if its webhook was switched off meanwhile.
         waits = (deliveries.c.id == row.id, deliveries.c.status == DeliveryStatus.PENDING)
         await tx.execute(update(deliveries).where(*waits).values(values))
         mine = (deliveries.c.webhook_id == row.webhook_id, deliveries.c.status != DeliveryStatus.PENDING)

@@ -1,4 +1,4 @@
-"""Webhooks: created, changed, deleted and tested; their secrets are sealed, their hosts are the operator's choice."""
+"""Webhooks: creates, changes and deletes them; their secrets are sealed, and the operator permits their origins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SWITCHED_OFF = "The webhook was switched off."
 
 
 class AlertEvent(enum.StrEnum):
-    """What a webhook is told of."""
+    """The events that a webhook can receive."""
 
     RUN_FAILED = "RUN_FAILED"
     RUN_RECOVERED = "RUN_RECOVERED"
@@ -36,7 +36,7 @@ class AlertEvent(enum.StrEnum):
 
 
 class DeliveryStatus(enum.StrEnum):
-    """What became of a message."""
+    """The status of a message."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -45,7 +45,7 @@ class DeliveryStatus(enum.StrEnum):
 
 @dataclass(frozen=True)
 class NewWebhook:
-    """What a person enters."""
+    """A webhook as a person enters it."""
 
     name: str
     url: str
@@ -55,7 +55,7 @@ class NewWebhook:
 
 
 def origin_of(url: str) -> str | None:
-    """Return scheme, host and port of an address in one form; None for one that cannot be used."""
+    """Return scheme, host and port of an address in normal form; None if the address cannot be used."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -70,19 +70,19 @@ def origin_of(url: str) -> str | None:
 
 
 def secret_place(organization_id: int, webhook_id: int) -> SecretPlace:
-    """Return where the secret of a webhook belongs."""
+    """Return the place that the secret of a webhook is bound to."""
     return SecretPlace(organization_id, webhook_id, "webhook")
 
 
 def check_url(url: str, allowed: Collection[str]) -> str:
-    """Return the address if the operator allows its origin, or raise BadInput."""
+    """Return the address; raise BadInput unless the operator permits its origin."""
     origin = origin_of(url)
     if origin is None:
         raise BadInput("The address must be an http(s) URL without a user, a fragment or white space.", path="url")
     if origin not in {origin_of(each) for each in allowed}:
         raise BadInput(
             f"The operator does not allow alerts to {origin}.",
-            hint="Whoever runs the server can allow it with ROLLCALL_ALERT_ORIGINS.",
+            hint="Ask the operator of the server to add it to ROLLCALL_ALERT_ORIGINS.",
             path="url",
         )
     return url
@@ -98,11 +98,11 @@ async def create_webhook(
     new: NewWebhook,
     created_by: str,
 ) -> int:
-    """Check, seal and store a webhook; returns its key.
+    """Check and store a webhook, seal its secret, and return its key.
 
     Raises:
-        BadInput: a value cannot be used; the secret is never repeated in the message.
-        Conflict: the organization has a webhook of that name, or as many as it may.
+        BadInput: a value is invalid; the message never repeats the secret.
+        Conflict: the organization has a webhook of that name, or WEBHOOKS_MAX webhooks.
     """
     now = timestamp(clock.now())
     mine = webhooks.c.organization_id == organization_id
@@ -141,11 +141,11 @@ async def update_webhook(
     webhook_id: int,
     changes: Mapping[str, Any],
 ) -> None:
-    """Change a webhook; `changes` holds fields of NewWebhook. One that is switched off sends nothing that waits.
+    """Change a webhook; `changes` has fields of NewWebhook. Switching it off gives up its pending messages.
 
     Raises:
         NotFound: there is no such webhook in the organization.
-        BadInput, Conflict: as `create_webhook`.
+        BadInput, Conflict: see `create_webhook`.
     """
     await find_webhook(tx, organization_id, webhook_id)
     now = timestamp(clock.now())
