@@ -1,4 +1,4 @@
-"""How often a schedule makes a task run, in the words of other products; rules that mean the same have one word."""
+"""The frequency of a schedule as one word, as other products name it; equivalent rules get the same word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STEP = re.compile(r"\*(/\d+)?")
 
 
 class Frequency(enum.StrEnum):
-    """How often a task comes due."""
+    """How often a task is due."""
 
     ONCE = "ONCE"
     HOURLY = "HOURLY"
@@ -23,7 +23,7 @@ class Frequency(enum.StrEnum):
 
 
 def frequency_of(schedule: Schedule) -> Frequency | None:
-    """Return how often a schedule comes due; None for a cron expression that no word fits."""
+    """Return how often a schedule is due; None for a cron expression that no word fits."""
     match schedule.kind:
         case ScheduleKind.CRON:
             return _of_cron(*schedule.cron.split())

@@ -1,7 +1,7 @@
-"""A scan run: looks at its targets batch by batch, notes who has gone silent, and then lets its probes add to that.
+"""A scan run: scans its targets in batches, notes the hosts that no longer answer, and then runs its probes.
 
-One batch is one transaction: its hosts, their assets, how far the scan has come, the counters. A run that was cut off
-goes on behind its last batch. What a probe does wrong is the probe's: what the scan found stays.
+One transaction writes a batch: its hosts, their assets, the progress and the counters. An interrupted run continues
+after its last batch. If a probe fails, the results of the scan stay.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ from sync.tasks.run.run import Run
 from sync.tasks.run.state import RunPhase, RunStatus
 
 HOSTS = "hosts"
-"""The stage of a scan's own progress, counts and errors."""
+"""The name under which a run stores progress, counts and errors of the scan itself."""
 AZURE_AD = "azureAd"
 NAMED_MAX = 50
-"""Hosts that an error names; the run's log has more."""
+"""Hosts that an error's message names; its facts have more."""
 
 
 async def run_scan(place: Workplace, run: Run) -> RunStatus:
-    """Execute a claimed scan run and return the status it was left in: an ended, a waiting or a queued one.
+    """Execute a claimed scan run and return its new status: an ended, a waiting or a queued one.
 
     Raises:
         Interrupted: the run is being stopped; it stays RUNNING.
-        ClaimLost: another worker has taken it up.
-        StoreError: the database failed; the run is to be taken up again.
+        ClaimLost: another worker has claimed it.
+        StoreError: the database failed; the run must be resumed.
     """
     try:
         scan = await _prepare(place, run)
@@ -82,15 +82,16 @@ async def run_scan(place: Workplace, run: Run) -> RunStatus:
 
 
 def _unfinished(addresses: Iterable[str]) -> HostsUnfinished:
-    """Name the hosts that a scanner gave up."""
+    """Return the error that names the hosts that a scanner gave up on."""
     listed = sorted(addresses)
     text = ", ".join(listed[:NAMED_MAX]) + (", ..." if len(listed) > NAMED_MAX else "")
-    problem = f"The scanner gave up {len(listed):,} hosts that took too long, and what was known of them stays: {text}."
-    return HostsUnfinished(problem, hint="Name fewer ports, raise the rate, or exclude them.", hosts=listed[:1_000])
+    problem = f"The scanner gave up on {len(listed):,} hosts that took too long; their earlier results stay: {text}."
+    hint = "Name fewer ports, raise the rate, or exclude these hosts."
+    return HostsUnfinished(problem, hint=hint, hosts=listed[:1_000])
 
 
 async def _probe(place: Workplace, run: Run, options: ScanOptions) -> RunStatus:
-    """Read the directory, if the task asks for it, so that its devices add to the hosts that were just found."""
+    """Read the directory, if the task's options say so, and link its devices to the hosts just found."""
     if not options.azure_ad:
         return RunStatus.SUCCEEDED
     await run.enter(place.store, RunPhase.CONNECTING, "The Azure AD probe begins.")
@@ -124,12 +125,12 @@ async def _prepare(place: Workplace, run: Run) -> _Scan:
 
 
 async def _spans(options: ScanOptions, scope: Sequence[str] | None) -> tuple[Spans, Spans]:
-    """Look names up and return what is to be scanned, and what is left out because it is this machine itself.
+    """Resolve names and return the addresses to scan, and those of this machine that are left out.
 
-    The scope, and what names lead to, may have changed since the task was made.
+    All checks are made again: the site's scope and the addresses of names may have changed since the task was created.
 
     Raises:
-        TargetsRefused: a name has no address, there is too much, or it is outside the site's scope.
+        TargetsRefused: a name has no address, there are too many addresses, or some are outside the site's scope.
     """
     try:
         targets, excludes = read_targets(options.targets, "targets"), read_targets(options.excludes, "excludes")
@@ -143,8 +144,8 @@ async def _spans(options: ScanOptions, scope: Sequence[str] | None) -> tuple[Spa
         raise TargetsRefused(error.message, hint=error.hint) from None
     spans, own = without_own(spans, scope, own_addresses())
     if not spans.size:
-        problem = f"There is nothing to scan but this server itself: {own}." if own.size else ""
-        hint = "Change the task's targets, or have an administrator name the server in the site's scope."
+        problem = f"The only address to scan is this server itself: {own}." if own.size else ""
+        hint = "Change the task's targets, or ask an administrator to add the server to the site's scope."
         raise TargetsRefused(problem or "The excludes leave nothing to scan.", hint=hint)
     return spans, own
 
@@ -173,16 +174,16 @@ class _Scan:
         self.is_sealed = bool(mark and fits and mark.is_sealed)
 
     async def discover(self) -> None:
-        """Look at every address that no earlier attempt has looked at, and note who did not answer."""
+        """Scan every address that no earlier attempt has scanned, and note the hosts that did not answer."""
         if self.is_sealed:
             return
         if self.done:
             async with self.place.store.read() as tx:
                 self.sightings = await tx.run_sync(Sightings.since, self.site, self.began_at)
         scanner = choose_scanner(self.options.scanner, self.place.clock)
-        text = f"Looking at {self.spans.size:,} addresses, {len(self.ports):,} ports each, with {scanner.name}."
+        text = f"Scanning {self.spans.size:,} addresses, {len(self.ports):,} ports each, with {scanner.name}."
         if self.own.size:
-            text += f" Left out is this server itself, which the site's scope does not name: {self.own}."
+            text += f" This server itself is left out, because the site's scope does not name it: {self.own}."
         mine = begin(self.place.clock.now(), self.done, self.spans.size)
         self.run.progress = {**self.run.progress, HOSTS: mine}
         await self.run.enter(self.place.store, RunPhase.SCANNING, text)
@@ -194,11 +195,11 @@ class _Scan:
             self.unfinished |= found.unfinished
             if self.place.stopping.is_set():
                 raise Interrupted
-        await self.run.enter(self.place.store, RunPhase.PROCESSING, "Noting who did not answer.")
+        await self.run.enter(self.place.store, RunPhase.PROCESSING, "Noting the hosts that did not answer.")
         self.run.counts = await self.place.store.transact(self._seal)
 
     def _batches(self) -> Iterator[list[str]]:
-        """Yield what is left, in parts of one IP version."""
+        """Yield the remaining addresses, in batches of one IP version."""
         left = islice(self.spans.addresses(), self.done, None)
         for _, addresses in groupby(left, key=lambda address: ":" in address):
             while batch := list(islice(addresses, BATCH_HOSTS_MAX)):
@@ -209,7 +210,7 @@ class _Scan:
         return replace(found, hosts=await with_details(found.hosts, self.place.look_up, read_neighbours()))
 
     def _write(self, found: BatchFindings, looked: int, tx: Connection) -> dict[str, Counter[str]]:
-        """Write one batch with everything that belongs to it, together or not at all."""
+        """Write one batch with its progress and counters."""
         hosts: list[Host] = found.hosts
         counted = apply_scan(tx, self.place.clock, self.site, hosts, self.sightings)
         done = self.done + looked
@@ -221,7 +222,7 @@ class _Scan:
         return counts
 
     def _seal(self, tx: Connection) -> dict[str, Counter[str]]:
-        """Note who did not answer, and say how the scan ended."""
+        """Note the hosts that did not answer, and log the result of the scan."""
         unlooked, unfinished = self.unlooked, self.unfinished
 
         def silent_at(address: str) -> str | None:
@@ -236,7 +237,9 @@ class _Scan:
         text = f"hosts: complete; {mine['created']} new, {mine['merged']} known, {silent} no longer answer."
         self.run.log(tx, Level.INFO, text)
         if unlooked:
-            text = f"There was no way to {len(unlooked):,} addresses; nothing is concluded from their silence."
+            text = (
+                f"{len(unlooked):,} addresses could not be reached from here; nothing is concluded from their silence."
+            )
             self.run.log(tx, Level.WARNING, text, facts={"addresses": sorted(unlooked)[:20]})
         return counts
 

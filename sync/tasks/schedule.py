@@ -1,8 +1,8 @@
-"""When a task comes due: rules of the calendar as pure functions; never asks the machine for the time.
+"""When a task is due: calendar rules as pure functions; never asks the machine for the time.
 
-A time that daylight saving skips comes due when the skipped hour is over; one that it repeats comes due once, the
-first time. Where a cron expression leaves the hour or the minute to `*`, each real hour counts instead. That is how
-Debian's cron does it, and the library `cronsim` after it.
+A time that daylight saving skips is due at the end of the skipped hour. A time that it repeats is due once, the first
+time. If the hour or the minute of a cron expression is `*`, each real hour counts instead. Debian's cron and the
+library `cronsim` do the same.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ GRACE_S_MAX = 366 * 24 * 3_600
 MOMENTS = ("moment", "start", "end", "left_out_at")
 LATER_FIELDS = ("left_out_at", "left_out_because")
 MISSED_MAX = 100
-"""Missed times are counted up to here; there may be half a million in a year."""
+"""The limit up to which missed times are counted; there may be half a million in a year."""
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""When a schedule may begin: there is room in the calendar on both sides, for zones, jitter and the time after."""
+"""The range of a schedule's start; it leaves room in the calendar for zones, jitter and later times."""
 OF_THE_MACHINE = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*", re.IGNORECASE)
-"""Names that the machine's files have and IANA's list has not, or that stand for no place."""
+"""Zone names that machines have but IANA's list does not, or that name no place."""
 _AT = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -64,23 +64,23 @@ class Weekday(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a task comes due.
+    """When a task is due.
 
     Args:
-        kind: which of the fields below count.
-        moment: ONCE: when; None is at once.
-        every_h: HOURLY: hours from one time to the next, counted from `start`.
+        kind: decides which of the next fields are used.
+        moment: ONCE: the time; None: now.
+        every_h: HOURLY: hours between two times, counted from `start`.
         at: DAILY, WEEKLY, MONTHLY: the time of day, `HH:MM`, in the zone.
-        days: WEEKLY: on which days.
-        day: MONTHLY: the day of the month; the last one in months that are shorter.
+        days: WEEKLY: the days of the week.
+        day: MONTHLY: the day of the month; in shorter months, their last day.
         cron: CRON: five fields.
-        zone: of times of day, by its IANA name.
-        start: nothing comes due before.
-        end: nothing comes due after.
-        jitter_s: each time is put off by up to so many seconds, always the same for one task and time.
-        grace_s: a time missed by more than so many seconds is left out; None makes up for it however late.
-        left_out_at: the latest time that came due and had no run.
-        left_out_because: why it had none.
+        zone: the IANA name of the time zone.
+        start: no time is before it.
+        end: no time is after it.
+        jitter_s: each time is delayed by up to so many seconds, always equally for one task and time.
+        grace_s: a time missed by more seconds is skipped; None: never skipped.
+        left_out_at: the latest time that was due but had no run.
+        left_out_because: why it had no run.
     """
 
     kind: ScheduleKind
@@ -99,7 +99,7 @@ class Schedule:
     left_out_because: str | None = None
 
     def stored(self) -> dict[str, Any]:
-        """Write the schedule as JSON; earlier versions read it as long as no time was left out."""
+        """Return the schedule as JSON; earlier versions can read it unless a time was left out."""
         return {
             name: timestamp(value) if isinstance(value, datetime) else value
             for name, value in asdict(self).items()
@@ -108,10 +108,10 @@ class Schedule:
 
 
 def schedule_of(stored: dict[str, Any]) -> Schedule:
-    """Read a schedule that `stored` wrote.
+    """Read a schedule that `stored` returned.
 
     Raises:
-        BadInput: something else wrote it.
+        BadInput: it cannot be read.
     """
     try:
         stored = {**dict.fromkeys(LATER_FIELDS), **stored}
@@ -123,14 +123,14 @@ def schedule_of(stored: dict[str, Any]) -> Schedule:
 
 
 def _unreadable() -> BadInput:
-    return BadInput("The stored schedule cannot be read.", hint="Give the task a schedule anew.", path="schedule")
+    return BadInput("The stored schedule cannot be read.", hint="Set the task's schedule again.", path="schedule")
 
 
 def settled(schedule: Schedule, now: datetime) -> Schedule:
-    """Return a schedule that was checked, with what depends on the time it is made at filled in.
+    """Check a new schedule and fill in the values that depend on the present time.
 
     Raises:
-        BadInput: a value cannot be used; `path` is its place in the input.
+        BadInput: a value is invalid; `path` is its place in the input.
     """
     _check(schedule)
     if schedule.kind is ScheduleKind.ONCE and schedule.moment is None:
@@ -141,26 +141,26 @@ def settled(schedule: Schedule, now: datetime) -> Schedule:
 
 
 def next_time(schedule: Schedule, seed: int, after: datetime) -> datetime | None:
-    """Return the first time after a moment, in UTC, or None when there is none.
+    """Return the first time after a moment, in UTC; None if there is none.
 
     Args:
-        seed: of the jitter, such as the task's key.
+        seed: the seed of the jitter, such as the task's key.
 
     Raises:
-        BadInput: the schedule cannot be read, or its zone is not known here any longer.
+        BadInput: the schedule cannot be read, or this machine no longer knows its zone.
     """
     return next(times(schedule, seed, after), None)
 
 
 def times(schedule: Schedule, seed: int, after: datetime) -> Iterator[datetime]:
-    """Yield the times after a moment, ascending, in UTC, without an end of their own."""
+    """Yield the times after a moment, ascending, in UTC; usually without end."""
     if not schedule.jitter_s:
         yield from _planned(schedule, after)
         return
-    # A time before the moment may have been put off beyond it.
+    # Jitter may delay a time before the moment beyond it.
     planned = _planned(schedule, after - timedelta(seconds=schedule.jitter_s))
     for time, following in _with_next(planned):
-        # Never as far as the next time: they stay in order.
+        # Never delay a time beyond the next one, so that times stay in order.
         limit_s = min(schedule.jitter_s, (following - time).total_seconds()) if following else schedule.jitter_s
         due = time + timedelta(seconds=int(_fraction(seed, time) * limit_s))
         if due > after:
@@ -168,13 +168,13 @@ def times(schedule: Schedule, seed: int, after: datetime) -> Iterator[datetime]:
 
 
 def missed(schedule: Schedule, seed: int, due: datetime, now: datetime) -> int:
-    """Count the times from `due` to now, itself included, at most `MISSED_MAX`."""
+    """Count the times from `due`, included, to now; at most `MISSED_MAX`."""
     later = islice(times(schedule, seed, due), MISSED_MAX - 1)
     return 1 + sum(1 for _ in _until(later, now))
 
 
 def is_in_time(schedule: Schedule, seed: int, due: datetime, now: datetime) -> bool:
-    """Tell whether what came due, or a later time that was missed as well, may still be made up for."""
+    """Tell whether a missed time, or a later one that was missed too, is within the grace period."""
     if schedule.grace_s is None:
         return True
     least = now - timedelta(seconds=schedule.grace_s)
@@ -196,7 +196,7 @@ def _planned(schedule: Schedule, after: datetime) -> Iterator[datetime]:
 
 def _hours(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     start, step = schedule.start, timedelta(hours=schedule.every_h)
-    if start is None:  # `settled` has seen to it.
+    if start is None:  # `settled` sets it.
         raise _unreadable()
     first = (after - start) // step + 1
     return (start + number * step for number in count(max(first, 0)))
@@ -210,7 +210,7 @@ def _calendar(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     except (CronSimError, KeyError, ValueError):
         raise _unreadable() from None
     for time in merge(*found, key=_instant):
-        # Two times of one hour that is skipped fall on its end, and one of an hour that is repeated may be over.
+        # Two times in a skipped hour are both due at its end; a time in a repeated hour may be over already.
         if (due := _instant(time)) > last:
             last = due
             yield due
@@ -229,7 +229,7 @@ def _expressions(schedule: Schedule) -> list[str]:
         case ScheduleKind.WEEKLY:
             return [f"{at} * * {','.join(day[:3] for day in schedule.days)}"]
         case ScheduleKind.MONTHLY if schedule.day > 28:
-            # The day where there is one, and the last day of the months that end before it.
+            # The day in the months that have it, and the last day of the shorter months.
             shorter = {29: "2", 30: "2", 31: "2,4,6,9,11"}[schedule.day]
             return [f"{at} {schedule.day} * *", f"{at} L {shorter} *"]
         case ScheduleKind.MONTHLY:
@@ -253,7 +253,7 @@ def _until(found: Iterator[datetime], end: datetime | None) -> Iterator[datetime
 
 
 def _fraction(seed: int, time: datetime) -> float:
-    """Return a number in [0, 1) that is always the same for one task and time, so that a preview can show it."""
+    """Return a number in [0, 1), always the same for one task and time, so that previews match."""
     digest = hashlib.sha256(f"{seed} {timestamp(time)}".encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48
 
@@ -286,7 +286,7 @@ def _check(schedule: Schedule) -> None:
         _check_range(schedule.grace_s, 0, GRACE_S_MAX, "graceSeconds")
     if OF_THE_MACHINE.fullmatch(schedule.zone):
         raise BadInput(
-            "This zone is not the same on every machine.",
+            "This time zone depends on the machine, or is no zone of a place.",
             hint="Name the zone of a place, such as Europe/Berlin, or UTC.",
             path="zone",
         )
@@ -294,14 +294,14 @@ def _check(schedule: Schedule) -> None:
     for path, moment in (("once.at", schedule.moment), ("start", schedule.start)):
         if moment is not None and not FIRST <= moment < LAST:
             raise BadInput(
-                f"It must lie between the years {FIRST.year} and {LAST.year}.",
-                hint="Leave start out for a schedule that begins now; pause a task that is not to run yet.",
+                f"The time must be between the years {FIRST.year} and {LAST.year}.",
+                hint="Leave out start for a schedule that begins now; pause a task that should not run yet.",
                 path=path,
             )
     if schedule.start and schedule.end and schedule.end < schedule.start:
-        raise BadInput("The end lies before the start.", path="end")
+        raise BadInput("The end is before the start.", path="end")
 
 
 def _check_range(value: int, least: int, most: int, path: str) -> None:
     if not least <= value <= most:
-        raise BadInput(f"It must be {least} to {most:,}; it is {value}.", path=path)
+        raise BadInput(f"The value must be {least} to {most:,}, not {value}.", path=path)

@@ -1,4 +1,4 @@
-"""Tasks: what to do, where, with which credential, and when; created once, changed, paused, hidden, deleted."""
+"""Tasks: creates, changes, schedules, pauses, hides and deletes them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class NewConnector:
     description: str | None = None
     exclude_unknown: bool = False
     include_inactive: bool = False
-    # After how many days everything is read again: 0 never, None as the server is set to.
+    # Days between full rounds; 0: never, None: the server's setting.
     full_round_days: int | None = None
     schedule: Schedule | None = None
 
 
 @dataclass(frozen=True)
 class NewScan:
-    """A scan task as a person enters it; credential and device options are those of its Azure AD probe."""
+    """A scan task as a person enters it; its Azure AD probe uses the credential and the device options."""
 
     name: str
     site_id: int
@@ -65,11 +65,11 @@ async def create_connector(
     created_by: str,
     idempotency_key: str | None = None,
 ) -> int:
-    """Create a connector task and return its key; with a known idempotency key, return the task made then.
+    """Create a connector task and return its key; for a known idempotency key, return the key of its first task.
 
     Raises:
-        NotFound: the site or the credential is not one of the organization's.
-        BadInput: a field is malformed, or the schedule never comes due.
+        NotFound: the organization does not have the site or the credential.
+        BadInput: a field is malformed, or the schedule is never due.
         Conflict: the idempotency key was used with another input.
     """
     request = Idempotent(organization_id, "createTask", idempotency_key, asdict(new))
@@ -97,12 +97,12 @@ async def create_scan(
     created_by: str,
     idempotency_key: str | None = None,
 ) -> int:
-    """Create a scan task and return its key; with a known idempotency key, return the task made then.
+    """Create a scan task and return its key; for a known idempotency key, return the key of its first task.
 
     Raises:
-        NotFound: the site or the credential is not one of the organization's.
-        BadInput: a field is malformed, there is too much to scan, or it is outside the site's scope; or the
-            schedule never comes due.
+        NotFound: the organization does not have the site or the credential.
+        BadInput: a field is malformed, the targets are too many or outside the site's scope, or the schedule is never
+            due.
         Conflict: the idempotency key was used with another input.
     """
     request = Idempotent(organization_id, "createTask", idempotency_key, asdict(new))
@@ -152,32 +152,32 @@ async def _insert(
 
 
 def check_full_round_days(days: int | None) -> int | None:
-    """Return how often everything is to be read.
+    """Return the days between full rounds, unchanged.
 
     Raises:
-        BadInput: it is out of range.
+        BadInput: the number is out of range.
     """
     if days is not None and not 0 <= days <= FULL_ROUND_DAYS_MAX:
         raise BadInput(
-            f"It must be 0 to {FULL_ROUND_DAYS_MAX:,} days; it is {days}.", path="connector.azureAd.fullRoundDays"
+            f"The value must be 0 to {FULL_ROUND_DAYS_MAX:,} days, not {days}.", path="connector.azureAd.fullRoundDays"
         )
     return days
 
 
 async def set_schedule(tx: AsyncConnection, clock: Clock, task_id: int, schedule: Schedule | None) -> None:
-    """Give a task a schedule, or take it away; the ticker is told after the transaction has committed.
+    """Set or remove the schedule of a task; the caller wakes the ticker after the commit.
 
     Raises:
-        BadInput: a value of it cannot be used, or it never comes due; `path` begins with `schedule`.
+        BadInput: a value of the schedule is invalid, or it is never due; `path` begins with `schedule`.
     """
     now = clock.now()
     values: dict[str, Any] = {"schedule": None, "frequency": None, **NOTHING_PLANNED}
     if schedule is not None:
         schedule = _usable(schedule, clock)
-        # A millisecond back: a time that is now, as far as it can be stored, is still to come.
+        # Stored times are cut to milliseconds: search from a millisecond ago, so that the present time counts.
         due = next_time(schedule, task_id, now - timedelta(milliseconds=1))
         if due is None:
-            raise BadInput("The schedule never comes due: all its times are over.", path="schedule")
+            raise BadInput("The schedule is never due: all its times are in the past.", path="schedule")
         paused = await tx.scalar(select(tasks.c.paused).where(tasks.c.id == task_id))
         values |= {"schedule": schedule.stored(), "next_run_at": None if paused else timestamp(due)}
         values["frequency"] = frequency_of(schedule)
@@ -201,16 +201,16 @@ async def update_task(
     changes: Mapping[str, Any],
     kind: TaskKind | None = None,
 ) -> int:
-    """Change a task and return its key; a run that is active goes on as it began, and no run is tried again by itself.
+    """Change a task and return its key; an active run keeps its options, and a planned retry is cancelled.
 
     Args:
-        changes: column → value, of the name, the description and what `NewConnector` has; `schedule` is a Schedule or
-            None, `scan` holds what changes of its `ScanOptions`. What is missing stays as it is.
-        kind: what the task must be for these changes; None fits every task.
+        changes: column → value; `schedule` is a Schedule or None, `scan` has the changed fields of `ScanOptions`.
+            Missing columns stay unchanged.
+        kind: the kind of task that these changes need; None fits every task.
 
     Raises:
-        NotFound: there is no such task or credential in the organization.
-        BadInput: a value cannot be used, or is none of this kind of task.
+        NotFound: the organization does not have the task or the credential.
+        BadInput: a value is invalid, or does not fit this kind of task.
     """
     task = await _task(tx, organization_id, task_id)
     if kind is not None and task.kind != kind:
@@ -237,20 +237,20 @@ async def update_task(
 async def _rescanned(
     tx: AsyncConnection, task: AnyRow, changes: Mapping[str, Any], credential_id: int | None
 ) -> dict[str, Any]:
-    """Return the options of a scan task with changes, checked like those of a new one."""
+    """Return the changed options of a scan task, checked like those of a new one."""
     options = replace(ScanOptions.load(task.scan), **changes)
     check_options(options, await tx.scalar(select(sites.c.scope).where(sites.c.id == task.site_id)))
     if options.azure_ad and credential_id is None:
-        raise BadInput("The Azure AD probe needs a credential.", hint="Name one beside it.")
+        raise BadInput("The Azure AD probe needs a credential.", hint="Name one together with the probe.")
     return options.dump()
 
 
 async def delete_task(tx: AsyncConnection, *, organization_id: int, task_id: int) -> int:
-    """Delete a task with its runs and their logs and return its key; what they wrote into the inventory stays.
+    """Delete a task with its runs and their logs and return its key; the inventory stays.
 
     Raises:
         NotFound: there is no such task in the organization.
-        Conflict: a run of it is active.
+        Conflict: a run of the task is active.
     """
     await _task(tx, organization_id, task_id)
     if await active_run(tx, task_id) is not None:
@@ -266,7 +266,7 @@ async def delete_task(tx: AsyncConnection, *, organization_id: int, task_id: int
 
 
 async def hide_task(tx: AsyncConnection, clock: Clock, *, organization_id: int, task_id: int, hidden: bool) -> int:
-    """Mark a task as one for no everyday list, or take the mark away, and return its key; it runs as before.
+    """Hide a task from lists, or show it again, and return its key; it runs as before.
 
     Raises:
         NotFound: there is no such task in the organization.
@@ -278,7 +278,7 @@ async def hide_task(tx: AsyncConnection, clock: Clock, *, organization_id: int, 
 
 
 async def pause_task(tx: AsyncConnection, clock: Clock, *, organization_id: int, task_id: int, paused: bool) -> int:
-    """Suspend a task's schedule, or let it go on, and return the task's key; see `set_paused`.
+    """Pause or resume a task's schedule and return the task's key; see `set_paused`.
 
     Raises:
         NotFound: there is no such task in the organization.
@@ -289,10 +289,9 @@ async def pause_task(tx: AsyncConnection, clock: Clock, *, organization_id: int,
 
 
 async def set_paused(tx: AsyncConnection, clock: Clock, keys: Sequence[int], paused: bool) -> list[int]:
-    """Suspend the schedules of tasks, or let them go on, and return the keys of those that were not so yet.
+    """Pause or resume the schedules of tasks, and return the keys of the tasks that changed.
 
-    Times that pass meanwhile are not made up for, and no run is tried again by itself. A run that is active goes on; a
-    trigger works as before.
+    Times that pass meanwhile get no run, and planned retries are cancelled. Active runs continue, and triggers work.
     """
     now = clock.now()
     found = select(tasks.c.id, tasks.c.schedule).where(tasks.c.id.in_(keys), tasks.c.paused.is_not(paused))

@@ -57,7 +57,7 @@ def test_demo_shows_what_went_wrong_when_it_did(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "closed.mid-body" in done.stdout
     assert "Everything is read again" in done.stdout
-    assert "The run had been broken off in its middle; it goes on, attempt 2." in done.stdout
+    assert "The run was interrupted; it continues with attempt 2." in done.stdout
     assert "the server was killed 1 times" in done.stdout
     assert "throttled for" in done.stdout
 

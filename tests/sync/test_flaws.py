@@ -54,7 +54,7 @@ async def test_run_has_one_warning_of_a_property_however_many_pages_have_it(odd:
     assert (run.status, run.errors, run.counts["users"]) == ("SUCCEEDED", [], {"created": 6})
     told = sorted(await odd.warnings(run.id), key=lambda row: str(row.message))
     assert [row.message for row in told] == [
-        f"{kind}: displayName was of the wrong type in {records}: it is null there, and `raw` shows what was received."
+        f"{kind}: displayName had the wrong type in {records}: it is null there, and `raw` shows the received value."
         for kind, records in (("groups", "1 record"), ("users", "4 records"))
     ]
     assert sorted(facts(told)) == [
@@ -74,7 +74,7 @@ async def test_run_warns_and_keeps_the_name_when_a_record_comes_without_it(odd: 
         run = await odd.read({"users": [{"id": "u0", "accountEnabled": True}, {"id": "u1", "accountEnabled": True}]})
         told = await odd.warnings(run.id)
         assert [row.message for row in told] == [
-            "users: 2 records came without displayName: what was known before is kept."
+            "users: 2 records came without displayName: the earlier value is kept."
         ]
         assert facts(told) == [("PROPERTY_MISSING", "users", "displayName", 2)]
         assert await names(odd) == {"u0": "A", "u1": "B", "u2": "C"}

@@ -1,1 +1,1 @@
-"""A connector run: reads a directory and writes it."""
+"""Connector runs: read a directory and write it to the store."""

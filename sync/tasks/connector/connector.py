@@ -1,8 +1,7 @@
-"""A connector run: reads a directory's three streams side by side and writes them as they come.
+"""A connector run: reads the three streams of a directory concurrently and writes their pages.
 
-What is read goes into one transaction with its edges, assets, cursor and counters: a page, or in a round that reads
-everything the pages that came meanwhile. A stream that fails leaves the others alone; a run that was cut off goes on
-from its cursors.
+One transaction writes a page with its edges, assets, cursor and counters; a full round writes several pages at once. A
+failing stream does not affect the others. An interrupted run continues from its cursors.
 """
 
 from __future__ import annotations
@@ -64,14 +63,14 @@ from sync.tasks.run.total import added
 
 T = TypeVar("T")
 RESTARTS_MAX = 5
-# Which kinds to read before a sweep of a kind's edges: an end that was just removed may come back, and keeps its edge.
+# Kind → kinds to read before its edges are swept: an end that was removed but may be restored keeps its edges.
 LED_TO = {GROUP.plural: (USER, DEVICE), DEVICE.plural: (USER,)}
 
 
 @asynccontextmanager
 async def connect(sign_in: SignIn, clock: Clock, outbound: Outbound = DIRECT) -> AsyncIterator[GraphClient]:
-    """Sign in and open a Graph client; the secret and the token are forgotten when the block ends."""
-    # The first time, the machine's authorities are read, which takes long: not on the event loop.
+    """Sign in and open a Graph client; leaving the block forgets the secret and the token."""
+    # Not on the event loop: the first call reads the machine's certificate authorities, which takes long.
     await asyncio.to_thread(tls_context, sign_in.endpoints.ca_file, outbound)
     tokens = MsalTokens(sign_in, clock, outbound=outbound)
     try:
@@ -83,7 +82,7 @@ async def connect(sign_in: SignIn, clock: Clock, outbound: Outbound = DIRECT) ->
 
 
 async def directory_of_task(tx: AsyncConnection, task_id: int) -> Hashable:
-    """Name the directory that a task writes: two runs must not do so at once."""
+    """Return the directory that a task writes, as the lane of its runs: only one may write it at a time."""
     statement = select(tasks.c.site_id, credentials.c.cloud, credentials.c.tenant_id).outerjoin(
         credentials, credentials.c.id == tasks.c.credential_id
     )
@@ -92,12 +91,12 @@ async def directory_of_task(tx: AsyncConnection, task_id: int) -> Hashable:
 
 
 async def run_connector(place: Workplace, run: Run) -> RunStatus:
-    """Execute a claimed connector run and return the status it was left in: an ended, a waiting or a queued one.
+    """Execute a claimed connector run and return its new status: an ended, a waiting or a queued one.
 
     Raises:
-        Interrupted: the process is stopping; the run stays RUNNING and is taken up at the next start.
-        ClaimLost: another worker has taken it up.
-        StoreError: the database cannot be written now; the run is to be taken up again.
+        Interrupted: the process is stopping; the run stays RUNNING and is resumed at the next start.
+        ClaimLost: another worker has claimed it.
+        StoreError: the database cannot be written now; the run must be resumed.
     """
     try:
         status = await read_directory(place, run)
@@ -105,7 +104,7 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
         raise
     except RollcallError as error:
         if isinstance(error, StoreError) and error.retryable:
-            raise  # There may be room for this error and none for a page: the run waits, as its hint says.
+            raise  # Do not fail the run for a full disk or a busy database: it waits, as the error's hint says.
         if (seconds := put_off_s(error)) and run.may_be_put_off:
             await run.put_off(place.store, seconds)
             return RunStatus.QUEUED
@@ -116,15 +115,15 @@ async def run_connector(place: Workplace, run: Run) -> RunStatus:
 
 
 async def read_directory(place: Workplace, run: Run, *, with_unknown: bool = False) -> RunStatus:
-    """Sign in and read the directory of the run's task; return how that ended, and leave the run as it is.
+    """Sign in and read the directory of the run's task; return the outcome without changing the run's status.
 
     Args:
-        place: what it works with.
-        run: told of progress, counts and the errors of streams.
-        with_unknown: link devices again that no asset had matched, whether or not they have changed.
+        place: the dependencies of the run.
+        run: gets the progress, the counts and the errors of streams.
+        with_unknown: also link unchanged devices that were left out as unknown.
 
     Raises:
-        Interrupted, ClaimLost: as `run_connector`.
+        Interrupted, ClaimLost: see `run_connector`.
         RollcallError: nothing could be read, or Graph asked for a long wait.
     """
     task, credential, directory = await _prepare(place, run)
@@ -192,10 +191,10 @@ class _Connector:
         identity = LinkOrigin(origin, credential.tenant_id, credential.client_id)
         self.planner = Planner(place.store, directory, identity)
         self.relations = DeviceRelations(place.store, place.clock, place.stopping, run, client, self.planner)
-        # A stream that was not read whole since then is read so in this run.
+        # A stream whose last full round is older gets a full round in this run.
         days = place.full_round_days if task.full_round_days is None else task.full_round_days
         self.whole_since = repair.due_before(place.clock, asked_at=run.full_asked_at, days=days)
-        # Set when a kind's stream has come to its end in this run, good or bad.
+        # Set when a kind's stream has ended in this run, successfully or not.
         self.ended = {kind.plural: asyncio.Event() for kind in KINDS}
 
     async def read(self) -> RunStatus:
@@ -209,7 +208,7 @@ class _Connector:
         return RunStatus.PARTIAL if _End.GOOD in ends else RunStatus.FAILED
 
     async def link_unknown(self) -> None:
-        """Link devices that were left out as unknown: an asset may have come since that matches them."""
+        """Link devices that were left out as unknown: a new asset may match them."""
         mine = (devices.c.directory_id == self.directory.id, devices.c.skipped == UNKNOWN)
         async with self.store.read() as tx:
             keys = list(await tx.scalars(select(devices.c.id).where(*mine).order_by(devices.c.id)))
@@ -218,14 +217,14 @@ class _Connector:
 
     def _link_again(self, keys: Sequence[int], tx: Connection) -> Counts:
         linked = link_devices(tx, self.clock, self.directory, self.options, keys)
-        # Those that are still unknown were counted when they came.
+        # Devices that are still unknown were counted before.
         del linked["skippedUnknown"]
         counts = added(self.run.counts, DEVICE, Applied(), None, linked)
         self.run.save(tx, counts=counts)
         return counts
 
     async def _read_kind(self, kind: Kind) -> list[_End]:
-        """Read a kind's stream and then, where delta lacks them, its relations."""
+        """Read a kind's stream and then, if delta does not report them, its relations."""
         try:
             ends = [await self._guarded(kind.plural, partial(self._read_stream, kind))]
         finally:
@@ -237,12 +236,12 @@ class _Connector:
         return ends
 
     async def _led_to(self, kind: Kind) -> None:
-        """Wait until the kinds that its edges lead to have been read."""
+        """Wait until the kinds that the edges of this kind lead to have been read."""
         for other in LED_TO.get(kind.plural, ()):
             await self._unless_stopping(self.ended[other.plural].wait())
 
     async def _guarded(self, stream: str, read: Callable[[], Awaitable[None]]) -> _End:
-        """Read one stream; an error of the directory is kept on the run and ends only this stream."""
+        """Read one stream; an error of the directory is added to the run and ends only this stream."""
         try:
             await read()
         except RemovalHeld as error:
@@ -278,7 +277,7 @@ class _Connector:
                 continue
             is_whole |= plan.round_.full
             if plan.resumes:
-                # A round shows what there was when it began, and another attempt began it: read what came since.
+                # An earlier attempt began this round, which shows the state at its start: read the later changes too.
                 plan = await self.planner.next(plan)
             elif not is_whole and await self.planner.is_whole_due(kind.plural, self.whole_since):
                 plan = await self.planner.check(plan)
@@ -286,18 +285,18 @@ class _Connector:
                 return
 
     async def _without(self, client: GraphClient, plan: StreamPlan, error: UnknownProperty) -> StreamPlan:
-        """Plan a round again without the properties that Graph refuses; raise the error if it is not about them."""
+        """Plan a round again without the properties that Graph refuses; raise the error if no property is the cause."""
         kind = plan.kind
         selected = self.planner.left_out.selected(kind, with_edges=plan.with_edges)
         names = await self._unless_stopping(unknown_properties(client, kind, selected, error))
         if not names:
             raise error
-        told = f"Microsoft Graph does not give {', '.join(names)} here; left out until a full round."
+        told = f"Microsoft Graph does not provide {', '.join(names)} here; left out until the next full round."
         await self._warn(f"{kind.plural}: {told}", code=error.code)
         return await self.planner.without(plan, names)
 
     async def _pass(self, stream: str) -> None:
-        """Read one relation of every device, beginning anew when a list's position has expired."""
+        """Read one relation of every device; restart if the position in the list has expired."""
         total = self.run.progress.get(DEVICE.plural, {}).get("total")
         for restarts in range(RESTARTS_MAX + 1):
             try:
@@ -314,7 +313,7 @@ class _Connector:
             if not (plan.with_edges or plan.round_.full):
                 await self._led_to(DEVICE)
             stream = self.relations.completed(plan, stream)
-        # Relations of devices are told apart from what the page before said, so changes stay page by page.
+        # Join pages in full rounds only: `relations.completed` compares each page of changes with the page before.
         async with prefetched(stream, self.rows_ahead if plan.round_.full else 0, plan.kind.edges) as ahead:
             while page := await self._unless_stopping(anext(ahead, None)):
                 if _sweeps(plan, page):
@@ -324,11 +323,11 @@ class _Connector:
                     raise Interrupted
 
     async def _announce(self, client: GraphClient, plan: StreamPlan) -> None:
-        """Tell how far the stream is; only a round that reads everything from the start begins at nothing."""
+        """Set the progress of the stream; only a full round from its first page starts at 0."""
         begins = plan.round_.full and plan.page_number == 1
         before = {} if begins else self.run.progress.get(plan.kind.plural, {})
         total = before.get("total")
-        if plan.round_.full:  # An idle round is one request a stream: it is not worth counting for.
+        if plan.round_.full:  # A round of changes is usually one request: do not add another for the count.
             total = await self._unless_stopping(count(client, plan.kind.plural))
         mine = begin(self.clock.now(), before.get("done") or 0, total)
         self.run.progress = {**self.run.progress, plan.kind.plural: mine}
@@ -337,7 +336,7 @@ class _Connector:
         return await unless_stopping(self.stopping, answer)
 
     async def _write(self, plan: StreamPlan, page: Page) -> None:
-        """Write what a page says with everything that belongs to it, together or not at all."""
+        """Write a page with its cursor, counters and progress in one transaction."""
         counts, progress = await self.store.transact(partial(self._write_page, plan, page))
         self.run.counts, self.run.progress[plan.kind.plural] = counts, progress
 
@@ -346,7 +345,7 @@ class _Connector:
         removed = self._sweep(tx, plan, page)
         linked = self._link(tx, plan, [*applied.touched, *(removed.touched if removed else ())])
         save_cursor(tx, self.clock, self.directory, plan.kind.plural, self._cursor(plan, page))
-        # Not sooner: other streams count while this one waits for its turn.
+        # Read the counters inside the transaction: other streams change them while this one waits for the writer.
         counts = added(self.run.counts, plan.kind, applied, removed, linked, checks=plan.checks)
         progress = advance(self.run.progress[plan.kind.plural], len(applied.seen))
         self.run.save(tx, counts=counts, progress={**self.run.progress, plan.kind.plural: progress})
@@ -389,9 +388,9 @@ def _sweeps(plan: StreamPlan, page: Page) -> bool:
 
 
 async def _all(streams: Iterable[Awaitable[T]]) -> list[T]:
-    """Read streams side by side, each to its own end, and raise only then.
+    """Read streams concurrently, all to their ends, then raise an error if one failed.
 
-    A wait that one stream was asked for counts only when nothing worse has happened to another.
+    A request to wait (Throttled) is raised only if no other stream has another error.
     """
     outcomes = await asyncio.gather(*streams, return_exceptions=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

@@ -1,8 +1,8 @@
 """Owners and users of devices, for tenants whose device delta does not report them.
 
-Each relation has a stream of its own: one pass over the list of all devices after every full round of devices, and
-then one a day, because a change of owner need not touch the device. In between only the devices that a delta page
-names are asked about, twenty in a request, before that page is written: its edges are committed with it.
+Each relation has its own stream: one pass over all devices after every full round of devices, and then one a day,
+because a change of owner need not change the device. In between, only the devices of a delta page are read, twenty in
+a request, before that page is written: its edges are committed with it.
 
 Source: learn.microsoft.com/graph/api/device-list, learn.microsoft.com/graph/query-parameters (expand)
 """
@@ -38,21 +38,21 @@ from sync.tasks.run.progress import Progress, advance, begin
 from sync.tasks.run.run import Counts, Run
 
 EXPAND_MAX = 20
-"""Graph shows so many related objects inside a list and gives no link to the rest."""
+"""Graph returns at most so many related objects inside a list, without a link to the rest."""
 
 PASS_EVERY = timedelta(days=1)
-"""How old the last whole pass may be."""
+"""The maximum age of the last complete pass."""
 
 RELATIONS = {EDGE_COUNTS[edge]: relation for relation, edge in DEVICE.edges.items()}
-"""The name of a stream → the relation that it reads."""
+"""Name of a stream → the relation that it reads."""
 
 Told = dict[tuple[str, str], set[str]]
 
 
 class _State(enum.Enum):
-    FRESH = "a whole pass was made not long ago"
-    BEGUN = "a pass was begun and goes on"
-    DUE = "a pass has to be made from the start"
+    FRESH = "the last pass is complete and recent"
+    BEGUN = "a recent pass is incomplete and can be resumed"
+    DUE = "a new pass is needed"
 
 
 class DeviceRelations:
@@ -71,29 +71,29 @@ class DeviceRelations:
         return self._planner.directory
 
     async def prepare(self, plan: StreamPlan) -> None:
-        """Note how the run reads devices, before it does."""
+        """Decide how to read relations; called before the run reads devices."""
         self._needed = not plan.with_edges
         if self._needed:
             states = {name: await self._state(name, plan.round_.generation) for name in RELATIONS}
-            # A pass that begins after the devices were read sees what they have become; the others must be told.
+            # A pass that starts after the devices were read sees their changes; other relations need them page by page.
             self._followed = tuple(name for name, state in states.items() if state is not _State.DUE)
 
     async def due(self) -> list[str]:
-        """Return the streams to read now that every device has been read."""
+        """Return the streams to read after the devices."""
         if not self._needed:
             return []
         generation = await self._generation()
         return [name for name in RELATIONS if await self._state(name, generation) is not _State.FRESH]
 
     def completed(self, plan: StreamPlan, stream: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
-        """Add to the pages of devices what delta does not say of them; a full round is followed by a pass instead."""
+        """Add the relations to the pages of device changes; after a full round a pass reads them instead."""
         if self._followed and not plan.round_.full:
             return self._completed(stream)
         return stream
 
     async def _completed(self, stream: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
         client = self._client.stream(DEVICE.plural)
-        # (relation, device) → what the page before said: it may not be written yet, all others are (`prefetched`).
+        # (relation, device) → targets in the previous page, the only one that may not be written yet (`prefetched`).
         before: Told = {}
         async with aclosing(stream):
             async for page in stream:
@@ -109,7 +109,7 @@ class DeviceRelations:
     async def _entries(
         self, client: GraphClient, name: str, ids: list[str], unwritten: Told, told: Told
     ) -> dict[str, list[Mapping[str, Any]]]:
-        """Return what a delta page would say of a relation: the targets of each device, and those it has lost."""
+        """Return a relation as delta pages report relations: the targets of each device, and its removed targets."""
         lists = await self._whole(client, RELATIONS[name], ids)
         async with self._store.read() as tx:
             written = await tx.run_sync(linked, self._directory, DEVICE.edges[RELATIONS[name]], lists)
@@ -123,7 +123,7 @@ class DeviceRelations:
         return found
 
     async def _whole(self, client: GraphClient, relation: str, ids: list[str]) -> dict[str, Targets]:
-        """Read the whole lists of some devices; a device that has vanished meanwhile is left out."""
+        """Read the whole lists of some devices; devices that were deleted meanwhile are left out."""
         paths = {
             f"/devices/{quote(external_id, safe='')}/{relation}?$select=id&$top=999": external_id for external_id in ids
         }
@@ -131,11 +131,11 @@ class DeviceRelations:
         return {paths[path]: targets for path, targets in lists.items() if targets is not None}
 
     async def read(self, name: str, total: int | None, *, anew: bool) -> None:
-        """Read one relation of all devices, page by page, from where the last attempt stopped or anew.
+        """Read one relation of all devices, page by page, from the position of the last attempt, or with `anew` from 0.
 
         Raises:
-            CursorExpired: the position in the list has expired; read again, with `anew`.
-            Interrupted: the process is stopping, and the page in hand is written.
+            CursorExpired: the position in the list has expired; call again with `anew`.
+            Interrupted: the process is stopping; the current page is written.
             EntraError: the list cannot be read.
         """
         relation, client, generation = RELATIONS[name], self._client.stream(name), await self._generation()
@@ -169,7 +169,7 @@ class DeviceRelations:
         def write(tx: Connection) -> tuple[Counts, Progress]:
             written = replace_edges(tx, self._directory, DEVICE, edge, lists, generation)
             save_cursor(tx, self._clock, self._directory, name, cursor)
-            # Not sooner: other streams count while this one waits for its turn.
+            # Read the counters inside the transaction: other streams change them while this one waits for the writer.
             changed = {what: run.counts.get(what, Counter()) + counter for what, counter in written.items()}
             counts = {**run.counts, **{what: counter for what, counter in changed.items() if counter}}
             progress = advance(run.progress[name], len(lists))
@@ -179,7 +179,7 @@ class DeviceRelations:
         run.counts, run.progress[name] = await self._store.transact(write)
 
     async def _generation(self) -> int:
-        """Return the full round of devices that a pass has to follow."""
+        """Return the generation of the devices' last full round, which a pass must follow."""
         devices = await self._planner.cursor(DEVICE.plural)
         return devices.generation if devices else 0
 
@@ -192,7 +192,7 @@ class DeviceRelations:
             written_at = await tx.scalar(select(cursors.c.updated_at).where(*mine))
         oldest = timestamp(self._clock.now() - PASS_EVERY)
         if not written_at or written_at <= oldest:
-            return _State.DUE  # Whole or not: what its first pages said is too old to build on.
+            return _State.DUE  # Complete or not, its first pages are too old.
         return _State.FRESH if cursor.complete else _State.BEGUN
 
     def _hash(self, name: str) -> str:
@@ -208,7 +208,7 @@ def _more(item: Mapping[str, Any], extra: Mapping[str, Mapping[str, Any]]) -> Ma
 
 
 def _targets(item: Mapping[str, Any], relation: str) -> Targets:
-    """Refuse a device without the list that was asked for: no list is not an empty one."""
+    """Return the related objects of a device; refuse a device without the list, which is not an empty list."""
     targets = item.get(relation)
     if isinstance(targets, list) and all(
         isinstance(target, Mapping) and isinstance(target.get("id"), str) and target["id"] for target in targets

@@ -1,6 +1,6 @@
-"""Properties that a directory's cloud does not know: found by what Graph refuses, and left out of what is asked for.
+"""Properties that a directory's cloud does not have: found by the requests that Graph refuses, and left out from then.
 
-They are kept with the directory, by kind. Each full round asks for everything again, because clouds learn.
+They are stored with the directory, by kind. Each full round requests all properties again, because clouds change.
 
 Source: learn.microsoft.com/graph/query-parameters (select), learn.microsoft.com/graph/api/user-delta
 """
@@ -21,39 +21,39 @@ from sync.store import Store
 from sync.store.tables import directories
 
 QUESTIONS_MAX = 64
-"""So many requests at most find out which properties a refusal without names means."""
+"""The limit of requests to find the properties that a refusal without names concerns."""
 
 
 class LeftOut:
-    """What is left out for one directory."""
+    """The properties left out for one directory."""
 
     def __init__(self, store: Store, directory: Directory) -> None:
         self._store, self._mine = store, directories.c.id == directory.id
         self._names: dict[str, list[str]] | None = None
 
     async def load(self) -> None:
-        """Read what is kept, once."""
+        """Read the stored properties, once."""
         if self._names is None:
             async with self._store.read() as tx:
                 kept = await tx.scalar(select(directories.c.left_out).where(self._mine))
-            if self._names is None:  # Another stream may have been quicker.
+            if self._names is None:  # Another stream may have read them meanwhile.
                 self._names = {kind: list(names) for kind, names in (kept or {}).items()}
 
     def selected(self, kind: Kind, *, with_edges: bool) -> list[str]:
-        """List what to ask for: everything of the kind but what is left out."""
+        """List the properties and relations to select: all of the kind, except those left out."""
         left_out = self.names(kind)
         return [name for name in kind.select(with_edges=with_edges) if name not in left_out]
 
     def names(self, kind: Kind) -> frozenset[str]:
-        """Return what is not asked for."""
+        """Return the properties left out for a kind."""
         return frozenset((self._names or {}).get(kind.plural, ()))
 
     async def add(self, kind: Kind, names: Collection[str]) -> None:
-        """Leave out more."""
+        """Leave out more properties."""
         await self._change(kind, {*self.names(kind), *names})
 
     async def forget(self, kind: Kind) -> None:
-        """Leave nothing out any more: a full round begins."""
+        """Leave out nothing from now on, at the start of a full round."""
         await self._change(kind, ())
 
     async def _change(self, kind: Kind, names: Collection[str]) -> None:
@@ -61,7 +61,7 @@ class LeftOut:
         before = self._names or {}
         if sorted(names) == before.get(kind.plural, []):
             return
-        # Streams of a run share this object, and all of them are written: nothing of another kind is lost.
+        # Write the properties of all kinds: the streams of a run share this object, so that none are lost.
         self._names = {**before, kind.plural: sorted(names)}
         async with self._store.write() as tx:
             await tx.execute(update(directories).where(self._mine).values(left_out=self._names))
@@ -70,13 +70,13 @@ class LeftOut:
 async def unknown_properties(
     client: GraphClient, kind: Kind, selected: Sequence[str], error: UnknownProperty
 ) -> list[str]:
-    """Return which of the selected properties Graph refuses; none if that is not what is wrong.
+    """Return the selected properties that Graph refuses; none if no property is the cause.
 
-    Where the refusal names none of them, halves of the selection are tried. Relations are never left out: their edges
-    would look removed.
+    If the refusal names no selected property, this tries halves of the selection. Relations are never left out: their
+    edges would look removed.
 
     Raises:
-        RequestRefused: it refuses the request whatever is selected.
+        RequestRefused: Graph refuses the request whatever is selected.
     """
     properties = [name for name in selected if name not in kind.edges and name != "id"]
     if named := [name for name in properties if name in error.named]:
@@ -86,7 +86,7 @@ async def unknown_properties(
 
 async def _search(client: GraphClient, kind: Kind, properties: Sequence[str]) -> list[str]:
     found: list[str] = []
-    # Nothing but the id first: where that is refused too, no property is to blame.
+    # Try the id alone first (the list is a stack): if Graph refuses that too, no property is the cause.
     parts = [list(properties), []]
     for _ in range(QUESTIONS_MAX):
         if not parts:

@@ -1,4 +1,4 @@
-"""Links a directory's devices again when the options of its task, or the rules of matching, have changed."""
+"""Links a directory's devices again after a change of the task's options or of the matching rules."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from sync.tasks.run.log import Level
 from sync.tasks.run.run import Counts, Run
 from sync.tasks.run.total import added
 
-ANEW = "devices: assets are made anew by the rules of this version; some are split, none that a person made."
+ANEW = "devices: linked again by this version's rules; some assets are split, except those that a person merged."
 
 
 async def relink_if_changed(
     store: Store, clock: Clock, run: Run, directory: Directory, options: LinkOptions, stopping: asyncio.Event
 ) -> None:
-    """Bring devices that were read earlier in line with what they would be linked by today, in parts.
+    """Link all devices again, in parts, if the options or rules differ from those of the last linking.
 
     Raises:
-        Interrupted: the run is stopping; the next one begins it again.
+        Interrupted: the run is stopping; the next run starts again.
     """
     now = {
         "exclude_unknown": options.exclude_unknown,

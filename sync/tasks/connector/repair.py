@@ -1,7 +1,7 @@
-"""Full rounds that repair: when one is due, and what it found different although no change had been reported.
+"""Full rounds as a repair: when one is due, and the differences it found that no change had reported.
 
-Graph's delta may miss a change. A full round that follows a round of changes at once sees what was missed; what the
-directory changes in the moments between the two counts as well.
+Graph's delta may miss a change. A full round directly after a round of changes finds the missed ones; changes that the
+directory makes between the two rounds count too.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ _DIFFERED = ("created", "updated", "removed", "restored")
 
 
 def due_before(clock: Clock, *, asked_at: str | None, days: int) -> str:
-    """Return the moment after which a stream must have been read whole, or else is read so now.
+    """Return a time: streams whose last full round is not after it get a full round now.
 
     Args:
-        asked_at: when a person asked for a full round, if one did.
-        days: how old the last one may be; 0 is for ever.
+        asked_at: when a person requested a full round, if one did.
+        days: the maximum age of the last full round; 0: no limit.
     """
     oldest = timestamp(clock.now() - timedelta(days=days)) if days else ""
     return max(oldest, asked_at or "")
 
 
 def repaired(applied: Applied, kind: Kind) -> dict[str, int]:
-    """Count what a page of a checking full round changed, by the name that its counts have on the run."""
+    """Count the changes by a page of a checking full round, by the names of the run's counters."""
     parts = {kind.plural: applied.counts, **applied.edge_counts}
     numbers = {name: sum(counter[what] for what in _DIFFERED) for name, counter in parts.items()}
     return {name: number for name, number in numbers.items() if number}
 
 
 def told(kind: Kind, counts: Mapping[str, Counter[str]]) -> tuple[bool, str]:
-    """Say what a checking full round of a kind has repaired in this run, and whether it was anything."""
+    """Return whether a checking full round of a kind has repaired anything in this run, and a text for the log."""
     names = (kind.plural, *(EDGE_COUNTS[edge] for edge in kind.edges.values()))
     numbers = {name: counts[name][REPAIRED] for name in names if name in counts and counts[name][REPAIRED]}
     if not numbers:
-        return False, f"{kind.plural}: everything is as the changes had told."
+        return False, f"{kind.plural}: no differences; the changes had reported everything."
     text = ", ".join(f"{number:,} {name}" for name, number in numbers.items())
-    return True, f"{kind.plural}: repaired what no change had told of: {text}."
+    return True, f"{kind.plural}: repaired differences that no change had reported: {text}."

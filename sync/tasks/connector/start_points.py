@@ -1,4 +1,4 @@
-"""Where each stream of a run begins: at its cursor while that fits, else with a round that reads everything."""
+"""Plans where each stream of a run starts: at its cursor if that fits, else with a full round."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from sync.tasks.connector.left_out import LeftOut
 
 @dataclass(frozen=True)
 class LinkOrigin:
-    """Whose links these are: a link made for another server, tenant or app does not fit."""
+    """The server, tenant and app that links belong to; links of another one do not fit."""
 
     origin: str
     tenant_id: str
     client_id: str
 
     def query_hash(self, stream: str, selected: Sequence[str]) -> str:
-        """Name what a stream's link was made for; another name means that everything has to be read again."""
+        """Hash the query that a stream's link belongs to; if it differs, everything must be read again."""
         parts = (self.origin, self.tenant_id, self.client_id, stream, *selected)
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """How one stream of this run begins: from `start`, in `round_`, its first page being `page_number`."""
+    """Where one stream of this run starts: at `start`, in `round_`, with the page `page_number`."""
 
     kind: Kind
     start: Start | str
     round_: Round
     page_number: int
     query_hash: str
-    # Whether delta carries the kind's edges; else they are read by streams of their own.
+    # Whether delta reports the kind's edges; if not, separate streams read them.
     with_edges: bool
-    # Whether a round of changes was read just before: what a full round then finds different, nothing had told of.
+    # Whether a full round directly follows a round of changes: a difference it finds was missing from the changes.
     checks: bool = False
-    # When the stream was last read whole.
+    # When the stream's last full round was complete.
     full_at: str | None = None
 
     @property
     def resumes(self) -> bool:
-        """Whether it goes on in the middle of a round that an earlier attempt or run began."""
+        """Whether it continues a round that an earlier attempt or run began."""
         return self.page_number > 1
 
     @property
     def swept(self) -> Kind:
-        """The kind, with those edges only that the end of a full round may sweep: the ones the round reads."""
+        """The kind with only the edges that the round reads, and may therefore sweep."""
         return self.kind if self.with_edges else replace(self.kind, edges={})
 
 
@@ -67,11 +67,11 @@ class Planner:
         self.left_out = LeftOut(store, directory)
 
     async def plan(self, kind: Kind, has_relations: Callable[[], Awaitable[bool]]) -> StreamPlan:
-        """Go on from the stream's cursor, or begin anew.
+        """Plan a stream from its cursor, or a full round.
 
         Args:
-            kind: whose stream it is.
-            has_relations: asks Graph whether a delta of devices reports their owners; called only if need be.
+            kind: the kind of the stream.
+            has_relations: asks Graph whether the delta of devices reports their owners; called only if needed.
         """
         await self.left_out.load()
         cursor = await self.cursor(kind.plural)
@@ -82,58 +82,57 @@ class Planner:
                 number = 1 if cursor.complete else cursor.page_number + 1
                 checks = cursor.checks and round_.full
                 return StreamPlan(kind, cursor.link, round_, number, hashed, with_edges, checks, cursor.full_at)
-        # Which relations a device delta carries is not documented: ask before the first round.
+        # It is not documented which relations the device delta reports: ask before the first round.
         with_edges = kind is not DEVICE or await has_relations()
         await self.left_out.forget(kind)
         return self._full(kind, cursor, 0, with_edges)
 
     async def next(self, plan: StreamPlan) -> StreamPlan:
-        """Plan the round that follows one that has just been read to its end."""
+        """Plan the round of changes that follows a complete round."""
         cursor = await self.cursor(plan.kind.plural)
         if cursor is None or not cursor.complete:
-            raise IllegalMove("A round follows only one that is complete.")
+            raise IllegalMove("The next round cannot start before the current one is complete.")
         round_ = Round(cursor.generation, full=False)
         return replace(plan, start=cursor.link, round_=round_, page_number=1, checks=False, full_at=cursor.full_at)
 
     async def again(self, plan: StreamPlan) -> StreamPlan:
-        """Plan a full round because Graph no longer knows our link; nothing is removed before it is complete."""
+        """Plan a full round because the stored link has expired; nothing is removed before it is complete."""
         cursor = await self.cursor(plan.kind.plural)
         await self.left_out.forget(plan.kind)
         full = self._full(plan.kind, cursor, plan.round_.generation, plan.with_edges)
         return replace(full, checks=plan.checks)
 
     async def check(self, plan: StreamPlan) -> StreamPlan:
-        """Plan a full round that finds what no round of changes has told of.
+        """Plan a full round that finds differences which the changes did not report.
 
-        A stream that was never read whole by a program that notes it is read so too, but has nothing to compare with:
-        another version may have written its rows in another way.
+        Without `full_at` differences do not count as repairs: an older version may have written the rows differently.
         """
         return replace(await self.again(plan), checks=plan.full_at is not None)
 
     async def is_whole_due(self, stream: str, moment: str) -> bool:
-        """Tell whether the stream has not been read whole since a moment."""
+        """Tell whether the stream has had no complete full round since a time."""
         cursor = await self.cursor(stream)
         return cursor is None or cursor.full_at is None or cursor.full_at <= moment
 
     async def without(self, plan: StreamPlan, names: Collection[str]) -> StreamPlan:
-        """Plan a full round again, without properties that Graph does not know."""
+        """Plan a round again from its start, without properties that Graph does not have."""
         await self.left_out.add(plan.kind, names)
         selected = self.left_out.selected(plan.kind, with_edges=plan.with_edges)
         start = Start(delta_url(plan.kind.plural, selected))
         return replace(plan, start=start, query_hash=self._query_hash(plan.kind, plan.with_edges))
 
     def round_of(self, plan: StreamPlan) -> Round:
-        """Return a plan's round with what it does not ask for now."""
+        """Return a plan's round, with the properties that are left out now."""
         return replace(plan.round_, unasked=self.left_out.names(plan.kind))
 
     async def forget(self, stream: str) -> None:
-        """Have the stream's next run read everything: its link leads nowhere, or round in a circle."""
+        """Make the stream's next run read everything, because its link fails or loops."""
         mine = (cursors.c.directory_id == self.directory.id, cursors.c.stream == stream)
         async with self._store.write() as tx:
             await tx.execute(update(cursors).where(*mine).values(query_hash=""))
 
     async def cursor(self, stream: str) -> Cursor | None:
-        """Return where a stream stands."""
+        """Return the position of a stream."""
         async with self._store.read() as tx:
             return await load_cursor(tx, self.directory, stream)
 
@@ -144,6 +143,6 @@ class Planner:
         return StreamPlan(kind, start, Round(generation, True), 1, hashed, with_edges, full_at=full_at)
 
     def _query_hash(self, kind: Kind, with_edges: bool) -> str:
-        # With the shape of the rows: a program that makes them otherwise reads them anew, and calls that no repair.
+        # Include the columns: a version with other columns reads everything again, and does not count it as repairs.
         selected = self.left_out.selected(kind, with_edges=with_edges)
         return self.identity.query_hash(kind.plural, [*selected, kind.signature().hex()])

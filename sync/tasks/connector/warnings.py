@@ -1,7 +1,7 @@
-"""Warnings that pages put on their run: one a kind and property, however many records it is about.
+"""Warnings about properties: one log row for each kind of fault, kind of object and property, with a count of records.
 
-It is a row of the run's log, written and counted on in the transaction of the page: it says no more than was written,
-and a run that is taken up again counts on. No value of a record stands in it.
+The transaction of the page writes the row or increases its count, so that a resumed run counts no record twice. The row
+contains no value of a record.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from sync.tasks.run.run import Run
 
 _TOLD = {
     Flaw.WRONG_TYPE: (
-        "{kind}: {name} was of the wrong type in {records}: it is null there, and `raw` shows what was received.",
+        "{kind}: {name} had the wrong type in {records}: it is null there, and `raw` shows the received value.",
         "Compare `raw` with the tenant. If they differ, look for a proxy that changes answers of Microsoft Graph.",
     ),
     Flaw.MISSING: (
-        "{kind}: {records} came without {name}: what was known before is kept.",
+        "{kind}: {records} came without {name}: the earlier value is kept.",
         "Trigger the task with `full: true`. If the warning comes again, look for a proxy that changes answers of "
         "Microsoft Graph.",
     ),
@@ -28,7 +28,7 @@ _TOLD = {
 
 
 def warn(tx: Connection, run: Run, kind: Kind, flaws: Flaws) -> None:
-    """Add what a page has found to the warnings of its run; `facts` of each has `resource`, `property`, `records`."""
+    """Add the faults of a page to the warnings of its run; their `facts` have `resource`, `property`, `records`."""
     if not flaws:
         return
     mine = select(run_log.c.id, run_log.c.code, run_log.c.facts).where(

@@ -1,1 +1,1 @@
-"""Executes runs: the engine, the ticker of schedules, and what each run works with."""
+"""Executes runs: the engine, the ticker of schedules, and the dependencies of runs."""

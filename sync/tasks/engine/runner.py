@@ -1,4 +1,4 @@
-"""What executes the runs of each kind of task: the one place to enter a new kind in."""
+"""The runner of each kind of task; enter a new kind here."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Runner:
     """How runs of one kind of task are executed.
 
     Args:
-        run: executes a claimed run and returns the status it left it in; raises Interrupted when `stopping` was set
-            and the run is to go on later, ClaimLost when another worker has it.
-        lane: names, by a task's key, what two runs must not do at once; runs of one lane wait for each other.
+        run: executes a claimed run and returns its new status; raises Interrupted if `stopping` was set and the run
+            continues later, ClaimLost if another worker has claimed it.
+        lane: returns the lane of a task by its key; runs of one lane wait for each other.
     """
 
     run: Callable[[Workplace, Run], Awaitable[RunStatus]]
@@ -30,6 +30,6 @@ class Runner:
 
 RUNNERS: dict[TaskKind, Runner] = {
     TaskKind.CONNECTOR: Runner(run_connector, directory_of_task),
-    # Scans of a site wait for each other; one with a probe writes a directory, and waits for its connector too.
+    # Scans of a site wait for each other; a scan with a probe writes a directory, and waits for its connector too.
     TaskKind.SCAN: Runner(run_scan, directory_of_task),
 }

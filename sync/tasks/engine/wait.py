@@ -1,4 +1,4 @@
-"""Waiting for a directory without holding up a process that is about to stop."""
+"""Waits for an answer without delaying a stop of the process."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 async def unless_stopping(stopping: asyncio.Event, answer: Awaitable[T]) -> T:
-    """Wait for an answer, but not when the process is stopping: it, or a Retry-After, may take minutes.
+    """Wait for an answer, which may take minutes, until `stopping` is set.
 
     Raises:
-        Interrupted: the process is stopping; the answer is no longer waited for.
+        Interrupted: `stopping` is set; the answer was cancelled.
     """
     asked, stopped = asyncio.ensure_future(answer), asyncio.ensure_future(stopping.wait())
     try:
-        # Not begun at all once it is known: an answer that takes no time would come first every time.
+        # Check first: an answer that is ready at once would always win against the event.
         if not stopping.is_set():
             await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():

@@ -1,4 +1,4 @@
-"""What every run works with, whatever its task does; a runner adds nothing of its own to it."""
+"""The dependencies of every run, whatever the kind of its task."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sync.store import Store
 from sync.tasks.defaults import FULL_ROUND_DAYS
 
 ROWS_AHEAD = 1_000
-"""Graph's pages are small, and each commit has its price."""
+"""Rows of a full round to write in one transaction: Graph's pages are small, and each commit is costly."""
 
 Connect = Callable[[SignIn, Clock], AbstractAsyncContextManager[GraphClient]]
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """What a run works with."""
+    """The dependencies of a run."""
 
     store: Store
     clock: Clock
@@ -34,9 +34,9 @@ class Workplace:
     connect: Connect
     look_up: NameOf
     limiters: Limiters
-    # So many rows of a full round are read ahead and written at once.
+    # Rows of a full round that are read ahead and written in one transaction.
     rows_ahead: int
-    # Set when the process is about to stop, or a person stops this run: it ends after the page in hand.
+    # Set when the process stops or a person stops this run: the run then ends after its current page.
     stopping: asyncio.Event
-    # After how many days a task reads everything again that does not say so itself; 0 is never.
+    # Days between full rounds for tasks without a number of their own; 0: never.
     full_round_days: int = FULL_ROUND_DAYS

@@ -1,1 +1,1 @@
-"""One run: its states, log, progress and counters; how runs are queued, take turns and are tried again."""
+"""Runs: their states, log, progress and counters; the queue, taking turns, and retries."""

@@ -1,4 +1,4 @@
-"""The log of a run: structured rows for people, written in the transaction of what they tell; never a secret."""
+"""The log of a run: structured rows for people, written in the transaction of the event; never a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sync.store.tables import run_log
 
 
 class Level(enum.StrEnum):
-    """How much a log row matters."""
+    """The severity of a log row."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -30,7 +30,7 @@ def write_log(
     code: str | None = None,
     facts: dict[str, object] | None = None,
 ) -> None:
-    """Add a row and tell those who watch the run; `facts` must be JSON and free of secrets, links and tokens."""
+    """Add a row and notify the run's subscribers; `facts` must be JSON without secrets, links and tokens."""
     values = {
         "run_id": run_id,
         "at": timestamp(clock.now()),

@@ -1,34 +1,34 @@
-"""How far one stream of a run has come: objects done, of how many, and since when this attempt has been at it."""
+"""The progress of one stream of a run: objects done, their total, and the start of this attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-# done, total; and where this attempt began: `begun` objects were done by then, at `since_ms` (of the Unix era).
+# done, total; and the start of this attempt: at `since_ms` (Unix time), with `begun` objects done.
 Progress = dict[str, int | None]
 
 
 def begin(now: datetime, done: int, total: int | None) -> Progress:
-    """Begin to count a stream, of which an earlier attempt may have done a part."""
+    """Start the progress of a stream; an earlier attempt may have done a part of it."""
     return {"done": done, "total": total, "begun": done, "since_ms": int(now.timestamp() * 1000)}
 
 
 def advance(progress: Progress, seen: int) -> Progress:
-    """Count objects; a big group comes on several pages and the count lags: neither may show more than everything."""
+    """Add objects, up to the total: large groups repeat on several pages, and Graph's count lags behind."""
     done, total = (progress["done"] or 0) + seen, progress["total"]
     return {**progress, "done": done if total is None else min(done, total)}
 
 
 def remaining_s(progress: Mapping[str, int | None], updated_at: str) -> float | None:
-    """Estimate how long the rest takes at the pace of this attempt.
+    """Estimate the remaining time at the pace of this attempt.
 
     Args:
-        progress: of one stream.
-        updated_at: when it was written last.
+        progress: the progress of one stream.
+        updated_at: when it was last written.
 
     Returns:
-        Seconds; 0 when nothing is left, None when that cannot be told yet.
+        Seconds; 0 if nothing is left, None if no estimate is possible yet.
     """
     done, total = progress["done"] or 0, progress["total"]
     begun, since_ms = progress.get("begun"), progress.get("since_ms")

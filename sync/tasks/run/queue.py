@@ -1,4 +1,4 @@
-"""Runs as people and schedules ask for them: queued, tried again, stopped, let remove what they were held for."""
+"""Requests for runs by people and schedules: queues, retries and stops runs, and confirms held removals."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ async def trigger_task(
     full: bool = False,
     idempotency_key: str | None = None,
 ) -> int:
-    """Queue a run of a task and return its key; the engine is told after the transaction has committed.
+    """Queue a run of a task and return its key; the caller wakes the engine after the commit.
 
     Args:
-        full: read everything, not only what has changed.
+        full: read everything, not only changes.
 
     Raises:
         NotFound: there is no such task in the organization.
-        BadInput: everything is asked of a task that reads no directory.
-        Conflict: a run of it is active, or the idempotency key was used for another task.
+        BadInput: `full` was given for a task that reads no directory.
+        Conflict: a run of the task is active, or the idempotency key was used with another input.
     """
     asked = {"task": task_id} | ({"full": True} if full else {})
     request = Idempotent(organization_id, "triggerTask", idempotency_key, asked)
@@ -46,7 +46,7 @@ async def trigger_task(
     if task is None:
         raise NotFound("There is no such task.", path="task")
     if full and task.credential_id is None:
-        raise BadInput("The task reads no directory.", hint="Leave `full` out.", path="full")
+        raise BadInput("The task reads no directory.", hint="Leave out `full`.", path="full")
     await _check_free(tx, task_id)
     run_id = await queue_run(
         tx,
@@ -64,7 +64,7 @@ async def trigger_task(
 async def retry_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, run_id: int, triggered_by: str) -> int:
     """Queue another run of the task of a run that ended without success, and return its key.
 
-    It goes on from where the streams of the directory are: what the earlier run has read and written is not read again.
+    It continues from the cursors of the directory: pages that the earlier run has written are not read again.
 
     Raises:
         NotFound: there is no such run in the organization.
@@ -73,7 +73,7 @@ async def retry_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, 
     row = await _run(tx, organization_id, run_id)
     if row.status not in RETRYABLE:
         hint = "Trigger the task instead." if row.status == RunStatus.SUCCEEDED else "See its status."
-        raise Conflict(f"A run that is {row.status} is not tried again.", hint=hint, path="run")
+        raise Conflict(f"A run that is {row.status} cannot be retried.", hint=hint, path="run")
     await _check_free(tx, row.task_id)
     return await queue_run(
         tx,
@@ -88,7 +88,7 @@ async def retry_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, 
 
 
 async def retry_by_itself(tx: AsyncConnection, clock: Clock, run_id: int) -> int | None:
-    """Queue the retry of a run that was planned when it ended, and return its key; None if there is no use for it."""
+    """Queue the planned retry of a run and return its key; None if the run is gone, or a run of its task is active."""
     run = (await tx.execute(select(runs).where(runs.c.id == run_id))).first()
     if run is None or await active_run(tx, run.task_id) is not None:
         return None
@@ -106,9 +106,9 @@ async def retry_by_itself(tx: AsyncConnection, clock: Clock, run_id: int) -> int
 
 
 async def stop_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, run_id: int, stopped_by: str) -> int:
-    """Stop a run and return its key; the engine is told after the transaction has committed.
+    """Stop a run and return its key; the caller tells the engine after the commit.
 
-    One that is running finishes the page in hand first; sent again meanwhile, nothing more happens.
+    A running run finishes its current page first; stopping it again meanwhile has no effect.
 
     Raises:
         NotFound: there is no such run in the organization.
@@ -122,7 +122,7 @@ async def stop_run(tx: AsyncConnection, clock: Clock, *, organization_id: int, r
 
 
 async def stop_runs(tx: AsyncConnection, clock: Clock, keys: Sequence[int], stopped_by: str) -> list[int]:
-    """Stop those of the runs that have not ended, and return the keys of those that were not asked to before."""
+    """Stop the runs that have not ended, and return the keys of those that were not asked to stop before."""
     open_ = [status for status, moves in MOVES.items() if moves]
     found = select(runs.c.id, runs.c.status).where(runs.c.id.in_(keys), runs.c.status.in_(open_))
     is_new = (runs.c.status != RunStatus.RUNNING) | runs.c.stop_asked_at.is_(None)
@@ -131,7 +131,7 @@ async def stop_runs(tx: AsyncConnection, clock: Clock, keys: Sequence[int], stop
     for run_id, status in stopped:
         values: dict[str, str | None] = {"stop_asked_at": now, "updated_at": now}
         if status == RunStatus.RUNNING:
-            text = f"{stopped_by} asked the run to stop; it finishes the page in hand."
+            text = f"{stopped_by} asked the run to stop; it finishes its current page."
         else:
             check_move(RunStatus(status), RunStatus.STOPPED)
             values |= {"status": RunStatus.STOPPED, "finished_at": now, "waits_for_id": None}
@@ -151,7 +151,7 @@ async def queue_run(
     triggered_by: str,
     **more: object,
 ) -> int:
-    """Write a queued run of a task that has none active, in place of one that waits for confirmation or its time."""
+    """Insert a queued run of a task without an active run; it replaces a run that waits for confirmation or a retry."""
     await _supersede(tx, clock, task_id)
     await drop_retry(tx, clock, task_id, "a newer run of the task takes its place")
     now = timestamp(clock.now())
@@ -174,7 +174,7 @@ async def queue_run(
 
 
 async def active_run(tx: AsyncConnection, task_id: int) -> int | None:
-    """Return the key of the run of a task that is queued or running."""
+    """Return the key of the task's queued or running run, if it has one."""
     found = select(runs.c.id).where(runs.c.task_id == task_id, runs.c.status.in_(ACTIVE)).limit(1)
     key: int | None = await tx.scalar(found)
     return key
@@ -185,7 +185,7 @@ async def _check_free(tx: AsyncConnection, task_id: int) -> None:
         return
     not_before = await tx.scalar(select(runs.c.not_before).where(runs.c.id == active))
     if not_before is not None:
-        text = f"A run of this task waits until {not_before}, because Microsoft Graph asked for it."
+        text = f"A run of this task waits until {not_before}, because Microsoft Graph asked for the wait."
         raise Conflict(text, hint="It goes on at that time; a new run would have to wait as long.", path="task")
     raise Conflict("A run of this task is active.", hint="Wait for it to end, or stop it.", path="task")
 
@@ -199,7 +199,7 @@ async def _run(tx: AsyncConnection, organization_id: int, run_id: int) -> AnyRow
 
 
 async def _supersede(tx: AsyncConnection, clock: Clock, task_id: int) -> None:
-    """Stop a run that waits for confirmation: the new one finds out anew what there is to confirm."""
+    """Stop a run that waits for confirmation: the new run determines again what must be confirmed."""
     waits = select(runs.c.id).where(runs.c.task_id == task_id, runs.c.status == RunStatus.NEEDS_CONFIRMATION)
     now = timestamp(clock.now())
     for run_id in (await tx.scalars(waits)).all():
@@ -212,9 +212,9 @@ async def _supersede(tx: AsyncConnection, clock: Clock, task_id: int) -> None:
 async def confirm_removal(
     tx: AsyncConnection, clock: Clock, *, organization_id: int, run_id: int, confirmed_by: str
 ) -> None:
-    """Let a run that waits for it remove what it told of, and queue it again; the engine is told after the commit.
+    """Confirm the removals that a run waits for, and queue it again; the caller wakes the engine after the commit.
 
-    What the run would remove beyond that has to be confirmed again.
+    Further removals need a new confirmation.
 
     Raises:
         NotFound: there is no such run in the organization.

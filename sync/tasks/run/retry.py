@@ -1,7 +1,7 @@
-"""Failed runs that are tried again by themselves: which, how often and how much later; planned where the run ends.
+"""Automatic retries of failed runs: which runs, how often and when; planned when the run ends.
 
-The plan is the task's next time, so it survives a restart and comes due like any other. A task that has a time to come
-has no plan: its schedule is the retry.
+A planned retry is stored as the task's next time, so that it survives a restart. A task with a scheduled next time gets
+no retry: its schedule starts the next run.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from sync.tasks.run.log import Level, write_log
 from sync.tasks.run.state import RunStatus, TaskKind
 
 WAITS_S = (60.0, 300.0, 900.0, 3_600.0)
-"""How long to wait before each retry; the last one before every further one.
+"""The wait before each retry; the last value holds for all further retries.
 
-Inside a run each request has been tried for up to a quarter of an hour already. These outlast a restart of what is
-between here and Microsoft, and most of its incidents.
+Inside a run each request is already retried for up to a quarter of an hour. These waits outlast a restart of the
+network devices on the way to Microsoft, and most incidents of its services.
 """
 JITTER = 0.1
 LONGEST_S = WAITS_S[-1] * (1 + JITTER)
@@ -36,11 +36,11 @@ _MENDABLE = {
 
 
 def plan_retry(tx: Connection, clock: Clock, run_id: int, *, retries: int, asked_s: float = 0.0) -> str:
-    """Plan that a run that has ended badly is tried again, if that may help, and tell what follows in a sentence.
+    """Plan the retry of a failed run, if one may help, and return a sentence for the log that tells what follows.
 
     Args:
-        retries: how often in a row a task is tried again by itself; 0 is never.
-        asked_s: Microsoft Graph asked for so long a wait; as everywhere, one hour of it counts.
+        retries: the limit of automatic retries in a row; 0: none.
+        asked_s: the wait that Microsoft Graph asked for; at most an hour of it counts.
     """
     columns = (tasks.c.kind, tasks.c.paused, tasks.c.next_run_at)
     found = select(runs, *columns).join_from(runs, tasks, tasks.c.id == runs.c.task_id).where(runs.c.id == run_id)
@@ -49,7 +49,7 @@ def plan_retry(tx: Connection, clock: Clock, run_id: int, *, retries: int, asked
         return f"The schedule starts the task again at {run.next_run_at}."
     is_over = run.paused or run.stop_asked_at is not None or run.retry_number >= retries
     if is_over or run.status not in _MENDABLE[TaskKind(run.kind)] or not _may_help(run.errors):
-        return "The task has no time to come: it runs again when somebody triggers it or retries this run."
+        return "No further run is planned: the task runs again when somebody triggers it or retries this run."
     wait_s = max(WAITS_S[min(run.retry_number, len(WAITS_S) - 1)], min(asked_s, PAUSE_S_MAX))
     due_at = timestamp(clock.now() + timedelta(seconds=wait_s * (1 + JITTER * clock.chance())))
     tx.execute(update(tasks).where(tasks.c.id == run.task_id).values(next_run_at=due_at, retry_of_id=run_id))
@@ -57,12 +57,12 @@ def plan_retry(tx: Connection, clock: Clock, run_id: int, *, retries: int, asked
 
 
 def _may_help(errors: Iterable[dict[str, Any]]) -> bool:
-    """Tell whether another run can mend one of the errors: it reads what failed and no more of what did not."""
+    """Tell whether a retry may help with one of the errors."""
     return any(error["retryable"] for error in errors)
 
 
 async def drop_retry(tx: AsyncConnection, clock: Clock, task_id: int, why: str) -> None:
-    """Take back that a run of a task is tried again by itself, if that is planned, and say so in that run's log."""
+    """Cancel the planned retry of a task's run, if there is one, and note it in that run's log."""
     planned = select(tasks.c.retry_of_id).where(tasks.c.id == task_id)
     if (run_id := await tx.scalar(planned)) is None:
         return

@@ -1,4 +1,4 @@
-"""One run as its worker sees it: claimed, told of progress page by page, finished; every write checks the claim."""
+"""A run for its worker: claims it, writes its progress with each page, finishes it; every write checks the claim."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ Counts = dict[str, Counter[str]]
 Numbers = dict[str, float]
 
 ATTEMPTS_MAX = 50
-"""A run that was taken up so often is not put off again: it ends with what it has."""
+"""A run with so many attempts is not postponed again: it ends with its results so far."""
 
 
 class Run:
-    """A claimed run. Counters are kept here and written whole, so that a repeated page counts once."""
+    """A claimed run. It keeps the counters and always writes all of them, so that a repeated page counts once."""
 
     def __init__(self, run_id: int, owner: str, row: Mapping[str, Any], clock: Clock, retries: int) -> None:
         self.id = run_id
         self.task_id: int = row["task_id"]
         self.kind = TaskKind(row["kind"])
-        # A person stopped it while nobody was at work on it.
+        # A person stopped it while no worker had it.
         self.is_stopped = row["stop_asked_at"] is not None
-        # When a person asked it to read everything, if one did.
+        # When a person requested a full read; None if nobody did.
         self.full_asked_at: str | None = row["created_at"] if row["full"] else None
         self._owner = owner
         self._clock = clock
@@ -49,26 +49,26 @@ class Run:
         self._status = RunStatus.RUNNING
         self.counts: Counts = {name: Counter(numbers) for name, numbers in row["counts"].items()}
         self.progress: dict[str, Progress] = dict(row["progress"])
-        # Errors of an earlier attempt are in the log; this attempt begins without any.
+        # Errors of this attempt; those of earlier attempts are in the log.
         self.errors: list[dict[str, Any]] = []
         self.removals: dict[str, dict[str, Any]] = dict(row["removals"] or {})
         self._attempt: int = row["attempt"]
-        # Requests of the attempts before this one.
+        # Requests of earlier attempts.
         self._requests_before: dict[str, Any] = row["requests"]
         self.client: GraphClient | None = None
 
     @classmethod
     async def claim(cls, store: Store, clock: Clock, run_id: int, retries: int = 0) -> Run:
-        """Take up a queued run, or one that its worker left behind.
+        """Claim a queued run, or one that another process left unfinished.
 
         Args:
-            store: where it is.
-            clock: stamps what it writes.
-            run_id: its key.
-            retries: how often in a row it is tried again by itself when it fails.
+            store: has the run.
+            clock: gives the times that the run writes.
+            run_id: the run's key.
+            retries: the limit of automatic retries in a row.
 
         Raises:
-            NotFound, IllegalMove: there is nothing to take up.
+            NotFound, IllegalMove: the run does not exist, or has ended.
         """
         owner, now = secrets.token_hex(16), timestamp(clock.now())
         async with store.write() as tx:
@@ -90,7 +90,7 @@ class Run:
             await tx.execute(update(runs).where(runs.c.id == run_id).values(values))
             await tx.run_sync(note, RUN, run_id)
             if row["status"] == RunStatus.RUNNING:
-                text = f"The run had been broken off in its middle; it goes on, attempt {values['attempt']}."
+                text = f"The run was interrupted; it continues with attempt {values['attempt']}."
                 await tx.run_sync(write_log, clock, run_id, Level.WARNING, text)
         return cls(run_id, owner, {**row, **values}, clock, retries)
 
@@ -98,7 +98,7 @@ class Run:
         """Write the counters and `values` in the caller's transaction.
 
         Raises:
-            ClaimLost: another worker owns the run now; the caller's transaction must not commit.
+            ClaimLost: another worker has claimed the run; the caller must roll back the transaction.
         """
         statement = update(runs).where(runs.c.id == self.id, runs.c.owner == self._owner)
         now = {
@@ -118,7 +118,7 @@ class Run:
         write_log(tx, self._clock, self.id, level, message, **more)
 
     async def enter(self, store: Store, phase: RunPhase, message: str) -> None:
-        """Begin a phase and say so in the log."""
+        """Enter a phase and log it."""
 
         def write(tx: Connection) -> None:
             self.save(tx, phase=phase)
@@ -127,7 +127,7 @@ class Run:
         await store.transact(write)
 
     async def fail(self, store: Store, error: RollcallError, resource: str | None = None) -> None:
-        """Keep an error of this run, for the run and in its log."""
+        """Add an error to the run and to its log."""
         asked_s = error.facts.get("retry_after_s")
         self._asked_s = max(self._asked_s, asked_s if isinstance(asked_s, float) else 0.0)
         await store.transact(partial(self._note, error, resource))
@@ -140,7 +140,7 @@ class Run:
             "resource": resource,
             "retryable": error.retryable,
         }
-        if entry not in self.errors:  # It may be kept a second time after a write that failed.
+        if entry not in self.errors:  # After a failed write this is called again with the same error.
             self.errors.append(entry)
         self.save(tx)
         text = f"{resource}: {error.message}" if resource else error.message
@@ -148,31 +148,33 @@ class Run:
         self.log(tx, Level.ERROR, text, code=error.code, facts=facts)
 
     async def hold(self, store: Store, error: RemovalHeld, resource: str) -> None:
-        """Keep what a sweep would have removed, for an administrator to decide about."""
+        """Store the removals that a sweep held back, for an administrator to confirm."""
         held = {kind: {**numbers, "confirmed": False} for kind, numbers in error.removals.items()}
         self.removals = {**self.removals, **held}
         await self.fail(store, error, resource)
 
     def confirmed(self, resource: str) -> int:
-        """Return how many rows of a kind, or edges, an administrator has agreed to lose in this run."""
+        """Return the number of rows or edges of a kind whose removal an administrator has confirmed for this run."""
         held = self.removals.get(resource, {})
         return int(held["rows"]) if held.get("confirmed") else 0
 
     @property
     def may_be_put_off(self) -> bool:
-        """Whether it may wait for better times once more."""
+        """Whether the run may be postponed once more."""
         return self._attempt < ATTEMPTS_MAX
 
     async def put_off(self, store: Store, seconds: float) -> None:
-        """Give the run back to the queue, not to be taken up before so many seconds have passed."""
-        # A second more: the stored time is cut to milliseconds, and it may never be earlier than asked.
+        """Put the run back into the queue, to be claimed after so many seconds."""
+        # Add a second: the stored time is cut to milliseconds, and must not be earlier than asked.
         late_s = 1 + self._clock.chance()
         until = timestamp(self._clock.now() + timedelta(seconds=seconds + late_s))
-        text = f"Microsoft Graph asked for a long wait: the run goes on from where it is, not before {until}."
+        text = (
+            f"Microsoft Graph asked for a long wait: the run continues from its present position, not before {until}."
+        )
         await self._leave(store, RunStatus.QUEUED, Level.WARNING, text, not_before=until)
 
     async def interrupt(self, store: Store) -> RunStatus:
-        """Leave off where the run is: for good if a person stopped it, else until the next start."""
+        """Interrupt the run: it ends if a person stopped it, or else continues at the next start; return its status."""
         asked = select(runs.c.stop_asked_at).where(runs.c.id == self.id)
         async with store.read() as tx:
             is_stopped = await tx.scalar(asked) is not None
@@ -181,13 +183,13 @@ class Run:
         return self._status
 
     async def finish(self, store: Store, status: RunStatus) -> None:
-        """End the run, or let it wait for an administrator; another one may be planned to try it again."""
+        """End the run, or let it wait for an administrator; a failed run may get a planned retry."""
         ends = None if status is RunStatus.NEEDS_CONFIRMATION else timestamp(self._clock.now())
         text = f"The run {'waits' if ends is None else 'ended'}: {status}."
         await self._leave(store, status, Level.INFO, text, finished_at=ends)
 
     async def _leave(self, store: Store, status: RunStatus, level: Level, message: str, **values: object) -> None:
-        """Write the run's next state and give up the claim to it."""
+        """Write the run's next status and release the claim."""
         check_move(self._status, status)
 
         def write(tx: Connection) -> None:
@@ -202,7 +204,7 @@ class Run:
         self._status = status
 
     def _requests(self) -> dict[str, Any]:
-        """Return what all attempts have asked for: totals, and under `streams` those of each stream."""
+        """Return the requests of all attempts: totals, and under `streams` those of each stream."""
         if self.client is None:
             return self._requests_before
         before: dict[str, Numbers] = self._requests_before.get("streams", {})

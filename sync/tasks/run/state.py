@@ -1,4 +1,4 @@
-"""The states of a run and the one table of moves between them; any other move is a mistake in this program."""
+"""The states of a run and the table of moves between them; any other move is a bug."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sync.errors import IllegalMove
 
 
 class RunStatus(enum.StrEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -20,7 +20,7 @@ class RunStatus(enum.StrEnum):
 
 
 class RunPhase(enum.StrEnum):
-    """What a running run is doing."""
+    """The phase of a running run."""
 
     CONNECTING = "CONNECTING"
     CONNECTED = "CONNECTED"
@@ -29,7 +29,7 @@ class RunPhase(enum.StrEnum):
 
 
 class TaskKind(enum.StrEnum):
-    """What a task does."""
+    """The kind of a task."""
 
     CONNECTOR = "CONNECTOR"
     SCAN = "SCAN"
@@ -47,7 +47,7 @@ MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.STOPPED}),
     RunStatus.RUNNING: frozenset(
         {
-            # Taken up again after the process that ran it ended.
+            # Resumed after its process ended.
             RunStatus.RUNNING,
             RunStatus.QUEUED,
             RunStatus.SUCCEEDED,
@@ -64,7 +64,7 @@ MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.STOPPED: frozenset(),
 }
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
-# Ended, but not as it should have: another run may be asked to finish the work.
+# Ended without success: a person can retry the run.
 RETRYABLE = (RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.STOPPED)
 
 

@@ -1,4 +1,4 @@
-"""Counts tasks and runs of the whole installation, for who watches over it; tells of no organization apart."""
+"""Counts tasks and runs of the whole installation, for monitoring; does not tell organizations apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import case, func, literal, select, text
 from sync.store import Store
 from sync.store.tables import runs, tasks
 
-# {inventory: {outcome: number}} of every run, added up where it is stored.
+# Sums {inventory: {outcome: number}} over all runs, in SQL.
 _OBJECTS = text(
     "SELECT inventory.key, outcome.key, sum(outcome.value) FROM runs, json_each(runs.counts) AS inventory,"
     " json_each(inventory.value) AS outcome GROUP BY 1, 2 ORDER BY 1, 2"
@@ -20,13 +20,13 @@ REQUEST_NUMBERS = ("count", "retries", "throttledSeconds", "resourceUnits", "byt
 
 @dataclass(frozen=True)
 class TaskTotals:
-    """What the tables hold.
+    """Totals of the installation.
 
     Args:
-        tasks: how many are active, paused and hidden.
-        runs: how many there are in each status.
-        objects: what runs have done with objects, by inventory and outcome.
-        requests: what runs have asked of Microsoft Graph.
+        tasks: the number of active, paused and hidden tasks.
+        runs: the number of runs in each status.
+        objects: the number of objects that runs have handled, by inventory and outcome.
+        requests: the sums of the runs' requests to Microsoft Graph, by `REQUEST_NUMBERS`.
     """
 
     tasks: Mapping[str, int]

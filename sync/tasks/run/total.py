@@ -19,10 +19,10 @@ def added(
     *,
     checks: bool = False,
 ) -> Counts:
-    """Add to a run's counters what a page did, what its sweep removed, and what became of assets.
+    """Return a run's counters with the results of a page, of its sweep, and of linking assets added.
 
     Args:
-        checks: what it changed counts as repaired, too.
+        checks: count the changes as repaired, too.
     """
     total = {name: Counter(counter) for name, counter in counts.items()}
     for part in filter(None, (applied, removed)):

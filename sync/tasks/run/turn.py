@@ -1,4 +1,4 @@
-"""Runs that would work on the same site or directory take turns; one that waits says for which other it waits."""
+"""Makes runs that work on the same site or directory take turns; a waiting run shows which run it waits for."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class RunTurns:
     """Lets one run at a time into each lane.
 
     Args:
-        store: where runs that wait say so.
-        clock: stamps what they say.
+        store: has the runs.
+        clock: gives the times of log rows.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._locks: dict[Hashable, asyncio.Lock] = {}
-        # The run in each lane, and how many wait for it.
+        # The run in each lane, and the number of runs that wait for the lane.
         self._inside: dict[Hashable, int] = {}
         self._waiting: Counter[Hashable] = Counter()
 
@@ -52,7 +52,7 @@ class RunTurns:
             lock.release()
 
     def _wait(self, tx: Connection, run_id: int, other: int) -> None:
-        """Note what a queued run waits for."""
+        """Note and log which run a queued run waits for."""
         waiting = update(runs).where(runs.c.id == run_id, runs.c.status == RunStatus.QUEUED)
         if tx.execute(waiting.values(waits_for_id=other)).rowcount:
             named = select(tasks.c.name).join_from(tasks, runs, runs.c.task_id == tasks.c.id).where(runs.c.id == other)
@@ -61,7 +61,7 @@ class RunTurns:
 
 
 def _follow(tx: Connection, before: int, run_id: int) -> None:
-    """Let those that waited for the run before wait for this one."""
+    """Note for the runs that waited for the previous run that they wait for this one now."""
     waiting = (runs.c.waits_for_id == before, runs.c.status == RunStatus.QUEUED, runs.c.id != run_id)
     keys = list(tx.scalars(select(runs.c.id).where(*waiting)))
     tx.execute(update(runs).where(runs.c.id.in_(keys)).values(waits_for_id=run_id))

@@ -247,9 +247,9 @@ def test_schedule_is_refused_when_a_value_cannot_be_used(kind: str, fields: dict
 CRONS = {
     "": ("0", "five fields", "minute, hour"),
     "daily": ("1", "five fields", "minute, hour"),
-    "@daily": ("@", "not read", "0 0 * * *"),
-    "@HOURLY": ("@", "not read", "0 * * * *"),
-    "@reboot": ("@", "not read", "30 2 * * MON-FRI"),
+    "@daily": ("@", "not supported", "0 0 * * *"),
+    "@HOURLY": ("@", "not supported", "0 * * * *"),
+    "@reboot": ("@", "not supported", "30 2 * * MON-FRI"),
     "* * * *": ("4", "five fields", "minute, hour"),
     "0 30 2 * * *": ("6", "five fields", "seconds"),
     "60 * * * *": ("minute", "field 1", "0 to 59"),

@@ -77,7 +77,7 @@ async def test_times_that_were_missed_become_one_run(office: Office) -> None:
     (row,) = await stored(office)
     assert row.trigger == "SCHEDULE" and following and following > office.clock.now()
     (entry,) = await stored(office, run_log)
-    assert entry.message.startswith("7 times were missed") and row.due_at in entry.message
+    assert entry.message.startswith("7 scheduled times were missed") and row.due_at in entry.message
 
 
 @pytest.mark.parametrize(("late_s", "number"), [(60.0, 1), (4 * 3_600.0, 0)])
