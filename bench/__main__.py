@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from bench.attack import attack_table
+from bench.completion import completion_table
 from bench.engine import engine_line
 from bench.growth import growth_table
 from bench.inventory import Size
@@ -23,6 +24,7 @@ async def tables(*, full: bool) -> None:
     print(await attack_table(1_000_000 if full else 100_000), end="\n\n")
     print(await sync_table(full=full), end="\n\n")
     print(search_table(), end="\n\n")
+    print(await completion_table(Size()), end="\n\n")
     print(await engine_line())
 
 

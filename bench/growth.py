@@ -53,11 +53,11 @@ async def growth_row(assets: int, data_dir: Path, token: str) -> str:
     """Measure the inventory in a data directory."""
     bearer, port = f"Bearer {token}", free_port()
     async with served(data_dir, port, RESPONSE_CACHE_MIB="0") as process:
-        first = _request(bearer, PAGE)
-        asked = [first, _request(bearer, PAGE, after=await _cursor(port, first))]
-        asked += [_request(bearer, SEARCH, search=search) for search in SEARCHES]
-        asked += [_request(bearer, PAGE.replace('os: {eq: "Windows"}', rare)) for rare in RARE]
-        asked.append(_request(bearer, COUNT, os="Windows"))
+        first = request_of(bearer, PAGE)
+        asked = [first, request_of(bearer, PAGE, after=await _cursor(port, first))]
+        asked += [request_of(bearer, SEARCH, search=search) for search in SEARCHES]
+        asked += [request_of(bearer, PAGE.replace('os: {eq: "Windows"}', rare)) for rare in RARE]
+        asked.append(request_of(bearer, COUNT, os="Windows"))
         latencies = []
         for request in asked:
             # The first times compile the plan and find the lane it runs in.
@@ -67,7 +67,8 @@ async def growth_row(assets: int, data_dir: Path, token: str) -> str:
     return f"| {assets:,} | {' | '.join(f'{latency:.2f}' for latency in latencies)} | {memory_mb} |"
 
 
-def _request(bearer: str, query: str, **variables: str) -> bytes:
+def request_of(bearer: str, query: str, **variables: str) -> bytes:
+    """Write the request of a query."""
     body = orjson.dumps({"query": query, "variables": variables})
     return post("/graphql", body, authorization=bearer, connection="keep-alive")
 
