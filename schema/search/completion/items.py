@@ -123,13 +123,13 @@ def _names(noun: Noun, place: CursorPlace) -> Iterator[Item]:
         yield from _attributes(noun, place.typed[1:], colon)
         return
     *heads, typed = place.typed.split(".")
-    for place_of, head in enumerate(heads[:PREFIXES_MAX]):
+    for passed, head in enumerate(heads[:PREFIXES_MAX]):
         relation = next(
             (one for one in noun.relations.values() if _singular(one) == plain(head).removesuffix("s")), None
         )
         if relation is None:
-            # The dot may be part of a keyword, such as `os.vendor`.
-            heads, typed = heads[:place_of], ".".join([*heads[place_of:], typed])
+            # Some keywords have a dot in their own names.
+            heads, typed = heads[:passed], ".".join([*heads[passed:], typed])
             break
         noun = NOUNS[relation.target]
     lead = ".".join([*heads, ""])
