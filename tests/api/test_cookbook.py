@@ -109,6 +109,13 @@ async def test_cookbook_is_reached_by_completion_from_an_empty_text(caller: Call
     assert await caller.data(query) == recipe.answer
 
 
+async def test_completion_in_the_page_is_what_the_demo_offers(caller: Caller) -> None:
+    """docs/search.md shows a request of `completeSearch` with its answer."""
+    section = read("docs/search.md").partition("## Completion\n")[2]
+    blocks = dict(BLOCK.findall(section))
+    assert await caller.data(blocks["graphql"]) == json.loads(blocks["json"])
+
+
 def test_cookbook_answers_every_question_in_both_forms() -> None:
     """None of the seven is left out, none has an empty answer, and each is asked with filters and with a search."""
     found = list(recipes())

@@ -11,6 +11,7 @@ from schema import build_schema
 from schema.access import TABLE, Role
 from schema.search import parse_search
 from schema.search.vocabulary.document import INVENTORIES, keyword_document
+from schema.search.vocabulary.uncollected import not_here
 from tests.house.source import read
 
 EXAMPLES = [
@@ -24,6 +25,11 @@ def test_keyword_reference_is_the_one_that_is_generated() -> None:
     """docs/keywords.md is what `rollcall keywords` prints; write it anew with that command."""
     build_schema()
     assert read("docs/keywords.md") == keyword_document()
+
+
+def test_data_that_is_not_here_is_named_in_the_page_as_it_is_refused() -> None:
+    """The row of docs/search.md is the one that `not_here` writes: put it there anew."""
+    assert not_here() in read("docs/search.md").splitlines()
 
 
 @pytest.mark.parametrize(("inventory", "text"), EXAMPLES)

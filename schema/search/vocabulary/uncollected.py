@@ -139,6 +139,12 @@ SOURCES = frozenset(
 )
 
 
+def not_here() -> str:
+    """Write the row of docs/search.md that names all data that is not here."""
+    topics = ", ".join(f"{topic.what[0].lower()}{topic.what[1:]}" for topic in _TOPICS)
+    return f"| not here | {topics}; sources other than `azuread` and `scan`: [refused by name](#no-such-data-here) |"
+
+
 def refuse_uncollected(noun: Noun, reading: Reading, name: str) -> None:
     """Refuse a keyword about data that is not here.
 
