@@ -35,7 +35,7 @@ night: $(CHECK_READY)  ## all of what is long: 20,000 seeds, 2,000 kills, 20,000
 	@$(PYTEST) tests --ignore=tests/sdk -m 'slow and not ($(APART))' --amount night --timeout 14400
 
 check: lint  ## format, lint, types, house rules and unit tests
-	@$(PYTEST) tests/house tests/unit -m 'not ($(APART))'
+	@$(PYTEST) tests/house tests/schema tests/sync/store tests/sync/inventory tests/sync/tasks -m 'not ($(APART))'
 
 # A worker of mypy that starts too slowly on a busy machine ends it with 2; one process needs no workers.
 lint: $(CHECK_READY)

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from sync.runtime import DATABASE_FILE, KEY_FILE, Config, Runtime
-from tests.entra.clock import FakeClock
+from tests.sync.entra.clock import FakeClock
 
 _files: dict[str, bytes] = {}
 

@@ -11,8 +11,8 @@ from schema.field.ids import encode_id
 from server.demo.scan import DEVICES, IMPORT, device_names, scan_report
 from server.simulator import Simulator
 from tests.api.caller import Caller
-from tests.entra.clock import FakeClock
-from tests.sync.installation import Installation
+from tests.end_to_end.installation import Installation
+from tests.sync.entra.clock import FakeClock
 
 DAY_S = 86_400.0
 

@@ -18,7 +18,7 @@ from sync.store.tables import directories
 from tests.api.caller import Caller
 from tests.api.lists import id_of
 from tests.api.world import Row
-from tests.sync.installation import Installation
+from tests.end_to_end.installation import Installation
 
 LISTS = {"User": "users", "Group": "groups"}
 LIST = """

@@ -17,7 +17,7 @@ from sync.inventory.scan.record import Host, apply_scan
 from sync.store import tables
 from tests.api.mutation import assert_audited, perform
 from tests.api.world import World
-from tests.unit.inventory.inventory import device, joined, registered
+from tests.sync.inventory.inventory import device, joined, registered
 
 SEEN = "2026-11-23T04:05:06.123Z"
 REPORT = (

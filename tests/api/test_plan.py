@@ -34,8 +34,8 @@ from tests.api.caller import Caller, plans_of
 from tests.api.documents import VALUES, Documents
 from tests.api.lists import LISTS, SCHEMA, id_of, visible
 from tests.api.world import World
-from tests.entra.clock import FakeClock
 from tests.share import share
+from tests.sync.entra.clock import FakeClock
 
 # What a front end asks; each has a plan, and its statements are counted.
 TRIES = 5

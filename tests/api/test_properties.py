@@ -14,7 +14,7 @@ from schema.field.registry import NOUNS
 from schema.search.vocabulary.table import find
 from sync.inventory.directory.kind import KINDS
 from tests.api.lists import SCHEMA
-from tests.unit.inventory.test_kind import declared
+from tests.sync.inventory.test_kind import declared
 
 NOUN_OF = {"device": "AzureAdDevice", "user": "User", "group": "Group"}
 # Named otherwise: `externalId`, and a removed object is no longer listed (`changes` tells of it).

@@ -27,7 +27,7 @@ from server.settings import read_settings
 from tests.api.lists import SCHEMA
 from tests.api.world import World
 from tests.canary import canary_secret, watch
-from tests.server.test_limits import ask, served
+from tests.server.http.test_limits import ask, served
 
 SECRET = canary_secret("sent-where-it-does-not-belong")
 # The same without characters that no name of GraphQL has: it may be taken for one.

@@ -22,8 +22,8 @@ from sync.store.tables.column import LOWER, graph_columns
 from tests.api.caller import Caller
 from tests.api.test_plan import planned
 from tests.api.test_where import FLAGS, MANY, operators
-from tests.sync.odd import Item, Odd
-from tests.unit.inventory.values import ANY_TYPE, fits
+from tests.end_to_end.odd import Item, Odd
+from tests.sync.inventory.values import ANY_TYPE, fits
 
 KIND_OF = {"User": USER, "Group": GROUP, "AzureAdDevice": DEVICE}
 LISTED = {

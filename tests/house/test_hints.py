@@ -10,8 +10,9 @@ from tests.house.source import PRODUCT, ROOT, listed, modules
 
 # What a hint may promise, and the test that proves it.
 PROVED = {
-    "Rollcall then continues by itself": "tests/sync/test_fault.py::test_run_recovers_by_itself_when_the_disk_was_full",
-    "It goes on at that time": "tests/sync/test_put_off.py::"
+    "Rollcall then continues by itself": "tests/end_to_end/test_fault.py::"
+    "test_run_recovers_by_itself_when_the_disk_was_full",
+    "It goes on at that time": "tests/end_to_end/test_put_off.py::"
     "test_run_goes_on_by_itself_and_shows_what_it_asked_in_all_attempts",
 }
 PROMISE = re.compile(r"by itself|is (?:tried|asked|sent|read) again|goes on|is put off|mends", re.IGNORECASE)

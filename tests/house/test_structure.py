@@ -22,6 +22,21 @@ def test_folder_holds_few_enough_modules_to_read_its_list() -> None:
     assert large == set(LARGE_FOLDERS), listed(sorted(large ^ set(LARGE_FOLDERS)))
 
 
+def test_folder_of_tests_is_named_as_the_folder_that_it_tests() -> None:
+    """tests/sync, tests/schema and tests/server mirror the packages: a newcomer finds the tests of a folder at once."""
+    known = {str(PurePath(module.path).parent) for module in modules(*PRODUCT)}
+    tested = {
+        str(PurePath(module.path).parent) for module in modules("tests") if PurePath(module.path).name != "__init__.py"
+    }
+    mirrored = {
+        folder.removeprefix("tests/")
+        for folder in tested
+        if folder.startswith(tuple(f"tests/{one}" for one in PRODUCT))
+    }
+    assert len(mirrored) > 15
+    assert mirrored <= known, listed(sorted(mirrored - known))
+
+
 def is_package(module: Module) -> bool:
     """Tell whether a module is the `__init__.py` of a folder."""
     return module.path.endswith("/__init__.py")

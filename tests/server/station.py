@@ -30,7 +30,7 @@ from sync.tasks.run.log import Level
 from sync.tasks.run.run import Run
 from sync.tasks.run.state import RunPhase, RunStatus
 from tests.canary import watch
-from tests.sync.installation import Installation
+from tests.end_to_end.installation import Installation
 
 Event = tuple[str, Any]
 WATCH = "subscription($run: ID!) { taskRun(id: $run) { status phase progress { stage done total } } }"

@@ -1,1 +1,1 @@
-"""Whole runs against the simulated tenant: from a trigger to rows, with and without faults."""
+"""Tests of sync, file by file, without a network."""

@@ -1,25 +1,51 @@
-"""A small tenant and an installation that is connected to it."""
+"""Fixtures of the unit tests: a virtual clock, and a database with the schema but without a row."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from server.simulator import Simulator
-from tests.sync.installation import Installation
+from sync.store import Store
+from sync.store.migrate import migrate
+from tests.sync.entra.clock import FakeClock
 
 
 @pytest.fixture
-def simulator() -> Simulator:
-    """Return a tenant of two pages of users, two of devices and two of groups."""
-    return Simulator(users=230, devices=210, groups=30, seed=7)
+def clock() -> FakeClock:
+    """Return a clock whose sleeps cost nothing."""
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database file with the schema, made once: copying it is faster than migrating."""
+    path = tmp_path_factory.mktemp("schema") / "empty.db"
+    # In a thread of its own: whichever test asks first, on a loop or not, may be given it.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _make_empty(path)).result()
+    return path
+
+
+async def _make_empty(path: Path) -> None:
+    store = Store.at(path)
+    await migrate(store)
+    await store.close()
 
 
 @pytest.fixture
-async def installation(simulator: Simulator, data_dir: Path) -> AsyncIterator[Installation]:
-    """Return an open installation with a credential and a task that has not run."""
-    installation = Installation(simulator, data_dir)
-    async with installation.furnished():
-        yield installation
+def database(data_dir: Path, empty_database: Path) -> Path:
+    """Return a database file of this test's own, with the schema."""
+    return Path(shutil.copy(empty_database, data_dir / "rollcall.db"))
+
+
+@pytest.fixture
+async def store(database: Path) -> AsyncIterator[Store]:
+    """Return an open store with the schema."""
+    store = Store.at(database)
+    yield store
+    await store.close()

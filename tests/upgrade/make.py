@@ -38,8 +38,8 @@ from sync.runtime import DATABASE_FILE, KEY_FILE, Config
 from tests.api.caller import Caller
 from tests.api.rows import furnish
 from tests.canary import canary_secret
-from tests.entra.clock import FakeClock
-from tests.sync.installation import Installation
+from tests.end_to_end.installation import Installation
+from tests.sync.entra.clock import FakeClock
 from tests.upgrade.tenant import break_groups, change, tenant
 
 FIRST = Path(__file__).parent / "first"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.simulator import FaultPlan, Rule, Simulator
-from tests.entra.clock import FakeClock
+from tests.sync.entra.clock import FakeClock
 
 # An accent composed, the same accent on its own, a dotted capital, a sharp s, and a capital.
 NAMES = ("Dvo\u0159\u00e1k", "Dvor\u030ca\u0301k", "\u0130nan", "Stra\u00dfe", "ZETA")

@@ -22,7 +22,7 @@ from sync.store.migrate import head, migrate
 from sync.store.shape import raw_shape
 from sync.store.snapshot import reading
 from sync.store.tables import credentials, metadata
-from tests.sync.graphql import differences_told
+from tests.end_to_end.graphql import differences_told
 from tests.upgrade.make import ANSWERS, DATABASE, KEY, Answers, Upgraded, ask_all
 from tests.upgrade.tenant import change
 

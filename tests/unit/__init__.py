@@ -1,1 +1,0 @@
-"""Tests of sync, file by file, without a network."""
