@@ -91,7 +91,7 @@ EXAMPLES = [
     ("assets", r"hw:100\%", "fin-7-laptop"),
     ("assets", r"model:thinkpad\_x1", "fin-7-laptop"),
     ("assets", r"model:think\_pad", ""),
-    ("assets", "hw:=dell", "web-01"),
+    ("assets", "hw.vendor:=dell", "web-01"),
     ("assets", "hw:=del", ""),
     ("assets", r'comment:"\"hi\" (twice)"', "fin-8-laptop"),
     ("assets", "comment:=", "web-01 web-02 fin-7-laptop phone ghost"),
