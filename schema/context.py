@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 import orjson
-from sqlalchemy import RowMapping, Select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, MappingResult, RowMapping, Select
+from strawberry import UNSET
 from strawberry.dataloader import DataLoader
+from strawberry.types import Info
 
 from schema.access import Principal
 from schema.field.registry import NOUNS
@@ -18,12 +20,16 @@ from schema.field.resolution import Every, Gathered, Linked
 from schema.field.rows import KEYS, among, keys_text, row_columns, rows_of, tied
 from schema.filter.where import Viewpoint
 from schema.limit.budget import LOADED_FACTOR, Tally
+from schema.worker import Worker
 from sync.runtime import Runtime
-from sync.store.engine import translated
+from sync.store.engine import Snapshot
 
+T = TypeVar("T")
 AnySelect = Select[*tuple[Any, ...]]
 # Rows that are made into records in one turn.
 SLICE = 200
+# Prepares the arguments of fields. One thread for the process, because several would slow the event loop.
+_WORKER = Worker("operations")
 
 
 def _seen(done: asyncio.Future[Any]) -> None:
@@ -70,7 +76,7 @@ class Context:
         self.tally: Tally | None = None
         self.turn: Callable[[], Awaitable[None]] = _at_once
         self._stack = AsyncExitStack()
-        self._snapshot: AsyncConnection | None = None
+        self._snapshot: Snapshot | None = None
         self._is_over = False
         # Resolvers run concurrently, but a connection runs one statement at a time.
         self._turn = asyncio.Lock()
@@ -78,6 +84,7 @@ class Context:
         self._opening: asyncio.Future[Any] | None = None
         self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
         self._seen: set[Hashable] = set()
+        self._prepared: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,15 +128,36 @@ class Context:
                     self._snapshot = await self._opening
                 finally:
                     self._opening = None
-            # Translate the driver's errors here: the context manager that opened the snapshot is not active.
+            # Statements become SQL in the asker's thread, and values are converted there.
+            result, part = await self._snapshot.run(partial(_start, statement, given))
             rows: list[RowMapping] = []
-            with translated():
-                for part in (await self._snapshot.execute(statement, given)).mappings().partitions(SLICE):
-                    rows += part
-                    if self.tally is not None:
-                        self.tally.hold(sum(_bytes_of(value) for row in part for value in row.values()))
-                    await self.turn()
+            while part:
+                rows += part
+                if self.tally is not None:
+                    self.tally.hold(sum(_bytes_of(value) for row in part for value in row.values()))
+                await self.turn()
+                part = await self._snapshot.run(partial(_continue, result)) if len(part) == SLICE else []
             return rows
+
+    async def aside(self, make: Callable[[], T]) -> T:
+        """Run a long computation in the worker thread."""
+        return await _WORKER.run(make)
+
+    async def prepared(self, info: Any, arguments: Mapping[str, Any], make: Callable[[], T]) -> T:
+        """Prepare a field's arguments once in the operation, for all parents of the field.
+
+        Conditions are prepared in the worker thread, because each of their terms may cross a relation.
+        """
+        raw = info._raw_info if isinstance(info, Info) else info
+        # Merged fields of one response name have equal arguments. The document outlives the operation, so ids are safe.
+        what = (id(raw.field_nodes[0]), raw.parent_type.name)
+        if what not in self._prepared:
+            is_asked = any(arguments.get(name, UNSET) is not UNSET for name in ("where", "search"))
+            making = asyncio.ensure_future(self.aside(make) if is_asked else _made(make))
+            making.add_done_callback(_seen)
+            self._prepared[what] = making
+        # Shield it: when a failing neighbour cancels one parent, the others still wait.
+        return await asyncio.shield(self._prepared[what])
 
     async def _in_turn(self, rows: Sequence[RowMapping]) -> AsyncIterator[RowMapping]:
         for number, row in enumerate(rows):
@@ -197,6 +225,21 @@ class Context:
 
 async def _at_once() -> None:
     pass
+
+
+async def _made(make: Callable[[], T]) -> T:
+    return make()
+
+
+def _start(
+    statement: AnySelect, given: Mapping[str, Any] | None, connection: Connection
+) -> tuple[MappingResult, Sequence[RowMapping]]:
+    result = connection.execute(statement, given).mappings()
+    return result, result.fetchmany(SLICE)
+
+
+def _continue(result: MappingResult, _connection: Connection) -> Sequence[RowMapping]:
+    return result.fetchmany(SLICE)
 
 
 def _bytes_of(value: Any) -> int:

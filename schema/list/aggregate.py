@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Optional
 
 import strawberry
@@ -133,17 +134,7 @@ def aggregate(target: str, description: str) -> Any:
     """Declare the field that counts rows of a noun."""
 
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
-        context, noun = info.context, NOUNS[target]
-        rows, _, found = narrowed(context.viewpoint, noun, arguments)
-        if leads := found.to_all():
-            chosen_rows = led(rows, noun.key, leads)
-            rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
-        chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
-        if not leads and not found.ranges and not _is_counted(chosen):
-            rows = as_they_lie(noun, rows)
-            chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
-        first, unknown = _first(given(arguments.get("first"))), unknown_of(noun, arguments)
-        return Aggregate(noun=noun, rows=rows, chosen=chosen, first=first, unknown_terms=list(unknown))
+        return await info.context.prepared(info, arguments, partial(_made, NOUNS[target], info.context, arguments))
 
     arguments = whole_narrowing(target) | {
         "group_by": argument(Optional[list[named(f"{target}GroupBy")]], GROUP_BY),  # type: ignore[misc]  # noqa: UP045
@@ -151,6 +142,19 @@ def aggregate(target: str, description: str) -> Any:
     }
     accept(resolve, Aggregate, arguments, DEFAULTS)
     return strawberry.field(resolver=resolve, description=description)
+
+
+def _made(noun: Noun, context: Context, arguments: Mapping[str, Any]) -> Aggregate:
+    rows, _, found = narrowed(context.viewpoint, noun, arguments)
+    if leads := found.to_all():
+        chosen_rows = led(rows, noun.key, leads)
+        rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
+    chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
+    if not leads and not found.ranges and not _is_counted(chosen):
+        rows = as_they_lie(noun, rows)
+        chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
+    first, unknown = _first(given(arguments.get("first"))), unknown_of(noun, arguments)
+    return Aggregate(noun=noun, rows=rows, chosen=chosen, first=first, unknown_terms=list(unknown))
 
 
 def generate_group_by() -> None:

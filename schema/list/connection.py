@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Optional
 
 import strawberry
@@ -157,7 +158,8 @@ def many(
     async def resolve(root: Any, info: Any, **arguments: Any) -> Any:
         context, noun = info.context, NOUNS[target]
         place = (info.path.typename, info.field_name)
-        listing = listing_of(form, context.viewpoint, row_columns(noun), place, arguments)
+        make = partial(listing_of, form, context.viewpoint, row_columns(noun), place, arguments)
+        listing = await context.prepared(info, arguments, make)
 
         async def records(page: Sequence[RowMapping]) -> list[Any]:
             return [noun.type.of(row) for row in page]

@@ -88,7 +88,9 @@ def _declare(form: Mixed, description: str, arguments: dict[str, Any], metadata:
         async def records(page: Sequence[RowMapping]) -> list[Any]:
             return await asyncio.gather(*(context.load(row["noun"], row["record"]) for row in page))
 
-        listing = _labelled(form, mixed_listing(form, context.viewpoint, given))
+        listing = await context.prepared(
+            info, given, lambda: _labelled(form, mixed_listing(form, context.viewpoint, given))
+        )
         return await read_page(context, ParentList(listing, context.principal, root.key, records), given)
 
     accept(resolve, named(f"{form.name}Connection"), arguments, DEFAULTS)

@@ -13,6 +13,7 @@ from schema.generated import named
 from schema.list.narrowing import narrowed
 from schema.mutations.payload import MutationContext, mutation
 from schema.mutations.task import TASK
+from schema.plan.statement import Statement
 from sync.errors import BadInput
 from sync.tasks.run import queue
 from sync.tasks.task import set_paused
@@ -96,8 +97,15 @@ async def _chosen(context: MutationContext, noun: str, where: Any) -> Sequence[i
         BadInput: the filter cannot be used, or matches too many rows.
         Forbidden: the filter uses a field that the caller may not read.
     """
-    rows, _, _ = narrowed(context.operation.viewpoint, NOUNS[noun], {"where": where})
-    keys = (await context.tx.scalars(rows.limit(ROWS_MAX + 1))).all()
+
+    def choose() -> Statement:
+        rows, _, _ = narrowed(context.operation.viewpoint, NOUNS[noun], {"where": where})
+        return Statement.of(rows.limit(ROWS_MAX + 1))
+
+    # A filter may cross a relation in each of its terms: it becomes SQL beside the event loop.
+    chosen = await context.operation.aside(choose)
+    values = tuple(chosen.fixed[name] for name in chosen.names)
+    keys = (await context.tx.exec_driver_sql(chosen.sql, values)).scalars().all()
     if len(keys) > ROWS_MAX:
         hint = "Use a narrower filter, and repeat the mutation until no rows are left."
         raise BadInput(f"The filter matches more than {ROWS_MAX:,} rows.", hint=hint, path="where")

@@ -21,7 +21,7 @@ from schema.list.listing import CURSOR_PURPOSE
 from schema.lru import Recent
 from schema.plan.bound import Bound
 from schema.plan.collect import Collector, flag_names
-from schema.plan.lane_choice import Caution, LaneChoice
+from schema.plan.lane_choice import Caution, LaneChoice, Where
 from schema.plan.level import PlanRun
 from schema.plan.program import Program, ProgramCompiler
 from schema.plan.refusal import Gave, NotPlanned
@@ -178,7 +178,9 @@ class Plans:
             bounds = plan.program.bind(asked.variables)
             took_s = self._runtime.clock.monotonic() - started
             plan.binding_s = 0.0 if plan.binding_s is None and took_s < BINDING_FIRST_S else took_s
-            return Binding(plan.program, bounds, plan.pace)
+            # The statements of arguments that took long take as long to become SQL, at their first run: not here.
+            is_long = took_s >= BINDING_HERE_S
+            return Binding(plan.program, bounds, LaneChoice(self._caution, Where.QUICK) if is_long else plan.pace)
 
         was_quick = plan.binding_s is not None and plan.binding_s < BINDING_HERE_S
         is_quick = was_quick and len(asked.given) <= VARIABLES_HERE_BYTES

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, ExceptionContext, Row, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, Row, StaticPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -98,7 +100,7 @@ class Store:
         return cls(
             _sqlite_engine(path, WRITER_PRAGMAS, BEGIN_WRITE),
             _sqlite_engine(path, OWN_PRAGMAS, BEGIN_READ),
-            Asker(_sqlite_engine(path, READER_PRAGMAS, BEGIN_READ), Watch(clock, ASKED_S)),
+            Asker(_asker_engine(connect), Watch(clock, ASKED_S)),
             Reader(partial(_connect, path, timeout_s=0), clock),
             Lane(Reader(connect, clock), clock, "store-quick"),
             Lane(Reader(connect, clock), clock, "store-slow"),
@@ -174,38 +176,94 @@ def analyze(connection: Connection) -> None:
 class Asker:
     """Reads for operations without a compiled plan: one transaction at a time, each statement with a deadline.
 
+    Statements become SQL in its own thread: a condition may cross a relation in each term, and its compilation would
+    block the event loop.
+
     Args:
-        engine: has a read connection of its own.
+        engine: has a read connection of its own, used by the asker's thread only.
         watch: the connection checks it while a statement runs.
     """
 
-    def __init__(self, engine: AsyncEngine, watch: Watch) -> None:
+    def __init__(self, engine: Engine, watch: Watch) -> None:
         self.engine, self.watch = engine, watch
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-asker")
+        self._connection: Connection | None = None
         self._turn = asyncio.Lock()
-        event.listen(engine.sync_engine, "connect", self._watched)
-        event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: watch.start())
+        self._is_closed = False
+        event.listen(engine, "connect", self._watched)
+        event.listen(engine, "before_cursor_execute", lambda *_: watch.start())
 
-    def _watched(self, connection: Any, _record: Any) -> None:
-        connection.run_async(lambda driver: driver.set_progress_handler(self.watch.is_over, STEPS))
+    def _watched(self, connection: sqlite3.Connection, _record: Any) -> None:
+        connection.set_progress_handler(self.watch.is_over, STEPS)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a snapshot is open."""
+        return self._connection is not None and self._connection.in_transaction()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Snapshot]:
         """Run one read transaction; `break_off` ends it early.
 
         Raises:
             StoreSlow: a statement exceeded its deadline.
         """
         with translated():
-            async with self._turn, self.engine.begin() as connection:
-                yield connection
+            async with self._turn:
+                self.watch.is_abandoned = False
+                try:
+                    yield Snapshot(self, await self._run(self._begin))
+                finally:
+                    # The thread runs one job after the other, so an abandoned statement has ended by then.
+                    await self._run(self._end)
 
     def break_off(self) -> None:
-        """End the running statement: its caller has given up."""
-        self.watch.end()
+        """End the running statement, or the next one: its caller has given up."""
+        self.watch.is_abandoned = True
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self.engine.dispose()
+        """Close the connection; closing twice does nothing more."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await self._run(self._dispose)
+        self._thread.shutdown()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        # Shield it: the thread must finish its job, such as the end of a snapshot, even if the caller is cancelled.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+    def _begin(self) -> Connection:
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        self._connection.begin()
+        return self._connection
+
+    def _end(self) -> None:
+        if self._connection is not None:
+            self._connection.rollback()
+
+    def _dispose(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self.engine.dispose()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One read transaction of the asker."""
+
+    asker: Asker
+    connection: Connection
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Read in the asker's thread.
+
+        Raises:
+            StoreSlow: a statement took longer than any may.
+        """
+        with translated():
+            return await self.asker._run(partial(work, self.connection))
 
 
 @contextmanager
@@ -291,6 +349,24 @@ def _sqlite_engine(path: Path, pragmas: tuple[str, ...], begin: str) -> AsyncEng
             return store_error(context.connection.info[ENDED_BY])
         context.connection.info[ENDED_BY] = context.original_exception
         return None
+
+    return engine
+
+
+def _asker_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=StaticPool,
+        pool_reset_on_return=None,
+        hide_parameters=True,
+        json_serializer=_json_text,
+        json_deserializer=read_json,
+    )
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(BEGIN_READ)
 
     return engine
 

@@ -93,7 +93,7 @@ class StillClock(SystemClock):
 async def _answer(execution: Execution, request: GraphQLRequest, context: Context) -> Answer:
     trace = Trace()
     try:
-        prepared = await execution.prepare(request, read_only=True, trace=trace)
+        prepared = await execution.prepare(request, read_only=False, trace=trace)
     except DocumentRejected as rejected:
         return rejection(rejected, context.request_id, trace)
     return await execution.execute(prepared, context, request_id=context.request_id, trace=trace)

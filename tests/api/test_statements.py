@@ -33,7 +33,7 @@ def counted(world: World) -> Iterator[list[str]]:
         if not statement.startswith("BEGIN"):
             statements.append(statement)
 
-    engine = world.runtime.store.asker.engine.sync_engine
+    engine = world.runtime.store.asker.engine
     event.listen(engine, "before_cursor_execute", note)
     yield statements
     event.remove(engine, "before_cursor_execute", note)

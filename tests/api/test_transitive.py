@@ -212,7 +212,7 @@ async def test_transitive_lists_take_as_many_statements_for_few_parents_as_for_m
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         statements.append(statement)
 
-    engine = world.runtime.store.asker.engine.sync_engine
+    engine = world.runtime.store.asker.engine
     fields = listed("users", "groups", "assets", "memberOf")
     counts = []
     event.listen(engine, "before_cursor_execute", note)
