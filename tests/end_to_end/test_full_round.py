@@ -46,7 +46,9 @@ async def test_full_round_repairs_what_the_changes_missed_when_a_person_asks(ins
     assert (run.status, await differences(installation)) == ("SUCCEEDED", [])
     assert full_streams(installation) == STREAMS
     assert (run.counts["users"]["repaired"], run.counts["memberships"]["repaired"]) == (1, 1)
-    assert any("repaired differences that no change had reported: 1 users" in line for line in await installation.log(run.id))
+    assert any(
+        "repaired differences that no change had reported: 1 users" in line for line in await installation.log(run.id)
+    )
     assert not any("repaired" in counts for counts in (await installation.run(full=True)).counts.values())
 
 
