@@ -33,7 +33,7 @@ async def test_backup_is_taken_and_restored_as_the_document_says(rollcall: Rollc
         assert_one_line(refused, 1, f"id {server.process.pid}")
     done = await rollcall.run("restore", str(copy))
     assert (done.code, done.err) == (0, "")
-    assert "replaced" in done.out and "opens all its secrets" in done.out and "valid again" in done.out
+    assert "replaced" in done.out and "open all its secrets" in done.out and "valid again" in done.out
     assert len(list(rollcall.data_dir.glob("rollcall.db.replaced-*"))) == 1
     async with rollcall.serving() as again:
         assert await again.status(token) == 200
