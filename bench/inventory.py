@@ -152,6 +152,7 @@ def _asset(chance: random.Random, i: int) -> dict[str, Any]:
         "addresses": [f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}"],
         "macs": [],
         "mac_vendors": [],
+        "products": [],
         "type": chance.choice(("Desktop", "Laptop", "Server")),
         "os": system,
         "os_version": version,

@@ -117,6 +117,13 @@ class Asset(Record):
         "Whether a scan found a port open on a machine that has a public IP address.",
         aliases=("service.has_public",),
     )
+    products: list[str] = field(
+        _a.products,
+        "The products that scans found at its open ports, such as `nginx`.",
+        keyword="product",
+        aliases=("service.product",),
+        text=True,
+    )
     comment: str | None = field(_a.comment, "A person's comment.")
     criticality: str | None = field(_a.criticality, "How much it matters, as a person judged it.")
     tags: list[str] = field(_a.tags, "Tags that people gave it.", keyword="tag")

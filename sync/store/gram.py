@@ -44,7 +44,7 @@ _LAST_GRAMS, _GRAMS_MAX = 4, 24
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     assets: (
         *("name", "names", "domains", "addresses", "macs", "type", "os", "os_version", "manufacturer", "model"),
-        *("serial", "tags", "comment", "criticality", "os_alternative", "hw", "mac_vendors"),
+        *("serial", "tags", "comment", "criticality", "os_alternative", "hw", "mac_vendors", "products"),
     ),
     users: (
         *("display_name", "user_principal_name", "mail", "given_name", "surname", "job_title", "department"),

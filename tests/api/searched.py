@@ -225,9 +225,9 @@ class Terms:
         )
 
     def _spoken(self) -> tuple[str, Holds]:
-        """Return a term on what is spoken at those ports, over what, and by which product."""
-        name = self.chance.choice(["protocols", "protocol", "product"])
-        keyword = {"protocols": "protocol", "protocol": "transport", "product": "product"}[name]
+        """Return a term on what is spoken at those ports, and over what."""
+        name = self.chance.choice(["protocols", "protocol"])
+        keyword = {"protocols": "protocol", "protocol": "transport"}[name]
         keyword = self.chance.choice(["", "service.", "_service.", "_asset.", "_asset.service."]) + keyword
 
         def told(row: Row) -> list[str]:
@@ -239,7 +239,7 @@ class Terms:
             return f"has:{keyword}", lambda row: bool(told(row))
         if self.chance.random() < 0.2:
             return f"{keyword}:=", lambda row: not told(row)
-        words = {"protocols": ["http", "TLS", "t", "ssh"], "protocol": ["tcp", "UDP"], "product": ["zeta", "et"]}
+        words = {"protocols": ["http", "TLS", "t", "ssh"], "protocol": ["tcp", "UDP"]}
         word = self.chance.choice(words[name])
         return f"{keyword}:{word}", lambda row: any(fold(word) in fold(text) for text in told(row))
 

@@ -184,7 +184,7 @@ EXAMPLES = [
     ("assets", "_service.protocol:ssh _asset.protocol:tls _asset.service.protocol:http", "web-01"),
     ("assets", "has:protocol service_has_public:f", "web-02"),
     ("assets", "protocol:= scanned:t", "ghost"),
-    ("assets", "product:nginx OR product:=openssh", "web-01"),
+    ("assets", "nginx AND product:=openssh", "web-01"),
     ("assets", "has:product", "web-01"),
     ("assets", "port:53 product:=", "web-02"),
     ("assets", "service_count:3", "web-01"),

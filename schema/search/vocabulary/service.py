@@ -19,7 +19,7 @@ _WITH_TRANSPORT = re.compile(r"([0-9]{1,5})/(tcp|udp)", re.IGNORECASE)
 
 def service_keywords(of_record: Callable[..., Keyword]) -> list[Keyword]:
     """Make the keywords; `of_record` makes that of something which scan records say (derived.py)."""
-    port, tcp, udp, protocol, transport, product = (
+    port, tcp, udp, protocol, transport = (
         of_record(name, ("scan", field))
         for name, field in (
             ("port", "ports"),
@@ -27,7 +27,6 @@ def service_keywords(of_record: Callable[..., Keyword]) -> list[Keyword]:
             ("udp_port", "udp_ports"),
             ("protocol", "protocols"),
             ("transport", "transports"),
-            ("product", "products"),
         )
     )
     return [
@@ -36,7 +35,6 @@ def service_keywords(of_record: Callable[..., Keyword]) -> list[Keyword]:
         _checked(udp, _refuse_port, "udp"),
         _checked(protocol, _refuse_protocol, "service.protocol"),
         replace(_checked(transport, _refuse_transport, "service.transport"), kind=FieldKind.ENUM, values=TRANSPORTS),
-        replace(product, aliases=("service.product",)),
     ]
 
 

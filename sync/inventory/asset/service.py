@@ -1,4 +1,4 @@
-"""The fields of an asset that describe its services: their number, and whether one has a public address."""
+"""The fields of an asset that describe its services: their number, their products, whether one has a public address."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _PRIVATE = " ".join(PRIVATE)
 
 
 def service_fields(scans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Count the distinct open ports of scan records, and tell whether a record with open ports has a public address."""
+    """Describe the open ports of scan records; a port that several records have counts once."""
     serving = [scan for scan in scans if scan["services"]]
-    ports = {(service["protocol"], service["port"]) for scan in serving for service in scan["services"]}
+    services = [service for scan in serving for service in scan["services"]]
+    ports = {(service["protocol"], service["port"]) for service in services}
     count = Counter(transport for transport, _ in ports)
     return {
         "service_count": len(ports),
@@ -28,4 +29,5 @@ def service_fields(scans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "service_has_public": any(
             in_networks(address, _PRIVATE) is False for scan in serving for address in scan["addresses"]
         ),
+        "products": sorted({service["product"] for service in services if service["product"]}),
     }

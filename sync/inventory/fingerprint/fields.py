@@ -14,7 +14,7 @@ from typing import Any
 from sync.inventory.fingerprint import hardware, lifecycle, machine, network, system, windows
 
 Networks = tuple[Sequence[str], Sequence[str]]
-RULES = 1
+RULES = 2
 """The rules of this folder: raise it when one is changed, so that stored assets follow."""
 NAMES = (
     "os", "os_vendor", "os_product", "os_alternative", "os_reason", "os_eol", "os_eol_extended", "os_eol_is_earliest",

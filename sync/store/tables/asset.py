@@ -51,6 +51,8 @@ assets = entity(
     Column("tcp_count", Integer, nullable=False, server_default=text("0")),
     Column("udp_count", Integer, nullable=False, server_default=text("0")),
     Column("service_has_public", Boolean, nullable=False, server_default=false()),
+    # The distinct products that answer at its open ports, sorted.
+    Column("products", Json, nullable=False, server_default=text("'[]'")),
     Column("version", Key, nullable=False),
     created_version(),
     Column("deleted_at", Time),

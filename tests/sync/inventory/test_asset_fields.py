@@ -94,9 +94,10 @@ def test_precedence_of_sources_is_fixed_by_field() -> None:
 
 
 SERVICES = st.builds(
-    lambda port, protocol: {"port": port, "protocol": protocol},
+    lambda port, protocol, product: {"port": port, "protocol": protocol, "product": product},
     st.integers(1, 3),
     st.sampled_from(["tcp", "udp", "sctp"]),
+    st.sampled_from(["nginx", "OpenSSH", None]),
 )
 ADDRESSES = ["10.0.0.5", "8.8.8.8", "fd00::5", "2001:db8::5", "100.64.0.1"]
 
@@ -105,13 +106,18 @@ ADDRESSES = ["10.0.0.5", "8.8.8.8", "fd00::5", "2001:db8::5", "100.64.0.1"]
 def test_open_ports_are_counted_once_whatever_record_names_them(
     told: list[tuple[list[dict[str, Any]], list[str]]],
 ) -> None:
-    """The counts are those of the set of all open ports; public is a record with a port and a public address."""
+    """The counts are those of the set of all open ports; public is a record with a port and a public address.
+
+    The products are those of all services, each once, in order.
+    """
     plain = scan_record("3", [], [], None, None, None)
     fields = asset_fields([], [plain | {"services": services, "addresses": found} for services, found in told])
     ports = {(one["protocol"], one["port"]) for services, _ in told for one in services}
     assert fields["service_count"] == len(ports)
     assert fields["tcp_count"] == len([one for one in ports if one[0] == "tcp"])
     assert fields["udp_count"] == len([one for one in ports if one[0] == "udp"])
+    products = {one["product"] for services, _ in told for one in services}
+    assert fields["products"] == sorted(products - {None})
     is_public = any(services and {"8.8.8.8", "2001:db8::5"} & {*found} for services, found in told)
     assert fields["service_has_public"] is is_public
 
