@@ -1,7 +1,8 @@
 """The values of a field that exist among the rows that a caller may see, with how many rows have each.
 
 A field of few values with an index is counted whole. Of one with many values, the index gives those that begin as
-typed. Any other field is completed from a sample of rows, so that no key stroke walks through the inventory.
+typed; before anything is typed, the commonest are offered. Any other field is completed from a sample of rows, so that
+no key stroke walks through the inventory.
 """
 
 from __future__ import annotations
@@ -62,9 +63,13 @@ async def existing(context: Context, noun: Noun, field: Field, typed: str) -> Ex
     keys = [sorting_of(field)[0]] if field.kind is FieldKind.TEXT else []
     number = func.count().label("number")
     counted = rows.with_only_columns(field.column.label("value"), number, maintain_column_froms=True)
-    counted = counted.group_by(*keys, field.column).order_by(number.desc()).limit(FACETS_MAX)
-    found = _fitting(field, ((row["value"], row["number"]) for row in await context.fetch(counted)), typed)
-    return ExistingValues(dict(found))
+    counted = counted.group_by(*keys, field.column).order_by(number.desc()).limit(FACETS_MAX + 1)
+    found = await context.fetch(counted)
+    is_complete = len(found) <= FACETS_MAX
+    if typed and keys and not is_complete:
+        return await _beginning(context, rows, field, typed)
+    fitting = _fitting(field, ((row["value"], row["number"]) for row in found), typed)
+    return ExistingValues(dict(fitting), is_complete)
 
 
 async def _beginning(context: Context, rows: Select[Any], field: Field, typed: str) -> ExistingValues:
