@@ -1,8 +1,7 @@
 """The values of a field that exist among the rows that a caller may see, with how many rows have each.
 
 A field of few values with an index is counted whole. Of one with many values, the index gives those that begin as
-typed; before anything is typed, the commonest are offered. Any other field is completed from a sample of rows, so that
-no key stroke walks through the inventory.
+typed. Any other field is completed from a sample of rows, so that no key stroke walks through the inventory.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ from sync.store.statement.function import folded
 SAMPLE_ROWS = 1_000
 """Rows that are read at most where no index counts the values."""
 FACETS_MAX = 500
-"""A field with more values than this among `_PROBE_ROWS` neighbours in its index is completed by its beginning."""
-_PROBE_ROWS = 1_000
+"""A field with an index and more values than this is completed by its beginning."""
+BEGINNING_ROWS = 200
+"""Rows that are read at most of those that begin as typed."""
 _COUNTED = (FieldKind.TEXT, FieldKind.VERSION, FieldKind.ENUM, FieldKind.BOOL, FieldKind.SOURCES)
 _EXPLODED = (FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS)
 
@@ -54,22 +54,41 @@ async def existing(context: Context, noun: Noun, field: Field, typed: str) -> Ex
     if not is_indexed(field.column):
         return await _sampled(context, noun, field, typed)
     rows = rows_of(noun, context.principal)
-    if field.kind is FieldKind.TEXT:
-        key = sorting_of(field)[0]
-        near = rows.with_only_columns(key.label("key")).order_by(key).limit(_PROBE_ROWS).subquery()
-        probe = await context.fetch(select(func.count(near.c.key.distinct()).label("number")))
-        if probe[0]["number"] > FACETS_MAX:
-            return await _beginning(context, rows, field, typed)
-    keys = [sorting_of(field)[0]] if field.kind is FieldKind.TEXT else []
-    number = func.count().label("number")
-    counted = rows.with_only_columns(field.column.label("value"), number, maintain_column_froms=True)
-    counted = counted.group_by(*keys, field.column).order_by(number.desc()).limit(FACETS_MAX + 1)
-    found = await context.fetch(counted)
-    is_complete = len(found) <= FACETS_MAX
-    if typed and keys and not is_complete:
+    keys = _keys(rows, field)
+    number = select(func.count().label("number")).select_from(keys.limit(FACETS_MAX + 1).subquery())
+    if (await context.fetch(number))[0]["number"] > FACETS_MAX:
         return await _beginning(context, rows, field, typed)
-    fitting = _fitting(field, ((row["value"], row["number"]) for row in found), typed)
-    return ExistingValues(dict(fitting), is_complete)
+    return ExistingValues(dict(_fitting(field, await _counted(context, rows, field), typed)))
+
+
+def _keys(rows: Select[Any], field: Field) -> Select[Any]:
+    """Select the keys that a field is sorted by, each once: skip from one to the next along the index."""
+    key = sorting_of(field)[0]
+    first = rows.with_only_columns(key.label("key"), maintain_column_froms=True).order_by(key).limit(1)
+    walk = select(first.where(key.is_not(None)).subquery().c.key).cte("walk", recursive=True)
+    after = first.where(key > walk.c.key).correlate(walk).scalar_subquery()
+    walk = walk.union_all(select(after).where(walk.c.key.is_not(None)))
+    return select(walk.c.key).where(walk.c.key.is_not(None))
+
+
+async def _counted(context: Context, rows: Select[Any], field: Field) -> list[tuple[Any, int]]:
+    """Count the rows of each value: a range of the index for each key takes half the time of grouping all rows."""
+    column, key, keys = field.column, sorting_of(field)[0], _keys(rows, field).subquery()
+    alike = rows.where(key == keys.c.key).correlate(keys)
+    least, most, number = (
+        alike.with_only_columns(told).scalar_subquery()
+        for told in (func.min(column, type_=column.type), func.max(column, type_=column.type), func.count())
+    )
+    asked = select(keys.c.key, least.label("least"), most.label("most"), number.label("number"))
+    found = await context.fetch(asked)
+    values = [(row["least"], row["number"]) for row in found if row["least"] == row["most"]]
+    shared = [row["key"] for row in found if row["least"] != row["most"]]
+    if not shared:
+        return values
+    # Several spellings have one key, such as Muller and Müller.
+    told = (column.label("value"), func.count().label("number"))
+    spelt = rows.where(key.in_(shared)).with_only_columns(*told, maintain_column_froms=True).group_by(key, column)
+    return [*values, *((row["value"], row["number"]) for row in await context.fetch(spelt))]
 
 
 async def _beginning(context: Context, rows: Select[Any], field: Field, typed: str) -> ExistingValues:
@@ -77,8 +96,8 @@ async def _beginning(context: Context, rows: Select[Any], field: Field, typed: s
     key, form = sorting_of(field)
     wanted = form(typed) if form else typed
     within = rows.where(key >= wanted, key < wanted + "\U0010ffff").with_only_columns(field.column.label("value"))
-    values = [row["value"] for row in await context.fetch(within.order_by(key).limit(SAMPLE_ROWS))]
-    is_complete = len(values) < SAMPLE_ROWS
+    values = [row["value"] for row in await context.fetch(within.order_by(key).limit(BEGINNING_ROWS))]
+    is_complete = len(values) < BEGINNING_ROWS
     counts: dict[str, int | None] = dict(Counter(values))
     if not is_complete:
         counts[values[-1]] = None  # Further rows may have the last one.
@@ -87,13 +106,16 @@ async def _beginning(context: Context, rows: Select[Any], field: Field, typed: s
 
 async def _sampled(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
     values, is_complete = await _read(context, noun, field, typed)
-    return _of_sample(field, Counter(values), typed, is_complete)
+    return _of_sample(field, Counter(dict(values)), typed, is_complete)
 
 
 async def _elements(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
     """Take the elements of lists; a row counts once for each."""
     lists, is_complete = await _read(context, noun, field, typed)
-    counts = Counter(element for one in lists for element in {*_members(field, one or [])})
+    counts: Counter[Any] = Counter()
+    for one, number in lists:
+        for element in {*_members(field, one or [])}:
+            counts[element] += number
     return _of_sample(field, counts, typed, is_complete)
 
 
@@ -108,11 +130,11 @@ def _members(field: Field, elements: Iterable[Any]) -> Iterable[Any]:
     return (one.get(field.element) for one in elements if value is None or one.get(name) == value)
 
 
-async def _read(context: Context, noun: Noun, field: Field, typed: str) -> tuple[list[Any], bool]:
+async def _read(context: Context, noun: Noun, field: Field, typed: str) -> tuple[list[tuple[Any, int]], bool]:
     """Read a column of the rows that may hold a text, if the index of parts of texts finds them; else of any rows.
 
     Returns:
-        The values, and whether these are all.
+        Each value with its number of rows, and whether these are all.
     """
     rows = as_they_lie(noun, rows_of(noun, context.principal))
     if typed and field.kind is not FieldKind.NUMBERS:
@@ -121,14 +143,16 @@ async def _read(context: Context, noun: Noun, field: Field, typed: str) -> tuple
             keys = parts(SAMPLE_ROWS).subquery()
             number = (await context.fetch(select(func.count().label("number")).select_from(keys)))[0]["number"]
             rows = rows.where(noun.key.in_(select(keys.c.id)))
-            return await _column(context, rows, field), number < SAMPLE_ROWS
-    values = await _column(context, rows, field)
-    return values, len(values) < SAMPLE_ROWS
+            return await _values(context, rows, field), number < SAMPLE_ROWS
+    values = await _values(context, rows, field)
+    return values, sum(number for _, number in values) < SAMPLE_ROWS
 
 
-async def _column(context: Context, rows: Select[Any], field: Field) -> list[Any]:
-    statement = rows.with_only_columns(field.column.label("value"), maintain_column_froms=True).limit(SAMPLE_ROWS)
-    return [row["value"] for row in await context.fetch(statement)]
+async def _values(context: Context, rows: Select[Any], field: Field) -> list[tuple[Any, int]]:
+    column = field.column.label("value")
+    sample = rows.with_only_columns(column, maintain_column_froms=True).limit(SAMPLE_ROWS).subquery()
+    statement = select(sample.c.value, func.count().label("number")).group_by(sample.c.value)
+    return [(row["value"], row["number"]) for row in await context.fetch(statement)]
 
 
 def _of_sample(field: Field, counts: Counter[Any], typed: str, is_complete: bool) -> ExistingValues:
