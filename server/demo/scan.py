@@ -17,10 +17,10 @@ from server.simulator.tenant.draw import Draw
 KNOWN, UNKNOWN_PCS = 34, 6
 NETWORKS = ("10.20.0.0/20", "10.20.16.0/20", "192.168.50.0/24", "203.0.113.0/24", "2001:db8:20::/64")
 """The tenant's networks: the office's, the lab's, and what is public."""
-DEVICES = """{ assets(first: 500, where: { sources: { has: "azuread" }, os: { contains: "windows" } }) {
-  nodes { name }
-} }"""
-"""Asks for the devices; some of them are on the network."""
+DEVICES = """{ assets(
+  first: 1000, where: { sources: { has: "azuread" }, os: { contains: "windows" } }, orderBy: [{ field: NAME }]
+) { nodes { name } } }"""
+"""Asks for the devices, in an order that is the same after every sync; some of them are on the network."""
 IMPORT = """mutation($site: ID!, $xml: String!) { importScan(input: { site: $site, xml: $xml }) {
   counts { created merged } errors { code message hint }
 } }"""
