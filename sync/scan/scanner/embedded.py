@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,14 +87,11 @@ class EmbeddedScanner:
             with socket.socket(family, socket.SOCK_STREAM) as sock:
                 sock.setblocking(False)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-                async with asyncio.timeout(self._connect_s):
-                    await asyncio.get_running_loop().sock_connect(sock, (address, port))
+                await self._connect(sock, (address, port))
                 # On loopback a socket can connect to itself.
                 is_open = sock.getsockname() != sock.getpeername()
         except (ConnectionRefusedError, ConnectionResetError):
             is_open = False
-        except TimeoutError:
-            return
         except OSError as error:
             if error.errno in _EXHAUSTED:
                 hint = "Lower the rate, or raise the limit of open files."
@@ -103,6 +102,27 @@ class EmbeddedScanner:
         found = seen.open.setdefault(address, set())
         if is_open:
             found.add(port)
+
+    async def _connect(self, sock: socket.socket, target: tuple[str, int]) -> None:
+        """Connect, or return at the time limit; without an answer the socket then has no peer.
+
+        Raises:
+            OSError: the connection is refused or impossible.
+        """
+        loop, answered = asyncio.get_running_loop(), asyncio.Event()
+        code = sock.connect_ex(target)
+        if code == errno.EINPROGRESS:
+            loop.add_writer(sock, answered.set)
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._connect_s):
+                        await answered.wait()
+            finally:
+                loop.remove_writer(sock)
+            # Ask the kernel at the time limit too: the answer may have come while this process was busy.
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
 
     def _host(self, address: str, detected_by: str, mac: str | None, ports: Iterable[int], looked: PortSet) -> Host:
         return Host(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.sync.scan.listeners import listening
 
 HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
 UNROUTED = "127.255.255.255"
+CONNECT_S = 0.02
 
 
 def table_of(tmp_path: Path, *entries: tuple[str, str, str]) -> Path:
@@ -61,6 +63,22 @@ async def test_scanner_reaches_hosts_over_ipv6() -> None:
     with listening("::1") as (port,):
         found = await EmbeddedScanner(SystemClock()).look(["::1"], [port], 1_000)
     assert [service.port for service in found.hosts[0].services] == [port]
+
+
+async def test_answer_counts_when_this_process_was_too_busy_to_read_it() -> None:
+    """At the time limit the kernel is asked: an open port is open, and a refusal says that the host is alive."""
+
+    async def keep_busy() -> None:
+        for _ in range(10):
+            time.sleep(2 * CONNECT_S)  # noqa: ASYNC251 - holds up the event loop
+            await asyncio.sleep(0)
+
+    with listening("127.0.0.1") as (port,):
+        scanner = EmbeddedScanner(SystemClock(), connect_s=CONNECT_S)
+        look = asyncio.create_task(scanner.look(["127.0.0.1", "127.0.0.2"], [port], 1_000))
+        await asyncio.create_task(keep_busy())
+        found = await look
+    assert {host.addresses[0]: len(host.services) for host in found.hosts} == {"127.0.0.1": 1, "127.0.0.2": 0}
 
 
 @contextmanager
