@@ -14,6 +14,9 @@ APART := browser or clients or nginx or nmap or sdk
 PYTEST_WORKERS ?= 2
 PYTEST = $(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal
 
+# Cached bytecode: the tests start many processes, and a machine may forbid the cache.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-slow night check lint format bench lock browser clients nginx nmap sdk clean

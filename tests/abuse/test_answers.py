@@ -50,7 +50,7 @@ async def one(front: Front, way: str, document: str) -> dict[str, Any]:
     return await front.run(execution, document, {})
 
 
-@pytest.mark.slow(cases=3)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("way", BOTH)
 @pytest.mark.parametrize("name", LARGE)
 async def test_answer_is_refused_while_it_is_built_when_it_is_too_large(hostile: Runtime, name: str, way: str) -> None:

@@ -67,6 +67,7 @@ async def calls_of(front: Front, execution: Execution, document: str, variables:
     return loop.calls
 
 
+@pytest.mark.slow(cases=4)
 @pytest.mark.parametrize("name", SEARCHED)
 async def test_search_becomes_sql_beside_the_event_loop(front: Front, name: str) -> None:
     """Each root field that takes a search, read by the executor."""

@@ -16,7 +16,7 @@ from tests.work import work_of
 CALLS_MAX = 400_000
 
 
-@pytest.mark.slow(cases=30)
+@pytest.mark.slow(cases=10)
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_costs_little_before_anything_runs(name: str, record_property: Callable[[str, object], None]) -> None:
     """Parsing, measuring, validating and admitting any document of the corpus stays within the bound."""
@@ -33,6 +33,7 @@ def test_bomb_costs_little_before_anything_runs(name: str, record_property: Call
     assert work.calls <= CALLS_MAX
 
 
+@pytest.mark.slow(cases=25)
 @pytest.mark.parametrize("name", BOMBS)
 async def test_bomb_is_answered_or_refused_with_a_code(front: Front, name: str) -> None:
     """Every document of the corpus ends in data or in an error that names what is wrong; none in INTERNAL."""

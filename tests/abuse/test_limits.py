@@ -115,6 +115,7 @@ def problem_of(answer: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize("which", CASES)
 async def test_document_runs_at_a_limit(front: Front, which: str) -> None:
     """What lies exactly at the limit is not refused for it; only an operation name may be missing."""

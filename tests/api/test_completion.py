@@ -39,7 +39,7 @@ KEYWORDS = [
 ]
 
 
-@pytest.mark.slow(cases=(60, 400))
+@pytest.mark.slow(cases=(30, 400))
 @pytest.mark.parametrize(("inventory", "name", "is_counted"), KEYWORDS)
 async def test_keyword_and_its_values_are_offered_and_count_what_they_find(
     world: World, inventory: str, name: str, is_counted: bool
@@ -126,7 +126,7 @@ async def test_values_of_another_organization_are_never_offered(world: World) ->
             ("ASSETS", "owner:"),
             ("USERS", "group:"),
         ):
-            offered = await complete(who, inventory, text)
+            offered = await complete(who, inventory, text, first=20)
             assert any(item["kind"] == "VALUE" for item in offered["items"]), text
             target = {"owner:": "USERS", "group:": "GROUPS"}.get(text, inventory)
             column = "name" if target == "ASSETS" else "display_name"
@@ -178,7 +178,7 @@ async def test_any_place_of_any_text_is_answered(world: World) -> None:
         "“",
         "'",
     ]
-    for _ in range(share(20, 300)):
+    for _ in range(share(10, 300)):
         text = "".join(chance.choice(parts) for _ in range(chance.randrange(1, 8)))
         for cursor in range(0, len(text) + 2, share(3, 1)):
             offered = await complete(caller, chance.choice(["ASSETS", "USERS", "GROUPS"]), text, cursor, first=5)

@@ -99,6 +99,7 @@ async def walked(caller: Caller, way: Walk) -> str:
     return text
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("recipe", list(recipes()), ids=lambda recipe: recipe.question)
 async def test_cookbook_is_reached_by_completion_from_an_empty_text(caller: Caller, recipe: Recipe) -> None:
     """Who knows no keyword and types three letters of each word comes to a search with the page's answer."""

@@ -362,7 +362,7 @@ async def change(world: World, chance: random.Random, organization: int, number:
                 )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_answer_stays_the_same_when_another_organization_changes(world: World, seed: int) -> None:
     """Non-interference: whatever happens in one organization, the next answer in another is the same to the byte."""

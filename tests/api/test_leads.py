@@ -106,6 +106,7 @@ COMMON = ['where: {os: {eq: "Windows"}}', 'where: {manufacturer: {eq: "Contoso"}
 ORDERS = ["NAME", "LAST_SEEN", "ID"]
 
 
+@pytest.mark.slow(cases=12)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("narrowed", [*RARE, *COMMON])
 async def test_page_costs_no_walk_through_the_inventory(large: World, narrowed: str, order: str) -> None:

@@ -120,7 +120,7 @@ async def walked(caller: Caller, group: int, size: int, **given: Any) -> list[st
         variables["after"] = page["pageInfo"]["endCursor"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(cases=6)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("number", range(len(NARROWED)), ids=[str(given) for given, _ in NARROWED])
 async def test_members_are_those_that_are_asked_for(world: World, place: str, number: int) -> None:
@@ -136,7 +136,7 @@ async def test_members_are_those_that_are_asked_for(world: World, place: str, nu
     assert hits or place == "home"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("orders", ORDERS, ids=str)
 async def test_members_are_in_the_order_that_is_asked_for(
@@ -153,6 +153,7 @@ async def test_members_are_in_the_order_that_is_asked_for(
             assert got == (kept if given else wanted)
 
 
+@pytest.mark.slow(cases=0)
 async def test_members_of_nested_groups_are_searched_as_well(world: World) -> None:
     """A condition narrows the transitive list to the same rows that it means in the whole one."""
     caller = world.caller(organization=world.beta)

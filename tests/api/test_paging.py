@@ -34,7 +34,7 @@ async def assert_walks(world: World, noun: str, orders: Orders, size: int, organ
         assert got == expected, (orders, size, backwards)
 
 
-@pytest.mark.slow(cases=(10, 36))
+@pytest.mark.slow(cases=(4, 36))
 @pytest.mark.parametrize(("noun", "name"), ORDERABLE)
 async def test_list_shows_each_row_once_when_ordered_by_any_field(world: World, noun: str, name: str) -> None:
     """Ascending or descending, nulls first or last, forwards or backwards: each row once, in order, ties by id."""
@@ -43,7 +43,7 @@ async def test_list_shows_each_row_once_when_ordered_by_any_field(world: World, 
         await assert_walks(world, noun, orders, 12, world.beta)
 
 
-@pytest.mark.slow(cases=8)
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 @pytest.mark.parametrize("noun", LISTS)
 async def test_list_counts_nulls_as_smallest_when_nothing_is_said(world: World, noun: str, direction: str) -> None:

@@ -38,6 +38,7 @@ async def names(caller: Caller, search: str) -> list[str]:
     return [node["name"] for node in nodes]
 
 
+@pytest.mark.slow(cases=15)
 @pytest.mark.parametrize("most", [0, 1, 5, 10_000])
 @pytest.mark.parametrize(("noun", "search"), [(noun, text) for noun, texts in TEXTS.items() for text in texts])
 async def test_both_ways_to_the_rows_lead_to_the_same(world: World, noun: str, search: str, most: int) -> None:

@@ -105,6 +105,7 @@ async def test_filter_across_relations_is_answered_at_its_depth(
     assert [node["id"] for node in got[LISTS[noun]]["nodes"]] == expected
 
 
+@pytest.mark.slow(cases=0)
 async def test_filter_is_answered_however_many_relations_it_crosses(world: World) -> None:
     """A typed filter and a search may cross as many relations as they may have conditions and terms."""
     text = "query($w: GroupWhere, $s: String) { groups(where: $w, search: $s) { totalCount } }"

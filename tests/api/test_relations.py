@@ -367,7 +367,7 @@ NESTED = [
 ]
 
 
-@pytest.mark.slow(cases=2)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize(("parent", "root", "field", "node"), NESTED, ids=[f"{n[1]}-{n[2]}" for n in NESTED])
 async def test_nested_list_shows_each_row_once_in_pages(
     world: World, parent: str, root: str, field: str, node: str

@@ -58,6 +58,7 @@ async def test_webhook_is_made_and_its_secret_never_shown(desk: World) -> None:
     }
 
 
+@pytest.mark.slow(cases=6)
 @pytest.mark.parametrize(
     ("given", "code", "place"),
     [

@@ -221,6 +221,7 @@ async def test_filter_is_refused_when_it_says_nothing_or_too_much(world: World, 
     assert place in answer.problems[0].message or "id of a User" in answer.problems[0].message
 
 
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize(
     "where",
     [

@@ -103,6 +103,7 @@ def test_every_property_with_a_column_is_a_field() -> None:
         assert set(declared(noun)) == {prop for prop, _ in graph_columns(kind.table)}
 
 
+@pytest.mark.slow(cases=4)
 @pytest.mark.parametrize("by_plan", [False, True], ids=["executor", "plan"])
 @pytest.mark.parametrize("with_raw", [False, True], ids=["columns alone", "with raw"])
 @pytest.mark.parametrize("noun", LISTED)
@@ -164,6 +165,7 @@ def conditions(noun: str, field: Field) -> list[dict[str, Any]]:
     return [{field.graphql_name: {op: value}} for op, value in given.items()]
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("noun", LISTED)
 async def test_filter_answers_whatever_type_the_received_values_have(read: Read, noun: str) -> None:
     """Every operator of every field, also of those that lie in `raw` alone: one odd object fails no query."""

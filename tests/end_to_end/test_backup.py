@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sync.store.snapshot import back_up, restore
 from tests.end_to_end.fault import App
 from tests.end_to_end.installation import Installation
@@ -16,6 +18,7 @@ from tests.end_to_end.truth import differences
 BACKUPS = 50
 
 
+@pytest.mark.slow(cases=0)
 async def test_backup_is_one_moment_when_a_sync_writes(tmp_path: Path) -> None:
     """Fifty backups at fifty requests: in each, rows, counters and cursors agree; the sync does not notice."""
     simulator, taken = tenant(0), 0

@@ -18,7 +18,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.slow(cases=3)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_streams_are_read_whatever_the_count_answers(installation: Installation, name: str) -> None:
     """Refused, failing, throttled or a portal's page: the run succeeds, equal, with progress that has no total."""

@@ -119,7 +119,7 @@ def is_whole_to_sqlite(database: Path) -> bool:
         return False
 
 
-@pytest.mark.slow
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 async def test_damaged_database_is_as_it_was_or_refused(
     whole: tuple[Path, Dump], tmp_path: Path, damage: Callable[[bytearray, Random], None]

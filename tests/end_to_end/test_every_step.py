@@ -100,7 +100,7 @@ def failing(statements: Statements) -> Iterator[None]:
         event.remove(Engine, "before_cursor_execute", statements)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize(
     ("lasts", "code"), [(False, "SQLITE_FULL"), (True, "SQLITE_IOERR")], ids=["once", "from then on"]
 )

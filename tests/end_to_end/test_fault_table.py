@@ -41,7 +41,7 @@ def test_table_is_large_enough() -> None:
     assert len(ROWS) * len(TARGETS) * len(POSITIONS) >= 700
 
 
-@pytest.mark.slow(cases=(15, 240))
+@pytest.mark.slow(cases=(6, 240))
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

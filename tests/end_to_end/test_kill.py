@@ -22,7 +22,7 @@ from tests.end_to_end.process import tenant
 from tests.end_to_end.truth import differences
 from tests.share import share
 
-BATCH = 25
+BATCH = share(10, 25)
 KILLS_S = 900  # how long a batch may take; half a minute on a quiet machine
 ROOT = Path(__file__).parents[2]
 

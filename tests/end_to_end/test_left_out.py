@@ -98,6 +98,7 @@ async def test_property_stays_left_out_until_a_full_round_asks_for_it_again(inst
     assert await differences(installation) == []
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("relation", ["members", "manager"])
 async def test_relation_is_never_left_out(installation: Installation, relation: str) -> None:
     """Without it every edge would look removed: the stream fails and says so, and nothing goes."""

@@ -51,7 +51,7 @@ def restorable(simulator: Simulator, end: str) -> list[tuple[str, str]]:
     return [(kind, object_id) for object_id, kind in found.items()]
 
 
-@pytest.mark.slow(cases=(2, 12))
+@pytest.mark.slow(cases=(1, 12))
 @pytest.mark.parametrize("round_", AWAY)
 @pytest.mark.parametrize("relations", ["shown", "ignored"])
 @pytest.mark.parametrize("reasons", ["told", "absent", "unknown"])

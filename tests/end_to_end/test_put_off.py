@@ -151,6 +151,7 @@ async def test_run_is_not_put_off_for_ever(installation: Installation) -> None:
     assert ("THROTTLED", "groups", True) in [(e["code"], e["resource"], e["retryable"]) for e in run.errors]
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("retry_after", ["7", "299"])
 async def test_short_wait_holds_the_run_and_is_counted(installation: Installation, retry_after: str) -> None:
     """Up to 300 seconds are waited inside the run, and the seconds are shown."""

@@ -22,7 +22,7 @@ from tests.patience import PATIENCE_S
 REQUESTS = range(1, 11)
 
 
-@pytest.mark.slow(cases=2)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("number", REQUESTS)
 async def test_run_goes_on_from_its_cursors_when_the_process_was_stopped(
     installation: Installation, number: int
@@ -87,6 +87,7 @@ async def test_stop_does_not_wait_when_the_directory_asked_to_wait(simulator: Si
         await installation.close()
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("second", ["same credential", "other credential"])
 async def test_runs_of_one_directory_wait_for_each_other(installation: Installation, second: str) -> None:
     """Two tasks that read the same tenant into the same site never write it at once, whatever they sign in with."""

@@ -93,6 +93,7 @@ async def test_refused_sign_in_ends_the_run_with_its_advice(tenant: SigningIn, n
     assert tenant.simulator.requests.count(template="/v1.0/users/delta") == 0
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize(
     "refusals",
     [[refused(number)] for number in sorted(TRANSIENT)] + [[Unavailable(retry_after_s=30.0)] * 5],

@@ -73,7 +73,7 @@ async def test_indexer_catches_up_and_then_has_nothing_to_do(store: Store, clock
     assert store.commits == commits
 
 
-@pytest.mark.slow(cases=3)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("rows_max", [1, 3, 4, 5, NUMBER - 1, NUMBER, NUMBER + 1])
 async def test_rows_are_found_after_every_step(
     store: Store, clock: FakeClock, organization: int, rows_max: int

@@ -33,6 +33,7 @@ async def test_first_start_makes_directory_key_and_one_organization(tmp_path: Pa
     await runtime.close()
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("problem", ["missing", "another", "malformed", "another in settings"])
 async def test_start_is_refused_untouched_when_the_key_is_wrong(data_dir: Path, problem: str) -> None:
     """Without the right key nothing starts: one typed error with advice, and the database stays as it was."""

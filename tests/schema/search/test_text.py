@@ -163,6 +163,7 @@ HEAVY = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow(cases=32)
 @pytest.mark.parametrize("piece", HEAVY)
 @pytest.mark.parametrize("terms", [CHARS_MAX, TERMS_MAX - 1])
 def test_search_takes_little_work_whatever_it_holds(

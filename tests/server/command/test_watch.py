@@ -48,6 +48,7 @@ async def test_run_is_drawn_until_it_has_succeeded(station: Station) -> None:
     assert "users: 1000 of 1000" in err
 
 
+@pytest.mark.slow(cases=0)
 async def test_failure_is_told_with_its_hint_when_the_run_has_failed(station: Station) -> None:
     """What went wrong and what to do stands below the status, and the exit code is 1."""
     run_id = await station.queue()
@@ -59,7 +60,7 @@ async def test_failure_is_told_with_its_hint_when_the_run_has_failed(station: St
     assert "UNAVAILABLE: users: Microsoft Graph or Entra ID did not answer. Check the network." in err
 
 
-@pytest.mark.slow(cases=1)
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize(
     ("id", "token", "told"),
     [

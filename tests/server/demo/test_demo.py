@@ -62,6 +62,7 @@ def test_demo_shows_what_went_wrong_when_it_did(tmp_path: Path) -> None:
     assert "throttled for" in done.stdout
 
 
+@pytest.mark.slow(cases=0)
 def test_demo_refuses_a_plan_that_is_none(tmp_path: Path) -> None:
     """An unknown plan of faults is one line, before anything is synced."""
     done = run_demo(tmp_path, "--once", "--faults", "heavenly")

@@ -24,6 +24,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
+@pytest.mark.slow(cases=0)
 async def test_example_of_a_keyword_finds_its_rows_in_the_demo(client: Client) -> None:
     """Each search finds exactly as many rows as the reference says, whatever the day."""
     kept = examples()
@@ -31,6 +32,7 @@ async def test_example_of_a_keyword_finds_its_rows_in_the_demo(client: Client) -
     assert found == {key: example.rows for key, example in kept.items()}, REPEAT
 
 
+@pytest.mark.slow(cases=0)
 async def test_keyword_without_an_example_finds_nothing_in_the_demo(client: Client) -> None:
     """Where the reference says that the demo has no such data, completion offers nothing that would find any."""
     for noun in INVENTORIES:

@@ -148,6 +148,7 @@ async def test_nothing_is_left_when_the_caller_breaks_off(station: Station) -> N
     await asyncio.wait_for(station.settled(), PATIENCE_S)
 
 
+@pytest.mark.slow(cases=0)
 async def test_slow_caller_gets_the_newest_state_and_the_whole_log(station: Station) -> None:
     """Who takes nothing meanwhile misses only what is past; the run never waits for it."""
     run_id = await station.queue()
@@ -172,6 +173,7 @@ async def test_slow_caller_gets_the_newest_state_and_the_whole_log(station: Stat
     assert [data["taskLog"]["message"].split(" ")[0] for data in entries[:-1]] == wanted
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize(
     ("messages", "code"),
     [

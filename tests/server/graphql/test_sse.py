@@ -74,6 +74,7 @@ async def _first(response: httpx.Response, number: int) -> AsyncIterator[tuple[s
             return
 
 
+@pytest.mark.slow(cases=0)
 async def test_slow_reader_gets_the_newest_state_of_a_run_and_the_whole_log(station: Station) -> None:
     """Who reads nothing meanwhile is sent no state that is past, and every entry of the log; the writer never waits."""
     run_id = await station.queue()
@@ -160,6 +161,7 @@ async def test_nothing_is_left_of_a_stream_when_the_reader_leaves(station: Stati
     await asyncio.wait_for(station.settled(), PATIENCE_S)
 
 
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -81,7 +81,7 @@ async def answer_of(execution: Execution, document: str) -> Answer:
     return await execution.execute(prepared, context, request_id="request-1", trace=Trace())
 
 
-@pytest.mark.slow(cases=1)
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("name", DOCUMENTS)
 async def test_loop_goes_on_while_an_operation_completes_what_is_there_at_once(name: str) -> None:
     """By a clock that ticks with each look, other tasks have their turn at least every few hundred items."""

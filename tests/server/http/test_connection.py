@@ -45,6 +45,7 @@ def beginnings(server: Served) -> list[bytes]:
     ]
 
 
+@pytest.mark.slow(cases=0)
 async def test_thousand_half_open_connections_are_ended_while_others_are_answered(server: Served) -> None:
     """Without a head, with half a head or half a body: every one of them ends by itself, and no request waits."""
     kinds = beginnings(server)
@@ -99,6 +100,7 @@ async def test_large_body_is_read_whole_in_one_piece_with_its_head(server: Serve
     assert (await end_of(reader)).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow(cases=0)
 async def test_connection_in_use_is_left_alone_by_the_sweep(tmp_path: Path) -> None:
     """A stream that stays open for many deadlines, and a connection idle between two requests, are not ended."""
     async with served(tmp_path / "data", head_timeout_s=0.5) as server:

@@ -164,6 +164,7 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize("change", BAD.values(), ids=BAD)
 async def test_token_is_refused_when_it_is_not_an_access_token_for_this_server(
     house: House, change: dict[str, Any]

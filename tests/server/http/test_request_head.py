@@ -42,6 +42,7 @@ async def status_of(server: Served, *parts: bytes) -> bytes:
     return (await end_of(reader)).partition(b"\r\n")[0]
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize("cuts", [[], [-1], [10]], ids=["in one piece", "trailer apart", "head apart"])
 @pytest.mark.parametrize(
     ("head", "trailer", "status"),
@@ -96,6 +97,7 @@ CASES = [(kind, *case) for kind in ("first", "repeated", "probe") for case in HO
 CASES += [("socket", *case) for case in HOSTS if case[0] == "1.1"]
 
 
+@pytest.mark.slow(cases=6)
 @pytest.mark.parametrize(("kind", "version", "hosts", "status"), CASES)
 async def test_request_is_refused_when_it_does_not_name_one_host(
     server: Served, kind: str, version: str, hosts: tuple[str, ...], status: bytes

@@ -174,6 +174,7 @@ async def assert_found(server: Served, request: dict[str, Any], found: Found) ->
     assert "Scanned" not in sites
 
 
+@pytest.mark.slow(cases=7)
 @pytest.mark.parametrize("check", CHECKS)
 async def test_scanner_finds_nothing_to_use_by_default(default: Served, check: str) -> None:
     """Each check: refused by its limit, its method or its type; only GraphiQL, introspection and suggestions show."""
@@ -181,6 +182,7 @@ async def test_scanner_finds_nothing_to_use_by_default(default: Served, check: s
     await assert_found(default, request, found)
 
 
+@pytest.mark.slow(cases=7)
 @pytest.mark.parametrize("check", CHECKS)
 async def test_scanner_finds_nothing_at_all_when_the_server_is_hardened(hardened: Served, check: str) -> None:
     """No IDE, no introspection, and no name of the schema that the caller did not know."""

@@ -81,6 +81,7 @@ async def test_metrics_count_requests_plans_and_errors(tmp_path: Path) -> None:
     assert after['rollcall_rate_limited_total{by="token"}'] == 0
 
 
+@pytest.mark.slow(cases=0)
 async def test_metrics_tell_of_streams_tasks_and_runs(tmp_path: Path) -> None:
     """Open subscriptions while they are open; runs in each status, with what they did and waited for."""
     async with open_station(tmp_path / "data") as station:

@@ -120,6 +120,7 @@ def error_of(answer: dict[str, Any]) -> dict[str, Any]:
     return extensions
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("method", [Pages, FileSize, SmallDisk], ids=lambda method: method.__name__)
 async def test_full_disk_is_told_and_left_behind(tmp_path: Path, method: type[Pages | FileSize | SmallDisk]) -> None:
     """What was answered is there, what was refused is not; queries go on, and writing does when there is room."""
@@ -156,6 +157,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow(cases=0)
 async def test_foreign_lock_is_told_and_waited_for(tmp_path: Path) -> None:
     """Another program's lock: queries answer, writes are STORE_BUSY soon; they succeed when it lets go, or dies."""
     async with served(tmp_path / "data") as server:

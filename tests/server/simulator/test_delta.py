@@ -56,7 +56,7 @@ async def test_full_round_equals_the_truth(simulator: Simulator, client: Client)
     assert_equal(simulator, found)
 
 
-@pytest.mark.slow(cases=4)
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("minimal", [False, True], ids=["default", "minimal"])
 @pytest.mark.parametrize("seed", range(8))
 async def test_later_rounds_equal_the_truth_after_random_changes(

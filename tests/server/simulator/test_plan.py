@@ -173,6 +173,7 @@ async def test_rough_night_ends_and_loses_nothing() -> None:
     assert 0 < simulator.requests.retries <= 20
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize("seed", range(20))
 async def test_seeded_plan_is_the_same_for_the_same_seed(seed: int) -> None:
     """A seed names a plan: rules, and what they do to the same requests."""

@@ -90,6 +90,7 @@ async def test_msal_signs_in_over_tls_with_both_grants(tmp_path: Path) -> None:
     assert simulator.requests.count(template="/{tenant}/oauth2/v2.0/token") == 3
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize(
     ("row", "error"),
     [

@@ -10,12 +10,13 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.entra.graph.body import parse, read_object, unpack
 from sync.entra.graph.text import clean
 from sync.errors import BadResponse
+from tests.share import share
 
 CAP_BYTES = 32 * 1024 * 1024
 
@@ -83,6 +84,8 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
+@settings(max_examples=share(20, 100))
 @given(st.dictionaries(st.text(), json_values))
 def test_parse_returns_the_value_cleaned(value: dict[str, Any]) -> None:
     """Whichever parser reads it, what comes out is what was sent, but for text no database can hold."""

@@ -180,6 +180,7 @@ REFUSED: dict[str, tuple[int | None, Callable[[RunningSimulator], SignIn]]] = {
 }
 
 
+@pytest.mark.slow(cases=4)
 @pytest.mark.parametrize("name", REFUSED)
 async def test_refused_credential_says_what_to_do_and_shows_no_secret(tenant: RunningSimulator, name: str) -> None:
     """Each refusal has its number and advice; neither message, hint nor facts hold a secret."""

@@ -79,6 +79,7 @@ BROKEN: dict[str, Act | bytes] = {
 }
 
 
+@pytest.mark.slow(cases=5)
 @pytest.mark.parametrize("name", BROKEN)
 async def test_get_goes_on_when_a_connection_breaks_once(
     certificates: Certificates, clock: FakeClock, name: str
@@ -91,7 +92,7 @@ async def test_get_goes_on_when_a_connection_breaks_once(
     assert server.heard[0].connection != server.heard[1].connection
 
 
-@pytest.mark.slow(cases=1)
+@pytest.mark.slow(cases=0)
 @pytest.mark.parametrize("name", ["cut in body", "silence before headers", "slow body"])
 async def test_get_gives_up_when_every_connection_breaks(
     certificates: Certificates, clock: FakeClock, name: str

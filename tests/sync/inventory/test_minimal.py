@@ -12,6 +12,7 @@ from tests.sync.inventory.inventory import Inventory, Item, removed
 from tests.sync.inventory.values import values_of
 
 
+@pytest.mark.slow(cases=2)
 @pytest.mark.parametrize("minimal", [False, True], ids=["default", "minimal"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 async def test_every_field_follows_what_the_next_item_says_of_it(

@@ -167,6 +167,7 @@ def breaking(number: int) -> Callable[[], None]:
     return lambda: event.remove(Engine, "before_cursor_execute", note)
 
 
+@pytest.mark.slow(cases=3)
 @pytest.mark.parametrize("number", range(1, SEALED + 1))
 async def test_rotation_goes_on_when_it_was_broken_off_at_any_value(mine: Path, number: int) -> None:
     """Whichever value comes next: a new start opens every secret, and one more call does the rest."""

@@ -115,6 +115,7 @@ async def test_run_is_tried_again_when_its_end_was_bad(
     assert bool(await planned(office)) == is_planned
 
 
+@pytest.mark.slow(cases=6)
 @pytest.mark.parametrize("number", [*range(RUN_RETRIES), RUN_RETRIES_MAX - 1])
 @pytest.mark.parametrize("asked_s", [None, 10.0, 2_000.0, 1e9])
 async def test_retry_waits_longer_each_time_and_as_long_as_graph_asked(

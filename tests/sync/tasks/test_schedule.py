@@ -61,7 +61,7 @@ def found(schedule: Schedule) -> list[datetime]:
     return moments
 
 
-@pytest.mark.slow(cases=(4, 12))
+@pytest.mark.slow(cases=(1, 12))
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("at", ATS)
 def test_daily_schedule_comes_due_once_on_each_of_ten_thousand_days(zone: str, at: str) -> None:
@@ -72,6 +72,7 @@ def test_daily_schedule_comes_due_once_on_each_of_ten_thousand_days(zone: str, a
     assert len(moments) >= DAYS - 2
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
 def test_daily_schedule_is_the_same_when_each_time_is_asked_for_anew(zone: str) -> None:
     """A ticker that goes from one time to the next sees the list that one look ahead shows."""
@@ -79,6 +80,7 @@ def test_daily_schedule_is_the_same_when_each_time_is_asked_for_anew(zone: str) 
     assert found(schedule) == expected(schedule, lambda day: True)
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("chosen", [(Weekday.SUNDAY,), (Weekday.MONDAY, Weekday.FRIDAY), tuple(Weekday)], ids=len)
 def test_weekly_schedule_comes_due_on_its_days(chosen: tuple[Weekday, ...]) -> None:
     """Sunday is the day on which Europe changes its clocks."""
@@ -99,6 +101,7 @@ def test_monthly_schedule_comes_due_in_every_month(number: int) -> None:
     assert found(schedule) == expected(schedule, is_due)
 
 
+@pytest.mark.slow(cases=1)
 @pytest.mark.parametrize("every", [1, 5, 24, 100])
 def test_hourly_schedule_keeps_its_distance_when_clocks_change(every: int) -> None:
     """Hours are real hours from the start on, which is the first time itself."""
@@ -117,6 +120,7 @@ def test_cron_schedule_every_quarter_of_an_hour_follows_real_time() -> None:
     assert moments == [autumn + timedelta(minutes=15 * number) for number in range(1, 41)]
 
 
+@pytest.mark.slow(cases=6)
 @pytest.mark.parametrize("shift_s", [0, 1, 59, 3_599])
 @pytest.mark.parametrize("kind", ScheduleKind)
 def test_next_time_is_the_first_after_any_moment(kind: ScheduleKind, shift_s: int) -> None:
