@@ -10,7 +10,7 @@ from typing import Any
 
 from schema.field.registry import NOUNS, Field, FieldKind
 from sync.clock import SystemClock, timestamp
-from tests.api.derived import FLAGS, TEXTS
+from tests.api.derived import COUNTED, FLAGS, KNOWN_BY, NAMED, TEXTS, TIMES, along
 from tests.api.links import Links
 from tests.api.lists import id_of, value_of, version
 from tests.api.predicate import COUNTS, inside
@@ -21,36 +21,6 @@ Holds = Callable[[Row], bool]
 ORDERS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "=": "eq", "": "eq"}
 SPANS = {"12h": timedelta(hours=12), "300days": timedelta(days=300), "2 years": timedelta(days=730)}
 SPANS |= {"40 Weeks": timedelta(days=280), "1000y": timedelta(days=365_000), "1mo": timedelta(days=30)}
-# Relation keyword → the ways it leads, and by which of the target's columns a row is known.
-NAMED: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
-    "User": {
-        "group": (("groups",), "Group"), "manager": (("manager", "other_manager"), "User"),
-        "asset": (("owned_assets", "registered_assets"), "Asset"), "site": (("site",), "Site"),
-        "direct_reports": (("direct_reports",), "User"), "owned_group": (("owned_groups",), "Group"),
-    },
-    "Group": {
-        "user": (("users",), "User"), "owner": (("owners", "other_owners"), "User"), "group": (("groups",), "Group"),
-        "member_of": (("member_of",), "Group"), "asset": (("assets",), "Asset"),
-    },
-    "Asset": {
-        "owner": (("owners", "other_owners"), "User"),
-        "user": (("owners", "other_owners", "registered_users", "other_registered_users"), "User"),
-        "group": (("groups",), "Group"), "site": (("site",), "Site"),
-        "registered_users": (("registered_users", "other_registered_users"), "User"),
-    },
-    "Task": {"site": (("site",), "Site"), "credential": (("credential",), "Credential")},
-    "TaskRun": {"task": (("task",), "Task")},
-}  # fmt: skip
-KNOWN_BY = {
-    "User": ("display_name", "user_principal_name", "mail"), "Group": ("display_name", "mail"), "Asset": ("names",),
-    "DirectoryObject": ("display_name", "external_id"),
-}  # fmt: skip
-COUNTED: dict[str, dict[str, tuple[str, ...]]] = {
-    "User": {"group_count": ("groups",), "asset_count": ("owned_assets", "registered_assets")},
-    "Group": {"user_count": ("users",), "member_count": ("users", "groups", "assets"), "asset_count": ("assets",)},
-    "Asset": {"group_count": ("groups",), "owner_count": ("owners", "other_owners")},
-    "Task": {"run_count": ("runs",)},
-}
 # Of scans: keyword → the protocol it is about.
 PORTS = {
     "port": None, "tcp_port": "tcp", "udp_port": "udp", "tcp": "tcp", "UDP": "udp", "service.port": None,
@@ -76,6 +46,8 @@ class Terms:
             return self._flagged()
         if kind < 0.29 and self.noun in TEXTS:
             return self._gathered()
+        if kind < 0.3 and self.noun in TIMES:
+            return self._timed()
         if kind < 0.32:
             return self._word()
         if kind < 0.4 and self.noun == "Asset":
@@ -131,7 +103,7 @@ class Terms:
             sign, number = self.chance.choice(list(ORDERS)), self.chance.randrange(-1, 4)
             return f"{sign}{number}", lambda found: found is not None and COUNTS[ORDERS[sign]](found, number)
         if field.kind is FieldKind.TIME:
-            return self._time(field)
+            return self._time(self._value(field, self._row()))
         if field.kind is FieldKind.VERSION and self.chance.random() < 0.5:
             sign, wanted = self.chance.choice(["<", "<=", ">", ">="]), self.chance.choice(["10", "9.0.0", "10.0.19045"])
             return sign + wanted, lambda found: _ordered(ORDERS[sign], version(found), version(wanted))
@@ -140,7 +112,8 @@ class Terms:
             return f'"{network}"', lambda found: any(inside(one, network) for one in found or [])
         return self._text(field)
 
-    def _time(self, field: Field) -> tuple[str, Callable[[Any], bool]]:
+    def _time(self, stored: str | None) -> tuple[str, Callable[[Any], bool]]:
+        """Return a condition on a time, near one that is stored, and what it means."""
         choice = self.chance.randrange(5)
         if choice == 0:
             return "0", lambda found: found is None
@@ -155,7 +128,7 @@ class Terms:
                 lambda found: found is not None and _is_within(found, self.now, span) is (sign == "<"),
             )
         sign = self.chance.choice(list(ORDERS))
-        moment = self._value(field, self._row()) or "2026-11-23T04:05:06.123Z"
+        moment = stored or "2026-11-23T04:05:06.123Z"
         day = moment[:10]
         if choice == 3:
             written = f'"{int(day[5:7])}/{int(day[8:])}/{day[:4]}"' if self.chance.random() < 0.5 else day
@@ -265,20 +238,14 @@ class Terms:
         return f"{keyword}:{text}", lambda row: holds(told(row))
 
     def _named(self) -> tuple[str, Holds]:
-        keyword = self.chance.choice(list(NAMED[self.noun]))
-        ways, _ = NAMED[self.noun][keyword]
+        keyword, ways = self.chance.choice(list(NAMED[self.noun].items()))
 
-        def others(row: Row) -> list[Row]:
-            return [other for way in ways for other in self.links.related(self.noun, way, row)]
+        def others(row: Row) -> list[tuple[str, Row]]:
+            return [found for way in ways for found in along(self.links, self.noun, way, row)]
 
         def known(row: Row) -> list[Any]:
             """List the values that the rows that it leads to are known by."""
-            return [
-                other[column]
-                for way in ways
-                for other in self.links.related(self.noun, way, row)
-                for column in KNOWN_BY.get(NOUNS[self.noun].relations[way].target, ("name",))
-            ]
+            return [other[column] for target, other in others(row) for column in KNOWN_BY.get(target, ("name",))]
 
         if self.chance.random() < 0.3:
             return f"has:{keyword}", lambda row: bool(others(row))
@@ -291,12 +258,18 @@ class Terms:
         keyword, ways = self.chance.choice(list(COUNTED[self.noun].items()))
         sign, number = self.chance.choice(list(ORDERS)), self.chance.randrange(4)
 
-        def others(row: Row) -> list[tuple[str, Row]]:
-            return [(way, other) for way in ways for other in self.links.related(self.noun, way, row)]
+        def others(row: Row) -> set[tuple[str, int]]:
+            return {(target, other["id"]) for way in ways for target, other in along(self.links, self.noun, way, row)}
 
-        return f"{keyword}:{sign}{number}", lambda row: COUNTS[ORDERS[sign]](
-            len({(way, other["id"]) if self.noun == "Group" else other["id"] for way, other in others(row)}), number
-        )
+        return f"{keyword}:{sign}{number}", lambda row: COUNTS[ORDERS[sign]](len(others(row)), number)
+
+    def _timed(self) -> tuple[str, Holds]:
+        """Return a term on a time that another row has."""
+        keyword, told = self.chance.choice(list(TIMES[self.noun].items()))
+        if self.chance.random() < 0.2:
+            return f"has:{keyword}", lambda row: told(self.links, row) is not None
+        text, holds = self._time(told(self.links, self._row()))
+        return f"{keyword}:{text}", lambda row: holds(told(self.links, row))
 
     def _row(self) -> Row:
         rows: Sequence[Row] = list(self.links.rows[self.noun].values())
