@@ -15,5 +15,8 @@ def build_extensions(draw: Draw) -> dict[str, str | None]:
     values: dict[str, str | None] = dict.fromkeys(NAMES)
     if draw.percent(20):
         values["extensionAttribute1"] = draw.pick(("BYOD-Device", "Kiosk", "VIP", "Lab"))
-        values["extensionAttribute15"] = f"CC-{draw.below(900) + 100}"
+        center = draw.below(900) + 100
+        values["extensionAttribute15"] = f"CC-{center}"
+        # One of the others, so that each has values in a tenant of some hundred users.
+        values[f"extensionAttribute{2 + center % 13}"] = f"Floor {center % 9}"
     return values

@@ -36,6 +36,7 @@ def build_user(origin: Origin, number: int) -> dict[str, Any]:
         "givenName": given,
         "mailNickname": nickname,
         "otherMails": [],
+        "securityIdentifier": _security_identifier(origin.draw("security identifier", number)),
         "surname": surname,
     }
     # The first users are the top of the manager tree: always members.
@@ -140,6 +141,11 @@ def _rare(origin: Origin, number: int, values: dict[str, Any]) -> dict[str, Any]
     if draw.percent(4):
         rare["faxNumber"] = f"+1 206 555 {draw.below(10_000):04d}"
     return rare | _errors(values["mail"], hired, draw.percent(2), is_failing)
+
+
+def _security_identifier(draw: Draw) -> str:
+    """Return a SID as Entra ID makes it of the object's id: four numbers of 32 bits."""
+    return "-".join(["S-1-12-1", *(str(draw.below(2**32)) for _ in range(4))])
 
 
 def _license_state(sku: str, since: str, is_failing: bool) -> dict[str, Any]:
