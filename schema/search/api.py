@@ -1,4 +1,4 @@
-"""The search language for user interfaces: its keywords, and the meaning of a text typed so far."""
+"""The search language for user interfaces: its keywords, and the meaning of a search text."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from schema.search.vocabulary.table import listed
 from sync.errors import BadSearch
 
 _INVENTORIES = {
-    "ASSETS": strawberry.enum_value("Asset", description="Machines, each once, whatever sources know it."),
+    "ASSETS": strawberry.enum_value("Asset", description="Machines, each listed once for all its sources."),
     "USERS": strawberry.enum_value("User", description="Users of directories."),
     "GROUPS": strawberry.enum_value("Group", description="Groups of directories."),
     "TASKS": strawberry.enum_value("Task", description="Tasks: syncs of a directory and scans, with their schedules."),
     "TASK_RUNS": strawberry.enum_value("TaskRun", description="Runs of tasks, with their progress and errors."),
-    "CREDENTIALS": strawberry.enum_value("Credential", description="Ways to sign in."),
-    "SITES": strawberry.enum_value("Site", description="Places that assets live in."),
-    "API_TOKENS": strawberry.enum_value("ApiToken", description="API tokens of callers, without their texts."),
-    "AUDIT_EVENTS": strawberry.enum_value("AuditEvent", description="What callers did and were refused."),
-    "ORGANIZATIONS": strawberry.enum_value("Organization", description="Organizations, each closed to the others."),
+    "CREDENTIALS": strawberry.enum_value("Credential", description="Credentials to sign in with."),
+    "SITES": strawberry.enum_value("Site", description="Sites that hold assets."),
+    "API_TOKENS": strawberry.enum_value("ApiToken", description="API tokens of callers, without the secret text."),
+    "AUDIT_EVENTS": strawberry.enum_value("AuditEvent", description="Actions of callers, including refused ones."),
+    "ORGANIZATIONS": strawberry.enum_value("Organization", description="Organizations, each isolated from the others."),
 }
 Inventory: Any = strawberry.enum(
     cast(Any, enum.Enum("Inventory", _INVENTORIES)),
-    description="What can be listed and searched.",
+    description="Inventories that can be listed and searched.",
 )
 _VALUE_KINDS = {
     "ID": strawberry.enum_value("ID", description="An id."),
@@ -41,68 +41,70 @@ _VALUE_KINDS = {
     "VERSION": strawberry.enum_value("VERSION", description="A version, compared number by number."),
     "BOOL": strawberry.enum_value("BOOL", description="Yes or no."),
     "INT": strawberry.enum_value("INT", description="A whole number."),
-    "TIME": strawberry.enum_value("TIME", description="A moment, a day, or a distance from now."),
-    "ENUM": strawberry.enum_value("ENUM", description="One of a closed list."),
-    "LIST": strawberry.enum_value("LIST", description="Texts, of which any may satisfy."),
-    "ADDRESSES": strawberry.enum_value("ADDRESSES", description="IP addresses, of which any may satisfy."),
-    "NUMBERS": strawberry.enum_value("NUMBERS", description="Whole numbers, of which any may satisfy."),
+    "TIME": strawberry.enum_value("TIME", description="A moment, a day, or a time relative to now."),
+    "ENUM": strawberry.enum_value("ENUM", description="A value of a closed list."),
+    "LIST": strawberry.enum_value("LIST", description="A list of texts; any of them may match."),
+    "ADDRESSES": strawberry.enum_value("ADDRESSES", description="A list of IP addresses; any of them may match."),
+    "NUMBERS": strawberry.enum_value("NUMBERS", description="A list of whole numbers; any of them may match."),
     "SOURCES": strawberry.enum_value("SOURCES", description="The name of a source."),
 }
 SearchValueKind: Any = strawberry.enum(
     cast(Any, enum.Enum("SearchValueKind", _VALUE_KINDS)),
-    description="What the values of a keyword are.",
+    description="The kind of a keyword's values.",
 )
 
 
 @strawberry.type(description="A keyword of the search language.")
 class SearchKeyword:
-    name: str = strawberry.field(description="What to write before the colon.")
-    aliases: list[str] = strawberry.field(description="Other names of it. Underscores and plural never count.")
-    kind: SearchValueKind = strawberry.field(description="What its values are.")
-    description: str = strawberry.field(description="What it stands for.")
-    forms: list[str] = strawberry.field(description="How values may be written.")
+    name: str = strawberry.field(description="The text before the colon.")
+    aliases: list[str] = strawberry.field(
+        description="Other names. Underscores and a plural ending make no difference."
+    )
+    kind: SearchValueKind = strawberry.field(description="The kind of its values.")
+    description: str = strawberry.field(description="Its meaning.")
+    forms: list[str] = strawberry.field(description="Ways to write a value.")
     values: list[str] = strawberry.field(description="All values, if the list is closed.")
 
 
 @strawberry.type(description="A mistake in a search text.")
 class SearchMistake:
-    message: str = strawberry.field(description="What is wrong.")
-    hint: str | None = strawberry.field(description="What to do about it.")
+    message: str = strawberry.field(description="The mistake, as a sentence.")
+    hint: str | None = strawberry.field(description="How to fix it.")
     offset: int = strawberry.field(description="UTF-16 units before the mistake, as editors and JavaScript count.")
     length: int = strawberry.field(description="UTF-16 units of the mistake.")
     line: int = strawberry.field(description="The line, from 1.")
     column: int = strawberry.field(description="The column in UTF-16 units, from 1.")
-    expected: list[str] = strawberry.field(description="What could stand there.")
-    suggestions: list[str] = strawberry.field(description="The nearest keywords.")
+    expected: list[str] = strawberry.field(description="Texts that would be valid there.")
+    suggestions: list[str] = strawberry.field(description="The most similar keywords.")
     repaired: str | None = strawberry.field(
-        description="The whole text with this mistake repaired; null where nobody knows what was meant."
+        description="The whole text with this mistake repaired; null if the intention is unclear."
     )
 
 
-@strawberry.type(description="A term of a search text: what a user interface draws as one piece.")
+@strawberry.type(description="A term of a search text. A user interface can draw it as one piece.")
 class SearchTerm:
-    keyword: str | None = strawberry.field(description="The keyword as written; null for a word of its own.")
+    keyword: str | None = strawberry.field(description="The keyword as typed; null for a word without keyword.")
     operator: str | None = strawberry.field(description="`=`, `<`, `<=`, `>` or `>=`; null if there is none.")
     value: str = strawberry.field(
-        description="The value without quotes, as it is looked for; of a list, its values with commas between."
+        description="The value to search for, without quotes; the values of a list are joined by commas."
     )
-    values: list[str] = strawberry.field(description="The values of a list; else the one value.")
+    values: list[str] = strawberry.field(description="The values of a list, or the single value.")
     offset: int = strawberry.field(description="UTF-16 units before the term.")
     length: int = strawberry.field(description="UTF-16 units of the term.")
 
 
-@strawberry.type(description="What a search text means.")
+@strawberry.type(description="The meaning of a search text.")
 class SearchParse:
-    normalized: str | None = strawberry.field(description="The text in its one normal form; null if it has mistakes.")
+    normalized: str | None = strawberry.field(description="The text in normal form; null if it has mistakes.")
     tree: JSON | None = strawberry.field(
         description="`{and: […]}`, `{or: […]}`, `{not: …}` or `{keyword, operator, value, offset, length}`; "
         "null if the text is empty or cannot be parsed."
     )
     terms: list[SearchTerm] = strawberry.field(
-        description="Its terms, in the order of the text, also when it has mistakes.", metadata=about(20)
+        description="Its terms in text order, even if it has mistakes.", metadata=about(20)
     )
     errors: list[SearchMistake] = strawberry.field(
-        description="What is wrong with it; empty if it can be searched.", metadata=about(5)
+        description="Its mistakes; empty if it can be searched.", metadata=about(5)
     )
 
 
@@ -123,7 +125,7 @@ def _shown(keyword: Keyword) -> SearchKeyword:
 
 
 def parse_search_text(inventory: Any, query: str) -> SearchParse:
-    """Say what a text means, or all that is wrong with it."""
+    """Parse a search text and list all its mistakes."""
     syntax, found = mistakes(NOUNS[inventory.value], query)
     terms = written(syntax)
     is_whole = syntax is not None and not attempt(query)[1]
@@ -150,7 +152,7 @@ def _shown_term(text: str, written: Written) -> SearchTerm:
 
 
 def _shown_value(reading: Reading) -> str:
-    """Return a value without backslashes, unless wildcards stand in it, of which they are a part."""
+    """Return a value without backslashes; keep those of a pattern, where they escape wildcards."""
     return reading.literal if reading.pattern is None else reading.term.value
 
 

@@ -1,4 +1,4 @@
-"""Words that other languages would read as operators, values or keywords: refused with what to write here."""
+"""Refuses operators, values and keywords of other search languages, and suggests the text to write here."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from schema.suggestion import Suggestion, shown
 
 _JOINED = {"&&": "AND", "&": "AND", "||": "OR", "|": "OR", "!": "NOT"}
 _COMPARED = re.compile(r"(@?[A-Za-z][\w.]*)(==|!=|<>|=~|!~|~=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
-_EXACT = SIGNS | {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_PART = {"like", "ilike", "contains", "matches", "startswith", "endswith"}
-_EXACT |= {word: "" if word in _PART else "=" for word in FOREIGN} | {"ne": "NOT ", "between": "", "not": ""}
+_OPERATORS = SIGNS | {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_PARTIAL = {"like", "ilike", "contains", "matches", "startswith", "endswith"}
+_OPERATORS |= {word: "" if word in _PARTIAL else "=" for word in FOREIGN} | {"ne": "NOT ", "between": "", "not": ""}
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|“[^”]*”"
-# What stands behind a keyword: an operator, perhaps negated, and a list or one value.
+# The text after a keyword: an operator, perhaps negated, then a list or one value.
 _COMPARISON = re.compile(
     rf"\s*(?P<sign>is|not|==|!=|<>|=~|!~|~=|<=|>=|=|<|>|~|between|{'|'.join(sorted(FOREIGN - {'is'}))})(?P<not>\s+not)?"
     rf"(?:\s+(?P<more>in|like|ilike|contains|matches))?(?:\s*[(\[](?P<list>[^()\[\]]*)[)\]]|\s*(?P<value>{_QUOTED}|[^\s()]+))?"
@@ -30,18 +30,18 @@ _COMPARISON = re.compile(
 )
 _NOTHING = NOTHING_WORDS - {"not"}
 _NUMBERED = re.compile(r"\d[0-9A-Za-z]*(?:\.\d+){0,2}")
-_RUN_MAX = 6
-_BEHIND = re.compile(r"\s+([^\s():\"\\]+)(?=[\s)]|\Z)")
+_WORDS_MAX = 6
+_NEXT_WORD = re.compile(r"\s+([^\s():\"\\]+)(?=[\s)]|\Z)")
 _MISSING = {"missing", "without", "no", "empty", "null", "hasnot", "lacks"}
 _PRESENT = {"exists", "with", "present", "defined", "notnull", "notempty"}
-# What `is:` may be asked of, if the inventory has it.
+# Value of `is:` → the terms that mean it, separated by `|`; the first whose keyword the inventory has is used.
 _STATES = {
     "guest": "user_type:guest", "member": "user_type:member", "external": "user_type:guest",
     "enabled": "accountEnabled:t", "disabled": "is_disabled:t|accountEnabled:f", "online": "alive:t",
     "offline": "alive:f", "compliant": "@azuread.dev.isCompliant:t", "managed": "@azuread.dev.isManaged:t",
     "unmanaged": "NOT @azuread.dev.isManaged:t", "stale": "last_seen:>90days", "recurring": "recur:t",
 }  # fmt: skip
-# Keywords of other products → ours, which are tried in order; of those that mean the opposite, the value is turned.
+# Keyword of other products → ours, separated by `|` and tried in order; `!` marks the opposite: its value is inverted.
 _SYNONYMS = {
     "disabled": "is_disabled|owner.is_disabled|!owner.account_enabled|!account_enabled",
     "isdisabled": "is_disabled|owner.is_disabled|!owner.account_enabled|!account_enabled",
@@ -58,44 +58,44 @@ _OPPOSITE = {"t": "f", "true": "false", "1": "0", "yes": "no", "f": "t", "false"
 
 
 def refuse_habit(noun: Noun, reading: Reading) -> None:
-    """Refuse a word that is meant as an operator, or that begins a comparison; in quotes it is looked for.
+    """Refuse an unquoted word that is an operator of another language, or the start of a comparison in one.
 
     Raises:
-        BadSearch: it is one.
+        BadSearch: the word is one of these.
     """
     word = reading.term.value
     if reading.is_quoted:
         return
     if word in _JOINED:
-        hint = f'Write {_JOINED[word]}; "{word}" in quotes is looked for.'
+        hint = f'Write {_JOINED[word]}; to search for the text, quote it: "{word}".'
         reading.refuse(f"{word} does not join terms", hint=hint, instead=_JOINED[word])
     if (found := _COMPARED.fullmatch(word)) and find(noun, found[1]):
         start = reading.term.place.start + len(found[1])
-        _refuse(reading, found[1], _COMPARISON.match(reading.text, start))
+        _refuse_comparison(reading, found[1], _COMPARISON.match(reading.text, start))
     following = reading.following().casefold()
-    if (following.rstrip("([") in _EXACT or following[:1] in ("=", "<", ">", "~")) and find(noun, word):
+    if (following.rstrip("([") in _OPERATORS or following[:1] in ("=", "<", ">", "~")) and find(noun, word):
         behind = _COMPARISON.match(reading.text, reading.term.place.end)
         if following != "not" or (behind and behind["more"]):
-            _refuse(reading, word, behind)
+            _refuse_comparison(reading, word, behind)
 
 
-def _refuse(reading: Reading, keyword: str, found: re.Match[str] | None) -> None:
+def _refuse_comparison(reading: Reading, keyword: str, found: re.Match[str] | None) -> None:
     instead, end = None, None
     if found is not None:
-        instead, end = _written(keyword, found), found.end()
+        instead, end = _as_terms(keyword, found), found.end()
     quoted = f'"{shown(reading.term.value)}"'
     told = shown(instead) if instead else f"{keyword}:value"
     missing = "" if "has:" in told else f", or NOT has:{keyword} for a missing value"
-    hint = f"Write {told}{missing}. {quoted} in quotes is looked for."
-    message = f"A colon is missing behind the keyword {shown(keyword)}"
+    hint = f"Write {told}{missing}. To search for the text, quote it: {quoted}."
+    message = f"A colon is missing after the keyword {shown(keyword)}"
     reading.refuse(message, hint=hint, instead=instead, end=end)
 
 
-def _written(keyword: str, found: re.Match[str]) -> str | None:
-    """Write a comparison of another language as terms."""
+def _as_terms(keyword: str, found: re.Match[str]) -> str | None:
+    """Convert a comparison of another language to terms; None if it is incomplete."""
     sign, more = found["sign"].casefold(), (found["more"] or "").casefold()
-    negated = "NOT " if bool(found["not"]) or sign == "not" or _EXACT.get(sign) == "NOT " else ""
-    operator = _EXACT.get(more or sign, "").replace("NOT ", "=")
+    negated = "NOT " if bool(found["not"]) or sign == "not" or _OPERATORS.get(sign) == "NOT " else ""
+    operator = _OPERATORS.get(more or sign, "").replace("NOT ", "=")
     value = _plain_value(found["value"] or "")
     if found["list"] is not None:
         values = values_in(found["list"])
@@ -109,7 +109,7 @@ def _written(keyword: str, found: re.Match[str]) -> str | None:
     if sign in ("startswith", "endswith"):
         inner = value[1:-1] if value[0] == '"' else value
         return f'{negated}{keyword}:="{inner}%"' if sign == "startswith" else f'{negated}{keyword}:="%{inner}"'
-    # The word of a following condition belongs to it.
+    # The word after `and` is a condition of its own.
     return f"{negated}{keyword}:{operator}{value}" + (f" AND {found['last']}" if found["last"] else "")
 
 
@@ -120,10 +120,10 @@ def _plain_value(value: str) -> str:
 
 
 def refuse_value(keyword: Keyword, reading: Reading) -> None:
-    """Refuse a value that means "nothing" in other languages, and one of several words without quotes.
+    """Refuse a value in another language's notation, such as `none`, and an unquoted value of several words.
 
     Raises:
-        BadSearch: it is one.
+        BadSearch: the value is one of these.
     """
     if keyword.kind is FieldKind.SOURCES:
         refuse_foreign_source(reading)
@@ -133,19 +133,19 @@ def refuse_value(keyword: Keyword, reading: Reading) -> None:
     word = value.casefold()
     if word in _NOTHING and word not in keyword.values and keyword.kind is not FieldKind.ENUM:
         instead = f"NOT has:{name}"
-        hint = f'Write {instead} for what has none; {name}:"{word}" in quotes is looked for.'
-        reading.refuse(f"{reading.said}: a missing value is asked for in another way", hint=hint, instead=instead)
+        hint = f'Write {instead} for a missing value; to search for the text, write {name}:"{word}".'
+        reading.refuse(f"{reading.said} does not mean a missing value here", hint=hint, instead=instead)
     if plain(keyword.name) not in ("has", "attribute") and keyword.kind in TEXTS:
         _refuse_words(reading)
         meant = instead_of_text(name, reading.term.operator, value, is_version=keyword.kind is FieldKind.VERSION)
         if meant is not None:
-            hint = f'Write {reading.told(meant)}; {name}:"{shown(value)}" in quotes is looked for.'
-            reading.refuse(f"{reading.said} is written as in another language", hint=hint, instead=meant)
+            hint = f'Write {reading.told(meant)}; to search for the text, write {name}:"{shown(value)}".'
+            reading.refuse(f"{reading.said} is in the notation of another language", hint=hint, instead=meant)
 
 
 def _refuse_words(reading: Reading) -> None:
     words, at = list[str](), reading.term.place.end
-    while len(words) < _RUN_MAX and (found := _BEHIND.match(reading.text, at)) and _continues(reading, found[1]):
+    while len(words) < _WORDS_MAX and (found := _NEXT_WORD.match(reading.text, at)) and _continues(reading, found[1]):
         words.append(found[1])
         at = found.end()
     value = reading.term.value
@@ -153,15 +153,15 @@ def _refuse_words(reading: Reading) -> None:
         return
     if value.casefold() == "not":
         instead = f"NOT {reading.term.keyword}:{' '.join(words)}"
-        reading.refuse("NOT stands before the keyword", instead=instead, end=at)
-    whole = f'{reading.lead}"{" ".join([value, *words])}"'
-    parts = " AND ".join([f"{reading.lead}{value}", *words])
+        reading.refuse("NOT goes before the keyword", instead=instead, end=at)
+    whole = f'{reading.prefix}"{" ".join([value, *words])}"'
+    parts = " AND ".join([f"{reading.prefix}{value}", *words])
     hint = f"Write {shown(whole)} for one value, {shown(parts)} for several conditions."
-    reading.refuse("A value of several words stands in quotes", hint=hint, instead=whole, end=at)
+    reading.refuse("A value of several words needs quotes", hint=hint, instead=whole, end=at)
 
 
 def _continues(reading: Reading, word: str) -> bool:
-    """Tell whether a word goes on with the value before it: a number, or a name as the value is one."""
+    """Tell whether a word continues the value before it: a number, or a capitalized word after another one."""
     if word.upper() in ("AND", "OR", "NOT") or word[0] in OPENING:
         return False
     value = reading.term.value
@@ -176,11 +176,10 @@ def _is_name(word: str) -> bool:
 
 
 def resolved(noun: Noun, reading: Reading) -> Keyword:
-    """Find what a term's keyword stands for.
+    """Find the keyword of a term.
 
     Raises:
-        BadSearch: nothing here answers it; says what does, if anything.
-        BadSearch: it is a habit of another language.
+        BadSearch: the keyword is unknown or belongs to another language; suggests a term if one fits.
     """
     name = reading.term.keyword
     found = find(noun, name)
@@ -190,16 +189,15 @@ def resolved(noun: Noun, reading: Reading) -> Keyword:
     if plain(name) == "has" and not reading.is_missing and not reading.term.operator.strip("="):
         if find(noun, reading.literal) is None:
             refuse_uncollected(noun, reading, reading.literal)
-            near = [f"has:{other}" for other, _ in _alternatives(noun, reading.literal)]
-            _refuse_for(reading, near)
+            _suggest(reading, [f"has:{other}" for other, _ in _alternatives(noun, reading.literal)])
     return found
 
 
 def _refuse_unknown(noun: Noun, reading: Reading, name: str) -> None:
     if name[0] in "-!\u2013\u2014\u2212" and find(noun, name[1:]):
-        hint = f"To leave rows out write NOT {name[1:]}:value."
+        hint = f"To exclude rows, write NOT {name[1:]}:value."
         instead = f"NOT {name[1:]}:{reading.raw}"
-        reading.refuse(f"{name[0]} negates nothing", hint=hint, instead=instead, suggestions=[name[1:]])
+        reading.refuse(f"{name[0]} does not negate a term", hint=hint, instead=instead, suggestions=[name[1:]])
     _refuse_question(noun, reading, plain(name))
     refuse_uncollected(noun, reading, name)
     ways = []
@@ -209,49 +207,49 @@ def _refuse_unknown(noun: Noun, reading: Reading, name: str) -> None:
             value = _OPPOSITE.get(reading.literal.casefold(), "")
         if value:
             ways.append(f"{other}:{value}")
-    _refuse_for(reading, ways)
+    _suggest(reading, ways)
 
 
 def _refuse_question(noun: Noun, reading: Reading, name: str) -> None:
-    """Refuse a keyword that asks for the presence or the state of something."""
+    """Refuse keywords of other languages that ask for presence or a state, such as `missing:` and `is:`."""
     asked = reading.literal
     if name in _MISSING and find(noun, asked):
-        reading.refuse(f"{name}: is no keyword", instead=f"NOT has:{asked}")
+        reading.refuse(f"{name}: is not a keyword", instead=f"NOT has:{asked}")
     if name in _PRESENT and find(noun, asked):
-        reading.refuse(f"{name}: is no keyword", instead=f"has:{asked}")
+        reading.refuse(f"{name}: is not a keyword", instead=f"has:{asked}")
     if name == "not" and find(noun, asked):
-        reading.refuse("NOT has no colon", instead=f"NOT has:{asked}")
+        reading.refuse("NOT takes no colon", instead=f"NOT has:{asked}")
     if name != "is":
         return
     ways = [f"is_{asked}:t", *_STATES.get(plain(asked), "").split("|"), f"{asked}:t"]
     for way in filter(None, ways):
         keyword = find(noun, way.removeprefix("NOT ").rpartition(":")[0])
         if keyword and (":t" not in way or keyword.kind is FieldKind.BOOL):
-            reading.refuse("is: asks nothing by itself", hint=Suggestion(f"Write {way}."), instead=way)
+            reading.refuse("is: is not a keyword", hint=Suggestion(f"Write {way}."), instead=way)
     refuse_uncollected(noun, reading, asked)
 
 
-def _refuse_for(reading: Reading, ways: list[str]) -> None:
-    """Refuse an unknown keyword for those that are meant.
+def _suggest(reading: Reading, ways: list[str]) -> None:
+    """Refuse an unknown keyword and suggest terms in its place.
 
     Raises:
-        BadSearch: there are any.
+        BadSearch: there is at least one suggestion.
     """
     if not ways:
         return
     ways = ways[:2]
     instead = ways[0] if len(ways) == 1 else f"({' OR '.join(ways)})"
-    hint = Suggestion(f"Write {reading.told(instead)}. Text with a colon in it is looked for when it stands in quotes.")
+    hint = Suggestion(f"Write {reading.told(instead)}. To search for text that has a colon, quote it.")
     names = [way.rpartition(":")[0] if way.startswith("has:") else way.partition(":")[0] for way in ways]
     message = "There is no keyword of that name here"
     reading.refuse(message, hint=hint, instead=instead, is_unknown=True, suggestions=names)
 
 
 def _alternatives(noun: Noun, name: str) -> list[tuple[str, bool]]:
-    """Return the keywords that are meant by an unknown one, and whether each means the opposite."""
+    """Return the keywords that an unknown one may mean, and whether each means the opposite."""
     head, dot, rest = name.partition(".")
     if dot:
-        # A relation by the name of what it leads to: `user.department` of assets are owners and registered users.
+        # Name a relation by its target: `user.department` of assets means owners and registered users.
         ways = [way.singular for way in noun.relations.values() if plain(way.target) == plain(head).removesuffix("s")]
         return [(found, False) for way in ways if find(noun, found := f"{way}.{rest}")]
     for other in _SYNONYMS.get(plain(name), "").split("|"):
@@ -264,7 +262,7 @@ def _alternatives(noun: Noun, name: str) -> list[tuple[str, bool]]:
 
 
 def _related(noun: Noun, name: str) -> Iterator[str]:
-    """Yield the paths to a keyword of this name that related rows have, the nearest first."""
+    """Yield `relation.name` for each relation whose target has a keyword of this name."""
     for way in noun.relations.values():
         if way.source is None and way.target in NOUNS and find(NOUNS[way.target], name, prefixes=2):
             yield f"{way.singular}.{name}"

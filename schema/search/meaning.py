@@ -1,4 +1,4 @@
-"""From a parsed search to the expression it means over an inventory, and what is wrong with it."""
+"""Turns a parsed search into an expression over an inventory, and lists its mistakes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from schema.search.parser import Joined, Negated, Syntax, attempt
 from schema.search.token import MISTAKES_MAX, Listed, Term, Written
 from schema.search.value import Reading, condition
 from schema.search.vocabulary.keyword import Keyword
-from schema.search.vocabulary.table import worded
+from schema.search.vocabulary.table import text_keywords
 from sync.errors import BadSearch
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search text means.
+    """The meaning of a search text.
 
     Args:
-        expr: over the inventory.
-        unknown: the terms, as they were typed, that nothing here answers; they find nothing.
+        expr: the condition on the inventory's rows.
+        unknown: the unknown terms as typed; they match nothing.
     """
 
     expr: Expr
@@ -30,24 +30,24 @@ class Searched:
 
 
 def parse_search(noun: str, text: str) -> Expr:
-    """Turn a search text into an expression over a noun; an empty text is everything.
+    """Turn a search text into an expression over a noun; an empty text matches everything.
 
     Raises:
-        BadSearch: says where the mistake is, what is expected there, and which keywords are near.
+        BadSearch: the first mistake, with its position, the texts expected there and similar keywords.
     """
     return read_search(noun, text).expr
 
 
 @lru_cache(maxsize=256)
 def read_search(noun: str, text: str, *, takes_unknown: bool = False) -> Searched:
-    """Turn a search text into an expression over a noun, and list its unknown terms if they are taken.
+    """Turn a search text into an expression over a noun; with `takes_unknown`, list its unknown terms.
 
     Raises:
-        BadSearch: says where the mistake is; an unknown term is one unless it is taken, and under NOT and OR always.
+        BadSearch: the first mistake. Unknown terms are mistakes without `takes_unknown`, and always under NOT and OR.
     """
     (syntax, found), unknown = attempt(text), list[str]()
     if found:
-        # What looks like a slip of the grammar may be a habit of another language, which knows better what to write.
+        # Collect all mistakes: a check for another language's notation gives a better hint than the parser.
         raise mistakes(NOUNS[noun], text)[1][0]
     if syntax is None:
         return Searched(EVERYTHING)
@@ -59,27 +59,27 @@ def meaning(noun: Noun, text: str, syntax: Syntax, unknown: list[str] | None = N
     """Turn a parsed search into an expression.
 
     Args:
-        noun: the inventory that is searched.
-        text: the search.
-        syntax: the part of it that is meant.
-        unknown: takes the terms that nothing here answers, which then find nothing; None if they are mistakes.
+        noun: the inventory to search.
+        text: the whole search text.
+        syntax: the part to convert.
+        unknown: collects unknown terms, which then match nothing; None makes them mistakes.
 
     Raises:
-        BadSearch: a keyword or a value is unknown.
+        BadSearch: a keyword or a value is wrong.
     """
     match syntax:
         case Term() | Listed():
             try:
                 return _written(noun, text, syntax)
             except BadSearch as error:
-                # One value of a list is joined to the others by OR.
+                # An unknown value in a list is a mistake, because OR joins the values.
                 is_whole = error.span == (syntax.place.start, syntax.place.end)
                 if unknown is None or not error.is_unknown or not is_whole:
                     raise
                 unknown.append(text[syntax.place.start : syntax.place.end])
                 return NOTHING
         case Negated(part):
-            # Without its term, NOT would find everything, and OR the rest: both would be taken for an answer.
+            # Unknown terms are mistakes under NOT and OR: they would match everything, or the other parts.
             return Not(meaning(noun, text, part))
         case Joined("AND", parts):
             return And(tuple(meaning(noun, text, part, unknown) for part in parts))
@@ -88,7 +88,7 @@ def meaning(noun: Noun, text: str, syntax: Syntax, unknown: list[str] | None = N
 
 
 def mistakes(noun: Noun, text: str) -> tuple[Syntax | None, list[BadSearch]]:
-    """Read a search text as far as it can be understood, and list what is wrong with it, in the order of the text."""
+    """Parse a search text as far as possible, and list all its mistakes in text order."""
     syntax, found = attempt(text)
     for one in written(syntax):
         if len(found) >= MISTAKES_MAX:
@@ -97,14 +97,14 @@ def mistakes(noun: Noun, text: str) -> tuple[Syntax | None, list[BadSearch]]:
             found += _mistakes(noun, text, one)
     told: list[BadSearch] = []
     for error in sorted(found, key=lambda one: (one.span[0], -one.span[1])):
-        # What lies inside a mistake is a part of it.
+        # Skip mistakes inside another one.
         if not told or error.span[0] >= told[-1].span[1]:
             told.append(error)
     return syntax, told[:MISTAKES_MAX]
 
 
 def _mistakes(noun: Noun, text: str, one: Written) -> list[BadSearch]:
-    """List what is wrong with a term: of a list of values, with each of them."""
+    """List the mistakes of a term, or of each value in a list."""
     found = []
     try:
         if isinstance(one, Term):
@@ -122,7 +122,7 @@ def _mistakes(noun: Noun, text: str, one: Written) -> list[BadSearch]:
 
 
 def written(syntax: Syntax | None) -> list[Written]:
-    """List the terms of a parsed search, in the order of the text; a list of values is one."""
+    """List the terms of a parsed search in text order; a list of values is one term."""
     match syntax:
         case Term("", _, ""):
             return []
@@ -162,10 +162,10 @@ def _value(keyword: Keyword, reading: Reading) -> Expr:
 
 
 def _word(noun: Noun, reading: Reading) -> Expr:
-    """Look for a word in the inventory's main texts."""
+    """Search for a word in the inventory's main texts."""
     refuse_habit(noun, reading)
     found = [condition(field, noun.prefix, reading) for field in noun.filterable().values() if field.is_text]
-    found += [keyword.read(reading) for keyword in worded(noun.name)]
+    found += [keyword.read(reading) for keyword in text_keywords(noun.name)]
     if not found:
-        reading.refuse("This inventory has no text to look for words in", ["keyword:value"])
+        reading.refuse("This inventory has no text fields to search for a word", ["keyword:value"])
     return Or(tuple(found))

@@ -1,4 +1,4 @@
-"""Notations of values in daily life and in other languages: read where one thing is meant, else what to write here."""
+"""Values in everyday notations and those of other search languages: converts clear ones, suggests a text for others."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ Repair = tuple[str | None, str | None]
 
 
 def mac_text(value: str, *, is_whole: bool) -> str:
-    """Bring a MAC address, or a part of one, from any notation into the stored one; what is none stays.
+    """Convert a MAC address, or a part of one, to the stored notation; return any other text unchanged.
 
     Args:
-        value: as it was written.
-        is_whole: whether only a whole address is one.
+        value: as typed.
+        is_whole: whether to convert only complete addresses.
     """
     small = value.casefold().replace("-", ":")
     if not (_WHOLE_MAC if is_whole else _MAC).fullmatch(value.casefold()):
         return value
-    # Groups without colons are pairs of digits, whatever their length.
+    # Put a colon after each pair of digits within a group.
     return ":".join(re.sub("([0-9a-f]{2})(?=[0-9a-f])", r"\1:", part) for part in small.split("."))
 
 
 def address_range(value: str) -> tuple[str, ...]:
-    """Return the networks that a range of addresses is made of, as `10.0.0.1-10.0.0.20`; of what is none, none."""
+    """Return the networks that make up a range such as `10.0.0.1-10.0.0.20`; empty if the text is no range."""
     first, _, last = value.partition("-")
     try:
         return tuple(map(str, summarize_address_range(ip_address(first.strip()), ip_address(last.strip()))))
@@ -55,16 +55,16 @@ def address_range(value: str) -> tuple[str, ...]:
 
 
 def instead_of_time(keyword: str, operator: str, value: str, unit: str) -> Repair:
-    """Say what to write for a time.
+    """Suggest a term for a value that is not a valid time.
 
     Args:
         keyword: of the term.
         operator: of the term.
-        value: what is no time.
-        unit: the unit of time that stands behind it with a blank between, if one does.
+        value: the invalid value.
+        unit: the unit of time that follows the value after a blank; empty if there is none.
 
     Returns:
-        A hint and the text to write, None where nobody knows.
+        A hint and the text to write; None where the intention is unclear.
     """
     word = value.casefold()
     sign = operator if operator in ("<", ">") else (operator or "<")[0].replace("=", "<")
@@ -74,14 +74,14 @@ def instead_of_time(keyword: str, operator: str, value: str, unit: str) -> Repai
     if found := _AMBIGUOUS.fullmatch(value):
         hint = f"M may mean months or minutes. Write {keyword}:{operator or '<'}1mo for a month, 1min for a minute."
         return hint, f"{keyword}:{sign}{found[1]}mo"
-    # What is later than a time lies fewer days back.
+    # Later than a time means fewer days ago.
     back = ">" if sign == "<" and operator else "<"
     if span := _LAST.get(re.sub("[ _-]", "", word)):
         hint = f"Write {keyword}:<{span}; {keyword}:<1day is the last 24 hours, a date is that whole day."
         return hint, f"{keyword}:{back}{span}"
     if ago := _AGO.fullmatch(word):
         span = (ago[1] or ago[2]).replace(" ", "")
-        hint = f"Write {keyword}:<{shown(span)} for younger than that, {keyword}:>{shown(span)} for older."
+        hint = f"Write {keyword}:<{shown(span)} for more recent times, {keyword}:>{shown(span)} for older ones."
         return hint, f"{keyword}:{back}{span}"
     if _YEAR.fullmatch(word):
         year = int(word)
@@ -98,7 +98,7 @@ def instead_of_time(keyword: str, operator: str, value: str, unit: str) -> Repai
 
 
 def _days(keyword: str, operator: str, word: str) -> str | None:
-    """Write a date whose day stands first, and a range of dates, whose last day counts."""
+    """Suggest a term for a date with the day first, or for a range of dates, its last day included."""
     if found := _DAY_FIRST.fullmatch(word):
         return f"{keyword}:{operator}{found[3]}-{int(found[2]):02}-{int(found[1]):02}" if int(found[2]) <= 12 else None
     if not (found := _DAYS.fullmatch(word)):
@@ -111,7 +111,7 @@ def _days(keyword: str, operator: str, word: str) -> str | None:
 
 
 def instead_of_text(keyword: str, operator: str, value: str, *, is_version: bool) -> str | None:
-    """Return what to write for alternatives, a range of versions and the beginning of a text as others write them."""
+    """Suggest a term for `a|b`, a range of versions, and `^text` or `^text$`; None for other values."""
     if "|" in value and all(parts := value.split("|")):
         return f"{keyword}:{operator}{','.join(parts)}"
     if is_version and (found := _VERSIONS.fullmatch(value)):
@@ -122,42 +122,42 @@ def instead_of_text(keyword: str, operator: str, value: str, *, is_version: bool
 
 
 def instead_of_number(keyword: str, value: str) -> Repair:
-    """Say what to write for a number: the text, and a hint where the text is not all of it."""
+    """Suggest a term for a value that is not a number: a hint, if the text needs one, and the text to write."""
     word = value.strip().casefold()
     if port := _is_port(keyword) and port_of(word):
         text = f"{keyword}:{port}"
-        return text, f"Write {text}, or protocol:{word} for what speaks it on any port."
+        return text, f"Write {text}, or protocol:{word} for this protocol on any port."
     if found := _PROTOCOL.fullmatch(word):
         number, protocol = found[1] or found[4], found[2] or found[3]
         return (f"{protocol}_port:{number}", None) if _is_port(keyword) else (None, None)
     if (found := _NUMBERS.fullmatch(word)) and not _is_port(keyword):
         return f"({keyword}:>={found[1]} AND {keyword}:<={found[2]})", None
     if found:
-        return None, "A range of ports cannot be asked for; list them: port:80,443."
+        return None, "Ranges of ports are not supported. List the ports: port:80,443."
     if _NUMBER.fullmatch(word := re.sub("[,_' ]", "", word)) and len(word) < 19:
         return f"{keyword}:{word}", None
     return None, None
 
 
 def is_one_number(value: str) -> bool:
-    """Tell whether a list of numbers is one number with commas."""
+    """Tell whether a text is one number with thousands separators, such as `1,000`."""
     return _THOUSANDS.fullmatch(value) is not None
 
 
 def instead_of_star(keyword: str, operator: str, value: str) -> Repair:
-    """Say what to write for a value with the wildcard of other languages, which no name holds."""
+    """Suggest a term for a value with `*`, the wildcard of other languages."""
     if keyword and not value.strip("*"):
-        return f"Whatever its value is, write has:{keyword}.", f"has:{keyword}"
-    # In regular expressions the star stands behind a dot.
-    value, plain_lead = value.replace(".*", "*"), f"{keyword}:{operator}" if keyword else ""
-    # A pattern says of all of the value what stands where: web* begins so.
-    lead = f"{keyword}:{operator or '='}" if keyword else ""
-    hint = f"Write {lead}{shown(value).replace('*', '%')}; a * that is meant stands in quotes: "
-    return f'{hint}{plain_lead}"{shown(value)}".', lead + value.replace("*", "%")
+        return f"Write has:{keyword} for any value.", f"has:{keyword}"
+    # Regular expressions write `.*`.
+    value, prefix = value.replace(".*", "*"), f"{keyword}:{operator}" if keyword else ""
+    # A pattern describes the whole value, so `web*` becomes `=web%`.
+    whole_prefix = f"{keyword}:{operator or '='}" if keyword else ""
+    hint = f"Write {whole_prefix}{shown(value).replace('*', '%')}; to search for a literal *, quote it: "
+    return f'{hint}{prefix}"{shown(value)}".', whole_prefix + value.replace("*", "%")
 
 
 def instead_of_address(value: str) -> str | None:
-    """Say which network or range is meant by an address with stars or an open end; None if none is."""
+    """Suggest a network or range for `10.0.0.*`, `10.0.0.5-20` or a reversed range; None for other values."""
     if found := _STARS.fullmatch(value):
         octets = found[1].split(".")
         network = ".".join([*octets, *["0"] * (4 - len(octets))])
@@ -169,14 +169,9 @@ def instead_of_address(value: str) -> str | None:
     ):
         first, last = sorted((int(found[2]), int(found[3])))
         return f"{found[1]}{first}-{found[1]}{last}"
-    first_, hyphen, last_ = value.partition("-")
-    if (
-        hyphen
-        and _is_address(first_)
-        and _is_address(last_)
-        and ip_address(first_).version == ip_address(last_).version
-    ):
-        return f"{last_}-{first_}"
+    start, hyphen, end = value.partition("-")
+    if hyphen and _is_address(start) and _is_address(end) and ip_address(start).version == ip_address(end).version:
+        return f"{end}-{start}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The grammar of search texts: terms joined by AND, OR and NOT, with the places of mistakes.
+"""Parses search texts: terms joined by AND, OR and NOT. Reports each mistake with its position.
 
 query := or ; or := and (OR and)* ; and := not (AND? not)* ; not := NOT not | ( query ) | term
 """
@@ -18,7 +18,7 @@ NESTING_MAX = 10
 
 @dataclass(frozen=True)
 class Joined:
-    """At least two parts, of which all (AND) or some (OR) must hold; no part is joined in the same way."""
+    """At least two parts: all (AND) or any (OR) must hold. No part is itself joined by the same operator."""
 
     operator: Literal["AND", "OR"]
     parts: tuple[Syntax, ...]
@@ -35,10 +35,10 @@ Syntax = Written | Joined | Negated
 
 
 def parse(text: str) -> Syntax | None:
-    """Read a search text; None if there is nothing in it.
+    """Parse a search text; None if it is empty.
 
     Raises:
-        BadSearch: says where the first mistake is and what could stand there.
+        BadSearch: the first mistake, with its position and the texts expected there.
     """
     syntax, found = attempt(text)
     if found:
@@ -47,9 +47,9 @@ def parse(text: str) -> Syntax | None:
 
 
 def attempt(text: str) -> tuple[Syntax | None, list[BadSearch]]:
-    """Read a search text as far as it can be understood, and list its mistakes in their order.
+    """Parse a search text as far as possible, and list its mistakes in text order.
 
-    Where a term is wrong or missing, an empty one stands.
+    An empty term replaces each wrong or missing one.
     """
     found: list[BadSearch] = []
     try:
@@ -69,43 +69,43 @@ class _Parser:
         for token in self.tokens:
             number += len(token.terms) if isinstance(token, Listed) else isinstance(token, Term)
             if number > TERMS_MAX:
-                hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
+                hint = "For long lists use `where`: `in` takes 1,000 values."
                 raise bad_search(text, token.place, f"The search has more than {TERMS_MAX} terms", hint=hint)
 
     def query(self) -> Syntax:
-        found = self._either(0)
+        found = self._or(0)
         while self.at < len(self.tokens):
-            hint = "Leave it out, or open it before; a parenthesis in a value needs quotes round the value."
+            hint = "Remove it, or add the opening one; quote a value that contains a parenthesis."
             place = self.tokens[self.at].place
-            self._note(bad_search(self.text, place, "This parenthesis closes nothing", hint=hint, instead=""))
+            self._record(bad_search(self.text, place, "This parenthesis closes nothing", hint=hint, instead=""))
             self.at += 1
             self.at += self._next() in ("AND", "OR")
             if self._next() not in ("end", ")"):
-                found = _join("AND", [found, self._either(0)])
+                found = _join("AND", [found, self._or(0)])
         return found
 
     def _next(self) -> str:
-        """Return the mark that comes next: empty for a term, `end` behind the last token."""
+        """Return the next mark: empty for a term, `end` after the last token."""
         if self.at == len(self.tokens):
             return "end"
         token = self.tokens[self.at]
         return token.text if isinstance(token, Mark) else ""
 
-    def _either(self, depth: int) -> Syntax:
-        parts = [self._all(depth)]
+    def _or(self, depth: int) -> Syntax:
+        parts = [self._and(depth)]
         while self._next() == "OR":
             self.at += 1
-            parts.append(self._all(depth))
+            parts.append(self._and(depth))
         return _join("OR", parts)
 
-    def _all(self, depth: int) -> Syntax:
-        parts = [self._one(depth)]
+    def _and(self, depth: int) -> Syntax:
+        parts = [self._not(depth)]
         while (mark := self._next()) in ("", "AND", "NOT", "("):
             self.at += mark == "AND"
-            parts.append(self._one(depth))
+            parts.append(self._not(depth))
         return _join("AND", parts)
 
-    def _one(self, depth: int) -> Syntax:
+    def _not(self, depth: int) -> Syntax:
         mark = self._next()
         if mark in ("end", ")", "AND", "OR"):
             return self._missing(mark)
@@ -114,13 +114,13 @@ class _Parser:
         if not isinstance(token, Mark):
             return token
         if depth == NESTING_MAX:
-            hint = "NOT and parentheses each count; leave out those that change nothing."
+            hint = "NOT and parentheses each count as a level; remove redundant ones."
             raise bad_search(
                 self.text, token.place, f"The search is nested more than {NESTING_MAX} levels deep", hint=hint
             )
         if mark == "NOT":
-            return Negated(self._one(depth + 1))
-        inner = self._either(depth + 1)
+            return Negated(self._not(depth + 1))
+        inner = self._or(depth + 1)
         if self._next() != ")":
             self._unclosed(token.place)
             return inner
@@ -128,26 +128,26 @@ class _Parser:
         return inner
 
     def _missing(self, mark: str) -> Term:
-        """Note that a term is missing before what comes next; return an empty one in its place."""
+        """Record a missing term before the next token; return an empty one."""
         end = TextSpan(len(self.text), len(self.text))
         place = end if mark == "end" else self.tokens[self.at].place
         message = f"{'The search ends' if mark == 'end' else f'{mark} stands'} where a term is expected"
-        hint = "A term is keyword:value or a word. AND, OR and NOT themselves are looked for in quotes."
+        hint = "A term is keyword:value or a word. To search for the words AND, OR and NOT, put them in quotes."
         error = bad_search(self.text, place, message, hint=hint, expected=["a term", "NOT", "("])
         before = self.tokens[self.at - 1].place if self.at else place
-        # What joins or opens nothing is left out: before the end and ) what stands there, else the mark itself.
+        # Remove the token that lacks a term: before the end and `)` the previous token, else the mark itself.
         cut = TextSpan(place.start if mark in ("AND", "OR") else before.start, place.end)
         if mark == ")" and not self._opens(self.at - 1):
             cut = before
         error.repaired = (self.text[: cut.start].rstrip() + self.text[cut.end :]).lstrip()
-        self._note(error)
+        self._record(error)
         return Term("", "", "", TextSpan(place.start, place.start))
 
-    def _note(self, error: BadSearch) -> None:
-        """Note a mistake and go on, unless there are enough.
+    def _record(self, error: BadSearch) -> None:
+        """Record a mistake and continue.
 
         Raises:
-            BadSearch: the mistake, if it is the last one that is told.
+            BadSearch: the mistake, if it is the last one to report.
         """
         if len(self.found) >= MISTAKES_MAX - 1:
             raise error
@@ -158,10 +158,10 @@ class _Parser:
         return isinstance(token, Mark) and token.text == "("
 
     def _unclosed(self, place: TextSpan) -> None:
-        hint = "Close it with ) behind the last term it is about."
+        hint = "Add ) after the last term inside it."
         error = bad_search(self.text, place, "This parenthesis is not closed", hint=hint, expected=[")"])
         error.repaired = self.text.rstrip() + ")"
-        self._note(error)
+        self._record(error)
 
 
 def _join(operator: Literal["AND", "OR"], parts: list[Syntax]) -> Syntax:

@@ -1,4 +1,4 @@
-"""A parsed search as text again: in one form, from which parsing makes the same tree."""
+"""Prints a parsed search in normal form, from which parsing makes the same tree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from schema.search.parser import Joined, Negated, Syntax
 from schema.search.token import FOREIGN, OPENING, Listed, Term, units
 
-# What means the same without quotes: nothing that joins, compares, lists or stands for something in other languages.
+# A value that needs no quotes: it has no character that is syntax here or in other languages.
 _PLAIN = re.compile(r'(?:[^\s()"\\:<>=*&|!,~^≠≥≤\[\]{}]|\\[^\s()"])+', re.DOTALL)
 _SPECIAL, _QUOTED_SPECIAL = re.compile(r'[\\"%_]'), re.compile(r'[\\"]')
 _SIGNS = ("=", "<", ">")
@@ -22,9 +22,9 @@ def print_search(syntax: Syntax | None) -> str:
         return ""
     match syntax:
         case Term():
-            return _lead(syntax) + print_value(syntax)
+            return _prefix(syntax) + print_value(syntax)
         case Listed(terms):
-            return _lead(terms[0]) + ",".join(map(print_value, terms))
+            return _prefix(terms[0]) + ",".join(map(print_value, terms))
         case Negated(part):
             return f"NOT {_inner(part)}"
         case Joined(operator, parts):
@@ -38,12 +38,12 @@ def _inner(part: Syntax) -> str:
     return f"({text})" if isinstance(part, Joined) else text
 
 
-def _lead(term: Term) -> str:
+def _prefix(term: Term) -> str:
     return f"{term.keyword}:{term.operator}" if term.keyword else ""
 
 
 def print_value(term: Term) -> str:
-    """Write the value of a term, in quotes where it needs them."""
+    """Write the value of a term, quoted if needed."""
     value = term.value
     words = NOTHING_WORDS if term.keyword else FOREIGN | {"and", "or", "not"}
     if not value:
@@ -54,13 +54,13 @@ def print_value(term: Term) -> str:
 
 
 def literal_term(keyword: str, operator: str, value: str, *, is_text: bool = True) -> Term:
-    """Make the term that looks for a value as it is: wildcards, quotes and signs in it are letters.
+    """Make the term that searches for a literal value: escape wildcards, quotes and a leading operator.
 
     Args:
-        keyword: empty for a word of its own.
-        operator: the sign, or empty.
+        keyword: empty for a word without keyword.
+        operator: one of those of a term, or empty.
         value: without quotes.
-        is_text: whether `%` and `_` would be wildcards in it.
+        is_text: whether `%` and `_` are wildcards for the keyword.
     """
     written = (_SPECIAL if is_text else _QUOTED_SPECIAL).sub(r"\\\g<0>", value)
     if written[:1] in _SIGNS and not operator:
@@ -74,9 +74,9 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def tree(text: str, syntax: Syntax | None) -> Any:
-    """Return a search as JSON: `{and: [...]}`, `{or: [...]}`, `{not: ...}`, or a term with its place; None if empty.
+    """Return a search as JSON: `{and: [...]}`, `{or: [...]}`, `{not: ...}`, or a term with its position; None if empty.
 
-    A list of values is an `or` of one term for each.
+    A list of values is an `or` with a term for each value.
     """
     match syntax:
         case Term(keyword, operator, value, place):

@@ -1,4 +1,4 @@
-"""Puts a term into a search text or takes it out again, and leaves the rest as it was typed."""
+"""Adds a term to a search text or removes it, and keeps the rest as typed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ OPERATORS = ("", "=", "<", "<=", ">", ">=")
 
 
 def toggle_term(noun: str, text: str, keyword: str, value: str, operator: str) -> str:
-    """Return a text with a term added by AND, or without it if each row that is found must satisfy it already.
+    """Add a term by AND, or remove it if every match already has to satisfy it.
 
     Args:
-        noun: the inventory that is searched.
-        text: the search.
-        keyword: of the term; empty for a word of its own.
-        value: what is looked for, without quotes; empty for a missing value.
-        operator: `=`, `<`, `<=`, `>`, `>=` or none.
+        noun: the inventory to search.
+        text: the search text.
+        keyword: of the term; empty for a word without keyword.
+        value: the unquoted value; empty for a missing value.
+        operator: `=`, `<`, `<=`, `>`, `>=` or empty.
 
     Raises:
-        BadSearch: the text cannot be understood, or not with this term.
-        BadInput: the operator is none.
+        BadSearch: the text has mistakes, alone or with this term.
+        BadInput: the operator is unknown.
     """
     if operator not in OPERATORS:
-        raise BadInput("operator is none of this language.", hint="Operators: =, <, <=, >, >=.", path="operator")
+        raise BadInput("operator is unknown.", hint="Operators: =, <, <=, >, >=.", path="operator")
     read_search(noun, text)
     term = _term(noun, keyword, value, operator)
     wanted, entry, found = read_search(noun, term).expr, NOUNS[noun], list(tokens(text))
@@ -44,14 +44,14 @@ def toggle_term(noun: str, text: str, keyword: str, value: str, operator: str) -
 
 
 def _term(noun: str, keyword: str, value: str, operator: str) -> str:
-    """Write a term whose value is looked for as it is, with quotes where it needs them."""
+    """Write a term that searches for the literal value, quoted if needed."""
     known = find(NOUNS[noun], keyword) if keyword else None
     operator = operator or ("=" if keyword and not value else "")
     return print_search(literal_term(keyword, operator, value, is_text=known is None or known.kind in TEXTS))
 
 
 def _required(found: list[Token]) -> list[int]:
-    """List the terms that are joined by AND alone, outside parentheses and NOT."""
+    """List the indexes of the terms that every match must satisfy: joined by AND alone, outside parentheses and NOT."""
     depth, places = 0, list[int]()
     for at, token in enumerate(found):
         if isinstance(token, Mark):
@@ -69,7 +69,7 @@ def _is_mark(found: list[Token], at: int, text: str) -> bool:
 
 
 def _without(text: str, found: list[Token], at: int) -> str:
-    """Take out a term, and an AND that would join nothing; two terms that come to stand side by side stay two."""
+    """Remove a term and its AND; join its neighbours by AND if nothing else separates them."""
     is_last = at == len(found) - 1
     start = at - (is_last and _is_mark(found, at - 1, "AND"))
     end = at + 1 + _is_mark(found, at + 1, "AND")

@@ -1,4 +1,4 @@
-"""Search text as tokens with their places: parentheses, AND, OR, NOT and terms; reads each character a few times."""
+"""Splits a search text into tokens with their positions: parentheses, AND, OR, NOT and terms; takes linear time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from schema.suggestion import shown
 from sync.errors import BadSearch
 
 CHARS_MAX = 4_000
-# A text that is wrong all through is looked at no further.
+# Stop after this many mistakes.
 MISTAKES_MAX = 20
 
-# Opening quote → what closes it. Of the single ones only that which stands at the end of a word: O'Brien has none.
+# Opening quote → the quotes that close it. Single quotes count only at the ends of a word: O'Brien has none.
 _DOUBLE = {'"': '"', "“": "”“", "”": "”", "„": "“”", "‟": "”“", "«": "»", "»": "«"}
 _SINGLE = {"'": "'", "\u2018": "\u2019", "\u2019": "\u2019", "\u201a": "\u2018\u2019"}
 OPENING = frozenset(_DOUBLE | _SINGLE)
 _BLANK = re.compile(r"\s+")
 _KEYWORD = re.compile(r'([^\s():"\\]+):')
 _OPERATOR = re.compile("<=|>=|=|<|>")
-# Signs of other languages → what stands for them here; they are refused with it.
+# Signs of other languages → ours, which the error suggests.
 _FOREIGN_SIGN = re.compile("!=|<>|=!|!~|=~|~=|==|=>|=<|[!~≠≥≤]")
 SIGNS = {"!=": "NOT ", "<>": "NOT ", "=!": "NOT ", "!~": "NOT ", "!": "NOT ", "≠": "NOT ", "==": "=", "=>": ">="}
 SIGNS |= {"=<": "<=", "≥": ">=", "≤": "<=", "=~": "", "~=": "", "~": ""}
@@ -36,7 +36,7 @@ _COMBINED, _RANGE = re.compile(r"(?i)\b(AND|NOT)\b"), re.compile(r"\bTO\b")
 _NEXT_WORD = re.compile(r"\s+([^\s():\"\\]+)(?![^\s)])")
 _UNESCAPED = re.compile(r'(\\.)|"', re.DOTALL)
 _MARKS = {"(", ")", "AND", "OR", "NOT"}
-# Words that compare in other languages; behind a keyword they are refused, in quotes they are words.
+# Words that are operators in other languages: refused after a keyword, text in quotes.
 FOREIGN = {"is", "in", "eq", "ne", "equals", "like", "ilike", "contains", "matches", "startswith", "endswith"}
 
 
@@ -52,7 +52,7 @@ QUOTED |= {one: _quoted(one, closing, at_end=True) for one, closing in _SINGLE.i
 
 @dataclass(frozen=True)
 class TextSpan:
-    """Where a piece of the text stands: its first character and the one behind its last."""
+    """A range of the text: from `start` up to, but without, `end`."""
 
     start: int
     end: int
@@ -60,15 +60,15 @@ class TextSpan:
 
 @dataclass(frozen=True)
 class Term:
-    """`keyword:value`, or a word of its own.
+    """`keyword:value`, or a word without keyword.
 
     Args:
-        keyword: as written; empty for a word.
-        operator: `=`, `<`, `<=`, `>`, `>=` or none.
-        value: as written, but without quotes; a backslash makes the next character literal.
-        place: where it stands; not part of what it says.
-        is_quoted: whether its value stands in quotes, so that each character is meant.
-        is_element: whether it is one of a list of values; then its place is that of the value alone.
+        keyword: as typed; empty for a word.
+        operator: `=`, `<`, `<=`, `>`, `>=` or empty.
+        value: as typed, but without quotes; a backslash makes the next character literal.
+        place: its position; not compared.
+        is_quoted: whether its value is quoted, and so not checked for notations of other languages.
+        is_element: whether it is a value of a list; its position is then that of the value alone.
     """
 
     keyword: str
@@ -81,7 +81,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Listed:
-    """`keyword:one,another`: several values, of which any may satisfy; one term for each."""
+    """`keyword:one,another`: a list of values, any of which may match; one term for each."""
 
     terms: tuple[Term, ...]
     place: TextSpan = dataclass_field(compare=False, default=TextSpan(0, 0))
@@ -100,7 +100,7 @@ Token = Written | Mark
 
 
 def units(text: str) -> int:
-    """Return the length of a text as editors and JavaScript count it: in UTF-16 units."""
+    """Return the length of a text in UTF-16 units, as editors and JavaScript count."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -114,16 +114,16 @@ def bad_search(
     is_unknown: bool = False,
     **facts: object,
 ) -> BadSearch:
-    """Make the error of a search text, with the place in it.
+    """Make the error of a mistake in a search text.
 
     Args:
-        text: all of it.
-        place: where the mistake is; the facts say so in UTF-16 units, line and column from 1.
-        message: what is wrong.
-        hint: what to do.
-        instead: what to write in that place.
-        is_unknown: whether nothing here answers the term.
-        facts: more of it.
+        text: the whole text.
+        place: the position of the mistake; reported in UTF-16 units, and as line and column from 1.
+        message: the mistake.
+        hint: how to fix it.
+        instead: the replacement for the text in that place.
+        is_unknown: whether the mistake is an unknown keyword or value.
+        facts: further facts of the error.
     """
     start, end = min(place.start, len(text)), max(place.start, place.end)
     line_start = text.rfind("\n", 0, start) + 1
@@ -139,19 +139,19 @@ def tokens(text: str, found: list[BadSearch] | None = None) -> Iterator[Token]:
     """Split a search text.
 
     Args:
-        text: what was typed.
-        found: takes the mistakes in terms, in whose place an empty term stands; without it the first is raised.
+        text: as typed.
+        found: collects the mistakes in terms, and an empty term replaces each; without it the first is raised.
 
     Raises:
-        BadSearch: it is too long, or a value is not complete.
+        BadSearch: the text is too long or has a forbidden character, or a term is wrong.
     """
     if len(text) > CHARS_MAX:
         place = TextSpan(CHARS_MAX, len(text))
-        hint = "Long lists are asked for with `where`: `in` takes 1,000 values."
+        hint = "For long lists use `where`: `in` takes 1,000 values."
         message = f"The search has {len(text)} characters; at most {CHARS_MAX} are allowed"
         raise bad_search(text, place, message, hint=hint)
     if bad := UNSTORABLE.search(text):
-        raise bad_search(text, TextSpan(*bad.span()), "No text holds this character")
+        raise bad_search(text, TextSpan(*bad.span()), "This character is not allowed")
     at = 0
     while at < len(text):
         if blank := _BLANK.match(text, at):
@@ -191,20 +191,20 @@ def _word(text: str, start: int) -> Token:
     if not keyword and not is_quoted and value.upper() in _MARKS:
         return Mark(value.upper(), place)
     if is_quoted and keyword and not operator and (sign := _OPERATOR.match(value)):
-        # Quotes may stand round the operator too: first_seen:"<2weeks".
+        # The quotes may include the operator: first_seen:"<2weeks".
         operator, value = sign[0], value[sign.end() :]
     if keyword and not value and not operator and not is_quoted:
         _refuse_nothing(text, place, keyword)
     if not is_quoted and not keyword and value[0:1] == ":" and value[1:2] != ":":
         _refuse_space(text, place, value)
     if not keyword and not value:
-        raise bad_search(text, place, "There is no word between the quotes", hint="Leave the quotes out.", instead="")
-    # An empty value between quotes says the same as none behind an equals sign.
+        raise bad_search(text, place, "There is no word between the quotes", hint="Remove the quotes.", instead="")
+    # `keyword:""` means the same as `keyword:=`.
     return Term(keyword, operator or ("=" if keyword and not value else ""), value, place, is_quoted)
 
 
 def _values(text: str, start: int, at: int, keyword: str, operator: str) -> list[Term]:
-    """Read one value, or behind a keyword several with commas between."""
+    """Read one value or, after a keyword, several separated by commas."""
     found = []
     while True:
         value, is_quoted, end = _value(text, at, _ELEMENT if keyword else _BARE)
@@ -219,19 +219,19 @@ def _values(text: str, start: int, at: int, keyword: str, operator: str) -> list
             values.append(following[1])
             end = following.end()
         instead = f"{keyword}:{operator}{','.join(values)}" if values else None
-        hint = "A comma joins values without blanks between: port:22,80. A comma that is meant stands in quotes."
+        hint = "Separate values by a comma without blanks: port:22,80. Quote a value that contains a comma."
         raise bad_search(text, TextSpan(start, end), "A value is missing beside a comma", hint=hint, instead=instead)
     return found
 
 
 def _value(text: str, at: int, bare: re.Pattern[str]) -> tuple[str, bool, int]:
-    """Read one value: as it is kept, whether it stood in quotes, and where it ends."""
+    """Read one value. Return its text, whether it was quoted, and its end."""
     opening = text[at : at + 1]
     if opening in OPENING and opening:
         quoted = QUOTED[opening].match(text, at)
         if quoted is None:
             _refuse_open(text, at)
-        # Inside other quotes, a double one needs no backslash; it is kept with one, as in double quotes.
+        # Store a double quote with a backslash, which it does not need inside other quotes.
         return _UNESCAPED.sub(_escape, quoted[1]), True, quoted.end()
     found = bare.match(text, at)
     return (found[0], False, found.end()) if found else ("", False, at)
@@ -243,14 +243,14 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _refuse_open(text: str, at: int) -> NoReturn:
-    """Refuse a quote that nothing closes.
+    """Refuse an unclosed quote.
 
     Raises:
         BadSearch: always.
     """
     if text[at] in _SINGLE:
         end = found.end() if (found := _BARE.match(text, at + 1)) else at + 1
-        hint = f"A word that begins with {text[at]} stands in double quotes."
+        hint = f"Put a word that begins with {text[at]} in double quotes."
         instead: str | None = quote_bare(text[at:end])
     else:
         hint, rest, end = 'Write \\" for a quote in a value.', text[at + 1 :], len(text)
@@ -263,10 +263,10 @@ def _is_mark(word: str) -> bool:
 
 
 def _refuse_foreign(text: str, start: int, keyword: str, at: int) -> None:
-    """Refuse an operator or a list as other languages write them.
+    """Refuse an operator or a list in the notation of another language.
 
     Raises:
-        BadSearch: one stands behind the colon.
+        BadSearch: one follows the colon.
     """
     if sign := _FOREIGN_SIGN.match(text, at):
         value, _, end = _value(text, sign.end(), _BARE)
@@ -274,7 +274,7 @@ def _refuse_foreign(text: str, start: int, keyword: str, at: int) -> None:
         negation, operator = (meant, "") if meant == "NOT " else ("", meant)
         instead = f"{negation}{keyword}:{operator}{text[sign.end() : end]}" if value else None
         told = f"{negation}{keyword}:{operator}{shown(text[sign.end() : end]) or 'value'}"
-        hint = f"Write {told}; {sign[0]} that is meant stands in quotes."
+        hint = f"Write {told}; to search for {sign[0]} itself, quote it."
         raise bad_search(
             text, TextSpan(start, end), f"{sign[0]} is no operator of this language", hint=hint, instead=instead
         )
@@ -283,7 +283,7 @@ def _refuse_foreign(text: str, start: int, keyword: str, at: int) -> None:
 
 
 def _refuse_brackets(text: str, place: TextSpan, keyword: str, inner: str) -> None:
-    message = "Values stand in no brackets"
+    message = "A list of values takes no brackets"
     if _ALL.fullmatch(inner):
         instead = " AND ".join(f"{keyword}:{word}" for word in inner.split()[::2])
         raise bad_search(text, place, message, hint=f"Write ({shown(instead)}).", instead=f"({instead})")
@@ -293,18 +293,18 @@ def _refuse_brackets(text: str, place: TextSpan, keyword: str, inner: str) -> No
         hint = f"Write two terms, {shown(keyword)}:>=value and {shown(keyword)}:<=value."
         raise bad_search(text, place, message, hint=hint)
     instead = f"{keyword}:{values_in(inner) or '='}"
-    hint = f"Write {shown(instead)} for values of which any may satisfy."
+    hint = f"Write {shown(instead)} for any of these values."
     raise bad_search(text, place, message, hint=hint, instead=instead)
 
 
 def values_in(inner: str) -> str:
-    """Write the values of a list of another language, which stand between commas or ORs, as a list of this one."""
+    """Convert the inside of another language's list, separated by commas or ORs, to values of a list here."""
     found = (one for one in _INNER.findall(inner) if one.upper() != "OR")
     return ",".join(filter(None, (quote_bare(one.removeprefix("OR ").removeprefix("or ")) for one in found)))
 
 
 def quote_bare(word: str) -> str:
-    """Put quotes round a piece of text that is to be one value, if it needs them."""
+    """Quote a text that is to be one value, if it needs quotes."""
     word = word.strip()
     if len(word) > 1 and word[-1] in (_DOUBLE | _SINGLE).get(word[0], ""):
         word = word[1:-1]
@@ -314,14 +314,12 @@ def quote_bare(word: str) -> str:
 
 
 def _refuse_nothing(text: str, place: TextSpan, keyword: str) -> None:
-    """Refuse a keyword with nothing behind its colon."""
+    """Refuse a keyword without a value."""
     keyword = shown(keyword)
     missing = f"For a missing value write {keyword}:= instead."
     hint, instead, end = missing, None, place.end
     if text[end : end + 1] == "(":
-        hint = (
-            f"Say the keyword each time: ({keyword}:one OR {keyword}:another). A value with parentheses needs quotes."
-        )
+        hint = f"Repeat the keyword: ({keyword}:one OR {keyword}:another). A value with parentheses needs quotes."
     elif (following := _NEXT_WORD.match(text, end)) and not _is_mark(following[1]):
         hint = f"Write {keyword}:{shown(following[1])} without the space. {missing}"
         instead, end = text[place.start : end] + following[1], following.end()
@@ -329,17 +327,17 @@ def _refuse_nothing(text: str, place: TextSpan, keyword: str) -> None:
         instead = text[place.start : end] + "="
     place = TextSpan(place.start, end)
     raise bad_search(
-        text, place, "A value is missing behind the colon", hint=hint, instead=instead, expected=["a value"]
+        text, place, "A value is missing after the colon", hint=hint, instead=instead, expected=["a value"]
     )
 
 
 def _refuse_space(text: str, place: TextSpan, value: str) -> None:
-    """Refuse a colon with a blank before it."""
+    """Refuse a colon after a blank."""
     before = "".join(text[: place.start].split()[-1:])
     is_named = before.isidentifier()
     said = f"{shown(before) if is_named else 'keyword'}{shown(value)}"
     start = text.rindex(before, 0, place.start) if is_named else place.start
-    hint = f"Write {said} without the space; a text that begins with a colon stands in quotes."
+    hint = f"Write {said} without the space; quote a text that begins with a colon."
     raise bad_search(
         text,
         TextSpan(start, place.end),
@@ -357,5 +355,5 @@ def _refuse_rest(text: str, at: int) -> None:
     if text.count('"', at) == 1:
         hint = 'Write \\" for a quote in a value.'
         raise bad_search(text, TextSpan(at, len(text)), "The closing quote is missing", hint=hint)
-    hint = "Quotes stand round a whole value."
+    hint = "Quotes must enclose the whole value."
     raise bad_search(text, place, "A space is missing between two terms", hint=hint, instead=" " + text[at])

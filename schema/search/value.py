@@ -1,4 +1,4 @@
-"""The meaning of a term's value for each kind of field: pattern, number, version, time, address, yes or no."""
+"""Turns a term's value into a condition, by kind of field: text, number, version, time, address, yes or no."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """A term while it is given its meaning, and the text it stands in."""
+    """A term to be read, and the whole search text."""
 
     text: str
     term: Term
 
     @cached_property
     def literal(self) -> str:
-        """The value, in which a backslash only says that the next character means itself."""
+        """The value without the backslashes that make the next character literal."""
         return _ESCAPED.sub(r"\1", self.term.value)
 
     @cached_property
     def pattern(self) -> str | None:
-        """The value as a pattern of LIKE; None if it has no wildcard."""
+        """The value as a LIKE pattern; None if it has no wildcard."""
         pieces = _PIECES.split(self.term.value)
         if all(piece not in ("%", "_") for piece in pieces[1::2]):
             return None
@@ -91,28 +91,28 @@ class Reading:
 
     @property
     def said(self) -> str:
-        """The value as an error quotes it, behind its keyword."""
+        """The keyword and value as an error quotes them."""
         return f'{shown(self.term.keyword)}{": " * bool(self.term.keyword)}"{shown(self.literal)}"'
 
     @property
     def is_quoted(self) -> bool:
-        """Whether the value stands in quotes: then each of its characters is meant."""
+        """Whether the value is quoted; a quoted value is not checked for notations of other languages."""
         return self.term.is_quoted
 
     @property
-    def lead(self) -> str:
+    def prefix(self) -> str:
         """The keyword with its colon and operator, before the value."""
         return f"{self.term.keyword}:{self.term.operator}" if self.term.keyword else ""
 
     @property
     def raw(self) -> str:
-        """The value as it was typed, with its operator and quotes."""
+        """The value as typed, with operator and quotes."""
         start = self.term.place.start
         behind = len(self.term.keyword) + 1 if self.term.keyword and not self.term.is_element else 0
         return self.text[start + behind : self.term.place.end]
 
     def following(self) -> str:
-        """Return the word that stands behind the term, empty if none does."""
+        """Return the next word after the term; empty if there is none."""
         word = _WORD.match(self.text, self.term.place.end)
         return word[1] if word else ""
 
@@ -130,13 +130,13 @@ class Reading:
         """Refuse the term.
 
         Args:
-            message: what is wrong.
-            expected: what could stand there.
-            hint: what to do; else it is made of `instead`, or of what is expected.
-            instead: what to write in the term's place.
-            end: where the mistake ends, if that is behind the term.
-            is_unknown: whether nothing here answers the term.
-            facts: more of the error.
+            message: the mistake.
+            expected: texts that would be valid there.
+            hint: how to fix it; the default is made from `instead` or `expected`.
+            instead: the replacement for the term.
+            end: the end of the mistake, if it reaches beyond the term.
+            is_unknown: whether the term's keyword or value is unknown here.
+            facts: further facts of the error.
 
         Raises:
             BadSearch: always.
@@ -146,39 +146,39 @@ class Reading:
         hint = hint or (otherwise if instead is None else f"Write {self.told(instead)}.")
         place = TextSpan(self.term.place.start, end or self.term.place.end)
         if instead is not None and self.term.is_element:
-            instead = instead.removeprefix(self.lead) if instead.startswith(self.lead) else None
+            instead = instead.removeprefix(self.prefix) if instead.startswith(self.prefix) else None
         facts |= {"expected": expected}
         raise bad_search(self.text, place, message, hint=hint, instead=instead, is_unknown=is_unknown, **facts)
 
     def told(self, instead: str) -> str:
-        """Return what to write as a hint quotes it: of a long value only its beginning."""
+        """Return the replacement as a hint quotes it, with a long value shortened."""
         return instead.replace(self.term.value, shown(self.term.value)) if self.term.value else instead
 
     def refuse_order(self, what: str, kind: FieldKind) -> None:
-        """Refuse `<` and its like for values that have no order.
+        """Refuse `<`, `<=`, `>` and `>=` for values that have no order.
 
         Raises:
-            BadSearch: the term has such an operator.
+            BadSearch: the term has one of these operators.
         """
         if self.term.operator in _ORDER:
             self.refuse(f"{what} cannot be compared with {self.term.operator}", FORMS[kind])
 
     def refuse_thousands(self) -> None:
-        """Refuse a list that is one number with commas, as `>1,000`.
+        """Refuse a list that is one number with thousands separators, such as `>1,000`.
 
         Raises:
-            BadSearch: it is one.
+            BadSearch: the list is such a number.
         """
         if self.term.operator in _ORDER and is_one_number(number := self.raw.lstrip("<>=")):
-            self.refuse("A number has no commas", instead=self.lead + number.replace(",", ""))
+            self.refuse("A number has no commas", instead=self.prefix + number.replace(",", ""))
 
 
 def condition(field: Field, prefix: str, reading: Reading) -> Expr:
-    """Give a term on a field its meaning.
+    """Turn a term into a condition on a field.
 
     Args:
-        field: what the keyword stands for.
-        prefix: of the ids of the field's noun.
+        field: the field to compare.
+        prefix: the prefix of the noun's ids.
         reading: the term.
 
     Raises:
@@ -197,7 +197,7 @@ def present(field: Field) -> Expr:
 
 
 def text(field: Field, reading: Reading) -> Expr:
-    """Compare with part of a text, or after `=` with all of it, in any letter case; `%` and `_` are wildcards."""
+    """Match part of a text, or all of it after `=`, in any letter case; `%` and `_` are wildcards."""
     reading.refuse_order("Text", FieldKind.TEXT)
     _refuse_star(reading)
     pattern, literal = reading.pattern, reading.literal
@@ -211,10 +211,10 @@ def text(field: Field, reading: Reading) -> Expr:
 
 
 def _refuse_star(reading: Reading) -> None:
-    """Refuse the wildcard of other languages, which no name holds.
+    """Refuse an unquoted `*`, the wildcard of other languages.
 
     Raises:
-        BadSearch: a `*` stands in the value, outside quotes.
+        BadSearch: the value has one.
     """
     if "*" not in reading.literal or reading.is_quoted:
         return
@@ -246,7 +246,7 @@ def _bool(field: Field, reading: Reading) -> Expr:
 
 
 def number(reading: Reading) -> tuple[Op, int]:
-    """Read a number and how it is compared."""
+    """Read a number and its operator."""
     if not _NUMBER.fullmatch(reading.literal):
         instead, hint = instead_of_number(reading.term.keyword, reading.literal)
         reading.refuse(f"{reading.said} is not a whole number", FORMS[FieldKind.INT], instead=instead, hint=hint)
@@ -272,7 +272,7 @@ def _version(field: Field, reading: Reading) -> Expr:
 
 
 def choose(reading: Reading, values: Iterable[str]) -> str:
-    """Find the one value that is meant; letter case, underscores, hyphens and blanks do not count."""
+    """Find a value of a closed list; ignore letter case, underscores, hyphens and blanks."""
     reading.refuse_order("A value of a closed list", FieldKind.ENUM)
     known = {value.casefold().translate(_SQUEEZED): value for value in values}
     wanted = reading.literal.casefold().translate(_SQUEEZED)
@@ -307,7 +307,7 @@ def source(reading: Reading) -> str:
     found = ALIASES.get(reading.literal.casefold())
     if found is None:
         hint = did_you_mean(reading.literal, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
-        reading.refuse(f"{reading.said} is no source", sorted(ALIASES), hint=hint)
+        reading.refuse(f"{reading.said} is not a source", sorted(ALIASES), hint=hint)
     return found
 
 
@@ -316,11 +316,11 @@ def _sources(field: Field, reading: Reading) -> Expr:
 
 
 def time(name: str, reading: Reading) -> Expr:
-    """Compare with a moment, a day, a distance from now, `now` or, for a time that never was, `0`."""
+    """Compare a time with a moment, a day, a duration from now, `now`, or `0` for never."""
     operator, value = reading.term.operator, reading.literal.strip().casefold()
     if value in ("0", "never"):
         if operator == ">":
-            # Later than never: at some time.
+            # `>0` means any known time.
             return Compare(name, Op.IS_NULL, False)
         if operator in _ORDER:
             expected = [f"{reading.term.keyword}:0", f"{reading.term.keyword}:>0"]
@@ -334,9 +334,9 @@ def time(name: str, reading: Reading) -> Expr:
     seconds = _seconds(reading.literal.strip())
     if seconds is not None:
         if operator not in _ORDER:
-            lead = reading.term.keyword
-            hint = f"Write {lead}:<{shown(value)} for within that time, {lead}:>{shown(value)} for longer ago."
-            instead = f"{lead}:<{value.replace(' ', '')}"
+            keyword = reading.term.keyword
+            hint = f"Write {keyword}:<{shown(value)} for within that time, {keyword}:>{shown(value)} for longer ago."
+            instead = f"{keyword}:<{value.replace(' ', '')}"
             message = "A duration needs < (within) or > (longer ago)"
             reading.refuse(message, [f"<{value}", f">{value}"], hint=hint, instead=instead)
         return Compare(name, Op.WITHIN if operator[0] == "<" else Op.BEYOND, seconds)
@@ -367,9 +367,9 @@ def _moment(name: str, reading: Reading) -> Expr:
         return Compare(name, op, start)
     try:
         if is_month:
-            # The 32nd day behind the first of a month lies in the next one.
+            # The first of a month plus 31 days lies in the next month.
             span = (datetime.fromisoformat(start) + 31 * _DAY).replace(day=1) - datetime.fromisoformat(start)
-        # Finer than it is stored, the time lies between two stored ones, and so does that a second later.
+        # Append the digits beyond the stored precision again, so that the end is exactly one span later.
         end = timestamp(datetime.fromisoformat(start[:STORED_CHARS]) + span) + start[STORED_CHARS:]
     except OverflowError:
         return Compare(name, Op.GTE, start)
@@ -381,7 +381,7 @@ def _refuse_time(reading: Reading) -> NoReturn:
     is_span = bool(following) and _seconds(f"{reading.literal.strip()} {following.casefold()}") is not None
     unit = following if is_span else ""
     hint, instead = instead_of_time(reading.term.keyword, reading.term.operator, reading.literal.strip(), unit)
-    # Number and unit are one mistake.
+    # The mistake covers the number and the unit.
     end = reading.text.index(unit, reading.term.place.end) + len(unit) if unit else None
     reading.refuse(f"{reading.said} is not a time", FORMS[FieldKind.TIME], hint=hint, instead=instead, end=end)
 

@@ -8,7 +8,7 @@ from schema.field.registry import NOUNS
 from schema.search.value import FORMS
 from schema.search.vocabulary.example import example_row
 from schema.search.vocabulary.keyword import Keyword
-from schema.search.vocabulary.table import listed, worded
+from schema.search.vocabulary.table import listed, text_keywords
 
 INVENTORIES = (
     "Asset",
@@ -42,7 +42,7 @@ def keyword_document() -> str:
 def _table(noun: str) -> Iterator[str]:
     yield f"## {noun}"
     words = [f"`{field.keyword}`" for field in NOUNS[noun].filterable().values() if field.is_text]
-    if words := [*words, *(f"`{keyword.name}`" for keyword in worded(noun))]:
+    if words := [*words, *(f"`{keyword.name}`" for keyword in text_keywords(noun))]:
         yield f"A word without a keyword is looked for in {', '.join(words)}."
         yield ""
     yield "| keyword | also | values | example | rows | meaning |"

@@ -47,7 +47,7 @@ def listed(noun: str) -> list[Keyword]:
 
 
 @cache
-def worded(noun: str) -> list[Keyword]:
+def text_keywords(noun: str) -> list[Keyword]:
     """List the derived keywords that a word without a keyword is looked for in."""
     return [keyword for keyword in listed(noun) if keyword.is_text]
 

@@ -280,9 +280,9 @@ HINTS = [
     ("os: windows", "Write os:windows without the space"),
     ("os:", "For a missing value write os:= instead"),
     ("os: AND x", "For a missing value write os:= instead"),
-    ("os:(a OR b)", "Write os:a,b for values of which any may satisfy"),
+    ("os:(a OR b)", "Write os:a,b for any of these values"),
     ("os:(a AND b)", "Write (os:a AND os:b)"),
-    ("os:(a:b)", "Say the keyword each time: (os:one OR os:another)"),
+    ("os:(a:b)", "Repeat the keyword: (os:one OR os:another)"),
     ("-source:scan", "write NOT source:value"),
     ("!os:linux", "write NOT os:value"),
 ]

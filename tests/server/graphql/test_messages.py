@@ -14,7 +14,7 @@ from tests.server.http.test_limits import ask, served
 
 # Inventory, search text → parts of message and hint.
 SEARCHES: list[tuple[str, str, str]] = [
-    ("assets", "os:", "A value is missing behind the colon|os:="),
+    ("assets", "os:", "A value is missing after the colon|os:="),
     ("assets", "os: windows", "os:windows without the space"),
     ("assets", "hostnam:web", "no keyword|Did you mean hostname"),
     ("assets", "os=windows", "colon is missing|os:=windows"),
@@ -41,8 +41,8 @@ SEARCHES: list[tuple[str, str, str]] = [
     ("assets", "alive:maybe", '"maybe" is neither yes nor no|true, false'),
     ("assets", "os:windows and", "ends where a term is expected|keyword:value"),
     ("assets", "or os:windows", "OR stands where a term is expected|in quotes"),
-    ("assets", "(os:windows", "parenthesis is not closed|Close it"),
-    ("assets", "os:windows)", "parenthesis closes nothing|Leave it out"),
+    ("assets", "(os:windows", "parenthesis is not closed|Add )"),
+    ("assets", "os:windows)", "parenthesis closes nothing|Remove it"),
     ("assets", 'os:"windows', "closing quote is missing"),
     ("assets", "os:windows && alive:t", "&& does not join terms|AND"),
     ("assets", "os:windows || os:linux", "does not join terms|OR"),
