@@ -29,6 +29,7 @@ _NUMBER = re.compile(r"-?\d+", re.ASCII)
 _NUMBERS = re.compile(r"(\d{1,18})(?:-|\.\.|\.\.\.)(\d{1,18})", re.ASCII)
 
 Repair = tuple[str | None, str | None]
+"""A hint, and the text to write; None where unknown."""
 
 
 def mac_text(value: str, *, is_whole: bool) -> str:
@@ -126,16 +127,16 @@ def instead_of_number(keyword: str, value: str) -> Repair:
     word = value.strip().casefold()
     if port := _is_port(keyword) and port_of(word):
         text = f"{keyword}:{port}"
-        return text, f"Write {text}, or protocol:{word} for this protocol on any port."
+        return f"Write {text}, or protocol:{word} for this protocol on any port.", text
     if found := _PROTOCOL.fullmatch(word):
         number, protocol = found[1] or found[4], found[2] or found[3]
-        return (f"{protocol}_port:{number}", None) if _is_port(keyword) else (None, None)
+        return (None, f"{protocol}_port:{number}") if _is_port(keyword) else (None, None)
     if (found := _NUMBERS.fullmatch(word)) and not _is_port(keyword):
-        return f"({keyword}:>={found[1]} AND {keyword}:<={found[2]})", None
+        return None, f"({keyword}:>={found[1]} AND {keyword}:<={found[2]})"
     if found:
-        return None, "Ranges of ports are not supported. List the ports: port:80,443."
+        return "Ranges of ports are not supported. List the ports: port:80,443.", None
     if _NUMBER.fullmatch(word := re.sub("[,_' ]", "", word)) and len(word) < 19:
-        return f"{keyword}:{word}", None
+        return None, f"{keyword}:{word}"
     return None, None
 
 

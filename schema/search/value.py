@@ -248,7 +248,7 @@ def _bool(field: Field, reading: Reading) -> Expr:
 def number(reading: Reading) -> tuple[Op, int]:
     """Read a number and its operator."""
     if not _NUMBER.fullmatch(reading.literal):
-        instead, hint = instead_of_number(reading.term.keyword, reading.literal)
+        hint, instead = instead_of_number(reading.term.keyword, reading.literal)
         reading.refuse(f"{reading.said} is not a whole number", FORMS[FieldKind.INT], instead=instead, hint=hint)
     return _ORDER.get(reading.term.operator, Op.EQ), int(reading.literal)
 
