@@ -6,13 +6,12 @@ import re
 from typing import Any
 
 from schema.search.parser import Joined, Negated, Syntax
-from schema.search.token import FOREIGN, OPENING, Listed, Term, units
+from schema.search.token import FOREIGN, OPENING, Listed, Term, escape_quotes, units
 
 # A value that needs no quotes: it has no character that is syntax here or in other languages.
 _PLAIN = re.compile(r'(?:[^\s()"\\:<>=*&|!,~^≠≥≤\[\]{}]|\\[^\s()"])+', re.DOTALL)
 _SPECIAL, _QUOTED_SPECIAL = re.compile(r'[\\"%_]'), re.compile(r'[\\"]')
 _SIGNS = ("=", "<", ">")
-_QUOTE = re.compile(r'(\\.)|"', re.DOTALL)
 NOTHING_WORDS = {"none", "null", "nil", "empty", "missing", "undefined", "n/a", "not"}
 
 
@@ -50,7 +49,7 @@ def print_value(term: Term) -> str:
         return "" if term.keyword else '""'
     if _PLAIN.fullmatch(value) and value.casefold() not in words and value[0] not in OPENING:
         return value
-    return f'"{_QUOTE.sub(_escape, value)}"'
+    return f'"{escape_quotes(value)}"'
 
 
 def literal_term(keyword: str, operator: str, value: str, *, is_text: bool = True) -> Term:
@@ -66,11 +65,6 @@ def literal_term(keyword: str, operator: str, value: str, *, is_text: bool = Tru
     if written[:1] in _SIGNS and not operator:
         written = f"\\{written}"
     return Term(keyword, operator, written)
-
-
-def _escape(found: re.Match[str]) -> str:
-    """Put a backslash before a quote that has none; quotes in a bare value always have one."""
-    return found[1] or '\\"'
 
 
 def tree(text: str, syntax: Syntax | None) -> Any:

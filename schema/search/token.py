@@ -232,14 +232,14 @@ def _value(text: str, at: int, bare: re.Pattern[str]) -> tuple[str, bool, int]:
         if quoted is None:
             _refuse_open(text, at)
         # Store a double quote with a backslash, which it does not need inside other quotes.
-        return _UNESCAPED.sub(_escape, quoted[1]), True, quoted.end()
+        return escape_quotes(quoted[1]), True, quoted.end()
     found = bare.match(text, at)
     return (found[0], False, found.end()) if found else ("", False, at)
 
 
-def _escape(found: re.Match[str]) -> str:
-    """Put a backslash before a double quote that has none."""
-    return found[1] or '\\"'
+def escape_quotes(text: str) -> str:
+    """Put a backslash before each double quote that has none."""
+    return _UNESCAPED.sub(lambda found: found[1] or '\\"', text)
 
 
 def _refuse_open(text: str, at: int) -> NoReturn:
@@ -254,7 +254,7 @@ def _refuse_open(text: str, at: int) -> NoReturn:
         instead: str | None = quote_bare(text[at:end])
     else:
         hint, rest, end = 'Write \\" for a quote in a value.', text[at + 1 :], len(text)
-        instead = f'"{_UNESCAPED.sub(_escape, rest)}"' if rest.strip() and not rest.endswith("\\") else None
+        instead = f'"{escape_quotes(rest)}"' if rest.strip() and not rest.endswith("\\") else None
     raise bad_search(text, TextSpan(at, end), "The closing quote is missing", hint=hint, instead=instead)
 
 
