@@ -240,7 +240,7 @@ REFUSED = [
     ("users", "last_logon_at:>90days", "not collected"),
     ("tasks", "status:scanned", "status:processing"),
     ("tasks", "status:sleeping", "none of the values"),
-    ("tasks", "template_id:x", "no templates"),
+    ("tasks", "template_id:x", "no task templates"),
     ("tasks", "parent_id:task_1", "task runs"),
     ("tasks", "recur_frequency:yearly", "none of the values"),
     ("taskRuns", "parent_id:00000000-0000-0000-0000-000000000001", "not an id"),

@@ -1,1 +1,1 @@
-"""Keywords: the vocabulary of each inventory, from the registry and beyond it, and what is known but not answered."""
+"""The keywords of each inventory: those of fields, derived ones, and those of other products that have no data here."""

@@ -1,4 +1,4 @@
-"""The keywords that are no field: over relations, counts, addresses and runs of tasks, each an expression."""
+"""Derived keywords, which are not fields: expressions over relations, counts, addresses and runs of tasks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from sync.errors import BadInput
 from sync.inventory.asset.service import PRIVATE
 from sync.inventory.asset.source import AZUREAD, SCAN
 
-# The fields that name a related row.
+# Noun → the fields that find its rows by name in keywords of related rows.
 _NAMES = {
     "User": ("display_name", "user_principal_name", "email"),
     "DirectoryObject": ("display_name", "external_id"),
@@ -55,33 +55,38 @@ _COUNTED = {*_NAMES, "TaskRun"}
 
 
 def _related(name: str, target: str, description: str, *ways: str, aliases: tuple[str, ...] = ()) -> Keyword:
-    """Make the keyword of related rows by name or id; `ways` are the relations, joined by dots, that lead there."""
-    return _leading(name, [(way, target) for way in ways], description, aliases)
+    """Make a keyword that finds related rows by name or id; each way is a path of relations joined by dots."""
+    return _related_any(name, [(way, target) for way in ways], description, aliases)
 
 
-def _leading(
+def _related_any(
     name: str,
     ways: Sequence[tuple[str, str]],
     description: str,
     aliases: tuple[str, ...] = (),
-    there: Expr | None = None,
+    present: Expr | None = None,
 ) -> Keyword:
-    """Make the keyword of related rows of any noun, by name or id; each way goes with the noun it leads to.
+    """Make a keyword that finds related rows of several nouns by name or id.
 
-    `there` says that there is any, where that is asked in another way.
+    Args:
+        name: of the keyword.
+        ways: paths of relations joined by dots, each with its target noun.
+        description: of the keyword.
+        aliases: of the keyword.
+        present: the condition that there is a related row; the default follows the ways.
     """
 
     def read(reading: Reading) -> Expr:
         if reading.is_missing:
-            return Not(present)
-        return either(_along(way, _known_by(NOUNS[target], reading)) for way, target in ways)
+            return Not(there)
+        return either(_along(way, _named(NOUNS[target], reading)) for way, target in ways)
 
-    present = there or either(_along(way, EVERYTHING) for way, _ in ways)
-    known_by = ways[0][1], _NAMES[ways[0][1]][0]
-    return Keyword(name, aliases, FieldKind.TEXT, description, read, present, field=known_by)
+    there = present or either(_along(way, EVERYTHING) for way, _ in ways)
+    named_by = ways[0][1], _NAMES[ways[0][1]][0]
+    return Keyword(name, aliases, FieldKind.TEXT, description, read, there, field=named_by)
 
 
-def _known_by(noun: Noun, reading: Reading) -> Expr:
+def _named(noun: Noun, reading: Reading) -> Expr:
     parts: list[Expr] = [condition(noun.fields[field], noun.prefix, reading) for field in _NAMES[noun.name]]
     if (key := _key(noun.prefix, reading)) is not None:
         parts.append(Compare("id", Op.EQ, key))
@@ -89,7 +94,7 @@ def _known_by(noun: Noun, reading: Reading) -> Expr:
 
 
 def _related_id(name: str, target: str, description: str, way: str) -> Keyword:
-    """Make the keyword of related rows by id, ours or the directory's."""
+    """Make a keyword that finds related rows by id, ours or the directory's."""
 
     def read(reading: Reading) -> Expr:
         reading.refuse_order("An id", FieldKind.ID)
@@ -123,7 +128,7 @@ def _count(name: str, description: str, *relations: str) -> Keyword:
 
 
 def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keyword:
-    """Make the keyword of something that related rows say; each way is a relation and the name of what it leads to."""
+    """Make a keyword that lifts fields of related rows; each way is a relation and a field of its target."""
     found = []
     for way, field in ways:
         relation = NOUNS[noun].relations[way]
@@ -138,24 +143,24 @@ def _of_record(name: str, *ways: tuple[str, str], noun: str = "Asset") -> Keywor
 
 
 def _of_relations(noun: Noun, taken: Collection[str]) -> Iterator[Keyword]:
-    """Make the keywords of each relation's own name, and of how many rows it leads to, that no other one has."""
+    """Make a keyword and a count keyword for each relation whose names are not taken."""
     for relation in noun.relations.values():
         name = relation.singular
         if relation.target in _NAMES and plain(name) not in taken:
             yield _of_relation(noun, relation, name)
         if relation.is_many and relation.target in _COUNTED and plain(f"{name}_count") not in taken:
-            yield _count(f"{name}_count", f"How many rows `{relation.graphql_name}` leads to.", relation.name)
+            yield _count(f"{name}_count", f"The number of rows of `{relation.graphql_name}`.", relation.name)
 
 
 def _of_relation(noun: Noun, relation: Relation, name: str) -> Keyword:
     ways = [(relation.name, relation.target)]
     if relation.others:
         ways.append((relation.others, noun.relations[relation.others].target))
-    return _leading(name, ways, f"{relation.description} By name or id.", there=exists(relation.name))
+    return _related_any(name, ways, f"{relation.description} By name or id.", present=exists(relation.name))
 
 
 def _flag(name: str, description: str, meaning: Expr) -> Keyword:
-    """Make a keyword that is true or false, never missing."""
+    """Make a keyword that is true or false and never missing."""
 
     def read(reading: Reading) -> Expr:
         if reading.is_missing:
@@ -165,8 +170,8 @@ def _flag(name: str, description: str, meaning: Expr) -> Keyword:
     return Keyword(name, (), FieldKind.BOOL, description, read, EVERYTHING)
 
 
-def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str], description: str) -> Keyword:
-    """Make the keyword of several fields, of which any may satisfy; it is missing when all are."""
+def _any_field(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str], description: str) -> Keyword:
+    """Make a keyword over several fields: it matches if any does, and is missing if all are."""
 
     def read(reading: Reading) -> Expr:
         parts = tuple(condition(NOUNS[noun].fields[field], "", reading) for field in fields)
@@ -177,8 +182,8 @@ def _either(name: str, aliases: tuple[str, ...], noun: str, fields: Sequence[str
 
 
 def _system() -> Keyword:
-    description = "The operating system, or the one that it may be as well."
-    both = _either("os", (), "Asset", ("os", "os_alternative"), description)
+    description = "The operating system, or the alternative that it may be instead."
+    both = _any_field("os", (), "Asset", ("os", "os_alternative"), description)
     return replace(both, is_own=True, also="os_alternative")
 
 
@@ -189,18 +194,18 @@ def _networks() -> Keyword:
             reading.refuse(f"{reading.said} is not a network", ["10.0.0.0/8", "fd00::/8", "10.0.0.5"])
         return found
 
-    description = "A network that one of the IP addresses lies in."
+    description = "A network that contains one of the IP addresses."
     there, field = Compare("addresses", Op.IS_EMPTY, False), ("Asset", "addresses")
     return Keyword("net", ("network",), FieldKind.ADDRESSES, description, read, there, field=field)
 
 
 def _source() -> Keyword:
-    """Make the keyword of the one source of a user or group, which has aliases."""
+    """Make the keyword for the single source of a user or group; its value may be an alias of the source."""
 
     def read(reading: Reading) -> Expr:
         return NOTHING if reading.is_missing else Compare("source", Op.EQ, source(reading))
 
-    description = "Where the record comes from."
+    description = "The source of the record."
     return Keyword("source", (), FieldKind.SOURCES, description, read, EVERYTHING, values=(AZUREAD,))
 
 
@@ -221,7 +226,7 @@ def _last_run_at() -> Keyword:
         is_never = reading.is_missing or asked == Compare("created_at", Op.IS_NULL, True)
         return Not(there) if is_never else Related("last_run", Quantifier.SOME, asked)
 
-    description = "When its latest run was queued; 0 if it never ran."
+    description = "The time when its latest run was queued; 0 if it never ran."
     return Keyword("last_run", ("recur_last",), FieldKind.TIME, description, read, there)
 
 
@@ -231,7 +236,7 @@ def _task_source() -> Keyword:
     def read(reading: Reading) -> Expr:
         return NOTHING if reading.is_missing else Compare("kind", Op.EQ, kinds[source(reading)])
 
-    description = "What it reads: a directory or the network."
+    description = "The source that it reads: a directory or the network."
     return Keyword("source", (), FieldKind.SOURCES, description, read, EVERYTHING, values=tuple(kinds))
 
 
@@ -240,7 +245,7 @@ def _task_error() -> Keyword:
 
 
 def _groups(whose: str) -> list[Keyword]:
-    """Make the keywords of the groups that something is a direct member of."""
+    """Make the keywords for the groups of an asset or user."""
     by_name = _of_record("group_name", ("groups", "display_name"), noun=whose)
     return [
         _related("group", "Group", f"{_GROUP[whose]}, by name, e-mail or id.", "groups", aliases=("member_of",)),
@@ -281,16 +286,18 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
             Compare("addresses", Op.OUTSIDE, (*PRIVATE, "0.0.0.0/0")),
         ),
         _flag("has_ipv6", "Whether an IP address is IPv6.", Compare("addresses", Op.IN_NETWORK, ("::/0",))),
-        _leading("owner", _OWNERS, "Who owns its device, by name, sign-in name or e-mail.", there=exists("owners")),
-        _leading(
+        _related_any(
+            "owner", _OWNERS, "An owner of its device, by name, sign-in name or e-mail.", present=exists("owners")
+        ),
+        _related_any(
             "user",
             [*_OWNERS, *_REGISTERED],
-            "Who owns its device or has it registered.",
-            there=Or((exists("owners"), exists("registered_users"))),
+            "An owner or registered user of its device.",
+            present=Or((exists("owners"), exists("registered_users"))),
         ),
         *_groups("Asset"),
         device_id(),
-        _count("group_count", "How many groups its device is a direct member of.", "groups"),
+        _count("group_count", "The number of groups that its device is a direct member of.", "groups"),
         _related("task", "Task", "A task that fills its site, by name or id.", "site.tasks"),
         *service_keywords(_of_record),
         _of_record("detected_by", ("scan", "detected_by")),
@@ -300,14 +307,21 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     ],
     "User": lambda: [
         _source(),
-        _either("phone", (), "User", ("mobile_phone", "business_phones"), "The mobile or a business phone number."),
+        _any_field("phone", (), "User", ("mobile_phone", "business_phones"), "The mobile or a business phone number."),
         *_groups("User"),
         is_disabled(),
         password_expired(),
-        _count("group_count", "How many groups the user is a direct member of.", "groups"),
-        _leading("manager", _MANAGER, "The manager, by name, sign-in name, e-mail or id.", there=exists("manager")),
+        _count("group_count", "The number of groups that the user is a direct member of.", "groups"),
+        _related_any(
+            "manager", _MANAGER, "The manager, by name, sign-in name, e-mail or id.", present=exists("manager")
+        ),
         _related("asset", "Asset", "An asset the user owns or has registered.", "owned_assets", "registered_assets"),
-        _count("asset_count", "How many assets the user owns or has registered.", "owned_assets", "registered_assets"),
+        _count(
+            "asset_count",
+            "The number of assets that the user owns or has registered.",
+            "owned_assets",
+            "registered_assets",
+        ),
         _last_logon(),
         _SITE,
         _ORGANIZATION_OF_SITE,
@@ -319,16 +333,16 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
         _related("asset", "Asset", "An asset whose device is a direct member.", "assets"),
         _related("group", "Group", "A group that is a direct member.", "groups"),
         _related("member_of", "Group", "A group that this one is a direct member of.", "member_of"),
-        _leading("member", _MEMBERS, "A direct member of any kind, by name or id.", there=exists("members")),
-        _leading(
-            "owner", _OWNERS, "An owner of any kind, by name, sign-in name, e-mail or id.", there=exists("owners")
+        _related_any("member", _MEMBERS, "A direct member of any kind, by name or id.", present=exists("members")),
+        _related_any(
+            "owner", _OWNERS, "An owner of any kind, by name, sign-in name, e-mail or id.", present=exists("owners")
         ),
-        _count("owner_count", "How many owners there are, of every kind.", "owners"),
-        _count("user_count", "How many users are direct members.", "users"),
-        _count("group_count", "How many groups are direct members.", "groups"),
-        _count("asset_count", "How many assets have a device that is a direct member.", "assets"),
-        _count("member_of_count", "How many groups this one is a direct member of.", "member_of"),
-        _count("member_count", "How many direct members there are, of every kind.", "members"),
+        _count("owner_count", "The number of owners of every kind.", "owners"),
+        _count("user_count", "The number of users that are direct members.", "users"),
+        _count("group_count", "The number of groups that are direct members.", "groups"),
+        _count("asset_count", "The number of assets whose device is a direct member.", "assets"),
+        _count("member_of_count", "The number of groups that this one is a direct member of.", "member_of"),
+        _count("member_count", "The number of direct members of every kind.", "members"),
         _SITE,
         _ORGANIZATION_OF_SITE,
     ],
@@ -349,7 +363,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
     ],
     "Credential": lambda: [_ORGANIZATION],
     "Site": lambda: [
-        _count("asset_count", "How many assets live in it.", "assets"),
+        _count("asset_count", "The number of its assets.", "assets"),
         excludes_of_site(),
         _ORGANIZATION,
     ],
@@ -357,7 +371,7 @@ _DERIVED: dict[str, Callable[[], list[Keyword]]] = {
 
 
 def derived(noun: str) -> list[Keyword]:
-    """List an inventory's keywords that are no field."""
+    """List an inventory's derived keywords."""
     own = _DERIVED.get(noun, list)()
     taken = {plain(keyword.name) for keyword in own}
     taken |= {plain(field.keyword) for field in NOUNS[noun].filterable().values()}

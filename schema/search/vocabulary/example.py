@@ -1,4 +1,4 @@
-"""Examples of keywords: searches that find rows in the inventory of `rollcall demo`, with how many they find."""
+"""Examples of keywords: searches, with the number of rows they find in the inventory of `rollcall demo`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from importlib import resources
 from schema.search.vocabulary.keyword import Keyword
 
 WITHOUT = {
-    ("ApiToken", "last_used_at"): "changes as it is used",
-    ("Group", "id"): "another in each demo",
-    ("TaskRun", "phase"): "only of a run at work",
-    ("User", "id"): "another in each demo",
+    ("ApiToken", "last_used_at"): "changes with use",
+    ("Group", "id"): "differs in each demo",
+    ("TaskRun", "phase"): "only while a run works",
+    ("User", "id"): "differs in each demo",
 }
-"""Noun and name of a keyword that finds other rows at other times → why it has no example."""
+"""Noun and keyword whose rows vary → why it has no example."""
 _NONE = "none in the demo"
 _FILE = "examples.tsv"
 
@@ -32,14 +32,14 @@ class Example:
 
 @cache
 def examples() -> dict[tuple[str, str], Example]:
-    """Read the examples that are kept; noun and name of a keyword → its example."""
+    """Read the stored examples; noun and keyword → example."""
     text = resources.files(__package__).joinpath(_FILE).read_text(encoding="utf-8")
     found = [Example(noun, keyword, search, int(rows)) for noun, keyword, search, rows in _rows(text)]
     return {(example.noun, example.keyword): example for example in found}
 
 
 def example_row(noun: str, keyword: Keyword) -> tuple[str, str]:
-    """Return what a table shows: the example and the number of its rows, or why there is none."""
+    """Return an example and its number of rows for a table, or why there is none."""
     if keyword.uncollected:
         return "", ""
     found = examples().get((noun, keyword.name))
@@ -47,7 +47,7 @@ def example_row(noun: str, keyword: Keyword) -> tuple[str, str]:
 
 
 def write_examples(found: Iterable[Example]) -> str:
-    """Write examples as they are kept."""
+    """Write examples in the format of their file."""
     return "".join(f"{one.noun}\t{one.keyword}\t{one.search}\t{one.rows}\n" for one in found)
 
 

@@ -1,4 +1,4 @@
-"""The keywords `has`, which takes the exact name of what has a value, and `attribute`, which takes a part of one."""
+"""The keyword `has`, whose value is the whole name of a keyword, and `attribute`, which takes part of a name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Known = Callable[[Noun, Reading, str], Keyword]
 
 
 def has(noun: Noun, known: Known) -> Keyword:
-    """Make the keyword that asks whether another one has a value; `known` finds what a name stands for."""
+    """Make the keyword that tests whether another one has a value; `known` finds a keyword by name."""
 
     def read(reading: Reading) -> Expr:
         if reading.term.operator not in ("", "=") or reading.is_missing:
@@ -24,12 +24,12 @@ def has(noun: Noun, known: Known) -> Keyword:
         keyword = known(noun, reading, reading.literal)
         return keyword.read(reading) if keyword.uncollected else keyword.present
 
-    description = "Whether another keyword, or an attribute of a source, has a value: its whole name."
+    description = "The whole name of a keyword, or of a source's attribute, that has a value."
     return Keyword("has", (), FieldKind.TEXT, description, read, EVERYTHING)
 
 
 def attribute_named(noun: Noun) -> list[Keyword]:
-    """Make the keyword that asks for any attribute of a source by a part of its name; none without such attributes."""
+    """Make the keyword that finds attributes of a source by part of their names; empty if the noun has none."""
     records = [(relation.name, relation.target) for relation in noun.relations.values() if relation.source]
     own = noun.name if "external_id" in noun.fields else ""
     if not records and not own:
@@ -47,16 +47,16 @@ def attribute_named(noun: Noun) -> list[Keyword]:
             targets = [own, *(target for _, target in records)]
             names = {name for target in filter(None, targets) for name in _names(target)}
             near = likest(reading.literal, [(name, pairs(name)) for name in sorted(names)])
-            hint = f"Did you mean {' or '.join(near)}?" if near else "`attributes` of a row shows what there is."
+            hint = f"Did you mean {' or '.join(near)}?" if near else "`attributes` of a row lists its attributes."
             reading.refuse("No source has an attribute of that name", hint=Suggestion(hint), suggestions=near)
         return Or(tuple(found))
 
-    description = "Whether an attribute of a source has a value: part of the attribute's name, or after `=` all of it."
+    description = "Part of the name of a source's attribute that has a value; after `=`, the whole name."
     return [Keyword("attribute", (), FieldKind.TEXT, description, read, EVERYTHING)]
 
 
 def _matcher(reading: Reading) -> Callable[[str], bool]:
-    """Return whether a name, as `folded` writes it, is meant; `%` stands for any run of characters."""
+    """Return a test for folded names; `%` stands for any run of characters."""
     wanted = re.compile(".*".join(map(re.escape, folded(reading.literal).split("%"))), re.DOTALL)
     is_whole = reading.term.operator == "="
     return lambda name: bool(wanted.fullmatch(name) if is_whole else wanted.search(name))
@@ -67,6 +67,6 @@ def _names(noun: str) -> list[str]:
 
 
 def _present(noun: str, matches: Callable[[str], bool]) -> tuple[Expr, ...]:
-    """Ask whether one of a record's attributes whose names match has a value."""
+    """List the conditions that a record's attribute has a value, for each attribute whose name matches."""
     found = {field.name: field for name, field in attributes(noun).items() if matches(name)}
     return tuple(map(present, found.values()))

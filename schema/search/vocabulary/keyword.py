@@ -1,4 +1,4 @@
-"""Keywords: the words before a colon in a search text, and how a field becomes one."""
+"""Keywords, the names before a colon in a search text; makes them from fields."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from schema.search.value import Reading, condition, present
 
 @dataclass(frozen=True)
 class Keyword:
-    """What may stand before a colon.
+    """A name that may stand before a colon.
 
     Args:
-        name: as documentation spells it.
+        name: in the documentation's spelling.
         aliases: other names.
         kind: of the values.
         description: a sentence.
-        read: gives a term its meaning; raises BadSearch.
-        present: what `has:keyword` means.
-        values: all there are, if the list is closed.
-        is_text: whether a word without a keyword is looked for here too, besides the fields that say so.
-        uncollected: of what no sync reads: what to use instead; asking for it is an error, not an empty answer.
-        field: the names of the noun and the field whose values a completion offers; related rows are known by it.
-        is_own: whether the field is one of the inventory's rows themselves, so that its values can be counted.
-        also: another such field that is looked in; no row has the same value in both.
+        read: turns a term into a condition; raises BadSearch.
+        present: the meaning of `has:keyword`.
+        values: all values, if the list is closed.
+        is_text: whether a word without a keyword is searched for in this derived keyword too.
+        uncollected: for data that no sync reads, what to ask for instead; using the keyword is an error.
+        field: the noun and the field whose values a completion offers.
+        is_own: whether that field belongs to the inventory's own rows, so that its values can be counted.
+        also: a second such field to search; no row has the same value in both.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Keyword:
 def of_field(noun: Noun, field: Field) -> Keyword:
     """Make the keyword of a field."""
     values = tuple(str(member.value).lower() for member in field.enum or ())
-    # Aliases that only differ in what does not count are not worth showing.
+    # Drop an alias that differs from the keyword only in letter case or underscores.
     aliases = {plain(alias): alias for alias in (field.graphql_name, *field.aliases)}
     aliases.pop(plain(field.keyword), None)
     return Keyword(
@@ -65,7 +65,7 @@ def of_field(noun: Noun, field: Field) -> Keyword:
 def across(relation: Relation, keyword: Keyword) -> Keyword:
     """Lift a keyword across a relation: it is true if any related row matches.
 
-    It is missing where no related row has a value, also where there are no related rows: the opposite of `has:`.
+    It is missing if no related row has a value, or if there are no related rows: the opposite of `has:`.
     """
     there = Related(relation.name, Quantifier.SOME, keyword.present)
 
@@ -77,5 +77,5 @@ def across(relation: Relation, keyword: Keyword) -> Keyword:
 
 
 def plain(name: str) -> str:
-    """Return a keyword without what does not count: letter case and underscores."""
+    """Return a keyword in lower case and without underscores, for comparison."""
     return name.casefold().replace("_", "")

@@ -1,4 +1,4 @@
-"""The keywords of services that scans found, each also behind `service.`; a mistaken one is told which is meant."""
+"""Keywords of the services that scans found, also with the prefix `service.`; a wrong value gets a suggestion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WITH_TRANSPORT = re.compile(r"([0-9]{1,5})/(tcp|udp)", re.IGNORECASE)
 
 
 def service_keywords(of_record: Callable[..., Keyword]) -> list[Keyword]:
-    """Make the keywords; `of_record` makes that of something which scan records say (derived.py)."""
+    """Make the keywords; `of_record` lifts a field of scan records (see derived.py)."""
     port, tcp, udp, protocol, transport = (
         of_record(name, ("scan", field))
         for name, field in (
@@ -39,7 +39,7 @@ def service_keywords(of_record: Callable[..., Keyword]) -> list[Keyword]:
 
 
 def checked_attribute(keyword: Keyword, field: str) -> Keyword:
-    """Let the attribute of a scan record be as particular about its values as its keyword is."""
+    """Make the keyword of a scan record's attribute refuse the same values as the derived keyword."""
     refuse = {"protocols": _refuse_protocol, "transports": _refuse_transport}.get(field)
     return _checked(keyword, refuse, *keyword.aliases) if refuse else keyword
 
@@ -54,7 +54,7 @@ def _checked(keyword: Keyword, refuse: Callable[[Reading], None], *aliases: str)
 
 
 def _refuse_port(reading: Reading) -> None:
-    """Refuse the name of a protocol, and a number with its transport, as other programs write ports."""
+    """Refuse ports as other programs write them: `ssh` and `22/tcp`."""
     if found := _WITH_TRANSPORT.fullmatch(reading.literal):
         wanted = f"{found[2].lower()}:{found[1]}"
         reading.refuse(
@@ -66,7 +66,7 @@ def _refuse_port(reading: Reading) -> None:
         )
     if _NAME.fullmatch(reading.literal):
         wanted = f"protocol:{shown(reading.literal)}"
-        hint = f"Write {wanted} for what is spoken at a port, {reading.term.keyword}:22 for its number."
+        hint = f"Write {wanted} for a protocol, {reading.term.keyword}:22 for a port number."
         reading.refuse(
             f"{reading.said} is not a whole number",
             FORMS[FieldKind.NUMBERS],
@@ -77,12 +77,12 @@ def _refuse_port(reading: Reading) -> None:
 
 
 def _refuse_protocol(reading: Reading) -> None:
-    """Refuse what is a transport: nothing would be found, as `protocol` asks for what is spoken over it."""
+    """Refuse a transport, because no service has one as its protocol."""
     if (word := reading.literal.casefold()) in TRANSPORTS[:2]:
-        hint = f"Write transport:{word}; protocol: is what is spoken over it, such as http or ssh."
+        hint = f"Write transport:{word}; protocol: takes a protocol over it, such as http or ssh."
         reading.refuse(f"{reading.said} is a transport", hint=hint, suggestions=[f"transport:{word}"])
 
 
 def _refuse_transport(reading: Reading) -> None:
     if reading.literal.casefold() not in TRANSPORTS:
-        reading.refuse(f"{reading.said} is no transport", TRANSPORTS)
+        reading.refuse(f"{reading.said} is not a transport", TRANSPORTS)

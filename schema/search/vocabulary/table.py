@@ -1,4 +1,4 @@
-"""The keywords of each inventory: those of its fields, the derived ones, attributes of sources, and what is nearest."""
+"""Finds an inventory's keywords by name: fields, derived keywords and attributes of sources; suggests similar ones."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from schema.suggestion import Suggestion, likest, pairs
 
 T = TypeVar("T")
 PREFIXES_MAX = 4
-# From here on, an unknown keyword is a known one with a letter wrong; below, it only looks like it.
+# Least similarity at which an unknown keyword is a misspelling, which can be repaired.
 _SAME_RATIO = 0.85
 
 
 @cache
 def keywords(noun: str) -> dict[str, Keyword]:
-    """Return an inventory's keywords by every plain name; a derived one takes the place of a field's."""
+    """Return an inventory's keywords by plain name and alias; a derived one replaces a field's."""
     entry = NOUNS[noun]
     all_ = [has(entry, known), *attribute_named(entry), *derived(noun)]
-    all_ += [_particular(entry, field) for field in entry.filterable().values()]
+    all_ += [_of_checked_field(entry, field) for field in entry.filterable().values()]
     found: dict[str, Keyword] = {}
     for keyword in all_:
         found.setdefault(plain(keyword.name), keyword)
     for keyword in all_:
         for alias in keyword.aliases:
             found.setdefault(plain(alias), keyword)
-    # Other products end the names of times in TS.
+    # Other products append TS to the names of times.
     return {f"{name}ts": keyword for name, keyword in found.items() if keyword.kind is FieldKind.TIME} | found
 
 
 def listed(noun: str) -> list[Keyword]:
-    """List an inventory's keywords, each once, by name, with the aliases that are worth knowing."""
+    """List an inventory's keywords once each, sorted by name, without redundant aliases."""
     found = {keyword.name: keyword for keyword in keywords(noun).values()}
     return [replace(found[name], aliases=tuple(_aliases(noun, found[name]))) for name in sorted(found)]
 
 
 @cache
 def text_keywords(noun: str) -> list[Keyword]:
-    """List the derived keywords that a word without a keyword is looked for in."""
+    """List the derived keywords in which a word without a keyword is searched for."""
     return [keyword for keyword in listed(noun) if keyword.is_text]
 
 
 def _aliases(noun: str, keyword: Keyword) -> Iterable[str]:
-    """Leave out aliases that another keyword has taken, and those that are the name in the plural."""
+    """Yield the aliases that belong to no other keyword and are more than the plural of the name."""
     for alias in keyword.aliases:
         is_own = keywords(noun)[plain(alias)].name == keyword.name
         if is_own and _lookup({plain(keyword.name): keyword}, alias) is None:
@@ -61,18 +61,18 @@ def _aliases(noun: str, keyword: Keyword) -> Iterable[str]:
 
 
 def known(noun: Noun, reading: Reading, name: str) -> Keyword:
-    """Find what a name in a term stands for.
+    """Find a keyword by name.
 
     Raises:
-        BadSearch: it stands for nothing; names the nearest keywords.
+        BadSearch: there is none; suggests similar keywords.
     """
     if found := find(noun, name):
         return found
     near = nearest(noun, name)
-    hint = "Text with a colon in it is looked for when it stands in quotes."
+    hint = "To search for text that has a colon, quote it."
     meant = f"Did you mean {' or '.join(near)}?" if near else "`searchKeywords` lists all of them."
     hint = f"{meant} {hint}"
-    # The place is told, the word is not repeated: it may be a part of something that was pasted.
+    # Give the position but do not repeat the word: it may be part of a pasted text.
     message = f"{noun.name} has no keyword of that name"
     reading.refuse(
         message, hint=Suggestion(hint), instead=_spelt(reading, name, near), is_unknown=True, suggestions=near
@@ -80,7 +80,7 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
 
 
 def _spelt(reading: Reading, name: str, near: list[str]) -> str | None:
-    """Return a term with the nearest keyword in place of one that is unknown."""
+    """Return a term with its unknown keyword replaced by the most similar one; None if that is too different."""
     if not near or SequenceMatcher(None, plain(name), plain(near[0])).ratio() < _SAME_RATIO:
         return None
     if name == reading.term.keyword:
@@ -90,12 +90,12 @@ def _spelt(reading: Reading, name: str, near: list[str]) -> str | None:
 
 
 def find(noun: Noun, name: str, prefixes: int = 0) -> Keyword | None:
-    """Find what a name in a search text stands for.
+    """Find the keyword that a name in a search text means; None if there is none.
 
     Args:
-        noun: the inventory that is searched.
+        noun: the inventory to search.
         name: `os`, `owner.department`, `@azuread.dev.trustType` or the name of an attribute of a source.
-        prefixes: how many stood before it.
+        prefixes: the number of prefixes already removed from the name.
     """
     if name.startswith("@"):
         return _attribute(noun, *name[1:].split(".", 2)) if name.count(".") >= 2 else None
@@ -128,12 +128,12 @@ def _attribute(noun: Noun, source: str, kind: str, name: str) -> Keyword | None:
         return None
     relation, field = found
     target = NOUNS[relation.target] if relation else noun
-    keyword = _particular(target, field)
+    keyword = _of_checked_field(target, field)
     return across(relation, keyword) if relation else keyword
 
 
-def _particular(noun: Noun, field: Field) -> Keyword:
-    """Make the keyword of an attribute, which refuses what it never is."""
+def _of_checked_field(noun: Noun, field: Field) -> Keyword:
+    """Make the keyword of a field, which refuses values that the field never has."""
     keyword = checked_attribute(of_field(noun, field), field.name)
     return matched(keyword) if field.name == "matched_by" else keyword
 
@@ -141,12 +141,12 @@ def _particular(noun: Noun, field: Field) -> Keyword:
 def _bare_attribute(noun: Noun, name: str) -> Keyword | None:
     for relation in noun.relations.values():
         if relation.source and (field := attributes(relation.target).get(folded(name))):
-            return across(relation, _particular(NOUNS[relation.target], field))
+            return across(relation, _of_checked_field(NOUNS[relation.target], field))
     return None
 
 
 def nearest(noun: Noun, name: str) -> list[str]:
-    """Return the keywords that look most like a name, the likest first."""
+    """Return the keywords most similar to a name, the best first."""
     return likest(name, _spellings(noun.name))
 
 

@@ -1,4 +1,4 @@
-"""Keywords and sources that other products have and no sync here reads: asking for one is an error that names it."""
+"""Keywords and sources of other products that no sync here reads: asking for one is an error that names it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from schema.suggestion import Suggestion
 
 @dataclass(frozen=True)
 class _Topic:
-    """Data that is not here.
+    """A kind of data that no sync reads.
 
     Args:
-        what: its name in a sentence.
-        why: why there is none.
-        instead: what there is in its place.
-        names: the keywords about it, plainly spelt; a prefix ends in `*`.
-        nouns: the inventories it would belong to; empty for all.
+        what: its name.
+        why: the reason.
+        instead: what to ask for instead.
+        names: the keywords about it, as `plain` spells them; a prefix ends in `*`.
+        nouns: the inventories that it would belong to; empty for all.
     """
 
     what: str
@@ -32,20 +32,20 @@ class _Topic:
 
 
 _SCANS = "scans here look for addresses, names, ports, protocols and products"
-_PERMISSION = "the directory tells it only with permissions that are not asked for"
+_PERMISSION = "the directory shows it only with permissions that Rollcall does not request"
 _OTHER = "no sync here reads the product it comes from"
 _PRODUCTS = "Ask for what scans found: product, protocol, port, os_version."
 _TOPICS = (
     _Topic(
         "Vulnerabilities",
-        "reports of scanners are read for hosts and services alone",
+        "scanner reports are read for hosts and services only",
         "Ask for old systems and open ports: os_version:<10.0.19045, port:3389.",
         "vulnerability vulnerabilities vulnerability* vuln* cve* cvss* epss* kev* exploit* patch* finding*",
     ),
     _Topic(
         "Risk",
-        "no product that rates risks is read",
-        "Ask for criticality, as people judged it, or tag.",
+        "no sync here reads a product that rates risks",
+        "Ask for criticality, which people set, or tag.",
         "risk* outlier* exposure* attacksurface* surfacetype* modifiedrisk*",
     ),
     _Topic("Software", "no list of installed programs is read", _PRODUCTS, "software* app apps application installed*"),
@@ -70,7 +70,7 @@ _TOPICS = (
     ),
     _Topic(
         "Explorers and hosted zones",
-        "scans run on this server itself",
+        "scans run on this server",
         "Ask for the task or the site.",
         "agent agents agentname explorer* hostedzone* lastagentid cruncher*",
     ),
@@ -85,7 +85,7 @@ _TOPICS = (
     _Topic("Custom integrations", "sources here are azuread and scan", "Ask for source.", "customintegration*"),
     _Topic(
         "Ownership types",
-        "owners come from the directory alone",
+        "owners come only from the directory",
         "Ask for owner or has:owner.",
         "ownershiptype* ownership",
     ),
@@ -117,16 +117,14 @@ _TOPICS = (
         "conditionalaccess* licensecompliance* licencecompliance* compliancepolicy* ca policy policies",
     ),
     _Topic(
-        "What on-premises directories alone know",
+        "Data that only on-premises directories have",
         _OTHER,
         "Ask for on_premises_sync_enabled and the other on_premises_ keywords.",
         "passwordexpired islockedout lockedout accountexpires* accountexpired objectclass msds* useraccountcontrol "
         "suspended samaccountname distinguishedname dnshostname objectsid objectguid pwdlastset*",
         ("User", "Group"),
     ),
-    _Topic(
-        "Console accounts", "API tokens take their place", "Ask for apiTokens.", "consoleuser* activated", ("User",)
-    ),
+    _Topic("Console accounts", "API tokens replace them", "Ask for apiTokens.", "consoleuser* activated", ("User",)),
 )
 # Sources that other products read.
 SOURCES = frozenset(
@@ -140,37 +138,39 @@ SOURCES = frozenset(
 
 
 def not_here() -> str:
-    """Write the row of docs/search.md that names all data that is not here."""
+    """Return the row of docs/search.md that lists all data that no sync reads."""
     topics = ", ".join(f"{topic.what[0].lower()}{topic.what[1:]}" for topic in _TOPICS)
     return f"| not here | {topics}; sources other than `azuread` and `scan`: [refused by name](#no-such-data-here) |"
 
 
 def refuse_uncollected(noun: Noun, reading: Reading, name: str) -> None:
-    """Refuse a keyword about data that is not here.
+    """Refuse a keyword about data that no sync reads.
 
     Raises:
-        BadSearch: it is one; says why there is no such data, and what there is instead.
+        BadSearch: the keyword is one; says why, and what to ask for instead.
     """
     if name.startswith("@"):
         _refuse_source(reading, name[1:].partition(".")[0])
         return
     wanted = attribute_folded(plain(name)).removeprefix("asset.").removeprefix("service.").removesuffix("ts")
     for topic in _TOPICS:
-        if (not topic.nouns or noun.name in topic.nouns) and any(_is(wanted, known) for known in topic.names.split()):
+        if (not topic.nouns or noun.name in topic.nouns) and any(
+            _matches(wanted, known) for known in topic.names.split()
+        ):
             message = f"{topic.what}: no such data here"
             hint = Suggestion(f"There is none: {topic.why}. {topic.instead}")
             reading.refuse(message, hint=hint, is_unknown=True)
 
 
-def _is(wanted: str, known: str) -> bool:
+def _matches(wanted: str, known: str) -> bool:
     return wanted.startswith(known[:-1]) if known.endswith("*") else wanted in (known, f"{known}s")
 
 
 def _refuse_source(reading: Reading, source: str) -> None:
-    """Refuse an attribute of a source that is not read.
+    """Refuse a source that no sync reads.
 
     Raises:
-        BadSearch: there is no such source here.
+        BadSearch: the source is one.
     """
     if source.casefold() in ALIASES:
         return
@@ -180,10 +180,10 @@ def _refuse_source(reading: Reading, source: str) -> None:
 
 
 def refuse_foreign_source(reading: Reading) -> None:
-    """Refuse the name of a source that other products have, as the value of `source:`.
+    """Refuse a source of other products as the value of `source:`.
 
     Raises:
-        BadSearch: it is one.
+        BadSearch: the value is one.
     """
     if plain(reading.literal) in SOURCES:
         _refuse_source(reading, plain(reading.literal))

@@ -206,7 +206,7 @@ UNCOLLECTED = [
     ("User", "passwordExpired:true", "a password has expired"),
     ("User", "has:accountExpiresTS", "on-premises"),
     ("User", "license_compliance:f", "license"),
-    ("Task", "template_id:x", "templates of tasks"),
+    ("Task", "template_id:x", "task templates"),
 ]
 
 
