@@ -56,24 +56,15 @@ def _checked(keyword: Keyword, refuse: Callable[[Reading], None], *aliases: str)
 def _refuse_port(reading: Reading) -> None:
     """Refuse ports as other programs write them: `ssh` and `22/tcp`."""
     if found := _WITH_TRANSPORT.fullmatch(reading.literal):
-        wanted = f"{found[2].lower()}:{found[1]}"
-        reading.refuse(
-            f"{reading.said} is not a whole number",
-            FORMS[FieldKind.NUMBERS],
-            instead=wanted,
-            hint=f"Write {wanted}.",
-            suggestions=[wanted],
-        )
-    if _NAME.fullmatch(reading.literal):
-        wanted = f"protocol:{shown(reading.literal)}"
-        hint = f"Write {wanted} for a protocol, {reading.term.keyword}:22 for a port number."
-        reading.refuse(
-            f"{reading.said} is not a whole number",
-            FORMS[FieldKind.NUMBERS],
-            instead=wanted,
-            hint=hint,
-            suggestions=[wanted],
-        )
+        instead = f"{found[2].lower()}:{found[1]}"
+        hint = f"Write {instead}."
+    elif _NAME.fullmatch(reading.literal):
+        instead = f"protocol:{shown(reading.literal)}"
+        hint = f"Write {instead} for a protocol, {reading.term.keyword}:22 for a port number."
+    else:
+        return
+    message, expected = f"{reading.said} is not a whole number", FORMS[FieldKind.NUMBERS]
+    reading.refuse(message, expected, hint=hint, instead=instead, suggestions=[instead])
 
 
 def _refuse_protocol(reading: Reading) -> None:
