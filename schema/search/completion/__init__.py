@@ -1,1 +1,1 @@
-"""Completion for a search box: the place of the cursor, the values that exist, and the items that fit there."""
+"""Completion for a search box: the word at the cursor, the existing values, and the items to offer."""

@@ -1,4 +1,4 @@
-"""Completion for user interfaces: the items that may stand at the cursor, and what they replace."""
+"""Completion for user interfaces: the items to offer at the cursor, and the range that they replace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {
     "KEYWORD": "A keyword; a value follows.",
     "RELATION": "Related rows; one of their keywords follows.",
     "ATTRIBUTE": "An attribute of a source; a value follows.",
-    "OPERATOR": "A sign before a value.",
+    "OPERATOR": "An operator before a value.",
     "VALUE": "A value.",
     "JOINER": "AND, OR or NOT.",
 }
@@ -33,42 +33,44 @@ SearchItemKind: Any = strawberry.enum(
             {name: strawberry.enum_value(name, description=text) for name, text in _KINDS.items()},
         ),
     ),
-    description="What an item of a completion is.",
+    description="Kinds of completion items.",
 )
 
 
-@strawberry.type(description="Something that may stand at the cursor of a search text.")
+@strawberry.type(description="A text that may stand at the cursor of a search text.")
 class SearchCompletionItem:
-    text: str = strawberry.field(description="What to put in the place of the range; quoted where it must be.")
-    label: str = strawberry.field(description="What to show in a list.")
+    text: str = strawberry.field(description="The replacement for the range, quoted if needed.")
+    label: str = strawberry.field(description="The text to show in a list.")
     detail: str = strawberry.field(description="A sentence about it.")
-    kind: SearchItemKind = strawberry.field(description="What it is.")
+    kind: SearchItemKind = strawberry.field(description="The kind of the item.")
     count: int | None = strawberry.field(
-        description="Of a value: how many rows have it; null if they were not counted."
+        description="Of a value: the number of rows that have it; null if they were not counted."
     )
-    value_kind: SearchValueKind | None = strawberry.field(description="Of a keyword or attribute: what its values are.")
-    target: str | None = strawberry.field(description="Of a relation: the type that it leads to.")
+    value_kind: SearchValueKind | None = strawberry.field(
+        description="Of a keyword or attribute: the kind of its values."
+    )
+    target: str | None = strawberry.field(description="Of a relation: the type of the related rows.")
     group_by: str | None = strawberry.field(
         description="Of a keyword: the `field` of `groupBy` that counts its values; null if there is none."
     )
 
 
-@strawberry.type(description="What may stand at the cursor of a search text.")
+@strawberry.type(description="The items to offer at the cursor of a search text.")
 class SearchCompletion:
     start: int = strawberry.field(description="UTF-16 units before the range that an item replaces.")
     end: int = strawberry.field(description="UTF-16 units up to the end of that range.")
     items: list[SearchCompletionItem] = strawberry.field(
-        description="The items, the likeliest first.", metadata=about(FIRST_DEFAULT)
+        description="The items, the most likely first.", metadata=about(FIRST_DEFAULT)
     )
     is_complete: bool = strawberry.field(
-        description="Whether these are all; otherwise further values appear as more is typed."
+        description="Whether these are all items; if not, typing more brings up further values."
     )
 
 
 async def complete_search(
     context: Context, inventory: Any, text: str, cursor: int | None, first: int
 ) -> SearchCompletion:
-    """List what may stand at the cursor; a text that is only half typed is no error.
+    """List the items to offer at the cursor; an unfinished text is no error.
 
     Raises:
         BadInput: `first` is out of range.

@@ -1,4 +1,4 @@
-"""The items that may stand at the cursor: keywords, attributes, relations, operators, values and joiners."""
+"""Lists the items to offer at the cursor: keywords, attributes, relations, operators, values and joiners."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sync.store.statement.function import folded
 
 
 class ItemKind(enum.Enum):
-    """What an item is."""
+    """The kind of an item."""
 
     KEYWORD = "keyword"
     RELATION = "relation"
@@ -37,14 +37,16 @@ class ItemKind(enum.Enum):
 
 @dataclass(frozen=True)
 class Item:
-    """Something that may stand at the cursor.
+    """A text that may stand at the cursor.
 
     Args:
-        text: replaces what stands there; quoted where it must be.
-        label: as a list shows it.
+        kind: of the item.
+        text: the replacement for the text there, quoted if needed.
+        label: the text to show in a list.
         detail: a sentence about it.
-        keyword: what the text names, of keywords and attributes.
-        count: rows that have the value; None if they were not counted.
+        keyword: the keyword or attribute that the text names.
+        relation: the relation that the text names.
+        count: the number of rows that have the value; None if they were not counted.
     """
 
     kind: ItemKind
@@ -65,15 +67,15 @@ class Item:
 
 
 _JOINERS = {
-    "AND": "Both sides must hold; the same as a blank.",
-    "OR": "One of the sides must hold.",
-    "NOT": "What follows must not hold.",
+    "AND": "Both sides must match; the same as a blank.",
+    "OR": "At least one side must match.",
+    "NOT": "The next term must not match.",
 }
 _SIGNS = {
-    "=": "All of the value; with nothing behind it: there is none.",
-    "<": "Less; of a time: less than so long ago or ahead.",
+    "=": "The whole value; without a value: the value is missing.",
+    "<": "Less; of a duration: less than that from now, past or future.",
     "<=": "Less or equal.",
-    ">": "More; of a time: longer ago or ahead.",
+    ">": "More; of a duration: more than that from now, past or future.",
     ">=": "More or equal.",
 }
 _SPANS = {
@@ -86,13 +88,13 @@ _SPANS = {
     "0": "Never.",
 }
 SHARED_CHARS_MIN = 2
-"""Characters from which on a word that several values share is offered besides them."""
+"""The least characters typed to offer a word that several values share."""
 _WORD = re.compile(r"\w{3,}")
 _ORDERED = (FieldKind.INT, FieldKind.NUMBERS, FieldKind.TIME, FieldKind.VERSION)
 
 
 async def items_at(context: Context, noun: Noun, place: CursorPlace) -> tuple[list[Item], bool]:
-    """List what may stand at the cursor, the likeliest first.
+    """List the items to offer at the cursor, the most likely first.
 
     Returns:
         The items, and whether these are all.
@@ -108,7 +110,7 @@ async def items_at(context: Context, noun: Noun, place: CursorPlace) -> tuple[li
 
 
 def _named(noun: Noun, keyword: str, typed: str) -> Iterator[Item]:
-    """List the names that `has` and `attribute` take as values: keywords for the one, attributes for the other."""
+    """List the names that are values of `has` (keywords) and of `attribute` (attributes)."""
     found = _keywords(noun, typed, "") if keyword == "has" else _attributes(noun, typed, "")
     for item in found:
         name = item.label.rpartition(".")[2] if keyword == "attribute" else item.label
@@ -117,25 +119,25 @@ def _named(noun: Noun, keyword: str, typed: str) -> Iterator[Item]:
 
 
 def _names(noun: Noun, place: CursorPlace) -> Iterator[Item]:
-    """List what may begin a term."""
+    """List the items that may start a term."""
     colon = "" if place.is_named else ":"
     if place.typed.startswith("@"):
         yield from _attributes(noun, place.typed[1:], colon)
         return
     *heads, typed = place.typed.split(".")
-    for passed, head in enumerate(heads[:PREFIXES_MAX]):
+    for number, head in enumerate(heads[:PREFIXES_MAX]):
         relation = next(
             (one for one in noun.relations.values() if _singular(one) == plain(head).removesuffix("s")), None
         )
         if relation is None:
-            # Some keywords have a dot in their own names.
-            heads, typed = heads[:passed], ".".join([*heads[passed:], typed])
+            # Some keywords have a dot in their names.
+            heads, typed = heads[:number], ".".join([*heads[number:], typed])
             break
         noun = NOUNS[relation.target]
-    lead = ".".join([*heads, ""])
+    path = ".".join([*heads, ""])
     found = [*_keywords(noun, typed, colon), *_relations(noun, typed), *_bare_attributes(noun, typed, colon)]
     for item in _ranked(found, typed):
-        yield replace(item, text=lead + item.text, label=lead + item.label)
+        yield replace(item, text=path + item.text, label=path + item.label)
     if not heads and not place.is_named:
         joiners = [
             name for name in _JOINERS if name.startswith(typed.upper()) and (name == "NOT" or not place.is_first)
@@ -161,7 +163,7 @@ def _attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
     found = []
     sourced = [(one.source, one.target) for one in noun.relations.values() if one.source]
     if "external_id" in noun.fields and not sourced:
-        # Users and groups are themselves what the source calls so.
+        # Users and groups are themselves records of the source.
         sourced.append(((AZUREAD, noun.prefix), noun.name))
     for source, target in sourced:
         for field in {field.name: field for field in attributes(target).values()}.values():
@@ -172,7 +174,7 @@ def _attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
 
 
 def _bare_attributes(noun: Noun, typed: str, colon: str) -> Iterator[Item]:
-    """List attributes by their names alone, once something is typed, where no keyword has the name."""
+    """List attributes by their bare names, unless a keyword has the name or nothing is typed."""
     taken = {plain(name) for keyword in listed(noun.name) for name in (keyword.name, *keyword.aliases)}
     for item in _attributes(noun, typed, colon) if typed else ():
         name = item.label.split(".", 2)[2]
@@ -194,8 +196,8 @@ async def _values(context: Context, keyword: Keyword, place: CursorPlace) -> tup
     signs = [] if place.typed or place.operator else [sign for sign in _SIGNS if sign in _signs_of(keyword.kind)]
     operators = [Item(ItemKind.OPERATOR, sign, sign, _SIGNS[sign]) for sign in signs]
     if keyword.kind is FieldKind.TIME:
-        lead = place.operator
-        spans = [(span.removeprefix(lead), detail) for span, detail in _SPANS.items() if span.startswith(lead)]
+        sign = place.operator
+        spans = [(span.removeprefix(sign), detail) for span, detail in _SPANS.items() if span.startswith(sign)]
         fitting = [Item(ItemKind.VALUE, span, span, text) for span, text in spans if place.typed in span]
         return [*operators, *fitting], True
     counts: dict[str, int | None] = dict.fromkeys(_closed(keyword))
@@ -217,8 +219,8 @@ async def _values(context: Context, keyword: Keyword, place: CursorPlace) -> tup
 
 
 async def _existing(context: Context, keyword: Keyword, typed: str) -> ExistingValues:
-    """Find the values of the fields that a keyword looks in."""
-    assert keyword.field is not None  # noqa: S101 - asked of keywords that have one
+    """Find the existing values of a keyword's fields."""
+    assert keyword.field is not None  # noqa: S101 - the caller has checked it
     noun = NOUNS[keyword.field[0]]
     found = await existing(context, noun, noun.condition(keyword.field[1]), typed)
     if not keyword.also:
@@ -232,7 +234,7 @@ async def _existing(context: Context, keyword: Keyword, typed: str) -> ExistingV
 
 
 def _shared_words(keyword: Keyword, place: CursorPlace, values: Iterable[str]) -> Iterator[Item]:
-    """List the words with the typed beginning that several values hold: they find all of these."""
+    """List the words that begin as typed and occur in several values; each finds all these values."""
     wanted = folded(place.typed)
     if keyword.kind not in TEXTS or place.operator or len(wanted) < SHARED_CHARS_MIN:
         return
@@ -242,7 +244,7 @@ def _shared_words(keyword: Keyword, place: CursorPlace, values: Iterable[str]) -
     for form, number in held.most_common():
         if number > 1:
             text = print_value(literal_term(keyword.name, "", spelt[form]))
-            yield Item(ItemKind.VALUE, text, spelt[form], f"Each of {number} values or more that hold it.")
+            yield Item(ItemKind.VALUE, text, spelt[form], f"Matches at least {number} values that contain it.")
 
 
 def _closed(keyword: Keyword) -> tuple[str, ...]:
@@ -250,7 +252,7 @@ def _closed(keyword: Keyword) -> tuple[str, ...]:
 
 
 def _signs_of(kind: FieldKind) -> set[str]:
-    """Return the signs that a kind of values takes."""
+    """Return the operators that a kind of value takes."""
     return {sign for sign in _SIGNS if kind in _ORDERED or sign == "="} if len(FORMS[kind]) > 1 else set()
 
 
@@ -260,7 +262,7 @@ def _may_read(principal: Principal, noun: str) -> bool:
 
 
 def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
-    """Write a value so that it means itself; without a sign, text is all of it, not a part of a longer one."""
+    """Write a value literally; add `=` to text without an operator, so that it matches the whole value."""
     if keyword.kind not in TEXTS:
         return value
     sign = "" if place.operator or place.is_listed or not keyword.is_own else "="

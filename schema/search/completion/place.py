@@ -1,6 +1,6 @@
-"""The place of the cursor in a search text that is being typed: in a keyword, or in the value behind one.
+"""Finds the word at the cursor of a search text: a keyword, or a value after one.
 
-The text need not be complete. Places inside the program count code points; the API counts UTF-16 units, as editors do.
+The text may be incomplete. Positions count code points here; the API counts UTF-16 units, as editors do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from schema.search.token import OPENING, QUOTED
 
-# A minus or an exclamation mark negates in other languages: what stands behind it is completed all the same.
+# Skip a minus or an exclamation mark, which negates in other languages: complete the word after it.
 _SIGNS = re.compile(r"[-!]*")
 _KEYWORD = re.compile(r'[^\s():"\\]*:')
 _OPERATOR = re.compile(r"<=|>=|=|<|>")
@@ -24,14 +24,14 @@ class CursorPlace:
     """The unfinished word at the cursor.
 
     Args:
-        start: of what a completion replaces.
-        end: behind what a completion replaces.
-        typed: what stands between `start` and the cursor, without quotes and backslashes.
+        start: the start of the range that a completion replaces.
+        end: the end of that range, exclusive.
+        typed: the text between `start` and the cursor, without quotes and backslashes.
         keyword: the keyword before the colon; None while the keyword itself is typed.
-        operator: the sign behind the colon, or empty.
-        is_first: whether nothing that a joiner could join stands before.
-        is_named: whether a colon follows what is replaced.
-        is_listed: whether the value is one of several that commas separate.
+        operator: the operator after the colon, or empty.
+        is_first: whether there is no term before it that AND or OR could join.
+        is_named: whether a colon follows the range.
+        is_listed: whether the value is one of several separated by commas.
     """
 
     start: int
@@ -46,7 +46,15 @@ class CursorPlace:
 
 @dataclass(frozen=True)
 class _Word:
-    """A word of the text: where its keyword ends, behind the colon, or None, and the places of its values."""
+    """A word of the text.
+
+    Args:
+        start: without leading signs such as `-`.
+        end: exclusive.
+        behind_colon: the position after the keyword's colon; None without a keyword.
+        operator: the operator after the colon, or empty.
+        values: start and end of each value.
+    """
 
     start: int
     end: int
@@ -56,7 +64,7 @@ class _Word:
 
 
 def place_of(text: str, cursor: int) -> CursorPlace:
-    """Find the word at the cursor; at a blank it is an empty one."""
+    """Find the word at the cursor; at a blank it is empty."""
     at, is_first = 0, True
     while at < len(text):
         if between := _BETWEEN.match(text, at):
@@ -122,7 +130,7 @@ def _inside(text: str, word: _Word, cursor: int, is_first: bool) -> CursorPlace:
 
 
 def place_at(text: str, wanted: int) -> int:
-    """Return the place behind so many UTF-16 units, between the ends of the text; a pair is not split."""
+    """Convert a position in UTF-16 units to code points, within the text; a surrogate pair is not split."""
     passed = 0
     for place, character in enumerate(text):
         passed += 2 if character > "\uffff" else 1

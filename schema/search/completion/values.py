@@ -1,7 +1,7 @@
-"""The values of a field that exist among the rows that a caller may see, with how many rows have each.
+"""Finds the existing values of a field in the rows that a caller may see, with the number of rows of each.
 
-A field of few values with an index is counted whole. Of one with many values, the index gives those that begin as
-typed. Any other field is completed from a sample of rows, so that no key stroke walks through the inventory.
+An indexed field with few values is counted completely. For an indexed field with many values, the index gives those
+that begin as typed. Other fields are sampled, so that no keystroke scans the inventory.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from sync.inventory.asset import source
 from sync.store.statement.function import folded
 
 SAMPLE_ROWS = 1_000
-"""Rows that are read at most where no index counts the values."""
+"""The most rows to read if no index counts the values."""
 FACETS_MAX = 500
-"""A field with an index and more values than this is completed by its beginning."""
+"""A field with an index and more values than this is completed by the beginnings of its values."""
 BEGINNING_ROWS = 200
-"""Rows that are read at most of those that begin as typed."""
+"""The most rows to read of those that begin as typed."""
 _COUNTED = (FieldKind.TEXT, FieldKind.VERSION, FieldKind.ENUM, FieldKind.BOOL, FieldKind.SOURCES)
 _EXPLODED = (FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS)
 
 
 @dataclass(frozen=True)
 class ExistingValues:
-    """Values, the commonest first.
+    """Existing values, in the order to offer them.
 
     Args:
-        counts: value → how many rows have it; None if they were not counted.
-        is_complete: whether these are all that fit.
+        counts: value → number of rows that have it; None if they were not counted.
+        is_complete: whether these are all matching values.
     """
 
     counts: dict[str, int | None]
@@ -46,7 +46,7 @@ class ExistingValues:
 
 
 async def existing(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
-    """Find the values of a field that hold a text, in any letter case; those that begin with it come first."""
+    """Find the values of a field that contain a text, in any letter case; those that begin with it come first."""
     if field.kind in _EXPLODED:
         return await _elements(context, noun, field, typed)
     if field.kind not in _COUNTED:
@@ -92,7 +92,7 @@ async def _counted(context: Context, rows: Select[Any], field: Field) -> list[tu
 
 
 async def _beginning(context: Context, rows: Select[Any], field: Field, typed: str) -> ExistingValues:
-    """Read the index from the first value that begins with a text."""
+    """Read the values that begin with a text from the index."""
     key, form = sorting_of(field)
     wanted = form(typed) if form else typed
     within = rows.where(key >= wanted, key < wanted + "\U0010ffff").with_only_columns(field.column.label("value"))
@@ -100,7 +100,7 @@ async def _beginning(context: Context, rows: Select[Any], field: Field, typed: s
     is_complete = len(values) < BEGINNING_ROWS
     counts: dict[str, int | None] = dict(Counter(values))
     if not is_complete:
-        counts[values[-1]] = None  # Further rows may have the last one.
+        counts[values[-1]] = None  # Unread rows may have the last value too.
     return ExistingValues({value: count for value, count in counts.items() if value}, is_complete)
 
 
@@ -110,7 +110,7 @@ async def _sampled(context: Context, noun: Noun, field: Field, typed: str) -> Ex
 
 
 async def _elements(context: Context, noun: Noun, field: Field, typed: str) -> ExistingValues:
-    """Take the elements of lists; a row counts once for each."""
+    """Count the elements of lists, each once per row."""
     lists, is_complete = await _read(context, noun, field, typed)
     counts: Counter[Any] = Counter()
     for one, number in lists:
@@ -120,7 +120,7 @@ async def _elements(context: Context, noun: Noun, field: Field, typed: str) -> E
 
 
 def _members(field: Field, elements: Iterable[Any]) -> Iterable[Any]:
-    """Return what is compared of the elements of a list: themselves, a member of each, or every text in them."""
+    """Return the compared values of a list: its elements, a member of each, or every text in them."""
     if field.element is None:
         return elements
     if field.element == ANY_MEMBER:
@@ -131,15 +131,14 @@ def _members(field: Field, elements: Iterable[Any]) -> Iterable[Any]:
 
 
 async def _read(context: Context, noun: Noun, field: Field, typed: str) -> tuple[list[tuple[Any, int]], bool]:
-    """Read a column of the rows that may hold a text, if the index of parts of texts finds them; else of any rows.
+    """Read a column: of the rows that may contain a text if the index of parts of texts finds them, else of any rows.
 
     Returns:
         Each value with its number of rows, and whether these are all.
     """
     rows = as_they_lie(noun, rows_of(noun, context.principal))
     if typed and field.kind is not FieldKind.NUMBERS:
-        viewpoint = context.viewpoint
-        if parts := ways(noun, Compare(field.name, Op.CONTAINS, typed), viewpoint).parts:
+        if parts := ways(noun, Compare(field.name, Op.CONTAINS, typed), context.viewpoint).parts:
             keys = parts(SAMPLE_ROWS).subquery()
             number = (await context.fetch(select(func.count().label("number")).select_from(keys)))[0]["number"]
             rows = rows.where(noun.key.in_(select(keys.c.id)))
@@ -161,7 +160,7 @@ def _of_sample(field: Field, counts: Counter[Any], typed: str, is_complete: bool
 
 
 def _fitting(field: Field, counts: Iterable[tuple[Any, int]], typed: str) -> list[tuple[str, int]]:
-    """Write values as a search text does, and keep those that hold what was typed."""
+    """Write values as in a search text, and keep those that contain the typed text."""
     written: Counter[str] = Counter()
     for value, count in counts:
         for text in _written(field, value):
