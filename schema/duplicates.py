@@ -12,11 +12,11 @@ import strawberry
 from strawberry.types import Info
 
 from schema.context import Context
-from schema.field.arguments import accept, argument
+from schema.field.arguments import accept, argument, given
 from schema.field.enums import described
 from schema.field.ids import decode_id
 from schema.limit.expected import about
-from schema.list.connection import PageInfo, given
+from schema.list.connection import PageInfo
 from schema.list.listing import CURSOR_PURPOSE
 from schema.list.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
 from schema.types import Asset, Site

@@ -10,9 +10,9 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from schema.context import Context
+from schema.field.arguments import given
 from schema.field.ids import decode_id
 from schema.list.changes import ChangingInventory
-from schema.list.connection import given
 from schema.live import InventoryChange, follow_log, watch_inventories, watch_run
 from schema.types import TaskRun, TaskRunLogEntry
 from schema.types.run import LogLevel

@@ -18,6 +18,11 @@ def argument(annotation: Any, description: str) -> Any:
     return Annotated[annotation, strawberry.argument(description=description)]
 
 
+def given(value: Any) -> Any:
+    """Return an argument's value; None if it was omitted, or null, which means the same."""
+    return None if value is UNSET else value
+
+
 def accept(
     resolve: Any, returned: Any, arguments: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from strawberry import UNSET
-
 from schema.field.attribute import source_of
 from schema.field.ids import decode_id
 from schema.field.registry import NOUNS, Field, FieldKind, Noun, Relation
@@ -80,30 +78,28 @@ def _relation_input(noun: Noun) -> None:
 
 
 def expression(
-    noun: Noun, where: Any, search: Any = UNSET, path: str = "where", *, takes_unknown: bool = False
+    noun: Noun, where: Any, search: str | None = None, path: str = "where", *, takes_unknown: bool = False
 ) -> Expr:
     """Turn a given `where` and a given search text into one expression: both must hold.
 
     Args:
         noun: what is filtered.
-        where: the typed filter, UNSET if there is none.
-        search: the search text, UNSET if there is none.
+        where: the typed filter; None if there is none.
+        search: the search text; None if there is none.
         path: of the typed filter.
         takes_unknown: whether terms that nothing here answers find nothing, instead of being mistakes.
 
     Raises:
-        BadInput: an explicit null, an empty object, too much of something, or an id of another kind; says where.
+        BadInput: a null or an empty object inside the filter, too much of something, an id of another kind; says where.
         BadSearch: the search text cannot be understood; says where in it.
     """
     parts = []
-    if where is not UNSET:
+    if where is not None:
         parts.append(_expression(noun, where, path))
         size = _size(parts[0])
         if size > CONDITIONS_MAX:
             raise BadInput(f"{path} has {size} conditions; at most {CONDITIONS_MAX} are allowed.", path=path)
-    if search is None:
-        raise BadInput("search is null.", hint="Leave it out to search for nothing in particular.", path="search")
-    if search is not UNSET:
+    if search is not None:
         parts.append(read_search(noun.name, search, takes_unknown=takes_unknown).expr)
     return parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else EVERYTHING
 

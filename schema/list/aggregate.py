@@ -20,7 +20,7 @@ from strawberry.types import Info
 from strawberry.utils.str_converters import to_camel_case
 
 from schema.context import Context
-from schema.field.arguments import GROUP_BY, accept, argument
+from schema.field.arguments import GROUP_BY, accept, argument, given
 from schema.field.attribute import attributes, folded, source_of
 from schema.field.registry import LISTS, NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.rows import is_indexed, rows_of
@@ -29,7 +29,7 @@ from schema.filter.access_path import as_they_lie, by_itself, led
 from schema.filter.source_attributes import no_attribute
 from schema.generated import named, publish
 from schema.limit.expected import about
-from schema.list.connection import DEFAULTS, UNKNOWN, given
+from schema.list.connection import DEFAULTS, UNKNOWN
 from schema.list.narrowing import narrowed, unknown_of, whole_narrowing
 from schema.list.paging import FIRST_DEFAULT, FIRST_MAX
 from sync.errors import BadInput

@@ -17,11 +17,10 @@ import strawberry
 from sqlalchemy import RowMapping, and_, or_, select
 
 from schema.context import Context
-from schema.field.arguments import accept, argument
+from schema.field.arguments import accept, argument, given
 from schema.field.ids import encode_id
 from schema.field.registry import NOUNS, Record
 from schema.field.scalars import BigInt, DateTime
-from schema.list.connection import given
 from schema.list.listing import CURSOR_PURPOSE
 from schema.list.paging import FIRST_DEFAULT, FIRST_MAX, CursorCodec, page_size
 from sync.errors import BadCursor

@@ -20,6 +20,7 @@ from schema.field.arguments import (
     TRANSITIVE,
     accept,
     argument,
+    given,
 )
 from schema.field.registry import NOUNS, Field, Noun, ending, referring, related
 from schema.field.resolution import FORM, Every, Linked, Many, One, Pairs
@@ -193,11 +194,6 @@ def _crossed(target: str, pairs: Pairs, others: tuple[str, Pairs] | None, **more
     return related(target, pairs, others=name, **more) | ending(there)
 
 
-def given(value: Any) -> Any:
-    """Return an argument's value; None if it was omitted."""
-    return None if value is UNSET else value
-
-
 def window_of(arguments: Mapping[str, Any]) -> Window:
     """Read the paging arguments.
 
@@ -241,11 +237,9 @@ def sort_keys(noun: Noun, order_by: Any) -> tuple[SortKey, ...]:
     """Return the sort keys of `orderBy`; the id is always among them, so that the order is total.
 
     Raises:
-        BadInput: `orderBy` is null or has too many keys.
+        BadInput: `orderBy` has too many keys.
     """
-    if order_by is None:
-        raise BadInput("orderBy is null.", hint="Omit it to sort by id.", path="orderBy")
-    orders = [] if order_by is UNSET else order_by
+    orders = given(order_by) or []
     if len(orders) > ORDER_KEYS_MAX:
         raise BadInput(f"orderBy has {len(orders)} keys; at most {ORDER_KEYS_MAX} are allowed.", path="orderBy")
     keys = [key for order in orders for key in _sort_keys(noun.fields[order.field.value], order)]

@@ -8,9 +8,8 @@ from typing import Any, Optional
 
 import strawberry
 from sqlalchemy import Select
-from strawberry import UNSET
 
-from schema.field.arguments import ACROSS_SITES, SEARCH, UNKNOWN_TERMS, WHERE, argument
+from schema.field.arguments import ACROSS_SITES, SEARCH, UNKNOWN_TERMS, WHERE, argument, given
 from schema.field.registry import NOUNS, Noun
 from schema.field.rows import rows_of
 from schema.filter.access_path import Ways, ways
@@ -53,14 +52,14 @@ def expression_of(noun: Noun, arguments: Mapping[str, Any]) -> Expr:
         BadInput: the arguments cannot be used.
     """
     takes_unknown = arguments.get("unknown_terms") is UnknownTerms.EMPTY
-    where, search = (arguments.get(name, UNSET) for name in ("where", "search"))
+    where, search = (given(arguments.get(name)) for name in ("where", "search"))
     return expression(noun, where, search, takes_unknown=takes_unknown)
 
 
 def unknown_of(noun: Noun, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the terms of a search that nothing here can answer, if `unknownTerms` is EMPTY."""
-    search = arguments.get("search", UNSET)
-    if search is UNSET or arguments.get("unknown_terms") is not UnknownTerms.EMPTY:
+    search = given(arguments.get("search"))
+    if search is None or arguments.get("unknown_terms") is not UnknownTerms.EMPTY:
         return ()
     return read_search(noun.name, search, takes_unknown=True).unknown
 

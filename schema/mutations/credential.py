@@ -12,9 +12,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role
 from schema.context import Context
+from schema.field.arguments import given
 from schema.field.ids import decode_id
 from schema.field.scalars import DateTime
-from schema.list.connection import given
 from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import Credential
 from schema.types.credential import AzureCloud

@@ -11,10 +11,10 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Role as Rank
 from schema.context import Context
+from schema.field.arguments import given
 from schema.field.ids import decode_id
 from schema.field.registry import NOUNS
 from schema.field.rows import row_columns, rows_of
-from schema.list.connection import given
 from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import ApiToken, Organization, Site
 from schema.types.retention import UpdateRetentionInput, changed

@@ -19,11 +19,10 @@ from strawberry.utils.str_converters import to_camel_case
 
 from schema.access import Principal
 from schema.context import Context
-from schema.field.arguments import INPUT, argument
+from schema.field.arguments import INPUT, argument, given
 from schema.field.ids import encode_id
 from schema.field.registry import NOUNS
 from schema.limit.expected import about
-from schema.list.connection import given
 from sync.clock import Clock
 from sync.errors import BadInput, Conflict, Forbidden, NotFound, RollcallError, StoreError
 from sync.organization.audit import Event, record

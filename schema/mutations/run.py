@@ -7,8 +7,8 @@ from functools import partial
 import strawberry
 from strawberry import UNSET
 
+from schema.field.arguments import given
 from schema.field.ids import decode_id
-from schema.list.connection import given
 from schema.mutations.payload import MutationContext, mutation
 from schema.mutations.task import AGAIN, TASK
 from schema.types import TaskRun

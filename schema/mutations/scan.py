@@ -9,9 +9,9 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
+from schema.field.arguments import given
 from schema.field.ids import decode_id
 from schema.field.scalars import DateTime
-from schema.list.connection import given
 from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.types import Site
 from schema.types.run import InventoryCounts, inventory_counts

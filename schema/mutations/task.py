@@ -9,8 +9,8 @@ import strawberry
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
+from schema.field.arguments import given
 from schema.field.ids import decode_id
-from schema.list.connection import given
 from schema.mutations.payload import MutationContext, mutation, payload, within
 from schema.mutations.scan import PLACES, PROBE_CREDENTIAL, ScanInput, UpdateScanInput, changes_of_scan, new_scan
 from schema.types import Task

@@ -9,9 +9,9 @@ import strawberry
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
+from schema.field.arguments import given
 from schema.field.enums import described
 from schema.field.scalars import DateTime
-from schema.list.connection import given
 from sync.errors import BadInput
 from sync.tasks import schedule as rules
 

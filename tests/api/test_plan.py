@@ -38,7 +38,7 @@ from tests.share import share
 from tests.sync.entra.clock import FakeClock
 
 # What a front end asks; each has a plan, and its statements are counted.
-TRIES = 5
+TRIES = 20
 PLANNED = {
     "flat": ("{ assets(first: %d) { nodes { id name names scanned alive createdAt sources } } }", 1),
     "count": ("{ users(first: %d) { totalCount pageInfo { hasNextPage endCursor } edges { cursor node { id } } } }", 2),
@@ -282,8 +282,14 @@ async def test_response_is_kept_until_something_is_written(office: World) -> Non
     plans = Plans(build_schema(), office.runtime, responses_bytes_max=1_000_000)
     caller, text = office.caller(), "{ sites { nodes { name } } }"
     assert plans.recall(asked(text), caller.principal) is None
-    first = await plans.answer(asked(text), caller.principal)
-    assert first is plans.recall(asked(text), caller.principal)
+    store = office.runtime.store
+    for _ in range(TRIES):  # The server writes by itself now and then, and what was kept before is forgotten then.
+        commits = store.commits
+        first = await plans.answer(asked(text), caller.principal)
+        recalled = plans.recall(asked(text), caller.principal)
+        if store.commits == commits:
+            break
+    assert first is recalled
     async with office.runtime.store.write() as tx:
         await tx.execute(tables.sites.update().where(tables.sites.c.name == "Primary").values(name="Renamed"))
     assert plans.recall(asked(text), caller.principal) is None
@@ -305,11 +311,11 @@ async def test_kept_response_takes_no_more_memory_than_is_counted(office: World)
         commits = store.commits
         tracemalloc.start()
         try:
-            kept = [await plans.answer(asked(text, first=first), caller.principal) for first in range(2, 102)]
+            kept = [await plans.answer(asked(text, first=first), caller.principal) for first in range(2, 32)]
             snapshot = tracemalloc.take_snapshot()
         finally:
             tracemalloc.stop()
-        recalled = [plans.recall(asked(text, first=first), caller.principal) for first in range(2, 102)]
+        recalled = [plans.recall(asked(text, first=first), caller.principal) for first in range(2, 32)]
         if store.commits == commits:
             break
     assert kept == recalled

@@ -182,7 +182,6 @@ def nested(levels: int) -> Mapping[str, Any]:
 
 
 REFUSED: list[tuple[Any, str]] = [
-    (None, "where"),
     ({}, "where"),
     ({"displayName": None}, "where.displayName"),
     ({"displayName": {}}, "where.displayName"),
