@@ -90,7 +90,12 @@ def build_app(
             *([Middleware(Tracing, provider=spans)] if spans is not None else []),
             Middleware(AccessLog, clock=runtime.clock, note=passed.note),
             repeats,
-            Middleware(OriginCheck, cors_origins=settings.cors_origins, charge=rates.charge_address),
+            Middleware(
+                OriginCheck,
+                cors_origins=settings.cors_origins,
+                cors_headers=settings.cors_headers,
+                charge=rates.charge_address,
+            ),
         ],
         exception_handlers={HTTPException: _plain_error},
     )
@@ -147,6 +152,7 @@ def _endpoint(settings: Settings, live: Live, rates: Rates, identity: Identity) 
         page=ide_page if settings.graphiql else None,
         live=live,
         charge=rates.charge_token,
+        proxy_adds_token=settings.proxy_adds_token,
     )
 
 

@@ -99,6 +99,7 @@ class GraphQLEndpoint:
         page: answers a browser that accepts HTML; None serves no page.
         live: runs operations whose answers are streamed; None refuses streams.
         charge: counts a replayed request, or raises Refused(429).
+        proxy_adds_token: whether the token of a request may come from a proxy, not from the caller.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class GraphQLEndpoint:
         page: Page | None = None,
         live: Live | None = None,
         charge: Charge | None = None,
+        proxy_adds_token: bool = False,
     ) -> None:
         self.execution = execution
         self._identify = identify
@@ -121,6 +123,7 @@ class GraphQLEndpoint:
         self._page = page
         self._live = live
         self._charge = charge
+        self._proxy_adds_token = proxy_adds_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -175,7 +178,7 @@ class GraphQLEndpoint:
     async def _answer(self, request: Request, media: Media | None) -> ASGIApp:
         read_only = request.method == "GET"
         if read_only:
-            _check_preflight(request)
+            _check_preflight(request, proxy_adds_token=self._proxy_adds_token)
         else:
             _check_body_headers(request)
         principal = await self._identify(request)
@@ -275,8 +278,14 @@ def _method_refused(method: str, allowed: str) -> Refused:
     return Refused(405, BAD_USER_INPUT, "The method is not allowed here.", "Use POST.", headers={"Allow": allowed})
 
 
-def _check_preflight(request: Request) -> None:
-    """Refuse a GET without a header that makes browsers send a CORS preflight: any web page could have caused it."""
+def _check_preflight(request: Request, *, proxy_adds_token: bool) -> None:
+    """Refuse a GET without a header that makes browsers send a CORS preflight: any web page could have caused it.
+
+    A token is such a header, unless a proxy has added it.
+    """
+    has_token = request.headers.get("authorization", "")[:7].lower() == "bearer "
+    if has_token and not proxy_adds_token:
+        return
     if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
         raise malformed(
             "A GET query needs a header that makes browsers send a CORS preflight.",

@@ -28,9 +28,13 @@ _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECUR
 HSTS = "max-age=31536000"
 CORS_METHODS = "GET, POST"
 CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, If-None-Match, X-Request-Id, "
-    "GraphQL-Require-Preflight, Apollo-Require-Preflight, X-Apollo-Operation-Name"
+    *("Authorization", "Content-Type", "If-None-Match", "Cache-Control", "X-Request-Id", "X-Requested-With"),
+    *("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name"),
+    *("Apollographql-Client-Name", "Apollographql-Client-Version"),
+    *("GraphQL-Client-Name", "GraphQL-Client-Version"),
+    *("Traceparent", "Tracestate", "Baggage", "Sentry-Trace"),
 )
+"""What GraphQL clients, and programs that trace requests, send."""
 CORS_RESPONSE_HEADERS = "ETag, X-Request-Id, Retry-After, WWW-Authenticate"
 CORS_MAX_AGE_S = 600
 # Health checks must be answered at any rate of requests.
@@ -45,12 +49,21 @@ class OriginCheck:
     Args:
         app: the application to protect.
         cors_origins: web origins whose pages may call, beside the server's own.
+        cors_headers: request headers that those pages may send, beside `CORS_REQUEST_HEADERS`.
         charge: counts a request, or raises Refused(429); health checks are not counted.
     """
 
-    def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = (), charge: Charge | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cors_origins: Iterable[str] = (),
+        cors_headers: Iterable[str] = (),
+        charge: Charge | None = None,
+    ) -> None:
         self._app = app
         self._cors_origins = frozenset(cors_origins)
+        self._cors_headers = ", ".join((*CORS_REQUEST_HEADERS, *cors_headers))
         self._charge = charge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +134,7 @@ class OriginCheck:
         if shared and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             allowed = {
                 "Access-Control-Allow-Methods": CORS_METHODS,
-                "Access-Control-Allow-Headers": CORS_REQUEST_HEADERS,
+                "Access-Control-Allow-Headers": self._cors_headers,
                 "Access-Control-Max-Age": str(CORS_MAX_AGE_S),
             }
             return Response(status_code=204, headers=allowed)

@@ -273,6 +273,20 @@ class Settings:
         "http(s)://host[:port][,…]; never *",
         default_text="none",
     )
+    cors_headers: tuple[str, ...] = setting(
+        parse.header_names,
+        (),
+        "Request headers that pages of `ROLLCALL_CORS_ORIGINS` may send, beside those that GraphQL clients send.",
+        "names of headers, separated by commas",
+        default_text="none",
+    )
+    proxy_adds_token: bool = setting(
+        parse.switch,
+        False,
+        "Set it if a proxy adds the token to requests: a GET then needs a header that makes browsers send a preflight.",
+        "on or off",
+        default_text="off",
+    )
     alert_origins: tuple[str, ...] = setting(
         parse.origins,
         (),

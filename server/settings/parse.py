@@ -136,6 +136,14 @@ def origins(value: str) -> tuple[str, ...]:
     return tuple(web_origin(item.strip()) for item in value.split(",") if item.strip())
 
 
+def header_names(value: str) -> tuple[str, ...]:
+    """Read names of HTTP headers, separated by commas."""
+    names = tuple(item.strip() for item in value.split(",") if item.strip())
+    if not all(re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) for name in names):
+        raise Unfit
+    return names
+
+
 def web_origin(value: str) -> str:
     """Read one web origin."""
     parts = split(value)

@@ -161,8 +161,10 @@ def open_probe(small_schema: strawberry.Schema) -> OpenProbe:
         request_timeout_s: float = 10.0,
         body_bytes_max: int = 256 * 1024,
         cors_origins: tuple[str, ...] = (),
+        cors_headers: tuple[str, ...] = (),
         introspection: bool = True,
         page: bool = True,
+        proxy_adds_token: bool = False,
         **execution: Any,
     ) -> AsyncIterator[Probe]:
         endpoint = GraphQLEndpoint(
@@ -177,8 +179,9 @@ def open_probe(small_schema: strawberry.Schema) -> OpenProbe:
             body_bytes_max=body_bytes_max,
             request_timeout_s=request_timeout_s,
             page=ide_page if page else None,
+            proxy_adds_token=proxy_adds_token,
         )
-        app = small_app(endpoint, cors_origins)
+        app = small_app(endpoint, cors_origins, cors_headers)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app, raise_app_exceptions=False),
             base_url="http://rollcall.test",
@@ -209,13 +212,15 @@ async def identify_canary(request: Request) -> str:
     return "canary"
 
 
-def small_app(endpoint: GraphQLEndpoint, cors_origins: tuple[str, ...] = ()) -> Starlette:
+def small_app(
+    endpoint: GraphQLEndpoint, cors_origins: tuple[str, ...] = (), cors_headers: tuple[str, ...] = ()
+) -> Starlette:
     """The endpoint in its layers, in the order of server/app.py."""
     return Starlette(
         routes=[Route("/graphql", endpoint), Route("/graphiql/{version}/{name}", ide_asset)],
         middleware=[
             Middleware(AccessLog, clock=SystemClock()),
-            Middleware(OriginCheck, cors_origins=cors_origins),
+            Middleware(OriginCheck, cors_origins=cors_origins, cors_headers=cors_headers),
         ],
     )
 

@@ -100,11 +100,21 @@ async def test_get_runs_a_query_when_a_preflight_header_is_sent(probe: Probe, he
     assert response.json() == {"data": {"hello": "hello get"}}
 
 
-async def test_get_is_refused_when_no_preflight_header_is_sent(probe: Probe) -> None:
-    """A link or an image tag cannot run a query."""
+async def test_get_runs_a_query_when_a_token_is_sent(probe: Probe) -> None:
+    """A browser asks before it sends a token that is not its own: clients need no header for this server alone."""
     response = await probe.client.get("/graphql", params={"query": "{hello}"})
-    assert response.status_code == 400
-    assert "Preflight" in response.json()["errors"][0]["extensions"]["hint"]
+    assert response.json() == {"data": {"hello": "hello world"}}
+
+
+async def test_get_is_refused_when_a_link_could_have_caused_it(open_probe: OpenProbe) -> None:
+    """Without a token, or behind a proxy that adds it: a link or an image tag cannot run a query."""
+    async with open_probe(proxy_adds_token=True) as proxied, open_probe() as plain:
+        del plain.client.headers["Authorization"]
+        for probe in (proxied, plain):
+            response = await probe.client.get("/graphql", params={"query": "{hello}"})
+            assert response.status_code == 400
+            assert "Preflight" in response.json()["errors"][0]["extensions"]["hint"]
+        assert (await proxied.client.get("/graphql", params={"query": "{hello}"}, headers=PREFLIGHT)).status_code == 200
 
 
 async def test_get_is_refused_when_it_is_a_mutation(probe: Probe) -> None:

@@ -113,13 +113,17 @@ async def test_page_opens_when_a_link_of_another_site_leads_to_it(probe: Probe) 
 async def test_cors_answers_only_the_listed_origins(open_probe: OpenProbe) -> None:
     """A listed origin gets its own name back, never `*` and never credentials; another gets nothing."""
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    async with open_probe(cors_origins=(FRIEND,)) as probe:
+    async with open_probe(cors_origins=(FRIEND,), cors_headers=("X-Tenant",)) as probe:
         asked = await probe.client.options("/graphql", headers={"Origin": FRIEND, **preflight})
         answered = await probe.raw(MUTATION, Origin=FRIEND, Sec_Fetch_Site="cross-site")
         refused = await probe.client.options("/graphql", headers={"Origin": FRIEND + ".evil", **preflight})
     assert asked.status_code == 204
     assert asked.headers["access-control-allow-methods"] == "GET, POST"
-    assert "Authorization" in asked.headers["access-control-allow-headers"]
+    allowed = asked.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "content-type", "traceparent", "apollographql-client-name", "x-requested-with"} <= {
+        *allowed
+    }
+    assert "x-tenant" in allowed
     assert answered.status_code == 200
     for response in (asked, answered):
         assert response.headers["access-control-allow-origin"] == FRIEND

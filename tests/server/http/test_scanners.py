@@ -89,7 +89,11 @@ CHECKS: dict[str, tuple[dict[str, Any], Found, Found]] = {
         Found(400, "BAD_USER_INPUT", suggests),
         Found(400, "BAD_USER_INPUT", lambda response: not suggests(response)),
     ),
-    "query by GET": ({"method": "GET", "params": {"query": NAME}}, MALFORMED, MALFORMED),
+    "query by GET": ({"method": "GET", "params": {"query": NAME}}, *on_both(Found(200))),
+    "query by GET that a link causes": (
+        {"method": "GET", "params": {"query": NAME}, "headers": {"Authorization": ""}},
+        *on_both(MALFORMED),
+    ),
     "mutation by GET": (
         {"method": "GET", "params": {"query": MUTATION}, "headers": {"GraphQL-Require-Preflight": "1"}},
         Found(405, "BAD_USER_INPUT"),
