@@ -28,6 +28,7 @@ from server.graphql.handler import GraphQLEndpoint
 from server.graphql.ide.page import ide_asset, ide_page
 from server.graphql.replay import Repeats
 from server.graphql.request import VARIABLES_DEPTH_MAX, VARIABLES_VALUES_MAX
+from server.graphql.sdl import SchemaRoute
 from server.graphql.stream.live import CONNECTIONS_MAX, PER_CONNECTION_MAX, PER_TOKEN_MAX, Live
 from server.graphql.stream.websocket import GraphQLSocket
 from server.graphql.trusted_documents import TrustedDocuments
@@ -69,6 +70,8 @@ def build_app(
     passed = Passed()
     metrics = Metrics(passed, runtime, live, rates, connections)
     endpoint = _endpoint(settings, live, rates, identity)
+    socket = GraphQLSocket(live, rates.guarding(identity.admit))
+    sdl = SchemaRoute(schema, rates.counting(identity.identify))
     repeats = Middleware(
         Repeats,
         endpoint=endpoint,
@@ -78,8 +81,12 @@ def build_app(
     )
     app = Starlette(
         routes=[
-            Route(GRAPHQL_PATH, endpoint),
-            WebSocketRoute(GRAPHQL_PATH, GraphQLSocket(live, rates.guarding(identity.admit))),
+            *(
+                route
+                for path in (GRAPHQL_PATH, f"{GRAPHQL_PATH}/")
+                for route in (Route(path, endpoint), WebSocketRoute(path, socket))
+            ),
+            *([Route("/schema.graphql", sdl.respond, methods=["GET"])] if settings.introspection else []),
             *([Route("/graphiql/{version}/{name}", ide_asset, methods=["GET"])] if settings.graphiql else []),
             Route("/", _home, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),

@@ -29,6 +29,7 @@ from server.graphql.execution import Execution, rejection
 from server.graphql.media import Media, accepts_gzip, check_content_type, choose_media, takes_stream, wants_html
 from server.graphql.operation import Answer, Prepared, Trace
 from server.graphql.request import GraphQLRequest, malformed, parse_body, parse_query_string
+from server.graphql.sdl import is_match
 from server.graphql.stream.live import Live
 from server.graphql.stream.sse import EventStream, single
 
@@ -354,7 +355,7 @@ async def _tagged(answer: Answer, read: Read, if_none_match: str) -> ASGIApp:
     form = "z" if reply.body is not answer.body else "i"
     tag = f'"{answer.planned.tag}-{read.media.name[0]}{form}"'.lower()
     headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
-    if tag in if_none_match:
+    if is_match(if_none_match, tag):
         return Reply(304, [VARY, *headers], b"")
     return replace(reply, headers=[*reply.headers, *headers])
 

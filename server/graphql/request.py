@@ -6,6 +6,7 @@ Source: graphql.github.io/graphql-over-http/draft (Request).
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ def parse_body(body: bytes) -> GraphQLRequest:
     Raises:
         Refused: 400, the body is not one JSON object of the right shape.
     """
+    body = body.removeprefix(BOM_UTF8)  # RFC 8259, 8.1: a parser may ignore it
     if not body.strip():
         raise malformed("The request body is empty.", hint='Send {"query": "…"} as JSON.')
     parameters = _json(body, "The request body")

@@ -7,7 +7,6 @@ const [url, token] = process.argv.slice(2);
 async function fetchFn(target, init = {}) {
   const headers = new Headers(init.headers);
   headers.set("authorization", `Bearer ${token}`);
-  headers.set("graphql-require-preflight", "1");
   return fetch(target, { ...init, headers });
 }
 
