@@ -1,1 +1,1 @@
-"""Filters: the inputs generated from the registry, the expression each becomes, and its meaning in SQL."""
+"""Filters: the inputs generated from the registry, the expression that each becomes, and its SQL."""

@@ -1,6 +1,6 @@
-"""Which rows can satisfy a filter at all, as the index of parts of texts tells (sync/store/gram.py).
+"""Finds the rows that can satisfy a filter, by the index of parts of texts (sync/store/gram.py).
 
-The index leads to few rows or is left aside: what it leads to is compared all the same, so it never changes an answer.
+The filter is still applied to these candidates, so the index never changes an answer.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from schema.filter.expr import NOTHING, And, Compare, Expr, Op, Or
 from schema.filter.like import literals
 from sync.store import gram
 
-# Reads (at most so many) keys of rows that may be meant; None reads them all.
+# Makes the statement that reads the candidates' keys, up to a number; None reads all.
 Candidates = Callable[[int | None], Select[Any]]
 _EQUAL = (Op.EQ, Op.IN)
-# The longest and deepest condition that FTS5 parses quickly.
+# Limits of a condition that FTS5 parses quickly.
 _CHARS_MAX, _NESTING_MAX = 4_000, 8
 
 
 def candidates(noun: Noun, expr: Expr, organization_id: Any) -> Candidates | None:
-    """Find what leads to the rows that can satisfy an expression; None if the index says nothing of it."""
+    """Find the candidates for an expression; None if the index cannot narrow it."""
     wanted = _wanted(noun, expr, _NESTING_MAX)
     return partial(gram.candidates, noun.table, wanted, organization_id) if wanted else None
 
 
 def _wanted(noun: Noun, expr: Expr, nesting: int) -> str | None:
-    """Write what a row must hold to satisfy an expression."""
+    """Write the FTS5 condition that rows satisfying an expression meet; None if there is none."""
     match expr:
         case Compare(name, op, value):
             return _compared(noun, name, op, value)
@@ -67,19 +67,19 @@ def _compared(noun: Noun, name: str, op: Op, value: Any) -> str | None:
 
 
 def _written(network: str) -> Iterable[str]:
-    """Return texts of which every address in an IPv4 network holds one; an IPv6 network has too many ways."""
+    """Return texts, one of which is in every address of an IPv4 network; IPv6 has too many notations."""
     found = ip_network(network)
     if found.version == 6:
         return [""]
     whole = found.prefixlen // 8
     octets = str(found.network_address).split(".")[:whole]
-    # An IPv4 address inside IPv6 is written in more ways than one, but each has this.
+    # Every notation of an IPv4 address mapped to IPv6 has `ffff:`.
     return [".".join(octets) + "." * (whole < 4), "ffff:"]
 
 
 def _any(parts: Iterable[str | None]) -> str | None:
     found = list(parts)
-    # Without a word from the index, any row may satisfy it.
+    # If the index cannot narrow one part, any row may satisfy the whole.
     return _joined(" OR ", [part for part in found if part]) if all(found) else None
 
 

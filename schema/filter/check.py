@@ -1,4 +1,4 @@
-"""Checks of input objects: no null, nothing empty, no text that cannot be stored."""
+"""Checks input objects: refuses null, empty objects and texts that cannot be stored."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from strawberry import UNSET
 from sync.errors import BadInput
 
 TEXT_CHARS_MAX = 1_000
-# No stored text holds these: PostgreSQL refuses both, and LIKE of SQLite ends at a null character.
+# No stored text has these: PostgreSQL refuses both, and LIKE in SQLite stops at a null character.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def given(value: Any, path: str) -> list[tuple[str, Any]]:
-    """List what an input object holds, by attribute.
+def set_fields(value: Any, path: str) -> list[tuple[str, Any]]:
+    """List the fields that are set in an input object, as (attribute, value).
 
     Raises:
-        BadInput: it is null or empty.
+        BadInput: the object is null or empty.
     """
     if value is None:
         raise null(path)
@@ -34,10 +34,10 @@ def null(path: str) -> BadInput:
 
 
 def check_text(text: str, path: str) -> str:
-    """Return a text to compare stored ones with.
+    """Return a text that stored ones may be compared with.
 
     Raises:
-        BadInput: it is too long, or holds characters that no stored text has.
+        BadInput: the text is too long, or has characters that no stored text has.
     """
     if len(text) > TEXT_CHARS_MAX:
         raise BadInput(f"{path} has {len(text)} characters; at most {TEXT_CHARS_MAX} are allowed.", path=path)

@@ -1,4 +1,4 @@
-"""One field compared with a value, in SQL; what stands here is the meaning of every operator."""
+"""Compiles the comparison of a field with a value to SQL; defines the meaning of every operator."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def compare(field: Field, op: Op, value: Any, moment: Moment) -> ColumnElement[b
     """Compile one comparison.
 
     Args:
-        field: what is compared.
-        op: one of the operators its kind offers.
-        value: in stored form; of relative times: seconds.
-        moment: makes the time that is so many seconds from now.
+        field: the field to compare.
+        op: an operator of the field's kind.
+        value: in stored form; seconds for relative times.
+        moment: returns the time that is a number of seconds from now.
     """
     column = field.column
     if field.kind is FieldKind.SOURCES:
@@ -92,7 +92,7 @@ _PLAIN: dict[Op, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
 
 
 def _compare_text(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
-    """Compare texts in their folded form, their order by what they are sorted by."""
+    """Compare texts in folded form, and their order by sort key."""
     key = key_of(column)
     if op is Op.IS_NULL:
         return _PLAIN[op](column if key is None else key, value)
@@ -106,14 +106,14 @@ def _compare_text(column: ColumnElement[Any], op: Op, value: Any) -> ColumnEleme
         return or_(not_(is_one), column.is_(None))
     if key is None:
         return is_one
-    # The index leads to those that are the same but for accents; it holds the text, so they are compared in it.
+    # The index finds texts that are equal except for accents; it also contains the text, so that no row is read.
     keys = {sort_key(text) for text in texts}
     return and_(key.in_(keys) if len(keys) != 1 else key == keys.pop(), is_one)
 
 
 def _is(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
     equal = folded_of(column) == folded(value)
-    # Mostly the text is what was asked for, letter for letter.
+    # Compare the text first: usually it is equal without folding.
     return or_(column == value, equal) if key_of(column) is not None else equal
 
 
@@ -125,10 +125,10 @@ _RELATIVE: dict[Op, Callable[[ColumnElement[Any], Moment, Any], ColumnElement[bo
 }
 
 
-# Made once a field: a filter may compare the same one again and again.
+# Cached, because a filter may compare the same field many times.
 @cache
 def _elements(field: Field) -> tuple[Select[Any], ColumnElement[Any], ColumnElement[Any]]:
-    """Return a list's elements as rows, the text that is compared in each, and that text folded."""
+    """Return a list's elements as rows, the compared text of each, and that text folded."""
     if field.element == ANY_MEMBER:
         members = func.json_tree(field.column).table_valued("value", "type", "path", name="member")
         value = cast(members.c.value, Text)
@@ -136,7 +136,7 @@ def _elements(field: Field) -> tuple[Select[Any], ColumnElement[Any], ColumnElem
     elements = func.json_each(field.column).table_valued("value", "type", name=None)
     inner: ColumnElement[Any] = elements.c.value
     if field.element is not None:
-        # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+        # Take the member of objects only: json_extract of another element makes the statement fail.
         inner = case((elements.c.type == "object", func.json_extract(inner, f"$.{field.element}")))
     element = cast(inner, Text)
     return elements.select(), element, func.fold(element)
@@ -150,31 +150,31 @@ def _compare_list(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
     column = field.column
     if op is Op.HAS_ALL and field.names:
         return and_(true(), *(_compare_list(field, Op.HAS, one) for one in value))
-    called = _called(field, op, value)
+    known = _by_other_names(field, op, value)
     if op in _PATTERNS:
         found = like_any(column, field.element, _pattern(op, value))
-        return or_(found, _compare_list(replace(field, names=None), Op.HAS_ANY, called)) if called else found
+        return or_(found, _compare_list(replace(field, names=None), Op.HAS_ANY, known)) if known else found
     rows, element, form = _elements(field)
     if op is Op.IS_EMPTY:
         empty = or_(column.is_(None), func.json_array_length(column) == 0)
         if field.element is not None:
-            # Of a list of objects, all may lack the member that is compared.
+            # The list is empty too if no object in it has the compared member.
             empty = not_(rows.where(element != "").exists())
         return empty if value else not_(empty)
     if op is Op.IN_NETWORK:
         return rows.where(func.in_networks(element, " ".join(value)) == true()).exists()
     if op is Op.OUTSIDE:
         return rows.where(func.in_networks(element, " ".join(value)) == false()).exists()
-    wanted = {folded(text) for text in ([value] if op is Op.HAS else value)} | set(called)
+    wanted = {folded(text) for text in ([value] if op is Op.HAS else value)} | set(known)
     if op is Op.HAS_ALL:
-        # Counted in one pass: a condition for each value would be deeper than the database allows.
+        # Count in one pass: a condition for each value would exceed the nesting limit of SQLite.
         number = rows.where(form.in_(wanted)).with_only_columns(func.count(form.distinct()))
         return number.scalar_subquery() == len(wanted)
     return rows.where(form.in_(wanted)).exists()
 
 
-def _called(field: Field, op: Op, value: Any) -> list[str]:
-    """List the values of a field whose other names satisfy a comparison."""
+def _by_other_names(field: Field, op: Op, value: Any) -> list[str]:
+    """List the known values of a field that have another name which satisfies the comparison."""
     if not field.names or op is Op.IS_EMPTY:
         return []
     patterns = [_pattern(op, value)] if op in _PATTERNS else []
@@ -186,9 +186,9 @@ def _called(field: Field, op: Op, value: Any) -> list[str]:
 
 
 def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
-    """Compare the numbers in a list of objects: some element satisfies."""
+    """Compare the numbers in a list of objects: at least one must match."""
     elements = func.json_each(field.column).table_valued("value", "type", name=None)
-    # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+    # Take the member of objects only: json_extract of another element makes the statement fail.
     number = case((elements.c.type == "object", func.json_extract(elements.c.value, f"$.{field.element}")))
     counted = elements.select()
     if field.only is not None:
@@ -206,7 +206,7 @@ def _compare_numbers(field: Field, op: Op, value: Any) -> ColumnElement[bool]:
 
 
 def _compare_mask(column: ColumnElement[Any], op: Op, value: Any) -> ColumnElement[bool]:
-    """Compare a bit mask of sources; a name that is no source is in none of them."""
+    """Compare a bit mask of sources; an unknown source is in no mask."""
     if op is Op.IS_EMPTY:
         return column == 0 if value else column != 0
     wanted = [value] if op is Op.HAS else list(value)

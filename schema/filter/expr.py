@@ -1,6 +1,6 @@
-"""The tree that every filter becomes, typed or written as search text; schema/filter/where.py has its meaning in SQL.
+"""The expression tree of every filter, typed or search text; schema/filter/where.py compiles it to SQL.
 
-It holds no time of its own ("newer than 3 days" stays that), so that a list's cursors stay valid while time passes.
+Times stay relative ("newer than 3 days"), so that a list's cursors stay valid while time passes.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Op(enum.StrEnum):
     # An element is an address inside one of these networks; outside all of them.
     IN_NETWORK = "inNetwork"
     OUTSIDE = "outside"
-    # A pattern of LIKE in which everything is folded and escaped; only from search text.
+    # A folded LIKE pattern; only from search text.
     MATCHES = "matches"
-    # At most, or at least, so many seconds from now, into the past or the future; only from search text.
+    # Less, or at least, a number of seconds from now, past or future; only from search text.
     WITHIN = "within"
     BEYOND = "beyond"
 
@@ -63,7 +63,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class Related:
-    """Rows that a relation leads to: some, none or every one of them satisfies the part."""
+    """A condition on related rows: some, none or every one of them satisfies the part."""
 
     relation: str
     quantifier: Quantifier
@@ -72,7 +72,7 @@ class Related:
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows some relations lead to, together: compared with a number by EQ, NE, LT, LTE, GT or GTE."""
+    """The number of rows of several relations together, compared by EQ, NE, LT, LTE, GT or GTE."""
 
     relations: tuple[str, ...]
     op: Op
@@ -81,21 +81,21 @@ class Count:
 
 @dataclass(frozen=True)
 class And:
-    """True when every part is; without parts: everything."""
+    """True if every part is; without parts it matches everything."""
 
     parts: tuple[Expr, ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    """True when some part is; without parts: nothing."""
+    """True if any part is; without parts it matches nothing."""
 
     parts: tuple[Expr, ...]
 
 
 @dataclass(frozen=True)
 class Not:
-    """True when the part is not, also where the part compares a null."""
+    """True if the part is not, also if the part compares a null."""
 
     part: Expr
 
@@ -106,12 +106,12 @@ NOTHING = Or(())
 
 
 def exists(relation: str) -> Expr:
-    """Ask for rows that a relation leads anywhere from."""
+    """Return the condition that a relation has at least one row."""
     return Related(relation, Quantifier.SOME, EVERYTHING)
 
 
 def either(parts: Iterable[Expr]) -> Expr:
-    """Join parts of which any may hold: those that ask some rows of a relation ask it once, of any of the parts."""
+    """Join parts by OR; merge those on some rows of the same relation into one."""
     flat: list[Expr] = []
     for part in parts:
         flat.extend(part.parts if isinstance(part, Or) else [part])
@@ -124,7 +124,7 @@ def either(parts: Iterable[Expr]) -> Expr:
         if not isinstance(part, Related) or part.quantifier is not Quantifier.SOME:
             found.append(part)
         elif inner := asked.pop(part.relation, None):
-            # That anything is there says the rest as well.
+            # EVERYTHING includes the other parts.
             one = EVERYTHING if EVERYTHING in inner else inner[0] if len(inner) == 1 else either(inner)
             found.append(Related(part.relation, Quantifier.SOME, one))
     return found[0] if len(found) == 1 else Or(tuple(found))

@@ -1,6 +1,6 @@
-"""The `where` inputs, generated from the registry, and how a given one becomes an expression.
+"""Generates the `where` inputs from the registry, and converts a `where` to an expression.
 
-Explicit null and an empty object are refused, because in other APIs they silently mean "everything".
+Refuses null and an empty object, because in other APIs they silently mean "everything".
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from schema.field.attribute import source_of
 from schema.field.ids import decode_id
 from schema.field.registry import NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.scalars import bound
-from schema.filter.check import check_text, given, null
+from schema.filter.check import check_text, null, set_fields
 from schema.filter.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
 from schema.filter.known_values import check_known
 from schema.filter.operators import COUNT, EXACT, LIST_VALUES_MAX, MANY, filter_type, make_input
-from schema.filter.source_attributes import ATTRIBUTE, has_attributes, sourced
+from schema.filter.source_attributes import ATTRIBUTE, attribute_condition, has_attributes
 from schema.filter.unlike import asked_of
 from schema.generated import named
 from schema.search import read_search
 from sync.errors import BadInput
 from sync.store.statement.function import version_key
 
-# Conditions of one filter, with every `and`, `or`, `not` and relation; SQLite gives up at an expression 1,000 deep.
+# Every `and`, `or`, `not` and relation counts as a condition; SQLite refuses expressions deeper than 1,000.
 CONDITIONS_MAX = 200
 NESTING_MAX = 10
 _VERSIONS_ORDERED = {Op.LT, Op.LTE, Op.GT, Op.GTE}
@@ -36,8 +36,8 @@ def where_input(noun: Noun) -> Any:
     name = f"{noun.name}Where"
     itself = named(name)
     fields: dict[str, tuple[Any, str, str]] = {
-        "and_": (list[itself], "and", "All of these; an empty list is everything."),  # type: ignore[valid-type]
-        "or_": (list[itself], "or", "Any of these; an empty list is nothing."),  # type: ignore[valid-type]
+        "and_": (list[itself], "and", "All of these; an empty list matches everything."),  # type: ignore[valid-type]
+        "or_": (list[itself], "or", "Any of these; an empty list matches nothing."),  # type: ignore[valid-type]
         "not_": (itself, "not", "Not this."),
     }
     for field in noun.filterable().values():
@@ -48,10 +48,10 @@ def where_input(noun: Noun) -> Any:
     for ends in (ends for name, ends in noun.ends.items() if name not in noun.relations):
         fields[ends.name] = (named("EndsFilter"), ends.graphql_name, ends.description)
     if has_attributes(noun):
-        text = "Attributes as the sources name them; several are ANDed."
+        text = "Conditions on attributes by the sources' own names; several are ANDed."
         fields["attributes"] = (list[ATTRIBUTE], "attributes", text)
     _relation_input(noun)
-    return make_input(name, f"Which rows of {noun.name} to return; several conditions are ANDed.", fields)
+    return make_input(name, f"Conditions on rows of {noun.name}; several are ANDed.", fields)
 
 
 _COUNTING = {
@@ -68,9 +68,9 @@ def ends_input() -> Any:
 def _relation_input(noun: Noun) -> None:
     where = named(f"{noun.name}Where")
     fields = {
-        "some": (where, "some", "At least one of them is such."),
-        "none": (where, "none", "None of them is such; also true if there are none at all."),
-        "every": (where, "every", "All of them are such; also true if there are none at all."),
+        "some": (where, "some", "At least one of them matches."),
+        "none": (where, "none", "None of them matches; also true if there are none."),
+        "every": (where, "every", "All of them match; also true if there are none."),
         **_COUNTING,
     }
     text = f"Conditions on the related rows of {noun.name}; several are ANDed."
@@ -80,18 +80,18 @@ def _relation_input(noun: Noun) -> None:
 def expression(
     noun: Noun, where: Any, search: str | None = None, path: str = "where", *, takes_unknown: bool = False
 ) -> Expr:
-    """Turn a given `where` and a given search text into one expression: both must hold.
+    """Turn a `where` and a search text into one expression: both must match.
 
     Args:
-        noun: what is filtered.
+        noun: the inventory to filter.
         where: the typed filter; None if there is none.
         search: the search text; None if there is none.
         path: of the typed filter.
-        takes_unknown: whether terms that nothing here answers find nothing, instead of being mistakes.
+        takes_unknown: whether unknown terms match nothing, instead of being mistakes.
 
     Raises:
-        BadInput: a null or an empty object inside the filter, too much of something, an id of another kind; says where.
-        BadSearch: the search text cannot be understood; says where in it.
+        BadInput: a null or an empty object inside the filter, a limit exceeded, or an id of another kind; says where.
+        BadSearch: the search text has a mistake; says where.
     """
     parts = []
     if where is not None:
@@ -108,7 +108,7 @@ def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
     if depth > NESTING_MAX:
         raise BadInput(f"{path} is nested too deep; at most {NESTING_MAX} levels are allowed.", path=path)
     parts: list[Expr] = []
-    for name, value in given(where, path):
+    for name, value in set_fields(where, path):
         field, relation, ends = noun.filterable().get(name), noun.relations.get(name), noun.ends.get(name)
         known = field or relation or ends
         here = f"{path}.{known.graphql_name if known else name.rstrip('_')}"
@@ -119,9 +119,9 @@ def _expression(noun: Noun, where: Any, path: str, depth: int = 1) -> Expr:
         elif relation:
             parts.extend(_relation(noun, relation, value, here, depth + 1))
         elif ends:
-            parts.extend(_counted(how, name, inner, place) for how, inner, place in _given(value, here))
+            parts.extend(_counted(how, name, inner, place) for how, inner, place in _relation_fields(value, here))
         elif name == "attributes":
-            parts.extend(sourced(noun, inner, f"{here}[{i}]") for i, inner in enumerate(value))
+            parts.extend(attribute_condition(noun, inner, f"{here}[{i}]") for i, inner in enumerate(value))
         elif name == "not_":
             parts.append(Not(_expression(noun, value, here, depth + 1)))
         else:
@@ -135,7 +135,7 @@ def _relation(noun: Noun, relation: Relation, value: Any, path: str, depth: int)
     if not relation.is_many:
         return [_quantified(noun, relation, Quantifier.SOME, _expression(target, value, path, depth))]
     parts: list[Expr] = []
-    for name, inner, here in _given(value, path):
+    for name, inner, here in _relation_fields(value, path):
         if name in _COUNTING:
             parts.append(_counted(name, relation.name, inner, here))
         else:
@@ -144,20 +144,20 @@ def _relation(noun: Noun, relation: Relation, value: Any, path: str, depth: int)
     return parts
 
 
-def _given(value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
-    """Yield the conditions on a relation: name, value, place."""
-    for name, inner in given(value, path):
+def _relation_fields(value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
+    """Yield the conditions on a relation: name, value, path."""
+    for name, inner in set_fields(value, path):
         if inner is None:
             raise null(f"{path}.{name}")
         yield name, inner, f"{path}.{name}"
 
 
 def _counted(name: str, relation: str, value: Any, path: str) -> Expr:
-    """Read `exists` and `count` of what a relation leads to."""
+    """Convert `exists` or `count` of the related rows."""
     if name == "exists":
         return exists(relation) if value else Not(exists(relation))
     parts: list[Expr] = []
-    for attribute, number in given(value, path):
+    for attribute, number in set_fields(value, path):
         op = Op[attribute.removeprefix("op_")]
         if number is None:
             raise null(f"{path}.{op.value}")
@@ -166,7 +166,7 @@ def _counted(name: str, relation: str, value: Any, path: str) -> Expr:
 
 
 def _quantified(noun: Noun, relation: Relation, quantifier: Quantifier, part: Expr) -> Expr:
-    """Ask a condition of all that a relation's edges lead to, rows of its target and others."""
+    """Apply a condition to all related rows: those of the relation's target and those of its `others`."""
     own = Related(relation.name, quantifier, part)
     if relation.others is None:
         return own
@@ -189,7 +189,7 @@ def _size(expr: Expr) -> int:
 
 def _comparisons(noun: Noun, field: Field, operators: Any, path: str) -> list[Expr]:
     made: list[Expr] = []
-    for attribute, value in given(operators, path):
+    for attribute, value in set_fields(operators, path):
         op = Op[attribute.removeprefix("op_")]
         here = f"{path}.{op.value}"
         if value is None or (op in MANY and None in value):
@@ -204,7 +204,7 @@ def _comparisons(noun: Noun, field: Field, operators: Any, path: str) -> list[Ex
 
 
 def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
-    """Bring a value into the form it is stored in."""
+    """Convert a value to its stored form."""
     if field.kind is FieldKind.ID:
         return decode_id(value, noun.prefix, noun.name, path)
     if not isinstance(value, str):
@@ -216,11 +216,11 @@ def _stored(noun: Noun, field: Field, op: Op, value: Any, path: str) -> Any:
         try:
             return str(ip_network(text, strict=False))
         except ValueError:
-            hint = "An address stands for itself: 10.0.0.5; IPv6 as fd00::/8."
-            message = f"{path}: this is no network such as 10.0.0.0/8."
+            hint = "Write a network such as fd00::/8, or a single address such as 10.0.0.5."
+            message = f"{path}: this is not a network such as 10.0.0.0/8."
             raise BadInput(message, hint=hint, path=path) from None
     if field.kind is FieldKind.SOURCES:
         return source_of(text, path)
     if field.kind is FieldKind.VERSION and op in _VERSIONS_ORDERED and version_key(text) is None:
-        raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
+        raise BadInput(f"{path}: this is not a version such as 10.0.19045.", path=path)
     return text

@@ -1,4 +1,4 @@
-"""Values that a field never has, because another one has them: asking for one is refused, never an empty list."""
+"""Refuses values that a field never has because another field has them; an empty list would mislead."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ def check_known(field: str, text: str, path: str) -> None:
     """Refuse a value that no row can have.
 
     Args:
-        field: the name of what is compared.
-        text: what it is compared with, all of it.
+        field: the name of the compared field.
+        text: the whole value to compare with.
         path: of the condition.
 
     Raises:
-        BadInput: no row has it; says what to ask instead.
+        BadInput: no row has the value; says what to ask for instead.
     """
     if check := _CHECKS.get(field):
         check(text.casefold(), path)
 
 
 def is_foreign_id(word: str) -> bool:
-    """Whether a text is what other products write for a match by the source's own id."""
+    """Tell whether a text is the name that other products use for a match by the source's own id."""
     return word.casefold().replace("-", "").replace("_", "") == "foreignid"
 
 
 def _check_protocol(word: str, path: str) -> None:
     if word in TRANSPORTS[:2]:
-        hint = f'Ask for transports: {{has: "{word}"}}; protocols are spoken over it, such as http or ssh.'
+        hint = f'Ask for transports: {{has: "{word}"}}; protocols are those spoken over it, such as http or ssh.'
         raise BadInput(f'{path}: "{word}" is a transport.', hint=hint, path=path)
 
 
 def _check_transport(word: str, path: str) -> None:
     if word not in TRANSPORTS:
-        hint = f'Transports: {", ".join(TRANSPORTS)}. What is spoken over one is in protocols: {{has: "http"}}.'
-        raise BadInput(f'{path}: "{shown(word)}" is no transport.', hint=hint, path=path)
+        hint = f'Transports: {", ".join(TRANSPORTS)}. For a protocol over one, ask for protocols: {{has: "http"}}.'
+        raise BadInput(f'{path}: "{shown(word)}" is not a transport.', hint=hint, path=path)
 
 
 def _check_match(word: str, path: str) -> None:

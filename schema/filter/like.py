@@ -1,8 +1,8 @@
-"""Patterns of LIKE, compared in any letter case, as elements of a statement that are written by hand.
+"""Compiles LIKE patterns in any letter case, as SQL elements that are written by hand.
 
-A search has one of these for each word and column: put together of SQLAlchemy's own they took longer to write than
-many a statement to run. LIKE by itself ignores letter case in plain ASCII. Folding is a call into Python, and most
-texts need none: one of as many bytes as characters is ASCII.
+A search has a pattern for each word and column. Built from SQLAlchemy's own elements, they took longer to compile than
+many statements take to run. LIKE ignores letter case only in ASCII. Folding calls Python, so ASCII texts skip it: they
+have as many bytes as characters.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from sqlalchemy.sql.functions import FunctionElement
 from schema.field.registry import ANY_MEMBER
 
 ESCAPE = "\\"
-# Of a row of json_tree: it is a text or a number of an object in the list, and not one of what lies deeper.
+# A row of json_tree is a text or number of an object in the list, not of a deeper value.
 MEMBER = "member.type IN ('text', 'integer', 'real') AND member.path <> '$' AND instr(member.path, '.') = 0"
-# JSON writes these in another way.
+# JSON escapes these characters.
 _REWRITTEN = re.compile(r'[\x00-\x1f"\\]')
 _PIECES = re.compile(r"\\(.)|[%_]|[^\\%_]+", re.DOTALL)
 
 
 def escaped(text: str) -> str:
-    """Return a text in the form that a pattern of LIKE takes for itself."""
+    """Escape a text, so that a LIKE pattern matches it literally."""
     return text.replace(ESCAPE, ESCAPE * 2).replace("%", ESCAPE + "%").replace("_", ESCAPE + "_")
 
 
 def literals(pattern: str) -> list[str]:
-    """Return the texts between the wildcards of a pattern of LIKE."""
+    """Return the texts between the wildcards of a LIKE pattern."""
     found = [""]
     for piece in _PIECES.finditer(pattern):
         if piece[0] in ("%", "_"):
@@ -41,31 +41,31 @@ def literals(pattern: str) -> list[str]:
 
 
 def like(text: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    """Compile "the text is of this pattern", which must be folded."""
+    """Compile "the text matches this pattern"; the pattern must be folded."""
     return _Like(text, pattern)
 
 
 def like_any(texts: ColumnElement[Any], element: str | None, pattern: str) -> ColumnElement[bool]:
-    """Compile "a text of the list is of this pattern", which must be folded.
+    """Compile "a text of the list matches this pattern"; the pattern must be folded.
 
     Args:
         texts: a list in JSON.
-        element: the text's name in each member, if those are objects; never a caller's.
+        element: the member that has the text, if the elements are objects; never from a caller.
         pattern: folded.
     """
     parts = literals(pattern)
-    # A list whose JSON holds them nowhere is not taken apart.
+    # Compare the JSON of the whole list first: only a list that contains all parts is unpacked.
     whole = "%" if any(map(_REWRITTEN.search, parts)) else "%".join(["", *map(escaped, parts), ""])
     if element == ANY_MEMBER:
         return _LikeAny(texts, whole, literal_column(f"CASE WHEN {MEMBER} THEN member.value END"), pattern)
-    # Of an element that is no object, SQLite would refuse to take a member, and the statement with it.
+    # Take the member of objects only: json_extract of another element makes the statement fail.
     of_object = f"CASE WHEN member.type = 'object' THEN json_extract(member.value, '$.{element}') END"
     member = "member.value" if element is None else of_object
     return _LikeAny(texts, whole, literal_column(member), pattern)
 
 
 def matcher(pattern: str) -> re.Pattern[str]:
-    """Return the expression of Python that holds for what a pattern of LIKE holds for."""
+    """Convert a LIKE pattern to a regular expression."""
     signs = {"%": ".*", "_": "."}
     pieces = (signs.get(piece[0]) or re.escape(piece[1] or piece[0]) for piece in _PIECES.finditer(pattern))
     return re.compile("".join(pieces), re.DOTALL)
@@ -88,10 +88,10 @@ def _write_like(found: _Like, compiler: Any, **how: Any) -> str:
 @compiles(_LikeAny)
 def _write_like_any(found: _LikeAny, compiler: Any, **how: Any) -> str:
     texts, whole, member, pattern = (compiler.process(clause, **how) for clause in found.clauses)
-    # A tree has the members of its objects as well; of other lists, its rows are the elements and itself.
+    # Only json_tree has the members of objects; for other lists it would add a row for the list itself.
     walk = "json_tree" if "member.path" in member else "json_each"
     one = f"fold(CAST({member} AS TEXT)) LIKE {pattern} ESCAPE '{ESCAPE}'"
-    # No value stands in it, only what the compiler has written: columns and the places of parameters.
+    # The text has no values, only the compiler's output: columns and placeholders.
     return f"({_written(texts, whole)} AND EXISTS (SELECT 1 FROM {walk}({texts}) AS member WHERE {one}))"  # noqa: S608
 
 

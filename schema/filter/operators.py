@@ -1,4 +1,4 @@
-"""The operators that each kind of field offers to filters, and the input types they make."""
+"""The filter operators of each kind of field, and the input types made from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANY = {
     Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; a missing value is none of them.",
     Op.IS_NULL: "Whether the value is missing.",
 }
-_SAME = "letter case does not count, accents do"
+_SAME = "ignores letter case, but not accents"
 _TEXTS = {
     Op.EQ: f"Equal; {_SAME}.",
     Op.NE: f"Not equal; {_SAME}; a missing value is not equal to any.",
@@ -30,13 +30,13 @@ _TEXTS = {
     Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; {_SAME}; a missing value is none of them.",
     Op.IS_NULL: _ANY[Op.IS_NULL],
     Op.LT: "Sorted before it, without letter case and accents.",
-    Op.LTE: "Sorted before it or alike.",
-    Op.GT: "Sorted behind it, without letter case and accents.",
-    Op.GTE: "Sorted behind it or alike.",
+    Op.LTE: "Sorted before it or equal.",
+    Op.GT: "Sorted after it, without letter case and accents.",
+    Op.GTE: "Sorted after it or equal.",
 }
 _ORDERED = {Op.LT: "Less.", Op.LTE: "Less or equal.", Op.GT: "Greater.", Op.GTE: "Greater or equal."}
 _TEXT = {
-    Op.CONTAINS: "Contains, in any letter case; `%` and `_` mean themselves.",
+    Op.CONTAINS: "Contains, in any letter case; `%` and `_` are not wildcards.",
     Op.STARTS_WITH: "Begins with, in any letter case.",
     Op.ENDS_WITH: "Ends with, in any letter case.",
 }
@@ -51,8 +51,8 @@ _TIME = {
     Op.LTE: "Before or at.",
     Op.GT: "After.",
     Op.GTE: "After or at.",
-    Op.OLDER_THAN: "More than so long ago: `90d` finds what is stale; a missing time is not old.",
-    Op.NEWER_THAN: "Less than so long ago, also in the future: `1d` finds everything since this time yesterday.",
+    Op.OLDER_THAN: "Longer ago than this: `90d` finds stale rows; a missing time does not match.",
+    Op.NEWER_THAN: "More recent than this, also in the future: `1d` finds everything since this time yesterday.",
 }
 _LIST = {
     Op.HAS: "An element equals this, in any letter case.",
@@ -88,9 +88,7 @@ RELATIVE = {Op.OLDER_THAN, Op.NEWER_THAN}
 
 def make_input(name: str, description: str, fields: dict[str, tuple[Any, str, str]]) -> Any:
     """Make an input type; `fields` maps attribute → (annotation, GraphQL name, description), all optional."""
-    body: dict[str, Any] = {
-        "__annotations__": {},
-    }
+    body: dict[str, Any] = {"__annotations__": {}}
     for attribute, (annotation, graphql_name, text) in fields.items():
         body["__annotations__"][attribute] = Optional[annotation]  # noqa: UP045 - `|` does not take forward references
         body[attribute] = strawberry.field(name=graphql_name, description=text, default=UNSET)
@@ -106,7 +104,7 @@ def _operators(name: str, kind: FieldKind, value: Any, description: str) -> Any:
 
 
 def attribute(op: Op) -> str:
-    """Name the attribute of an input that holds an operator's value."""
+    """Return the name of the input's attribute for an operator."""
     return f"op_{op.name}"
 
 
@@ -149,6 +147,6 @@ def filter_type(field: Field) -> Any:
 
 COUNT = make_input(
     "CountFilter",
-    "Conditions on how many there are; several are ANDed.",
+    "Conditions on the number of rows; several are ANDed.",
     {attribute(op): (int, op.value, text) for op, text in ({op: _ANY[op] for op in (Op.EQ, Op.NE)} | _ORDERED).items()},
 )

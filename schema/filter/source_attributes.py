@@ -1,4 +1,4 @@
-"""Conditions on the attributes of a source by the source's own names, for `attributes` of a `where`."""
+"""Conditions on a source's attributes by the source's own names: `attributes` of a `where`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from strawberry import UNSET
 from schema.field.attribute import attribute, attribute_names, source_of
 from schema.field.registry import Field, FieldKind, Noun, Relation
 from schema.field.scalars import Duration, bound, parse_time
-from schema.filter.check import check_text, given, null
+from schema.filter.check import check_text, null, set_fields
 from schema.filter.expr import And, Compare, Expr, Not, Op, Quantifier, Related
 from schema.filter.known_values import check_known
 from schema.filter.operators import EXACT, LIST_VALUES_MAX
@@ -34,17 +34,17 @@ _ALLOWED = {
     FieldKind.ADDRESSES: _EQUAL | _PART,
     FieldKind.NUMBERS: _EQUAL | _ORDER,
 }
-# Of a list: an element does, or none does.
+# For lists: at least one element matches; the negated operators mean that none does.
 _ELEMENT = {Op.EQ: Op.HAS, Op.IN: Op.HAS_ANY, Op.NE: Op.HAS, Op.NOT_IN: Op.HAS_ANY, Op.IS_NULL: Op.IS_EMPTY}
 _NEGATED = {Op.NE, Op.NOT_IN}
 _LISTS = {FieldKind.LIST, FieldKind.ADDRESSES, FieldKind.NUMBERS}
 _MANY = {Op.IN, Op.NOT_IN}
 _TEXTS = {
-    Op.EQ: "Equal, in any letter case; of a list: an element is.",
+    Op.EQ: "Equal, in any letter case; for a list: an element is.",
     Op.NE: "Not equal; a missing value is not equal to any.",
     Op.IN: f"One of these, at most {LIST_VALUES_MAX:,}.",
     Op.NOT_IN: f"None of these, at most {LIST_VALUES_MAX:,}; a missing value is none of them.",
-    Op.IS_NULL: "Whether the value is missing from a record of the source; `exists` asks of all records together.",
+    Op.IS_NULL: "Whether the value is missing from a record of the source; `exists` covers all records together.",
     Op.LT: "Less, before, lower.",
     Op.LTE: "Less or equal.",
     Op.GT: "Greater, after, higher.",
@@ -52,8 +52,8 @@ _TEXTS = {
     Op.CONTAINS: "Contains, in any letter case.",
     Op.STARTS_WITH: "Begins with, in any letter case.",
     Op.ENDS_WITH: "Ends with, in any letter case.",
-    Op.OLDER_THAN: "A time before so long ago: `30d`.",
-    Op.NEWER_THAN: "A time after so long ago: `12h`.",
+    Op.OLDER_THAN: "A time longer ago than this: `30d`.",
+    Op.NEWER_THAN: "A time more recent than this: `12h`.",
 }
 
 
@@ -61,14 +61,14 @@ def _attribute_input() -> Any:
     body: dict[str, Any] = {"__annotations__": {"source": str, "name": str, "exists": bool | None}}
     body["source"] = strawberry.field(description="The source, such as `azuread`.")
     body["name"] = strawberry.field(description="The source's own name, such as `trustType`, in any letter case.")
-    body["exists"] = strawberry.field(default=UNSET, description="Whether a record of the source has it.")
+    body["exists"] = strawberry.field(default=UNSET, description="Whether a record of the source has a value.")
     for op, text in _TEXTS.items():
         type_: Any = Duration if op in _AGE else list[str] if op in _MANY else bool if op is Op.IS_NULL else str
         body["__annotations__"][attribute_of(op)] = type_ | None
         body[attribute_of(op)] = strawberry.field(name=op.value, description=text, default=UNSET)
     description = (
-        "A condition on an attribute as a source names it; several operators are ANDed and hold for the same record. "
-        "Values are written as text: `true`, `7`, `2026-11-23T04:05:06Z`."
+        "A condition on an attribute by the source's own name. Several operators are ANDed, on the same record. "
+        "Write values as text: `true`, `7`, `2026-11-23T04:05:06Z`."
     )
     return strawberry.input(type("AttributeFilter", (), body), description=description)
 
@@ -76,13 +76,13 @@ def _attribute_input() -> Any:
 ATTRIBUTE = _attribute_input()
 
 
-def sourced(noun: Noun, value: Any, path: str) -> Expr:
+def attribute_condition(noun: Noun, value: Any, path: str) -> Expr:
     """Turn one condition on an attribute into an expression.
 
     Raises:
-        BadInput: no such source or attribute, no operator, or one that does not fit the attribute.
+        BadInput: the source or attribute is unknown, the operator is missing, or an operator or value does not fit.
     """
-    values = dict(given(value, path))
+    values = dict(set_fields(value, path))
     source, name = values.pop("source"), values.pop("name")
     source = source_of(source, path)
     found = attribute(noun, source, None, name)
@@ -105,13 +105,13 @@ def sourced(noun: Noun, value: Any, path: str) -> Expr:
 
 
 def has_attributes(noun: Noun) -> bool:
-    """Tell whether a noun is a source's record, or has such."""
+    """Tell whether a noun is a source's record, or has such records."""
     return "external_id" in noun.fields or any(relation.source for relation in noun.relations.values())
 
 
 def no_attribute(noun: Noun, source: str, name: str, path: str) -> BadInput:
-    """Make the error of an attribute that a source does not have."""
-    hint = did_you_mean(name, attribute_names(noun, source), "`attributes` and `raw` of a row show what there is.")
+    """Make the error of an unknown attribute."""
+    hint = did_you_mean(name, attribute_names(noun, source), "`attributes` and `raw` of a row show all of them.")
     return BadInput(f"{path}: the source {source} has no attribute of that name.", hint=hint, path=path)
 
 
@@ -149,14 +149,14 @@ def _stored(field: Field, op: Op, value: Any, path: str) -> Any:
     if field.kind in (FieldKind.INT, FieldKind.NUMBERS):
         if not text.removeprefix("-").isdecimal() or len(text) > 18:
             hint = 'Write its digits as text, such as "7".'
-            raise BadInput(f"{path}: this is no whole number.", hint=hint, path=path)
+            raise BadInput(f"{path}: this is not a whole number.", hint=hint, path=path)
         return int(text)
     if field.kind is FieldKind.TIME:
         return _time(text, path)
     if op in EXACT:
         check_known(field.name, text, path)
     if field.kind is FieldKind.VERSION and op in _ORDER and version_key(text) is None:
-        raise BadInput(f"{path}: this is no version such as 10.0.19045.", path=path)
+        raise BadInput(f"{path}: this is not a version such as 10.0.19045.", path=path)
     return text
 
 
@@ -164,4 +164,4 @@ def _time(text: str, path: str) -> str:
     try:
         return bound(parse_time(text))
     except BadInput as error:
-        raise BadInput(f"{path}: this is no time.", hint=str(error), path=path) from None
+        raise BadInput(f"{path}: this is not a time.", hint=str(error), path=path) from None

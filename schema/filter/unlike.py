@@ -1,4 +1,4 @@
-"""A condition on rows of one noun applied to rows of another: a field that is not there counts as missing."""
+"""Applies a condition on one noun to another noun: fields that the other noun lacks count as missing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from schema.field.registry import Noun
 from schema.filter.compare import NUMBERS
 from schema.filter.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related
 
-# Operators that are true of a missing value; all others are false.
-_HOLDS = {Op.NE, Op.NOT_IN}
-_TOLD = {Op.IS_NULL, Op.IS_EMPTY}
+# Operators that are true of a missing value. All others are false, except those of `_MISSING`, which ask for one.
+_NEGATED = {Op.NE, Op.NOT_IN}
+_MISSING = {Op.IS_NULL, Op.IS_EMPTY}
 
 
 def asked_of(other: Noun, noun: Noun, expr: Expr) -> Expr:
-    """Return a condition of `noun` as one of `other`, which shares some fields and relations with it by name."""
+    """Convert a condition on `noun` to one on `other`, which shares some fields and relations by name."""
     match expr:
         case And(parts):
             return _all(asked_of(other, noun, part) for part in parts)
@@ -30,19 +30,19 @@ def asked_of(other: Noun, noun: Noun, expr: Expr) -> Expr:
             return NOTHING if quantifier is Quantifier.SOME else EVERYTHING
         case Count(relations, op, number):
             shared = tuple(name for name in relations if name in other.relations)
-            return Count(shared, op, number) if shared else _told(bool(NUMBERS[op](0, number)))
+            return Count(shared, op, number) if shared else _constant(bool(NUMBERS[op](0, number)))
 
 
 def _compared(other: Noun, name: str, op: Op, value: object) -> Expr:
     if name == "id":
-        # An id tells its noun: it is never that of a row of another.
-        return _told(op in _HOLDS or (op in _TOLD and not value))
+        # An id of one noun is never the id of another noun's row.
+        return _constant(op in _NEGATED or (op in _MISSING and not value))
     if name in other.fields:
-        return Compare(name, op, value)  # type: ignore[arg-type] # as it was
-    return _told(op in _HOLDS or (op in _TOLD and bool(value)))
+        return Compare(name, op, value)  # type: ignore[arg-type] # unchanged
+    return _constant(op in _NEGATED or (op in _MISSING and bool(value)))
 
 
-def _told(holds: bool) -> Expr:
+def _constant(holds: bool) -> Expr:
     return EVERYTHING if holds else NOTHING
 
 

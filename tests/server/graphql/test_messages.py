@@ -72,7 +72,7 @@ WHERES: list[tuple[str, dict[str, Any], str]] = [
     ("assets", {"hostname": {"eq": "a"}}, "'hostname'|Fields of AssetWhere|names"),
     ("assets", {"lastSeen": {"newerThan": "yesterday"}}, '$w.lastSeen.newerThan|"30d"'),
     ("assets", {"lastSeen": {"gt": "2024"}}, "$w.lastSeen.gt|2026-11-23T04:05:06Z"),
-    ("assets", {"addresses": {"inNetwork": "10.0.0.0/33"}}, "where.addresses.inNetwork|is no network|10.0.0.0/8"),
+    ("assets", {"addresses": {"inNetwork": "10.0.0.0/33"}}, "where.addresses.inNetwork|is not a network|10.0.0.0/8"),
     ("assets", {"sources": {"has": "AZURE"}}, "where.sources.has|no source|Did you mean azuread?"),
     ("assets", {"attributes": [{"source": "azuread", "name": "trusttyp", "eq": "y"}]}, "Did you mean trustType?"),
     (
@@ -84,7 +84,7 @@ WHERES: list[tuple[str, dict[str, Any], str]] = [
     ("assets", {"owners": {"accountEnabled": {"eq": False}}}, "Fields of UserRelationFilter: some, none, every"),
     ("assets", {"id": {"eq": "user_3"}}, "not the id of an Asset|asset_"),
     ("assets", {"AND": []}, "'AND'|Did you mean 'and'"),
-    ("assets", {"osVersion": {"gt": "ten"}}, "where.osVersion.gt|is no version"),
+    ("assets", {"osVersion": {"gt": "ten"}}, "where.osVersion.gt|is not a version"),
     ("assets", {"alive": {"eq": "true"}}, ".alive.eq|without quotes"),
     ("assets", {"tags": {"contains": "x"}}, "Fields of StringListFilter: has"),
     ("groups", {"kind": {"eq": "OFFICE365"}}, "Values of GroupKind: SECURITY"),
