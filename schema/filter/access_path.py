@@ -1,7 +1,7 @@
-"""Which way to a page's rows is the shorter: through an index of its condition, or along the index of its order.
+"""Chooses the access path to a page of rows: an index of the filter, or the index of the list's order.
 
-A list's order is walked until the page is full, which is soon when many rows are meant and takes all of them when few
-are. So a statement first looks whether an index leads to few rows. Either way leads to the same ones.
+Walking the order until the page is full is quick if many rows match, and reads the whole index if few do. So each
+statement first checks whether an index of the filter finds only few rows. Both paths return the same rows.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from schema.list.paging import SortKey
 from sync.inventory.asset.source import BITS
 from sync.store.statement.text import sort_key_of
 
-# Up to so many candidates are looked at one by one where the alternative is to walk an index in the list's order,
-# which is over soon when many rows are meant; and where the alternative is to look at every row.
+# The most candidates to check one by one, if the alternative is to walk the order, or to scan every row.
 WALK_MAX, SCAN_MAX = 5_000, 100_000
-# Where they are one range of an index or have a text in common: what is walked in no time must not wait for long.
+# The most for a range of an index, or for equal texts. It is lower, because walking the order is often quick.
 RANGE_MAX = 1_000
-# Operators that an index answers with one range, or a few.
+# Operators that an index answers with one or a few ranges.
 _RANGES = {
     *(Op.EQ, Op.IN, Op.LT, Op.LTE, Op.GT, Op.GTE),
     *(Op.IS_NULL, Op.OLDER_THAN, Op.NEWER_THAN, Op.WITHIN),
@@ -38,92 +37,94 @@ _RANGES = {
 
 
 @dataclass(frozen=True)
-class Lead:
-    """A way to rows that can be meant.
+class AccessPath:
+    """A way to find the candidates for a filter by an index.
 
     Args:
-        is_short: whether it leads to few rows.
-        keys: of those rows, all of them if it is short.
+        is_short: whether it finds only few rows.
+        keys: the keys of these rows; complete if the path is short.
     """
 
     is_short: ColumnElement[bool]
     keys: Select[Any]
 
 
-def led(rows: Select[Any], key: ColumnElement[Any], leads: Sequence[Lead], size: Any = -1) -> CompoundSelect[Any]:
-    """Select the keys of rows by whichever way is shorter, which the statement finds out when it runs.
+def select_keys(
+    rows: Select[Any], key: ColumnElement[Any], paths: Sequence[AccessPath], size: Any = -1
+) -> CompoundSelect[Any]:
+    """Select the keys of rows by the shortest path, which the statement chooses when it runs.
 
     Args:
-        rows: with the whole filter, and their order if `size` is less than all.
+        rows: with the whole filter; ordered if `size` is not -1.
         key: of the rows.
-        leads: the ways besides the one that needs none of them.
-        size: how many keys; -1 for all.
+        paths: the alternatives to reading `rows` directly.
+        size: the number of keys; -1 for all.
     """
-    # Beside the statement, so that each is found out once.
-    found = select(*(lead.is_short.label(f"short{n}") for n, lead in enumerate(leads))).cte()
+    # Use a CTE, so that each check runs once.
+    found = select(*(path.is_short.label(f"short{n}") for n, path in enumerate(paths))).cte()
     short = [select(column).scalar_subquery() for column in found.columns]
-    known = [_unless(lead.keys, is_short).subquery() for lead, is_short in zip(leads, short, strict=True)]
+    known = [_if_short(path.keys, is_short).subquery() for path, is_short in zip(paths, short, strict=True)]
     keys = rows.with_only_columns(key.label("id"), maintain_column_froms=True)
-    # One of the two has a limit of nothing, so it does not even begin.
+    # One of the two has the limit 0, so SQLite skips it.
     few = keys.where(key.in_(union_all(*(select(one.c.id) for one in known)))).limit(case((or_(*short), size), else_=0))
     many = keys.limit(case((or_(*short), 0), else_=size))
     return select(few.subquery().c.id).union_all(select(many.subquery().c.id))
 
 
-def _unless(keys: Select[Any], is_short: ColumnElement[bool]) -> Select[Any]:
+def _if_short(keys: Select[Any], is_short: ColumnElement[bool]) -> Select[Any]:
     return keys.limit(case((is_short, -1), else_=0))
 
 
 def as_they_lie(noun: Noun, rows: Select[Any]) -> Select[Any]:
-    """Read rows in the order of their keys, whose index is the one that has something to say of this condition."""
+    """Read rows in the order of their primary keys: the added condition makes SQLite choose that index."""
     return rows.where(noun.key > 0)
 
 
 def by_itself(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a column's value, for which SQLite looks into no index.
+    """Return a column's value as an expression, for which SQLite uses no index.
 
-    To group by several columns it likes to walk an index that has one of them: three times as long as row by row.
+    To group by several columns, SQLite may walk an index on one of them: this takes three times as long as a scan.
     """
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
-def by_parts(found: Candidates, most: int) -> Lead:
-    """Return the way that the index of parts of texts knows."""
+def by_parts(found: Candidates, most: int) -> AccessPath:
+    """Return the path through the index of parts of texts; short up to `most` rows."""
     known = found(most + 1).cte()
     number = select(func.count()).select_from(known).scalar_subquery()
-    return Lead(number <= most, select(known.c.id))
+    return AccessPath(number <= most, select(known.c.id))
 
 
-def by_range(rows: Select[Any], most: int) -> Lead:
-    """Return the way along an ordinary index."""
+def by_range(rows: Select[Any], most: int) -> AccessPath:
+    """Return the path along an ordinary index; short up to `most` rows."""
     one_more = rows.limit(1).offset(most).scalar_subquery()
-    return Lead(one_more.is_(None), rows)
+    return AccessPath(one_more.is_(None), rows)
 
 
 @dataclass(frozen=True)
 class Ways:
-    """What indexes know of a filter.
+    """The ways to find candidates for a filter by indexes.
 
     Args:
-        parts: leads to the rows that hold parts of texts, if the index of those says anything.
-        walk_max: up to so many of them are looked at before the order is walked.
-        ranges: column → the rows that satisfy a condition on it, as its index finds them.
+        parts: the candidates by the index of parts of texts, if it narrows the filter.
+        walk_max: the most of them to check one by one, instead of walking the order.
+        ranges: column → the rows that its index finds for the conditions on it.
     """
 
     parts: Candidates | None
     walk_max: int
     ranges: Mapping[ColumnElement[Any], Select[Any]]
 
-    def to_page(self, order: SortKey) -> list[Lead]:
-        """Return the ways that may be shorter than to a page's rows in an order; none if there is no choice."""
+    def to_page(self, order: SortKey) -> list[AccessPath]:
+        """Return the paths that may be shorter than walking an order to fill a page."""
         if not _is_walked(order):
             return self.to_all()
         found = [by_parts(self.parts, self.walk_max)] if self.parts else []
         ranges = (rows for column, rows in self.ranges.items() if sort_key_of(column) is not order.column)
         return found + [by_range(rows, RANGE_MAX) for rows in ranges]
 
-    def to_all(self) -> list[Lead]:
-        """Return the ways that may be shorter than to look at every row."""
+    def to_all(self) -> list[AccessPath]:
+        """Return the paths that may be shorter than scanning every row."""
         return [by_parts(self.parts, SCAN_MAX)] if self.parts else []
 
 
@@ -131,13 +132,13 @@ NOTHING_KNOWN = Ways(None, 0, {})
 
 
 def ways(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> Ways:
-    """Find what indexes know of an expression."""
+    """Find the ways to an expression's candidates by indexes."""
     parts = candidates(noun, expr, viewpoint.principal.organization_id) or _also_related(noun, expr, viewpoint)
     return Ways(parts, WALK_MAX if holds_parts(expr) else RANGE_MAX, _ranges(noun, expr, viewpoint))
 
 
 def _also_related(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> Candidates | None:
-    """Find what leads to the rows of a condition that the index knows but for what it asks of related rows."""
+    """Find candidates for an OR of conditions that the index narrows and of conditions on related rows."""
     for part in _conjuncts(expr):
         if not isinstance(part, Or):
             continue
@@ -159,12 +160,12 @@ def _united(
 
 
 def _is_walked(key: SortKey) -> bool:
-    """Tell whether an index has an organization's rows in an order."""
+    """Tell whether an index has an organization's rows in this order."""
     return (key.nulls_first is not key.is_descending or not key.column_is_nullable) and is_indexed(key.column)
 
 
 def _ranges(noun: Noun, expr: Expr, viewpoint: Viewpoint) -> dict[ColumnElement[Any], Select[Any]]:
-    """Find what the indexes of columns know of what every row must satisfy."""
+    """Find the rows by column index, for the conditions that every row must satisfy."""
     found: dict[ColumnElement[Any], Select[Any]] = {}
     for part in _conjuncts(expr):
         is_negated = isinstance(part, Not)
@@ -186,7 +187,7 @@ def _conjuncts(expr: Expr) -> Iterator[Expr]:
 
 
 def _condition(field: Field, compared: Compare, is_negated: bool, viewpoint: Viewpoint) -> ColumnElement[bool] | None:
-    """Write a comparison, or its negation, as the index of its column can be asked; None if it cannot."""
+    """Write a comparison, or its negation, as a condition that a column index answers; None if there is none."""
     if field.kind is FieldKind.SOURCES:
         return field.column.in_([mask for mask in range(1 << len(BITS)) if _holds(compared, mask) is not is_negated])
     if is_negated or compared.op not in _RANGES or field.kind is FieldKind.VERSION:
@@ -195,7 +196,7 @@ def _condition(field: Field, compared: Compare, is_negated: bool, viewpoint: Vie
 
 
 def _holds(compared: Compare, mask: int) -> bool:
-    """Tell what a comparison of sources says of one of the few masks there are."""
+    """Tell whether a comparison of sources holds for a mask."""
     if compared.op is Op.IS_EMPTY:
         return (mask == 0) is bool(compared.value)
     names = compared.value if isinstance(compared.value, tuple) else (compared.value,)

@@ -25,7 +25,7 @@ from schema.field.attribute import attributes, folded, source_of
 from schema.field.registry import LISTS, NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.rows import is_indexed, rows_of
 from schema.field.scalars import JSON
-from schema.filter.access_path import as_they_lie, by_itself, led
+from schema.filter.access_path import as_they_lie, by_itself, select_keys
 from schema.filter.source_attributes import no_attribute
 from schema.generated import named, publish
 from schema.limit.expected import about
@@ -146,11 +146,11 @@ def aggregate(target: str, description: str) -> Any:
 
 def _made(noun: Noun, context: Context, arguments: Mapping[str, Any]) -> Aggregate:
     rows, _, found = narrowed(context.viewpoint, noun, arguments)
-    if leads := found.to_all():
-        chosen_rows = led(rows, noun.key, leads)
+    if paths := found.to_all():
+        chosen_rows = select_keys(rows, noun.key, paths)
         rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
     chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
-    if not leads and not found.ranges and not _is_counted(chosen):
+    if not paths and not found.ranges and not _is_counted(chosen):
         rows = as_they_lie(noun, rows)
         chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
     first, unknown = _first(given(arguments.get("first"))), unknown_of(noun, arguments)

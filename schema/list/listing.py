@@ -27,7 +27,7 @@ from schema.field.registry import Noun
 from schema.field.relations import are_unique
 from schema.field.resolution import Pairs
 from schema.field.rows import KEYS, asked_keys, keys_text, parameter, rows_of_keys
-from schema.filter.access_path import NOTHING_KNOWN, Ways, led
+from schema.filter.access_path import NOTHING_KNOWN, Ways, select_keys
 from schema.list.paging import CursorCodec, SortKey, Window, behind
 
 CURSOR_PURPOSE = "cursor"
@@ -108,10 +108,10 @@ def page_of(listing: Listing, keys: Sequence[SortKey], values: Sequence[Any] | N
     order, size = [key.term() for key in keys], parameter("size", Integer())
     page = chosen.order_by(*order).limit(size)
     if listing.near is None or listing.attach is None:
-        leads = listing.ways.to_page(keys[0])
-        if leads or len(keys) > 1:
+        paths = listing.ways.to_page(keys[0])
+        if paths or len(keys) > 1:
             # Select the page's keys first, so that SQLite sorts keys and not whole rows.
-            few = led(chosen.order_by(*order), listing.key, leads, size) if leads else page
+            few = select_keys(chosen.order_by(*order), listing.key, paths, size) if paths else page
             page = select(listing.key).where(listing.key.in_(few)).order_by(*order)
         return page.with_only_columns(*listing.columns, maintain_column_froms=True)
     inner = page.correlate(listing.near).subquery("page")
@@ -143,8 +143,8 @@ def text_of(listing: Listing, values: Sequence[Any] | None) -> Select[Any]:
 def count_of(listing: Listing) -> Select[Any]:
     """Select the number of rows of the whole list, of each parent."""
     number, near = func.count().label("number"), listing.near
-    if leads := listing.ways.to_all():
-        return select(number).select_from(led(listing.rows, listing.key, leads).subquery())
+    if paths := listing.ways.to_all():
+        return select(number).select_from(select_keys(listing.rows, listing.key, paths).subquery())
     if near is None:
         return listing.rows.with_only_columns(number, maintain_column_froms=True)
     counted = select(number).select_from(listing.rows.correlate(near).subquery("page"))

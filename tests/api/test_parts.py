@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from schema.field.registry import NOUNS
 from schema.field.rows import rows_of
-from schema.filter.access_path import by_parts, led
+from schema.filter.access_path import by_parts, select_keys
 from schema.filter.candidates import candidates
 from schema.filter.where import Viewpoint, clause
 from schema.search import parse_search
@@ -50,9 +50,9 @@ async def test_both_ways_to_the_rows_lead_to_the_same(world: World, noun: str, s
         assert found is not None
         rows = rows_of(entry, viewpoint.principal).where(clause(entry, expr, viewpoint)).order_by(entry.key)
         plain = [row["id"] for row in await world.read(rows)]
-        shorter = select(led(rows, entry.key, [by_parts(found, most)]).subquery())
+        shorter = select(select_keys(rows, entry.key, [by_parts(found, most)]).subquery())
         assert sorted(row["id"] for row in await world.read(shorter)) == plain
-        cut = select(led(rows, entry.key, [by_parts(found, most)], 2).subquery())
+        cut = select(select_keys(rows, entry.key, [by_parts(found, most)], 2).subquery())
         assert sorted(row["id"] for row in await world.read(cut)) == plain[:2]
 
 

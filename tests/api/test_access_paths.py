@@ -1,4 +1,4 @@
-"""A page is read by the shorter way: along the index of its order, or through that of a condition; it is the same."""
+"""A page is read by the shorter path, an index of its order or one of a condition; both give the same page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from bench.inventory import Size, build
 from schema.field.registry import NOUNS
 from schema.field.rows import rows_of
-from schema.filter.access_path import by_parts, by_range, led, ways
+from schema.filter.access_path import by_parts, by_range, select_keys, ways
 from schema.filter.candidates import candidates
 from schema.filter.expr import And, Compare, Expr, Not, Op, Or
 from schema.filter.where import Viewpoint, clause
@@ -56,13 +56,13 @@ async def test_every_way_leads_to_the_same_rows(world: World, name: str, most: i
     for organization in (world.home, world.beta):
         viewpoint = Viewpoint(world.caller(organization=organization).principal, world.runtime.clock.now())
         found = candidates(noun, expr, organization)
-        leads = [by_range(rows, most) for rows in ways(noun, expr, viewpoint).ranges.values()]
-        leads += [by_parts(found, most)] if found else []
-        assert leads
+        paths = [by_range(rows, most) for rows in ways(noun, expr, viewpoint).ranges.values()]
+        paths += [by_parts(found, most)] if found else []
+        assert paths
         rows = rows_of(noun, viewpoint.principal).where(clause(noun, expr, viewpoint)).order_by(noun.key)
         plain = [row["id"] for row in await world.read(rows)]
         for size, expected in ((-1, plain), (2, plain[:2])):
-            got = await world.read(select(led(rows, noun.key, leads, size).subquery()))
+            got = await world.read(select(select_keys(rows, noun.key, paths, size).subquery()))
             assert sorted(row["id"] for row in got) == expected
 
 
@@ -73,7 +73,7 @@ async def test_every_way_leads_to_the_same_rows(world: World, name: str, most: i
     Compare("alive", Op.EQ, True),
 ], ids=["or", "not", "unequal", "unindexed"])  # fmt: skip
 async def test_index_is_not_asked_what_it_cannot_tell(world: World, expr: Expr) -> None:
-    """A condition that need not hold, or that an index does not have in one place, leads nowhere."""
+    """A condition that need not hold, or that an index does not have in one place, has no path."""
     viewpoint = Viewpoint(world.caller().principal, world.runtime.clock.now())
     assert ways(NOUNS["Asset"], expr, viewpoint).ranges == {}
 
