@@ -27,7 +27,7 @@ from sync.store.statement.text import sort_key_of
 
 # The most candidates to check one by one, if the alternative is to walk the order, or to scan every row.
 WALK_MAX, SCAN_MAX = 5_000, 100_000
-# The most for a range of an index, or for equal texts. It is lower, because walking the order is often quick.
+# The most for a range of an index, or for equal texts. It is lower, because walking the order is often quick then.
 RANGE_MAX = 1_000
 # Operators that an index answers with one or a few ranges.
 _RANGES = {
@@ -75,12 +75,12 @@ def _if_short(keys: Select[Any], is_short: ColumnElement[bool]) -> Select[Any]:
     return keys.limit(case((is_short, -1), else_=0))
 
 
-def as_they_lie(noun: Noun, rows: Select[Any]) -> Select[Any]:
-    """Read rows in the order of their primary keys: the added condition makes SQLite choose that index."""
+def in_key_order(noun: Noun, rows: Select[Any]) -> Select[Any]:
+    """Read rows in the order of their keys: the condition on the key makes SQLite choose the key's index."""
     return rows.where(noun.key > 0)
 
 
-def by_itself(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column's value as an expression, for which SQLite uses no index.
 
     To group by several columns, SQLite may walk an index on one of them: this takes three times as long as a scan.

@@ -62,11 +62,11 @@ def _compared(noun: Noun, name: str, op: Op, value: Any) -> str | None:
         case Op.IN | Op.HAS_ANY:
             return _any(gram.match(field.column, [one]) for one in value)
         case Op.IN_NETWORK:
-            return _any(gram.match(field.column, [text]) for network in value for text in _written(network))
+            return _any(gram.match(field.column, [text]) for network in value for text in _address_parts(network))
     return None
 
 
-def _written(network: str) -> Iterable[str]:
+def _address_parts(network: str) -> Iterable[str]:
     """Return texts, one of which is in every address of an IPv4 network; IPv6 has too many notations."""
     found = ip_network(network)
     if found.version == 6:

@@ -1,4 +1,4 @@
-"""The expression tree of every filter, typed or search text; schema/filter/where.py compiles it to SQL.
+"""The expression tree of every filter, typed or as search text; schema/filter/where.py compiles it to SQL.
 
 Times stay relative ("newer than 3 days"), so that a list's cursors stay valid while time passes.
 """
@@ -39,7 +39,7 @@ class Op(enum.StrEnum):
     OUTSIDE = "outside"
     # A folded LIKE pattern; only from search text.
     MATCHES = "matches"
-    # Less, or at least, a number of seconds from now, past or future; only from search text.
+    # Less than, or at least, a number of seconds from now, past or future; only from search text.
     WITHIN = "within"
     BEYOND = "beyond"
 

@@ -15,11 +15,11 @@ from schema.field.ids import decode_id
 from schema.field.registry import NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.scalars import bound
 from schema.filter.check import check_text, null, set_fields
+from schema.filter.conversion import converted
 from schema.filter.expr import EVERYTHING, NOTHING, And, Compare, Count, Expr, Not, Op, Or, Quantifier, Related, exists
 from schema.filter.known_values import check_known
 from schema.filter.operators import COUNT, EXACT, LIST_VALUES_MAX, MANY, filter_type, make_input
 from schema.filter.source_attributes import ATTRIBUTE, attribute_condition, has_attributes
-from schema.filter.unlike import asked_of
 from schema.generated import named
 from schema.search import read_search
 from sync.errors import BadInput
@@ -171,7 +171,7 @@ def _quantified(noun: Noun, relation: Relation, quantifier: Quantifier, part: Ex
     if relation.others is None:
         return own
     other = NOUNS[noun.relations[relation.others].target]
-    asked = asked_of(other, NOUNS[relation.target], part)
+    asked = converted(other, NOUNS[relation.target], part)
     rest = Related(relation.others, quantifier, asked)
     if asked == (EVERYTHING if quantifier is Quantifier.EVERY else NOTHING):
         return own

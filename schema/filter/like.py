@@ -82,7 +82,7 @@ class _LikeAny(FunctionElement[bool]):
 @compiles(_Like)
 def _write_like(found: _Like, compiler: Any, **how: Any) -> str:
     text, pattern = (compiler.process(clause, **how) for clause in found.clauses)
-    return f"({_written(text, pattern)})"
+    return f"({_like_sql(text, pattern)})"
 
 
 @compiles(_LikeAny)
@@ -92,9 +92,9 @@ def _write_like_any(found: _LikeAny, compiler: Any, **how: Any) -> str:
     walk = "json_tree" if "member.path" in member else "json_each"
     one = f"fold(CAST({member} AS TEXT)) LIKE {pattern} ESCAPE '{ESCAPE}'"
     # The text has no values, only the compiler's output: columns and placeholders.
-    return f"({_written(texts, whole)} AND EXISTS (SELECT 1 FROM {walk}({texts}) AS member WHERE {one}))"  # noqa: S608
+    return f"({_like_sql(texts, whole)} AND EXISTS (SELECT 1 FROM {walk}({texts}) AS member WHERE {one}))"  # noqa: S608
 
 
-def _written(text: str, pattern: str) -> str:
+def _like_sql(text: str, pattern: str) -> str:
     known = f"CASE WHEN length(CAST({text} AS BLOB)) > length({text}) THEN fold({text}) ELSE {text} END"
     return f"{known} LIKE {pattern} ESCAPE '{ESCAPE}'"

@@ -1,4 +1,4 @@
-"""Compiles an expression to SQL: never null, the same on SQLite and PostgreSQL.
+"""Compiles an expression to SQL: true or false for every row, nulls included; the same on SQLite and PostgreSQL.
 
 A condition on related rows becomes a set of parent keys, which the database computes once. It covers only rows that
 the caller may see, and only fields that the caller's role may read.

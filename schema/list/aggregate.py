@@ -25,7 +25,7 @@ from schema.field.attribute import attributes, folded, source_of
 from schema.field.registry import LISTS, NOUNS, Field, FieldKind, Noun, Relation
 from schema.field.rows import is_indexed, rows_of
 from schema.field.scalars import JSON
-from schema.filter.access_path import as_they_lie, by_itself, select_keys
+from schema.filter.access_path import in_key_order, select_keys, without_index
 from schema.filter.source_attributes import no_attribute
 from schema.generated import named, publish
 from schema.limit.expected import about
@@ -151,8 +151,8 @@ def _made(noun: Noun, context: Context, arguments: Mapping[str, Any]) -> Aggrega
         rows = rows_of(noun, context.principal).where(noun.key.in_(chosen_rows))
     chosen = _keys(context, noun, given(arguments.get("group_by")) or [])
     if not paths and not found.ranges and not _is_counted(chosen):
-        rows = as_they_lie(noun, rows)
-        chosen = [replace(key, column=by_itself(key.column)) for key in chosen]
+        rows = in_key_order(noun, rows)
+        chosen = [replace(key, column=without_index(key.column)) for key in chosen]
     first, unknown = _first(given(arguments.get("first"))), unknown_of(noun, arguments)
     return Aggregate(noun=noun, rows=rows, chosen=chosen, first=first, unknown_terms=list(unknown))
 

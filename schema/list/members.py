@@ -34,8 +34,8 @@ from schema.field.resolution import FORM, Mixed
 from schema.field.rows import asked_keys
 from schema.field.sort_key import sorting_of
 from schema.field.transitive import members_of_groups
+from schema.filter.conversion import converted
 from schema.filter.expr import EVERYTHING, Expr
-from schema.filter.unlike import asked_of
 from schema.filter.where import Viewpoint, clause
 from schema.generated import named
 from schema.list.connection import DEFAULTS, read_page, sort_keys
@@ -197,7 +197,7 @@ def _is_meant(
     if noun.name == OTHER:
         is_there = case((func.coalesce(*found).is_not(None), true()), else_=and_(*seen))
         return and_(is_there, clause(noun, expr, viewpoint))
-    seen.append(clause(other, asked_of(other, noun, expr), viewpoint))
+    seen.append(clause(other, converted(other, noun, expr), viewpoint))
     return case((found[0].is_not(None), clause(noun, expr, viewpoint)), else_=and_(*seen))
 
 

@@ -10,10 +10,10 @@ import strawberry
 from schema.field.registry import NOUNS
 from schema.field.scalars import JSON
 from schema.limit.expected import about
-from schema.search.meaning import mistakes, written
+from schema.search.meaning import mistakes, terms_of
 from schema.search.parser import attempt
 from schema.search.print import print_search, tree
-from schema.search.token import Term, Written, units
+from schema.search.token import AnyTerm, Term, units
 from schema.search.value import FORMS, Reading
 from schema.search.vocabulary.keyword import Keyword
 from schema.search.vocabulary.table import listed
@@ -127,7 +127,7 @@ def _shown(keyword: Keyword) -> SearchKeyword:
 def parse_search_text(inventory: Any, query: str) -> SearchParse:
     """Parse a search text and list all its mistakes."""
     syntax, found = mistakes(NOUNS[inventory.value], query)
-    terms = written(syntax)
+    terms = terms_of(syntax)
     is_whole = syntax is not None and not attempt(query)[1]
     return SearchParse(
         normalized=None if found else print_search(syntax),
@@ -137,10 +137,10 @@ def parse_search_text(inventory: Any, query: str) -> SearchParse:
     )
 
 
-def _shown_term(text: str, written: Written) -> SearchTerm:
-    parts = (written,) if isinstance(written, Term) else written.terms
+def _shown_term(text: str, term: AnyTerm) -> SearchTerm:
+    parts = (term,) if isinstance(term, Term) else term.terms
     values = [_shown_value(Reading(text, part)) for part in parts]
-    start, end = written.place.start, written.place.end
+    start, end = term.place.start, term.place.end
     return SearchTerm(
         keyword=parts[0].keyword or None,
         operator=parts[0].operator or None,

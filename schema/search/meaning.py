@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from schema.field.registry import NOUNS, Noun
 from schema.filter.expr import EVERYTHING, NOTHING, And, Expr, Not, Or, either
-from schema.search.habit import refuse_habit, refuse_value, resolved
+from schema.search.foreign import refuse_foreign_word, refuse_value, resolved
 from schema.search.parser import Joined, Negated, Syntax, attempt
-from schema.search.token import MISTAKES_MAX, Listed, Term, Written
+from schema.search.token import MISTAKES_MAX, AnyTerm, Listed, Term
 from schema.search.value import Reading, condition
 from schema.search.vocabulary.keyword import Keyword
 from schema.search.vocabulary.table import text_keywords
@@ -70,7 +70,7 @@ def meaning(noun: Noun, text: str, syntax: Syntax, unknown: list[str] | None = N
     match syntax:
         case Term() | Listed():
             try:
-                return _written(noun, text, syntax)
+                return _condition(noun, text, syntax)
             except BadSearch as error:
                 # An unknown value in a list is a mistake, because OR joins the values.
                 is_whole = error.span == (syntax.place.start, syntax.place.end)
@@ -90,20 +90,20 @@ def meaning(noun: Noun, text: str, syntax: Syntax, unknown: list[str] | None = N
 def mistakes(noun: Noun, text: str) -> tuple[Syntax | None, list[BadSearch]]:
     """Parse a search text as far as possible, and list all its mistakes in text order."""
     syntax, found = attempt(text)
-    for one in written(syntax):
+    for one in terms_of(syntax):
         if len(found) >= MISTAKES_MAX:
             break
         if not any(error.span[0] <= one.place.start < error.span[1] for error in found):
             found += _mistakes(noun, text, one)
-    told: list[BadSearch] = []
+    reported: list[BadSearch] = []
     for error in sorted(found, key=lambda one: (one.span[0], -one.span[1])):
         # Skip mistakes inside another one.
-        if not told or error.span[0] >= told[-1].span[1]:
-            told.append(error)
-    return syntax, told[:MISTAKES_MAX]
+        if not reported or error.span[0] >= reported[-1].span[1]:
+            reported.append(error)
+    return syntax, reported[:MISTAKES_MAX]
 
 
-def _mistakes(noun: Noun, text: str, one: Written) -> list[BadSearch]:
+def _mistakes(noun: Noun, text: str, one: AnyTerm) -> list[BadSearch]:
     """List the mistakes of a term, or of each value in a list."""
     found = []
     try:
@@ -121,7 +121,7 @@ def _mistakes(noun: Noun, text: str, one: Written) -> list[BadSearch]:
     return found
 
 
-def written(syntax: Syntax | None) -> list[Written]:
+def terms_of(syntax: Syntax | None) -> list[AnyTerm]:
     """List the terms of a parsed search in text order; a list of values is one term."""
     match syntax:
         case Term("", _, ""):
@@ -129,13 +129,13 @@ def written(syntax: Syntax | None) -> list[Written]:
         case Term() | Listed():
             return [syntax]
         case Negated(part):
-            return written(part)
+            return terms_of(part)
         case Joined(_, parts):
-            return [term for part in parts for term in written(part)]
+            return [term for part in parts for term in terms_of(part)]
     return []
 
 
-def _written(noun: Noun, text: str, one: Written) -> Expr:
+def _condition(noun: Noun, text: str, one: AnyTerm) -> Expr:
     if isinstance(one, Term):
         return _term(noun, Reading(text, one))
     keyword = _keyword_of(noun, text, one)
@@ -163,7 +163,7 @@ def _value(keyword: Keyword, reading: Reading) -> Expr:
 
 def _word(noun: Noun, reading: Reading) -> Expr:
     """Search for a word in the inventory's main texts."""
-    refuse_habit(noun, reading)
+    refuse_foreign_word(noun, reading)
     found = [condition(field, noun.prefix, reading) for field in noun.filterable().values() if field.is_text]
     found += [keyword.read(reading) for keyword in text_keywords(noun.name)]
     if not found:

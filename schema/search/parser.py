@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schema.search.token import MISTAKES_MAX, Listed, Mark, Term, TextSpan, Token, Written, bad_search, tokens
+from schema.search.token import MISTAKES_MAX, AnyTerm, Listed, Mark, Term, TextSpan, Token, bad_search, tokens
 from sync.errors import BadSearch
 
 # Each value of a list counts.
@@ -31,7 +31,7 @@ class Negated:
     part: Syntax
 
 
-Syntax = Written | Joined | Negated
+Syntax = AnyTerm | Joined | Negated
 
 
 def parse(text: str) -> Syntax | None:

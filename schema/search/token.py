@@ -95,8 +95,8 @@ class Mark:
     place: TextSpan
 
 
-Written = Term | Listed
-Token = Written | Mark
+AnyTerm = Term | Listed
+Token = AnyTerm | Mark
 
 
 def units(text: str) -> int:
@@ -273,8 +273,8 @@ def _refuse_foreign(text: str, start: int, keyword: str, at: int) -> None:
         meant = SIGNS[sign[0]]
         negation, operator = (meant, "") if meant == "NOT " else ("", meant)
         instead = f"{negation}{keyword}:{operator}{text[sign.end() : end]}" if value else None
-        told = f"{negation}{keyword}:{operator}{shown(text[sign.end() : end]) or 'value'}"
-        hint = f"Write {told}; to search for {sign[0]} itself, quote it."
+        suggested = f"{negation}{keyword}:{operator}{shown(text[sign.end() : end]) or 'value'}"
+        hint = f"Write {suggested}; to search for {sign[0]} itself, quote it."
         raise bad_search(
             text, TextSpan(start, end), f"{sign[0]} is no operator of this language", hint=hint, instead=instead
         )
@@ -335,16 +335,16 @@ def _refuse_space(text: str, place: TextSpan, value: str) -> None:
     """Refuse a colon after a blank."""
     before = "".join(text[: place.start].split()[-1:])
     is_named = before.isidentifier()
-    said = f"{shown(before) if is_named else 'keyword'}{shown(value)}"
+    suggested = f"{shown(before) if is_named else 'keyword'}{shown(value)}"
     start = text.rindex(before, 0, place.start) if is_named else place.start
-    hint = f"Write {said} without the space; quote a text that begins with a colon."
+    hint = f"Write {suggested} without the space; quote a text that begins with a colon."
     raise bad_search(
         text,
         TextSpan(start, place.end),
         "A keyword is missing before the colon",
         hint=hint,
         instead=before + value if is_named and len(value) > 1 else None,
-        expected=[said],
+        expected=[suggested],
     )
 
 

@@ -90,7 +90,7 @@ class Reading:
         return self.term.operator == "=" and not self.term.value
 
     @property
-    def said(self) -> str:
+    def quoted(self) -> str:
         """The keyword and value as an error quotes them."""
         return f'{shown(self.term.keyword)}{": " * bool(self.term.keyword)}"{shown(self.literal)}"'
 
@@ -143,14 +143,14 @@ class Reading:
         """
         expected = list(expected)
         otherwise = f"Expected: {', '.join(expected)}." if expected else None
-        hint = hint or (otherwise if instead is None else f"Write {self.told(instead)}.")
+        hint = hint or (otherwise if instead is None else f"Write {self.shortened(instead)}.")
         place = TextSpan(self.term.place.start, end or self.term.place.end)
         if instead is not None and self.term.is_element:
             instead = instead.removeprefix(self.prefix) if instead.startswith(self.prefix) else None
         facts |= {"expected": expected}
         raise bad_search(self.text, place, message, hint=hint, instead=instead, is_unknown=is_unknown, **facts)
 
-    def told(self, instead: str) -> str:
+    def shortened(self, instead: str) -> str:
         """Return the replacement as a hint quotes it, with a long value shortened."""
         return instead.replace(self.term.value, shown(self.term.value)) if self.term.value else instead
 
@@ -192,7 +192,7 @@ def condition(field: Field, prefix: str, reading: Reading) -> Expr:
 
 
 def present(field: Field) -> Expr:
-    """Ask whether a field has a value."""
+    """Return the condition that a field has a value."""
     return EVERYTHING if field.kind is FieldKind.ID else Compare(field.name, Op.IS_EMPTY, False)
 
 
@@ -219,7 +219,7 @@ def _refuse_star(reading: Reading) -> None:
     if "*" not in reading.literal or reading.is_quoted:
         return
     hint, instead = instead_of_star(reading.term.keyword, reading.term.operator, reading.term.value)
-    reading.refuse(f"{reading.said}: * is no wildcard, % is", hint=hint, instead=instead)
+    reading.refuse(f"{reading.quoted}: * is no wildcard, % is", hint=hint, instead=instead)
 
 
 def _id(field: Field, prefix: str, reading: Reading) -> Expr:
@@ -227,7 +227,7 @@ def _id(field: Field, prefix: str, reading: Reading) -> Expr:
     try:
         return Compare(field.name, Op.EQ, decode_id(reading.literal, prefix, ""))
     except BadInput:
-        reading.refuse(f"{reading.said} is not an id of this kind", [f"{prefix}_…"])
+        reading.refuse(f"{reading.quoted} is not an id of this kind", [f"{prefix}_…"])
 
 
 def yes(reading: Reading) -> bool:
@@ -236,7 +236,7 @@ def yes(reading: Reading) -> bool:
     word = reading.literal.casefold()
     if word not in _YES | _NO:
         reading.refuse(
-            f"{reading.said} is neither yes nor no", [*FORMS[FieldKind.BOOL], "t", "f", "1", "0", "yes", "no"]
+            f"{reading.quoted} is neither yes nor no", [*FORMS[FieldKind.BOOL], "t", "f", "1", "0", "yes", "no"]
         )
     return word in _YES
 
@@ -249,7 +249,7 @@ def number(reading: Reading) -> tuple[Op, int]:
     """Read a number and its operator."""
     if not _NUMBER.fullmatch(reading.literal):
         hint, instead = instead_of_number(reading.term.keyword, reading.literal)
-        reading.refuse(f"{reading.said} is not a whole number", FORMS[FieldKind.INT], instead=instead, hint=hint)
+        reading.refuse(f"{reading.quoted} is not a whole number", FORMS[FieldKind.INT], instead=instead, hint=hint)
     return _ORDER.get(reading.term.operator, Op.EQ), int(reading.literal)
 
 
@@ -267,7 +267,7 @@ def _version(field: Field, reading: Reading) -> Expr:
     if op is None:
         return text(field, reading)
     if version_key(reading.literal) is None:
-        reading.refuse(f"{reading.said} is not a version", FORMS[FieldKind.VERSION])
+        reading.refuse(f"{reading.quoted} is not a version", FORMS[FieldKind.VERSION])
     return Compare(field.name, op, reading.literal)
 
 
@@ -277,7 +277,7 @@ def choose(reading: Reading, values: Iterable[str]) -> str:
     known = {value.casefold().translate(_SQUEEZED): value for value in values}
     wanted = reading.literal.casefold().translate(_SQUEEZED)
     if wanted not in known:
-        reading.refuse(f"{reading.said} is none of the values", sorted(value.lower() for value in known.values()))
+        reading.refuse(f"{reading.quoted} is none of the values", sorted(value.lower() for value in known.values()))
     return known[wanted]
 
 
@@ -296,7 +296,7 @@ def _addresses(field: Field, reading: Reading) -> Expr:
     if networks := address_range(literal):
         return Compare(field.name, Op.IN_NETWORK, networks)
     if not reading.is_quoted and (instead := instead_of_address(literal)):
-        message = f"{reading.said} is neither an address, a network nor a range of addresses"
+        message = f"{reading.quoted} is neither an address, a network nor a range of addresses"
         reading.refuse(message, FORMS[FieldKind.ADDRESSES], instead=f"{reading.term.keyword}:{instead}")
     return text(field, reading)
 
@@ -307,7 +307,7 @@ def source(reading: Reading) -> str:
     found = ALIASES.get(reading.literal.casefold())
     if found is None:
         hint = did_you_mean(reading.literal, set(ALIASES.values()), f"Sources: {', '.join(ALIASES)}.")
-        reading.refuse(f"{reading.said} is not a source", sorted(ALIASES), hint=hint)
+        reading.refuse(f"{reading.quoted} is not a source", sorted(ALIASES), hint=hint)
     return found
 
 
@@ -383,7 +383,7 @@ def _refuse_time(reading: Reading) -> NoReturn:
     hint, instead = instead_of_time(reading.term.keyword, reading.term.operator, reading.literal.strip(), unit)
     # The mistake covers the number and the unit.
     end = reading.text.index(unit, reading.term.place.end) + len(unit) if unit else None
-    reading.refuse(f"{reading.said} is not a time", FORMS[FieldKind.TIME], hint=hint, instead=instead, end=end)
+    reading.refuse(f"{reading.quoted} is not a time", FORMS[FieldKind.TIME], hint=hint, instead=instead, end=end)
 
 
 _KINDS: dict[FieldKind, Callable[[Field, Reading], Expr]] = {

@@ -211,7 +211,7 @@ async def _values(context: Context, keyword: Keyword, place: CursorPlace) -> tup
             counts = dict.fromkeys(counts)
     wanted = folded(place.typed)
     values = [
-        Item(ItemKind.VALUE, _written(keyword, place, value), value, count=count)
+        Item(ItemKind.VALUE, _literal(keyword, place, value), value, count=count)
         for value, count in counts.items()
         if wanted in folded(value)
     ]
@@ -261,7 +261,7 @@ def _may_read(principal: Principal, noun: str) -> bool:
     return least is not None and principal.role.reaches(least)
 
 
-def _written(keyword: Keyword, place: CursorPlace, value: str) -> str:
+def _literal(keyword: Keyword, place: CursorPlace, value: str) -> str:
     """Write a value literally; add `=` to text without an operator, so that it matches the whole value."""
     if keyword.kind not in TEXTS:
         return value

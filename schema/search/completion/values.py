@@ -17,7 +17,7 @@ from schema.context import Context
 from schema.field.registry import ANY_MEMBER, Field, FieldKind, Noun
 from schema.field.rows import is_indexed, rows_of
 from schema.field.sort_key import sorting_of
-from schema.filter.access_path import as_they_lie, ways
+from schema.filter.access_path import in_key_order, ways
 from schema.filter.expr import Compare, Op
 from sync.inventory.asset import source
 from sync.store.statement.function import folded
@@ -136,7 +136,7 @@ async def _read(context: Context, noun: Noun, field: Field, typed: str) -> tuple
     Returns:
         Each value with its number of rows, and whether these are all.
     """
-    rows = as_they_lie(noun, rows_of(noun, context.principal))
+    rows = in_key_order(noun, rows_of(noun, context.principal))
     if typed and field.kind is not FieldKind.NUMBERS:
         if parts := ways(noun, Compare(field.name, Op.CONTAINS, typed), context.viewpoint).parts:
             keys = parts(SAMPLE_ROWS).subquery()
@@ -161,16 +161,16 @@ def _of_sample(field: Field, counts: Counter[Any], typed: str, is_complete: bool
 
 def _fitting(field: Field, counts: Iterable[tuple[Any, int]], typed: str) -> list[tuple[str, int]]:
     """Write values as in a search text, and keep those that contain the typed text."""
-    written: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     for value, count in counts:
-        for text in _written(field, value):
-            written[text] += count
+        for text in _texts(field, value):
+            counted[text] += count
     wanted = folded(typed)
-    found = [(text, count) for text, count in written.items() if wanted in folded(text)]
+    found = [(text, count) for text, count in counted.items() if wanted in folded(text)]
     return sorted(found, key=lambda one: (not folded(one[0]).startswith(wanted), -one[1], one[0]))
 
 
-def _written(field: Field, value: Any) -> list[str]:
+def _texts(field: Field, value: Any) -> list[str]:
     if value is None or value == "":
         return []
     if field.kind is FieldKind.SOURCES:

@@ -191,7 +191,7 @@ def _networks() -> Keyword:
     def read(reading: Reading) -> Expr:
         found = condition(NOUNS["Asset"].fields["addresses"], "", reading)
         if isinstance(found, Compare) and found.op not in (Op.IN_NETWORK, Op.IS_EMPTY):
-            reading.refuse(f"{reading.said} is not a network", ["10.0.0.0/8", "fd00::/8", "10.0.0.5"])
+            reading.refuse(f"{reading.quoted} is not a network", ["10.0.0.0/8", "fd00::/8", "10.0.0.5"])
         return found
 
     description = "A network that contains one of the IP addresses."

@@ -50,8 +50,8 @@ def _table(noun: str) -> Iterator[str]:
     for keyword in listed(noun):
         also = " ".join(f"`{alias}`" for alias in keyword.aliases)
         example, rows = example_row(noun, keyword)
-        told = (f"`{keyword.name}`", also, _values(keyword), example, rows, keyword.description)
-        yield f"| {' | '.join(told)} |"
+        cells = (f"`{keyword.name}`", also, _values(keyword), example, rows, keyword.description)
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 

@@ -46,9 +46,9 @@ def attribute_named(noun: Noun) -> list[Keyword]:
         if not found:
             targets = [own, *(target for _, target in records)]
             names = {name for target in filter(None, targets) for name in _names(target)}
-            near = likest(reading.literal, [(name, pairs(name)) for name in sorted(names)])
-            hint = f"Did you mean {' or '.join(near)}?" if near else "`attributes` of a row lists its attributes."
-            reading.refuse("No source has an attribute of that name", hint=Suggestion(hint), suggestions=near)
+            similar = likest(reading.literal, [(name, pairs(name)) for name in sorted(names)])
+            hint = f"Did you mean {' or '.join(similar)}?" if similar else "`attributes` of a row lists its attributes."
+            reading.refuse("No source has an attribute of that name", hint=Suggestion(hint), suggestions=similar)
         return Or(tuple(found))
 
     description = "Part of the name of a source's attribute that has a value; after `=`, the whole name."

@@ -63,7 +63,7 @@ def _refuse_port(reading: Reading) -> None:
         hint = f"Write {instead} for a protocol, {reading.term.keyword}:22 for a port number."
     else:
         return
-    message, expected = f"{reading.said} is not a whole number", FORMS[FieldKind.NUMBERS]
+    message, expected = f"{reading.quoted} is not a whole number", FORMS[FieldKind.NUMBERS]
     reading.refuse(message, expected, hint=hint, instead=instead, suggestions=[instead])
 
 
@@ -71,9 +71,9 @@ def _refuse_protocol(reading: Reading) -> None:
     """Refuse a transport, because no service has one as its protocol."""
     if (word := reading.literal.casefold()) in TRANSPORTS[:2]:
         hint = f"Write transport:{word}; protocol: takes a protocol over it, such as http or ssh."
-        reading.refuse(f"{reading.said} is a transport", hint=hint, suggestions=[f"transport:{word}"])
+        reading.refuse(f"{reading.quoted} is a transport", hint=hint, suggestions=[f"transport:{word}"])
 
 
 def _refuse_transport(reading: Reading) -> None:
     if reading.literal.casefold() not in TRANSPORTS:
-        reading.refuse(f"{reading.said} is not a transport", TRANSPORTS)
+        reading.refuse(f"{reading.quoted} is not a transport", TRANSPORTS)

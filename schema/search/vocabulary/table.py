@@ -68,24 +68,24 @@ def known(noun: Noun, reading: Reading, name: str) -> Keyword:
     """
     if found := find(noun, name):
         return found
-    near = nearest(noun, name)
+    similar = nearest(noun, name)
     hint = "To search for text that has a colon, quote it."
-    meant = f"Did you mean {' or '.join(near)}?" if near else "`searchKeywords` lists all of them."
+    meant = f"Did you mean {' or '.join(similar)}?" if similar else "`searchKeywords` lists all of them."
     hint = f"{meant} {hint}"
     # Give the position but do not repeat the word: it may be part of a pasted text.
     message = f"{noun.name} has no keyword of that name"
     reading.refuse(
-        message, hint=Suggestion(hint), instead=_spelt(reading, name, near), is_unknown=True, suggestions=near
+        message, hint=Suggestion(hint), instead=_respelt(reading, name, similar), is_unknown=True, suggestions=similar
     )
 
 
-def _spelt(reading: Reading, name: str, near: list[str]) -> str | None:
+def _respelt(reading: Reading, name: str, similar: list[str]) -> str | None:
     """Return a term with its unknown keyword replaced by the most similar one; None if that is too different."""
-    if not near or SequenceMatcher(None, plain(name), plain(near[0])).ratio() < _SAME_RATIO:
+    if not similar or SequenceMatcher(None, plain(name), plain(similar[0])).ratio() < _SAME_RATIO:
         return None
     if name == reading.term.keyword:
-        return f"{near[0]}:{reading.raw}"
-    quoted = f'"{near[0]}"' if near[0].startswith("@") else near[0]
+        return f"{similar[0]}:{reading.raw}"
+    quoted = f'"{similar[0]}"' if similar[0].startswith("@") else similar[0]
     return f"{reading.term.keyword}:{quoted}"
 
 

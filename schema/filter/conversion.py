@@ -13,15 +13,15 @@ _NEGATED = {Op.NE, Op.NOT_IN}
 _MISSING = {Op.IS_NULL, Op.IS_EMPTY}
 
 
-def asked_of(other: Noun, noun: Noun, expr: Expr) -> Expr:
+def converted(other: Noun, noun: Noun, expr: Expr) -> Expr:
     """Convert a condition on `noun` to one on `other`, which shares some fields and relations by name."""
     match expr:
         case And(parts):
-            return _all(asked_of(other, noun, part) for part in parts)
+            return _all(converted(other, noun, part) for part in parts)
         case Or(parts):
-            return _any(asked_of(other, noun, part) for part in parts)
+            return _any(converted(other, noun, part) for part in parts)
         case Not(part):
-            return _not(asked_of(other, noun, part))
+            return _not(converted(other, noun, part))
         case Compare(name, op, value):
             return _compared(other, name, op, value)
         case Related(name, quantifier, _):

@@ -57,7 +57,7 @@ _SYNONYMS = {
 _OPPOSITE = {"t": "f", "true": "false", "1": "0", "yes": "no", "f": "t", "false": "true", "0": "1", "no": "yes"}
 
 
-def refuse_habit(noun: Noun, reading: Reading) -> None:
+def refuse_foreign_word(noun: Noun, reading: Reading) -> None:
     """Refuse an unquoted word that is an operator of another language, or the start of a comparison in one.
 
     Raises:
@@ -84,9 +84,9 @@ def _refuse_comparison(reading: Reading, keyword: str, found: re.Match[str] | No
     if found is not None:
         instead, end = _as_terms(keyword, found), found.end()
     quoted = f'"{shown(reading.term.value)}"'
-    told = shown(instead) if instead else f"{keyword}:value"
-    missing = "" if "has:" in told else f", or NOT has:{keyword} for a missing value"
-    hint = f"Write {told}{missing}. To search for the text, quote it: {quoted}."
+    suggested = shown(instead) if instead else f"{keyword}:value"
+    missing = "" if "has:" in suggested else f", or NOT has:{keyword} for a missing value"
+    hint = f"Write {suggested}{missing}. To search for the text, quote it: {quoted}."
     message = f"A colon is missing after the keyword {shown(keyword)}"
     reading.refuse(message, hint=hint, instead=instead, end=end)
 
@@ -134,13 +134,13 @@ def refuse_value(keyword: Keyword, reading: Reading) -> None:
     if word in _NOTHING and word not in keyword.values and keyword.kind is not FieldKind.ENUM:
         instead = f"NOT has:{name}"
         hint = f'Write {instead} for a missing value; to search for the text, write {name}:"{word}".'
-        reading.refuse(f"{reading.said} does not mean a missing value here", hint=hint, instead=instead)
+        reading.refuse(f"{reading.quoted} does not mean a missing value here", hint=hint, instead=instead)
     if plain(keyword.name) not in ("has", "attribute") and keyword.kind in TEXTS:
         _refuse_words(reading)
         meant = instead_of_text(name, reading.term.operator, value, is_version=keyword.kind is FieldKind.VERSION)
         if meant is not None:
-            hint = f'Write {reading.told(meant)}; to search for the text, write {name}:"{shown(value)}".'
-            reading.refuse(f"{reading.said} is in the notation of another language", hint=hint, instead=meant)
+            hint = f'Write {reading.shortened(meant)}; to search for the text, write {name}:"{shown(value)}".'
+            reading.refuse(f"{reading.quoted} is in the notation of another language", hint=hint, instead=meant)
 
 
 def _refuse_words(reading: Reading) -> None:
@@ -239,7 +239,7 @@ def _suggest(reading: Reading, ways: list[str]) -> None:
         return
     ways = ways[:2]
     instead = ways[0] if len(ways) == 1 else f"({' OR '.join(ways)})"
-    hint = Suggestion(f"Write {reading.told(instead)}. To search for text that has a colon, quote it.")
+    hint = Suggestion(f"Write {reading.shortened(instead)}. To search for text that has a colon, quote it.")
     names = [way.rpartition(":")[0] if way.startswith("has:") else way.partition(":")[0] for way in ways]
     message = "There is no keyword of that name here"
     reading.refuse(message, hint=hint, instead=instead, is_unknown=True, suggestions=names)
