@@ -276,7 +276,7 @@ def _refuse_foreign(text: str, start: int, keyword: str, at: int) -> None:
         suggested = f"{negation}{keyword}:{operator}{shown(text[sign.end() : end]) or 'value'}"
         hint = f"Write {suggested}; to search for {sign[0]} itself, quote it."
         raise bad_search(
-            text, TextSpan(start, end), f"{sign[0]} is no operator of this language", hint=hint, instead=instead
+            text, TextSpan(start, end), f"{sign[0]} is not an operator of this language", hint=hint, instead=instead
         )
     if inside := _BRACKETS.match(text, at):
         _refuse_brackets(text, TextSpan(start, inside.end()), keyword, next(filter(None, inside.groups()), "").strip())
