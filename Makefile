@@ -31,7 +31,7 @@ demo: $(READY)  ## a simulated tenant, its sync and GraphiQL on http://127.0.0.1
 
 test: lint  ## the test suite, 6 minutes on two cores; of what is long, a small share
 	@$(PYTEST) tests --ignore=tests/sdk -m 'not ($(APART))'
-	@$(if $(COVERAGE),echo "Lines and branches reached, in the process of the tests: $$($(BIN)/coverage report --format=total) %")
+	@$(if $(COVERAGE),$(BIN)/coverage report --format=total | sed 's/.*/Lines and branches that these tests reach: & %/')
 
 test-slow: $(CHECK_READY)  ## more of what is long: 120 seeds of the simulation, 200 kills, generated trees and texts
 	@$(PYTEST) tests --ignore=tests/sdk -m 'slow and not ($(APART))' --amount slow
