@@ -1,4 +1,4 @@
-"""A table of facts that others publish: where they stand, and when they were last compared with it."""
+"""A table of published facts, with its sources and the day of the last check."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class FactTable(Generic[K, V]):
-    """Facts by what they are about.
+    """Published facts by key.
 
     Args:
-        sources: the addresses of the pages they stand on.
-        checked: the day they were last compared with them, `2026-12-01`.
+        sources: the addresses of the pages that publish them.
+        checked: the day when the rows were last compared with the pages, such as `2026-12-01`.
         rows: the facts.
     """
 

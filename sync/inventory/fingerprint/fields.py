@@ -1,6 +1,6 @@
-"""The fields of an asset that are derived: from what its records say to what it is.
+"""Derives the fields of an asset from the values of its records.
 
-Pure. Rows that other rules, or other tables of facts, have made are made anew behind the syncs: `FORM` names them.
+Pure. Stored assets are derived anew in the background when the rules or tables change: `form` names their state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sync.inventory.fingerprint import hardware, lifecycle, machine, network, sy
 
 Networks = tuple[Sequence[str], Sequence[str]]
 RULES = 2
-"""The rules of this folder: raise it when one is changed, so that stored assets follow."""
+"""The version of the rules of this folder: raise it with a change of them, so that stored assets are derived anew."""
 NAMES = (
     "os", "os_vendor", "os_product", "os_alternative", "os_reason", "os_eol", "os_eol_extended", "os_eol_is_earliest",
     "hw", "type", "type_reason", "mac_vendors", "multi_home",
@@ -24,7 +24,7 @@ NAMES = (
 
 @cache
 def form() -> str:
-    """Name the rules and the tables of facts: databases with another name are brought up to date."""
+    """Name the state of rules and tables; a database with another name is brought up to date."""
     tables = (windows.WINDOWS, lifecycle.LIFECYCLES, hardware.MAKERS, machine.MODELS, machine.SYSTEMS, system.LINUXES)
     read = sha256(repr((tables, version_of("aiooui"))).encode()).hexdigest()
     return f"{RULES}-{read[:16]}"
@@ -36,10 +36,10 @@ def derived_fields(
     """Derive the fields of `NAMES`.
 
     Args:
-        said: what the directory tells: `operating_system`, `operating_system_version`, `profile_type`.
-        found: what scans tell: `type`, `os`, `os_version`.
-        hardware_: the maker and the model, whoever told them.
-        networks: the MAC addresses and the addresses, in the stored form.
+        said: the directory's `operating_system`, `operating_system_version` and `profile_type`.
+        found: the scans' `type`, `os` and `os_version`.
+        hardware_: maker and model, of any source.
+        networks: MAC addresses and IP addresses in stored form.
     """
     macs, addresses = networks
     of_system = (said["operating_system"], said["operating_system_version"], found["os"], found["os_version"])
@@ -54,7 +54,7 @@ def derived_fields(
 def _of_texts(
     of_system: tuple[str | None, ...], of_type: tuple[str | None, ...], hardware_: tuple[str | None, str | None]
 ) -> Mapping[str, Any]:
-    """Derive what texts alone tell; most machines of an inventory share theirs with others."""
+    """Derive the fields that depend on texts only; cached, because many machines share these texts."""
     (told, version, scanned, scanned_version), (maker, model) = of_system, hardware_
     print_ = system.fingerprint(told, version, model, scanned, scanned_version)
     first, second = (*print_.candidates, None, None)[:2]
@@ -75,5 +75,5 @@ def _of_texts(
 
 
 def _end_of(day: str | None) -> str | None:
-    """Return the stored time at which a day ends: support lasts through the day that is published."""
+    """Return the end of a day as a stored time: support includes the published day."""
     return f"{day}T23:59:59.999Z" if day else None

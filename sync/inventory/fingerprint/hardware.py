@@ -1,4 +1,4 @@
-"""The hardware of a machine: maker and model in one text.
+"""Joins maker and model of a machine in one text.
 
 Pure.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-# A maker as firmware spells it, folded → as people call it. Others are taken as they were received.
+# Folded name of a maker as firmware writes it → common name. Other names stay as received.
 # Sources: the values of Win32_ComputerSystem.Manufacturer that Microsoft's device documentation shows, and what
 # directories hold.
 MAKERS: dict[str, str] = {
@@ -38,7 +38,7 @@ MAKERS: dict[str, str] = {
 
 @lru_cache(maxsize=4_096)
 def hardware(manufacturer: str | None, model: str | None) -> str | None:
-    """Join maker and model: `Dell Inc.` and `OptiPlex 7010` are `Dell OptiPlex 7010`; the maker is not said twice."""
+    """Join maker and model: `Dell Inc.` and `OptiPlex 7010` become `Dell OptiPlex 7010`, without a repeated maker."""
     name = " ".join((model or "").split())
     received = " ".join((manufacturer or "").split())
     maker = MAKERS.get(received.casefold(), received)

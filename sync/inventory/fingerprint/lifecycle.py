@@ -1,7 +1,7 @@
-"""When the support of systems other than Windows ends: the makers' tables, or those of people who watch the makers.
+"""Tables of the end of support of systems other than Windows, from their makers or from endoflife.date.
 
-Apple and Google publish no such days: a release counts as ended when it got no more security fixes. Of releases that
-are not here nothing is known, and they have no end. To add one, add its row and set `checked`.
+Apple and Google publish no such days: a release counts as ended when its security fixes ended. A release that is not
+in a table has no known end. To add one, add its row and set `checked`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MACOS = _of(
         "13": "2025-09-15", "14": "2026-09-14",
     },
 )  # fmt: skip
-# Releases from 15 on still get fixes, as the page had it in May 2026; which earlier ones ended does not change.
+# In May 2026 the page said that releases from 15 on still get fixes; the ends of earlier releases do not change.
 IOS = _of(
     "iOS",
     "https://endoflife.date/ios",

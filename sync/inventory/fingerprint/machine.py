@@ -1,7 +1,7 @@
-"""The type of a machine, and from what it was told.
+"""Derives the type of a machine.
 
-Pure. Types are those people search by: Desktop, Laptop, Server, Mobile, Tablet, Virtual, Printer, Camera, NAS, Router,
-Switch, WAP, IoT, Hypervisor and whatever else a scan names.
+Pure. The types are those of the search language: Desktop, Laptop, Server, Mobile, Tablet, Virtual, Printer, Camera,
+NAS, Router, Switch, WAP, IoT, Hypervisor, and any other type that a scan names.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from functools import lru_cache
 from sync.inventory.fingerprint.system import OperatingSystem
 from sync.inventory.fingerprint.windows import SERVER
 
-# What a directory calls the profile of a device → the type. Source: learn.microsoft.com/graph/api/resources/device
+# A directory's `profileType` → the type. Source: learn.microsoft.com/graph/api/resources/device
 PROFILES = {"Printer": "Printer", "IoT": "IoT"}
-# Systems that are made for one type of machine: how their name begins, folded → the type.
+# Beginning of the folded name of a system that runs on one type of machine → the type.
 SYSTEMS = {
     "vmware esxi": "Hypervisor", "esxi": "Hypervisor", "proxmox": "Hypervisor", "xenserver": "Hypervisor",
     "hyper-v server": "Hypervisor", "routeros": "Router", "openwrt": "Router", "junos": "Router",
     "synology": "NAS", "dsm": "NAS", "qts": "NAS", "truenas": "NAS", "freenas": "NAS",
 }  # fmt: skip
 _ALWAYS_MOBILE = ("iOS", "Android", "Windows Phone", "Windows Mobile")
-# Words of a model → the type; the first that is found decides. A line of products that has both is in neither.
+# Type → pattern for its models; the first match decides. Product lines of several types are left out.
 MODELS: tuple[tuple[str, str], ...] = (
     ("Virtual", r"virtual|vmware|kvm|qemu|standard pc \(|^standard pc$|hvm domu|bochs|cloud pc|parallels"),
     ("Tablet", r"ipad|surface (pro|go)\b(?! laptop)|galaxy tab|^sm-[tx]\d|\btablet\b|elitepad|^tb-?\w?\d"),
@@ -48,13 +48,13 @@ _MODELS = tuple((name, re.compile(words)) for name, words in MODELS)
 def machine(
     scanned: str | None, profile: str | None, model: str | None, system: OperatingSystem | None
 ) -> tuple[str | None, str | None]:
-    """Tell the type of a machine and why; None for both if nothing tells.
+    """Return the type of a machine and the reason; None for both if unknown.
 
     Args:
         scanned: the type that a scan found.
         profile: the directory's `profileType`.
-        model: the machine's.
-        system: that runs on it, if it is known which one.
+        model: the model.
+        system: the operating system, if there is one candidate only.
     """
     if scanned:
         return scanned, f"scan: {scanned}"

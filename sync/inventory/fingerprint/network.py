@@ -1,4 +1,4 @@
-"""What the addresses of a machine tell: whether it is in several networks, and who made its network cards."""
+"""Derives from addresses whether a machine is in several networks, and from MAC addresses the makers of its cards."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from threading import Thread
 
 import aiooui
 
-# How long the part of an address is that stands for its network: what scans and directories tell has no masks.
+# Bits of an address that stand for its network, because scans and directories give no masks.
 PREFIX_BITS = {4: 24, 6: 64}
 _LOCAL_BIT = 0x02
 
 
 def is_multi_home(addresses: Iterable[str]) -> bool:
-    """Tell whether addresses of one version lie in more than one network: a /24, or a /64.
+    """Return whether addresses of one IP version lie in more than one network: a /24, or a /64.
 
-    Addresses that every machine has or may have do not count: loopback, link-local, multicast, unspecified. IPv4 and
-    IPv6 side by side are one network.
+    Loopback, link-local, multicast and unspecified addresses do not count. IPv4 and IPv6 side by side are one network.
     """
     networks = {network for address in addresses if (network := _network(address))}
     return any(sum(version == kind for kind, _ in networks) > 1 for version in PREFIX_BITS)
@@ -34,7 +33,7 @@ def _network(address: str) -> tuple[int, str] | None:
 
 
 def mac_vendors(macs: Iterable[str]) -> list[str]:
-    """List who was given the first half of these MAC addresses by the IEEE, sorted, each once.
+    """List the makers that the IEEE assigned these MAC addresses to, sorted, each once.
 
     Args:
         macs: in the stored form, `00:1a:2b:3c:4d:5e`.
@@ -44,7 +43,7 @@ def mac_vendors(macs: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=16_384)
 def mac_vendor(prefix: str) -> str | None:
-    """Return who was given `00:1a:2b`; None for addresses that a machine made up itself."""
+    """Return the maker of a prefix such as `00:1a:2b`; None for locally administered addresses."""
     if int(prefix[:2], 16) & _LOCAL_BIT:
         return None
     _load()
@@ -53,7 +52,7 @@ def mac_vendor(prefix: str) -> str | None:
 
 @cache
 def _load() -> None:
-    """Map the package's list into memory, in some milliseconds; its one way to do so is a coroutine."""
+    """Load the package's list, which takes milliseconds; in a thread, because the package offers only a coroutine."""
     loader = Thread(target=lambda: asyncio.run(aiooui.async_load()), name="mac vendors")
     loader.start()
     loader.join()

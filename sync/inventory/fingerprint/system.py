@@ -1,6 +1,6 @@
-"""The operating system of a machine, from what a directory and a scan say of it.
+"""Derives the operating system of a machine from the values of a directory and of a scan.
 
-Pure. The rules stand in docs/assets.md.
+Pure. docs/assets.md has the rules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _EDITION = re.compile(r"\b(pro|professional|home|enterprise|education|business|workstation)\b")
 _ENTERPRISE = re.compile(r"\b(enterprise|education)\b")
 _LONG_TERM = re.compile(r"\blts[bc]\b")
-# How a Linux begins its name → its vendor, its product, and how many numbers of the version name a release.
+# Beginning of a Linux system's name → vendor, product, and how many numbers of the version make its release.
 LINUXES: tuple[tuple[str, str, str, int], ...] = (
     ("ubuntu", "Ubuntu", "Ubuntu Linux", 2),
     ("debian", "Debian", "Debian Linux", 1),
@@ -45,11 +45,11 @@ class OperatingSystem:
     """One product that may run on a machine.
 
     Args:
-        release: such as `23H2` or `15`; None if it is not known.
+        release: such as `23H2` or `15`; None if unknown.
         kind: CLIENT or SERVER, of Windows only.
-        eol: the last day of support, `2025-10-14`; None where it is not known.
+        eol: the last day of support, such as `2025-10-14`; None if unknown.
         extended: the last day of extended support.
-        is_earliest: whether `eol` is the earliest of several editions' days.
+        is_earliest: whether other editions may have a later `eol`.
     """
 
     vendor: str | None
@@ -62,17 +62,18 @@ class OperatingSystem:
 
     @property
     def text(self) -> str:
-        """The joined text that people read."""
+        """The full name: vendor, product and release."""
         vendor = "" if not self.vendor or self.product.startswith(self.vendor) else self.vendor
         return " ".join(part for part in (vendor, self.product, self.release) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The operating system of a machine: one, or two that cannot be told apart.
+    """The operating system of a machine, or two candidates that cannot be told apart.
 
     Args:
-        reason: from which received values it was derived; why there are two.
+        candidates: the products, the likelier first.
+        reason: the received values that it was derived from, and why there are two.
     """
 
     candidates: tuple[OperatingSystem, ...] = ()
@@ -80,13 +81,13 @@ class Fingerprint:
 
     @property
     def eol(self) -> str | None:
-        """The last day of support, the earliest of the candidates'."""
+        """The last day of support: the earliest among the candidates."""
         days = [one.eol for one in self.candidates]
         return min((day for day in days if day), default=None)
 
     @property
     def extended(self) -> str | None:
-        """The last day of extended support, the earliest of the candidates'; None if one of them has none."""
+        """The last day of extended support: the earliest among the candidates; None if one of them has none."""
         days = [one.extended for one in self.candidates if one.extended]
         return min(days) if days and len(days) == len(self.candidates) else None
 
@@ -102,15 +103,15 @@ def fingerprint(
 ) -> Fingerprint:
     """Derive the operating system.
 
-    A scan comes before the directory for the system that runs, unless it names no release and the directory does, of
-    the same product or of several of which it names one.
+    A scan has precedence over the directory. The directory decides if it names the same maker's product and release
+    and the scan names no release; a scan then only tells clients from servers.
 
     Args:
         system: the directory's `operatingSystem`.
-        version: its `operatingSystemVersion`.
-        model: the machine's, which tells an iPad that reports iOS.
+        version: the directory's `operatingSystemVersion`.
+        model: the model, which tells an iPad that reports iOS.
         scanned: the system that a scan found.
-        scanned_version: its version.
+        scanned_version: the version that a scan found.
     """
     told, found = candidates(system, version, model), candidates(scanned, scanned_version, None)
     mine = _said("operatingSystem", system, "operatingSystemVersion", version)
@@ -149,7 +150,7 @@ def _why(found: Sequence[OperatingSystem], said: str) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def candidates(system: str | None, version: str | None, model: str | None) -> tuple[OperatingSystem, ...]:
-    """List the products that a system and a version may be, the likelier first; none if nothing is said."""
+    """List the products that a system and a version may mean, the likelier first; none without a system."""
     text = " ".join((system or "").casefold().split())
     if not text:
         return ()
@@ -190,13 +191,13 @@ def _of_build(row: WindowsRelease, text: str) -> OperatingSystem:
         elif _ENTERPRISE.search(text):
             eol = row.enterprise or row.eol
         else:
-            # Home and Pro end first; a long-term edition has no other name in the build.
+            # Home and Pro end first; the build does not tell a long-term edition.
             is_earliest = not _EDITION.search(text) and bool(row.enterprise or row.ltsc)
     return OperatingSystem(MICROSOFT, row.product, row.release, row.kind, eol, extended, is_earliest)
 
 
 def _by_name(text: str, version: str, kind: str | None, build: int | None) -> OperatingSystem:
-    """Make the product that a text names; of a build between two releases only the product is known."""
+    """Return the product that a text names; a build between two releases tells only the product."""
     named = _NAMED.search(text) or (None if build else _NAMED.search(f"{text} {version.casefold()}"))
     if named:
         number = named[2].upper() if named[2] != "vista" else "Vista"
@@ -214,7 +215,7 @@ def _by_name(text: str, version: str, kind: str | None, build: int | None) -> Op
 
 def _apple(text: str, version: str | None, model: str | None) -> OperatingSystem | None:
     if text.startswith(("mac", "os x", "darwin")):
-        # Darwin counts in another way.
+        # Darwin has version numbers of its own.
         release = None if text.startswith("darwin") else _numbers(version or text, 1)
         return _with_end(APPLE, "macOS", _numbers(version or text, 2) if release == "10" else release)
     if not text.startswith(("ios", "iphone", "ipad")):

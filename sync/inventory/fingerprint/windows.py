@@ -1,6 +1,6 @@
-"""The builds of Windows: the products that have each, and when their support ends.
+"""The table of Windows builds: the products of each build, and the end of their support.
 
-To add a build, add its row and set `checked` to the day on which all rows were compared with the pages.
+To add a build, add its row, compare all rows with the pages, and set `checked` to that day.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class WindowsRelease:
-    """One product that has a build; days are the last ones of support, None where none is published or known.
+    """A product of a build; each day is the last day of support, None if none is published or known.
 
     Args:
         kind: CLIENT or SERVER.
         product: such as `Windows 11`.
-        release: such as `23H2`, None where the product has one only.
-        eol: of a client that of Home and Pro; else the end of mainstream support.
-        extended: the end of extended support, which costs nothing more; programmes that are paid for do not count.
-        enterprise: of a client, the day of Enterprise and Education; None where it is that of all.
-        ltsc: of a client, the ends of mainstream and extended support of its long-term edition.
+        release: such as `23H2`; None if the product has only one.
+        eol: the end for Home and Pro of a client; else the end of mainstream support.
+        extended: the end of extended support without extra cost; paid programmes do not count.
+        enterprise: the end for Enterprise and Education of a client; None if it is `eol`.
+        ltsc: the ends of mainstream and extended support of a client's long-term edition.
     """
 
     kind: str
@@ -57,7 +57,7 @@ def _long_term(
 
 
 _TEN, _ELEVEN, _CHANNEL = "Windows 10", "Windows 11", "Windows Server"
-# Up to Windows 7 the days are those of the last service pack, whichever is installed.
+# Up to Windows 7 the days assume the last service pack.
 _VISTA = WindowsRelease(CLIENT, "Windows Vista", None, "2012-04-10", "2017-04-11")
 _SEVEN = WindowsRelease(CLIENT, "Windows 7", None, "2015-01-13", "2020-01-14")
 _2008 = _server("Windows Server 2008", "2015-01-13", "2020-01-14")

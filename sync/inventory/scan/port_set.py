@@ -1,4 +1,4 @@
-"""Ports of several protocols, as ranges: what a scan looked at. Kept by a digest, because many hosts share one."""
+"""Sets of ports as ranges: the ports that a scan checked. They are stored by digest, because many hosts share one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class PortSet:
 
     Args:
         ranges: in any order; they may overlap.
-        is_whole: whether it is all that a scan looked at of these protocols, as its other hosts have it too. One that
-            is not belongs to one host only, and is not worth keeping.
+        is_whole: whether it is the whole set that the scan checked, as other hosts have it too. A reduced set belongs
+            to one host only and is not stored.
     """
 
     __slots__ = ("digest", "is_whole", "ranges")
@@ -47,13 +47,13 @@ class PortSet:
         return f"PortSet({list(self.ranges)})"
 
     def holds(self, protocol: str, port: int) -> bool:
-        """Tell whether a port is in the set."""
+        """Return whether a port is in the set."""
         place = bisect_right(self.ranges, (protocol, port, PORT_MAX + 1))
         found = self.ranges[place - 1] if place else None
         return found is not None and found[0] == protocol and found[1] <= port <= found[2]
 
     def without(self, ports: Iterable[Range]) -> PortSet:
-        """Take ports of one host away."""
+        """Return the set without some ports, which were not checked on one host."""
         left = list(self.ranges)
         for protocol, first, last in ports:
             left = [part for whole in left for part in _cut(whole, protocol, first, last)]

@@ -1,8 +1,8 @@
-"""Application protocols: from the name that a scanner gives to a service, to the protocols that are spoken there.
+"""Maps the name that a scanner gives to a service to its application protocols.
 
 The names are those that nmap, masscan and Nessus write, and those of the IANA registry of service names
-(https://www.iana.org/assignments/service-names-port-numbers). The table was written on 2026-12-01; add a name where a
-report shows one that is missing. A name that is not in the table is the name of its own protocol.
+(https://www.iana.org/assignments/service-names-port-numbers). The table was written on 2026-12-01; add names that
+reports show and the table lacks. A name that is not in the table counts as a protocol of that name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 TLS = "tls"
-# Names that tell nothing of a protocol.
+# Names that do not tell a protocol.
 _NOTHING = ("unknown", "general", "tcpwrapped", "vuln", "safe", "versioning", "possible_wls")
 # The protocols, joined by blanks → the names of services that speak them.
 _NAMES = {
@@ -71,9 +71,9 @@ def protocols_of(name: str, *, is_guess: bool = False, over_tls: bool = False) -
     """Return the application protocols of a service, sorted.
 
     Args:
-        name: as a scanner writes it, also `ssl/http`; empty if it does not know.
-        is_guess: the name was taken from the number of the port. It tells what is usually spoken there, and never TLS.
-        over_tls: TLS was spoken when the service was asked.
+        name: the scanner's name of the service, such as `http` or `ssl/http`; empty if unknown.
+        is_guess: the name is guessed by the port's number; a guess never includes TLS.
+        over_tls: the service spoke TLS when it was asked.
     """
     words = filter(None, re.split(r"[/|]", name.strip().lower()))
     found = {protocol for word in words for protocol in _SPOKEN.get(word, (word,))}

@@ -1,8 +1,8 @@
-"""Recognises the hosts of a scan among the stored scan records and the assets that a directory knows.
+"""Finds the stored scan record, or the directory's asset, of each host of a scan.
 
-A record is of one host of a report, and a host has one record. Evidence comes in a fixed order: a MAC address; a name
-together with an address; a MAC address that a device names; a name that nobody else has; an address that was all that
-was known; the name of a device. The rules stand in docs/assets.md, their reasons in docs/decisions/0034.
+Each host has one record, and each record one host. Evidence is used in this order: a MAC address; a name with an
+address; a MAC address that a device names; a name that no other host has; an address, if nothing else was known; the
+name of a device. docs/assets.md has the rules, docs/decisions/0034 the reasons.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _HARDWARE = select(devices.c.asset_id, devices.c.physical_ids).where(among(devic
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a host turned out to be.
+    """The asset of a host.
 
     Args:
-        asset_id: the asset that it is.
-        record_id: the scan record that is its own; None if it is to have a new one there.
-        key, value: why it has, if it is to have a new one.
+        asset_id: the asset.
+        record_id: the host's scan record; None if a new one is to be written.
+        key, value: the evidence, for a new record.
     """
 
     asset_id: int
@@ -48,7 +48,7 @@ class Recognised:
 
 @dataclass(frozen=True)
 class _Record:
-    """A stored scan record, as far as it tells which host it is of."""
+    """The identifying part of a stored scan record."""
 
     id: int
     asset_id: int
@@ -60,13 +60,13 @@ class _Record:
 
     @property
     def place(self) -> tuple[str, list[str], int]:
-        """Order records by when they were seen and by what they say, as hosts are ordered."""
+        """The order of records: by time, then by contents, as hosts are ordered."""
         return self.last_seen, sorted(self.addresses), -self.id
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A host of the report: names in their compared forms, those that are its own and those that too many have."""
+    """A host of the report; `names` and `common` (names that too many hosts share) are in compared form."""
 
     names: frozenset[str]
     common: frozenset[str]
@@ -75,7 +75,7 @@ class _Seen:
     at: str
 
     def keys(self, kind: str) -> list[Key]:
-        """List the keys of one kind that assets may have in common with the host."""
+        """List the host's keys of one kind, by which assets are looked up."""
         values = {NAME: self.names | self.common, MAC: self.macs, ADDRESS: self.addresses}[kind]
         return [(kind, value) for value in sorted(values)]
 
@@ -83,13 +83,13 @@ class _Seen:
 def recognise(
     tx: Connection, site: AssetPlace, hosts: Sequence[Mapping[str, Any]], sightings: Sightings
 ) -> list[Recognised | None]:
-    """Tell of each host which asset and which record it is; None if it is new.
+    """Return the asset and record of each host; None for a new host.
 
     Args:
         tx: an open transaction.
-        site: nothing is recognised across sites.
-        hosts: of `merge`, so that each is a machine.
-        sightings: what the same report has told of other hosts before.
+        site: the site of the records; hosts are never matched across sites.
+        hosts: the result of `merge`, one for each machine.
+        sightings: the hosts of earlier parts of the same report.
     """
     seen = [
         _Seen(
@@ -114,7 +114,7 @@ def recognise(
 
 
 def _owners(tx: Connection, site: AssetPlace, keys: Iterable[Key]) -> tuple[dict[Key, list[int]], set[int]]:
-    """Find the live assets of the site that have one of the keys, and which of them scans know."""
+    """Find the site's live assets by key, and those of them that have scan records."""
     found: dict[Key, list[int]] = {}
     scanned: set[int] = set()
     for chunk in chunks(sorted(keys)):
@@ -136,7 +136,7 @@ def _owners(tx: Connection, site: AssetPlace, keys: Iterable[Key]) -> tuple[dict
 
 
 def _records(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[_Record]]:
-    """Read what the scan records of assets tell, by asset."""
+    """Read the scan records of assets, by asset."""
     found: dict[int, list[_Record]] = {}
     for chunk in chunks(sorted(asset_ids)):
         for row in tx.execute(_SAID.order_by(scan_records.c.id), {"keys": chunk}):
@@ -147,7 +147,7 @@ def _records(tx: Connection, asset_ids: Iterable[int]) -> dict[int, list[_Record
 
 
 class _Recognition:
-    """Gives hosts their records, the best evidence first; what several could be by name alone is left open."""
+    """Assigns records to hosts, by the best evidence first; a name that fits several candidates assigns none."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class _Recognition:
         here = Sightings()
         for one in hosts:
             here.add(one.names | one.common, one.addresses)
-        # Of each host the names that no other host of the report has.
+        # For each host, the names that no other host of the report has.
         self._own = [
             {name for name in one.names if not any(told.apart(name, one.addresses) for told in (here, sightings))}
             for one in hosts
@@ -170,8 +170,8 @@ class _Recognition:
         self._taken: set[int] = set()
 
     def by_evidence(self) -> None:
-        """Find hosts by a MAC address, else by a name together with an address."""
-        # By what they have in common: a pool of addresses may have thousands of records of one name.
+        """Assign records by a MAC address, else by a name with an address."""
+        # Look records up by address and MAC address: a pool of addresses may have thousands of records of one name.
         near: dict[str, list[_Record]] = {}
         for record in self._records_of(self._records):
             for text in record.addresses | record.macs:
@@ -187,7 +187,7 @@ class _Recognition:
         self._take(pairs)
 
     def by_hardware(self, tx: Connection) -> None:
-        """Find hosts by a MAC address that a device names; all of one device, whatever they tell of themselves."""
+        """Assign assets by a MAC address that a device names; several hosts may belong to one device."""
         wanted = {number: set(self._assets(self._hosts[number].keys(MAC))) for number in self._left()}
         asset_ids = {asset_id for mine in wanted.values() for asset_id in mine}
         named: dict[int, set[str]] = {}
@@ -199,17 +199,17 @@ class _Recognition:
                 self.found[number] = Recognised(best[0], None, MAC_ADDRESS, best[1])
 
     def by_name(self) -> None:
-        """Find hosts by a name alone, wherever they are now: each the only candidate for the other."""
+        """Assign records by name alone, at whatever address, if host and record are each other's only candidate."""
         claims = Counter(key for one in self._hosts for key in {record.asset_id for record in self._named(one.names)})
         for number in self._left():
             records = self._of_one_asset(self._named(self._hosts[number].names), self._hosts[number].at)
-            # Those that bear a name of its own; what others have too has told which assets it may be, and no more.
+            # Require a name that only this host has; shared names have only narrowed the candidates.
             mine = [record for record in records if not record.names.isdisjoint(self._own[number])]
             if mine and claims[mine[0].asset_id] == 1 and not any(record.id in self._taken for record in mine):
                 self._settle(number, max(mine, key=lambda record: record.place))
 
     def by_address(self) -> None:
-        """Find hosts by an address, among the records of which nothing else is known."""
+        """Assign records by an address, among those that have neither name nor MAC address."""
         pairs = [
             (0, number, record)
             for number in self._left()
@@ -219,7 +219,7 @@ class _Recognition:
         self._take(pairs)
 
     def by_device_name(self) -> None:
-        """Find hosts by a name that only a device has: each the only candidate for the other."""
+        """Assign assets by the name of a device without scan records, if each is the other's only candidate."""
         claims = Counter(key for one in self._hosts for key in self._assets((NAME, name) for name in one.names))
         for number in self._left():
             own = self._own[number]
@@ -240,15 +240,15 @@ class _Recognition:
         return [record for asset_id in asset_ids for record in self._records.get(asset_id, ())]
 
     def _named(self, names: Collection[str]) -> list[_Record]:
-        """List the records that bear one of the names."""
+        """List the records that have one of the names."""
         records = self._records_of(self._assets((NAME, name) for name in names))
         return [record for record in records if not record.names.isdisjoint(names)]
 
     def _of_one_asset(self, records: Sequence[_Record], at: str) -> Sequence[_Record]:
-        """Of the records that a host seen at a time may be of, return those of the only asset; none if nobody knows.
+        """Return the candidate records of the only asset that fits; none if several fit.
 
-        Of several it is the one that was known by then, or that was seen before and after: the others came later, or
-        had gone, or have a host already.
+        Among several assets, prefer those known at the time of the host, then those seen both before and after it,
+        then those that no host has yet.
         """
         known = [record for record in records if record.first_seen <= at]
         around = [record for record in known if at <= record.last_seen]
@@ -257,7 +257,7 @@ class _Recognition:
         return next((some for some in choices if len({record.asset_id for record in some}) == 1), ())
 
     def _is_there(self, number: int, record: _Record) -> bool:
-        """Tell whether a host with the name and an address of a record is its host: nothing says that it is another."""
+        """Return whether a host with a record's name and address may be its host: no evidence says otherwise."""
         one = self._hosts[number]
         if one.macs and record.macs:
             return False
@@ -265,10 +265,10 @@ class _Recognition:
         return not any(self._before.took(name, one.addresses, record.addresses) for name in shared)
 
     def _take(self, pairs: Iterable[tuple[int, int, _Record]]) -> None:
-        """Settle pairs of hosts and records, given with their level, the best first; each record once.
+        """Assign records from pairs of (level of evidence, host, record), the best pair first; each record once.
 
-        Of hosts that were one record before, it stays with the one whose addresses agree best, else with the one that
-        was seen last: what that tells is the news.
+        If several hosts were one record before, the host whose addresses agree best keeps it, else the host that was
+        seen last.
         """
 
         def order(pair: tuple[int, int, _Record]) -> tuple[Any, ...]:

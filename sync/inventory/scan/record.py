@@ -1,6 +1,6 @@
-"""Hosts that scans find become scan records of assets: recognised by what is stored (`recognise`), else new.
+"""Writes the hosts that a scan found as scan records of assets: known ones (`recognise`) or new ones.
 
-The order in which a scan reports its hosts makes no difference; a host that was found several times is one record.
+The order of the hosts in a report makes no difference. A host that was found several times is one record.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from sync.store.statement.in_list import among
 from sync.store.tables import port_sets, scan_records
 
 _MAC = re.compile(r"[0-9a-f]{12}")
-# Facts that one scan may state of a host: the first, in the order of `_rank`, counts.
+# Facts of a host; if several hosts are merged, the first that states a fact counts, in the order of `_rank`.
 _FACTS = ("type", "os", "os_version", "manufacturer", "model", "serial", "detected_by", "detail")
 
 
 @dataclass(frozen=True)
 class Host:
-    """What a scan found out about one host.
+    """A host as a scan found it.
 
     Args:
-        seen_at: when, as sync/clock.py writes times.
+        seen_at: the time of the scan, as sync/clock.py writes times.
         macs: in any usual notation.
         alive: whether it answered.
-        detected_by: how it was found, such as TCP or ARP.
-        looked: ports that were looked at; those that are none of `services` were not open.
-        detail: what else a scan told, as it is stored: `osMatches`, `cpe`, `scripts`.
-        common: names that too many hosts have to be its own; the records of an earlier scan may have them.
+        detected_by: the method that found it, such as TCP or ARP.
+        looked: the ports that were checked; those without an entry in `services` were not open.
+        detail: further findings in stored form: `osMatches`, `cpe`, `scripts`.
+        common: names that too many hosts share, so that they do not identify it; stored records may have them.
     """
 
     seen_at: str
@@ -71,20 +71,20 @@ class Host:
 def apply_scan(
     tx: Connection, clock: Clock, site: AssetPlace, records: Iterable[Host], sightings: Sightings | None = None
 ) -> Counter[str]:
-    """Write what a scan found, in the caller's transaction, and bring the assets in line with it.
+    """Write the hosts of a scan in the caller's transaction, and update their assets.
 
     Args:
         tx: an open write transaction.
         clock: stamps the rows.
-        site: whose records.
-        records: what was found, in any order.
-        sightings: what earlier parts of the same report or scan told, if it has parts; this one is added to it.
+        site: the site of the records.
+        records: the hosts, in any order.
+        sightings: hosts of earlier parts of the same report or scan, if it has parts; these hosts are added.
 
     Returns:
-        Assets created and updated, and hosts merged with an asset that was known.
+        The number of assets created and updated, and of hosts merged with a known asset.
 
     Raises:
-        BadInput: an address is not one.
+        BadInput: an address is not an IP address.
     """
     now = timestamp(clock.now())
     found = merge(records)
@@ -104,15 +104,15 @@ def apply_scan(
 
 
 def mark_silent(tx: Connection, clock: Clock, site: AssetPlace, silent_at: Callable[[str], str | None]) -> int:
-    """Write that hosts did not answer, in the caller's transaction, and return how many hosts went silent.
+    """Mark hosts that did not answer, in the caller's transaction; return how many hosts went silent.
 
-    A host has gone silent if all its addresses were looked at and no scan has found it since.
+    A host has gone silent if all its addresses were scanned without an answer and no later scan found it.
 
     Args:
         tx: an open write transaction.
         clock: stamps the rows.
-        site: whose records.
-        silent_at: tells when an address was looked at without an answer; None if it was not, or answered.
+        site: the site of the records.
+        silent_at: returns the time when an address did not answer; None if it answered or was not scanned.
     """
     shown = (scan_records.c[name] for name in ("id", "asset_id", "addresses", "alive", "last_seen", "silent_at"))
     rows = tx.execute(select(*shown).where(scan_records.c.site_id == site.site_id)).all()
@@ -132,13 +132,14 @@ def mark_silent(tx: Connection, clock: Clock, site: AssetPlace, silent_at: Calla
 
 
 def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
-    """Make one record of what was found of each machine, in an order of their own.
+    """Merge the hosts that are one machine; the order of the result does not depend on the order of the input.
 
-    A MAC address joins, and a name together with an address. A name alone joins only a host without an address, and
-    only where no two hosts of that name have addresses that differ: a pool of addresses has one name for all.
+    Hosts with a common MAC address are one machine, and hosts with a common name and address. A name alone joins only
+    a host without an address, and only if no two hosts of that name have different addresses: a pool of addresses has
+    one name for all.
 
     Raises:
-        BadInput: an address is not one.
+        BadInput: an address is not an IP address.
     """
     hosts = sorted((_stored(host) for host in records), key=_rank, reverse=True)
     leaders, is_somewhere = list(range(len(hosts))), [bool(host["addresses"]) for host in hosts]
@@ -169,7 +170,7 @@ def merge(records: Iterable[Host]) -> list[dict[str, Any]]:
 def _bearers(
     hosts: Sequence[Mapping[str, Any]], keys_of: Callable[[Mapping[str, Any]], Iterable[Hashable]]
 ) -> dict[Any, list[int]]:
-    """Number the hosts that have each key."""
+    """Map each key to the places of its hosts in the list."""
     found: dict[Any, list[int]] = {}
     for number, host in enumerate(hosts):
         for key in keys_of(host):
@@ -178,7 +179,7 @@ def _bearers(
 
 
 def _ties(host: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List what joins a host with others: an address does with a name, or if nothing better is known of either."""
+    """List the keys that join hosts: MAC addresses and names with addresses; if neither is known, addresses alone."""
     addresses, names = host["addresses"], name_keys(host["names"])
     if not host["macs"] and not names:
         return [("", address) for address in addresses]
@@ -186,7 +187,7 @@ def _ties(host: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Merge what was found of one host, the latest first."""
+    """Merge the entries of one host, which are ordered from the latest to the earliest."""
     said = (service for host in group for service in host["services"])
     services, looked = join(said, [host["looked"] for host in group])
     return {
@@ -205,7 +206,7 @@ def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _stored(host: Host) -> dict[str, Any]:
-    """Bring a host into the form it is stored in."""
+    """Convert a host to its stored form."""
     return {
         "names": [name for name in dict.fromkeys(name.strip() for name in host.names) if name],
         "common": sorted(set(host.common)),
@@ -221,7 +222,7 @@ def _stored(host: Host) -> dict[str, Any]:
 
 
 def _rank(host: Mapping[str, Any]) -> tuple[str, str]:
-    """Order hosts by when they were seen, then by what they say: any order will do, if only it is always the same."""
+    """Order hosts by time, then by contents, so that the order is always the same."""
     return host["last_seen"], repr(sorted(item for item in host.items() if item[0] != "looked"))
 
 
@@ -229,23 +230,23 @@ def _address(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        raise BadInput("A scan reported something that is not an IP address.", path="addresses") from None
+        raise BadInput("A scan reported an IP address that is not valid.", path="addresses") from None
 
 
 def _mac(text: str) -> str:
     digits = re.sub(r"[:.\-]", "", text.casefold())
     if not _MAC.fullmatch(digits):
-        raise BadInput("A scan reported something that is not a MAC address.", path="macs")
+        raise BadInput("A scan reported a MAC address that is not valid.", path="macs")
     return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
 
 
 def _write(
     tx: Connection, now: str, site: AssetPlace, placed: Sequence[tuple[Mapping[str, Any], Recognised]]
 ) -> set[str]:
-    """Write each host over its record, or as a new record of its asset.
+    """Update the record of each host, or write a new record of its asset.
 
     Returns:
-        The keys of devices (`Identity.keys`) that a host has, or has no longer, since now.
+        The keys (`Identity.keys`) that hosts have gained or lost; devices with these keys are linked anew.
     """
     told_anew: set[str] = set()
     present = _present(tx, {owner.record_id for _, owner in placed if owner.record_id is not None})
@@ -277,7 +278,7 @@ def _told(host: Mapping[str, Any]) -> set[str]:
 
 
 def _present(tx: Connection, record_ids: Iterable[int]) -> dict[int | None, dict[str, Any]]:
-    """Return scan records by their keys, with the ports that were looked at."""
+    """Read scan records with the ports that were checked, by key."""
     rows: list[dict[str, Any]] = []
     for chunk in chunks(sorted(record_ids)):
         statement = select(scan_records).where(among(scan_records.c.id, "keys"))
@@ -303,7 +304,7 @@ def _as_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record after another scan: the later one decides, what only the earlier one said stays."""
+    """Return a record after another scan: the later one decides, but keeps facts that only the earlier one has."""
     later, earlier = (host, row) if host["last_seen"] >= row["last_seen"] else (row, host)
     fields = {name: later[name] if later[name] or name in _MOMENTARY else earlier[name] for name in host}
     services, looked = join([*row["services"], *host["services"]], [row["looked"], host["looked"]])
@@ -314,5 +315,5 @@ def _renewed(row: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
     return fields | {"services": services, "looked": looked, "first_seen": first_seen} | silence
 
 
-# True of the moment of a scan only: nothing is kept of what the one before found.
+# True only at the time of a scan: values of an earlier scan are not kept.
 _MOMENTARY = ("alive", "addresses")

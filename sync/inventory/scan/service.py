@@ -1,7 +1,7 @@
-"""The open ports of a host, joined from several scans: what each says counts from when it looked, and no further.
+"""Joins the open ports of a host from several scans.
 
-The join has no order: scans may come late, twice or shuffled. A port is open if a scan found it so and no later one,
-which looked at it, did not. What a scan did not look at stays.
+Scans may arrive late, twice or in any order; the result is the same. A port is open if a scan found it open and no
+later scan that checked it found it closed. Ports that a scan did not check stay as they were.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from sync.inventory.scan.port_set import PortSet
 
 LOOKED_MAX = 8
-"""Sets of ports that are remembered of a host, each with when it was last looked at; the oldest are forgotten."""
+"""The most sets of checked ports to keep of a host, each with the time of its last check; the oldest are dropped."""
 Stored = dict[str, Any]
 Looked = dict[PortSet, str]
 
@@ -23,13 +23,13 @@ class Service:
     """An open port.
 
     Args:
-        port: its number.
-        protocol: of transport, such as `tcp` or `udp`.
-        product: what answers there; else what the port is for.
-        name: what kind of service it is, such as `ssh`.
+        port: the number.
+        protocol: the transport, such as `tcp` or `udp`.
+        product: the product that answers; else the usual service of the port.
+        name: the kind of service, such as `ssh`.
         cpe: names of the product in the Common Platform Enumeration.
-        protocols: the application protocols that are spoken there, sorted.
-        is_asked: whether the scan asked the service for them; else they are a guess by the number of the port.
+        protocols: its application protocols, sorted.
+        is_asked: whether the scan detected them; else they are guessed by the port's number.
     """
 
     port: int
@@ -41,7 +41,7 @@ class Service:
     is_asked: bool = False
 
     def stored(self, at: str) -> Stored:
-        """Return it as it is stored: as open at a time."""
+        """Return the stored form, open at a time."""
         said = {"product": self.product or None, "name": self.name or None, "checkedAt": at}
         more: Stored = {"cpe": list(self.cpe)} if self.cpe else {}
         if self.protocols:
@@ -50,12 +50,16 @@ class Service:
 
 
 def stored_services(services: Iterable[Stored], last_seen: str) -> list[Stored]:
-    """Return stored services with when each was checked, which earlier versions of this program did not write."""
+    """Add the time of the last check to stored services that lack it: earlier versions did not write it."""
     return [{"name": None, **service, "checkedAt": service.get("checkedAt") or last_seen} for service in services]
 
 
 def join(services: Iterable[Stored], looked: Iterable[Looked]) -> tuple[list[Stored], Looked]:
-    """Join what scans found open with what they looked at, and return what is open and what was looked at when."""
+    """Join open ports and checked ports of several scans.
+
+    Returns:
+        The ports that are open, and each set of checked ports with the time of its last check.
+    """
     latest: Looked = {}
     for one in looked:
         for ports, at in one.items():
@@ -75,7 +79,7 @@ def _is_closed(service: Stored, looked: Mapping[PortSet, str]) -> bool:
 
 
 def _joined(one: Stored, other: Stored) -> Stored:
-    """Let the later of two speak; the earlier adds what the later one did not ask the same service."""
+    """Join two entries of one port: the later one decides, but keeps the earlier product if it did not detect one."""
     earlier, later = sorted((one, other), key=_order)
     joined = {name: value for name, value in later.items() if name not in _SPOKEN} | _spoken(one, other)
     asked = later["product"] and later["product"] != later["name"]
@@ -88,9 +92,9 @@ _SPOKEN = ("protocols", "askedAt")
 
 
 def _spoken(one: Stored, other: Stored) -> Stored:
-    """Take the protocols from the latest scan that asked for them; without any, all that were guessed.
+    """Take the protocols of the latest scan that detected them; if none did, take all guesses.
 
-    What scans of the same moment say is true together: a scanner may write a line for each protocol.
+    Protocols of the same time are united: a scanner may write a line for each protocol.
     """
     telling = [service for service in (one, other) if service.get("protocols")]
     last = max((service.get("askedAt", "") for service in telling), default="")
@@ -105,7 +109,7 @@ def _order(service: Stored) -> tuple[Any, ...]:
 
 
 def as_looked(stored: Mapping[str, str] | None, known: Mapping[str, PortSet]) -> Looked:
-    """Read what was looked at from its stored form, digest → when."""
+    """Read checked ports from the stored form, digest → time of the last check."""
     return {known[digest]: at for digest, at in (stored or {}).items() if digest in known}
 
 

@@ -1,4 +1,4 @@
-"""Where a report has found each name: what it tells apart in one part is apart in the next."""
+"""Remembers the addresses of each name in a report, so that its parts tell the same hosts apart."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Addresses = frozenset[str]
 
 
 class Sightings:
-    """The addresses of the hosts of one report or scan, by name, for one that is written in several transactions."""
+    """The addresses of the hosts of one report or scan, by name; a long one is written in several transactions."""
 
     def __init__(self) -> None:
         self._at: dict[str, list[Addresses]] = {}
 
     @classmethod
     def since(cls, tx: Connection, site: AssetPlace, began_at: str) -> Sightings:
-        """Return what scans of a site have found since a time: a scan that was cut off goes on with it."""
+        """Read what scans of a site have found since a time; an interrupted scan continues with it."""
         shown = select(scan_records.c.names, scan_records.c.addresses)
         mine = scan_records.c.site_id == site.site_id, scan_records.c.last_seen >= began_at
         found = cls()
@@ -30,15 +30,15 @@ class Sightings:
         return found
 
     def add(self, names: Iterable[str], addresses: Iterable[str]) -> None:
-        """Note where a host was found: names in their compared form; one without an address is nowhere else."""
+        """Add a host with its names in compared form; a host without an address is ignored."""
         found = frozenset(addresses)
         for name in names if found else ():
             self._at.setdefault(name, []).append(found)
 
     def apart(self, name: str, addresses: Addresses) -> bool:
-        """Tell whether another host has the name: one that was found, and at none of these addresses."""
+        """Return whether another host has the name: it was found at none of these addresses."""
         return any(not addresses & others for others in self._at.get(name, ()))
 
     def took(self, name: str, addresses: Addresses, stored: Addresses) -> bool:
-        """Tell whether another host of the name was found where a record is: the record is that one's then."""
+        """Return whether another host of the name was found at an address of a record: the record is that host's."""
         return any(not addresses & others and stored & others for others in self._at.get(name, ()))
