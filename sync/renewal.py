@@ -1,7 +1,7 @@
-"""Derives the fields of assets anew behind the syncs, where older rules or older tables of facts have made them.
+"""Derives the fields of assets anew in the background after the rules or the tables of facts have changed.
 
-How far it has come is written with what it wrote: a process that is killed goes on from there. Until an asset's turn
-comes it is answered with the fields it has.
+Progress is written in the same transaction as the assets, so that a killed process continues there. Until an asset's
+turn comes, its old fields are shown.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from sync.store import Store
 from sync.store.facts import DERIVED_BY, read_fact, write_fact
 from sync.store.tables import assets
 
-# Assets of one transaction: some 30 ms of the writer's time.
+# Assets in one transaction, which takes the writer about 30 ms.
 BATCH_ROWS = 250
-# The pause after each, so that whoever waits for the writer gets it.
+# The pause after each transaction, in which others get the writer.
 PAUSE_S = 0.05
 DONE = "done"
 _log = logging.getLogger("rollcall.renewal")
 
 
 class Renewal:
-    """Works once, from the start of a process, until no asset is left or it is stopped."""
+    """Works from the start of a process until no asset is left or it is stopped."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -37,16 +37,16 @@ class Renewal:
         self._work: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, beside everything else."""
+        """Start in the background."""
         self._work = asyncio.create_task(self._run(), name="renewal")
 
     async def idle(self) -> None:
-        """Wait until it has nothing to do."""
+        """Wait until no work is left."""
         if self._work:
             await asyncio.wait([self._work])
 
     async def stop(self) -> None:
-        """Finish the assets in hand and return."""
+        """Stop after the current transaction."""
         self._is_stopping = True
         await self.idle()
 
@@ -55,8 +55,8 @@ class Renewal:
             while not self._is_stopping and await self.step():
                 await self._clock.sleep(PAUSE_S)
         except RollcallError as error:
-            # A full disk, say: the next start goes on.
-            _log.warning("assets keep the fields that older rules have made: %s", error.message)
+            # For example a full disk: the next start continues.
+            _log.warning("assets keep the fields of older rules: %s", error.message)
 
     async def step(self, rows_max: int = BATCH_ROWS) -> bool:
         """Derive the next assets anew.
@@ -65,7 +65,7 @@ class Renewal:
             Whether there may be more.
 
         Raises:
-            StoreError: the database refused; what was derived before stays.
+            StoreError: the database failed; earlier transactions stay.
         """
         async with self._store.read() as tx:
             if await tx.run_sync(_place) is None:
@@ -75,12 +75,12 @@ class Renewal:
 
 
 def note_fresh(tx: Connection) -> None:
-    """Note, of a database without assets, that none has to be derived anew."""
+    """Mark a database without assets as up to date."""
     write_fact(tx, DERIVED_BY, f"{form()} {DONE}")
 
 
 def _place(tx: Connection) -> int | None:
-    """Return the last asset that has today's fields; None if all have."""
+    """Return the key of the last asset that is up to date; None if all are."""
     made_by, _, place = (read_fact(tx, DERIVED_BY) or "").partition(" ")
     if made_by != form():
         return 0
@@ -92,7 +92,7 @@ def _step(tx: Connection, now: str, rows_max: int) -> bool:
     if place is None:
         return False
     c = assets.c
-    # A tombstone keeps what it had; its records are derived anew when it comes back.
+    # Tombstones keep their fields; an asset that comes back is computed then.
     wanted = select(c.id, c.organization_id, c.site_id).where(c.id > place, c.deleted_at.is_(None))
     found = tx.execute(wanted.order_by(c.id).limit(rows_max)).all()
     places = sorted(found, key=lambda row: (row.organization_id, row.site_id))
