@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry.types import Info
 
+from schema.access import TABLE
 from schema.context import Context
 from schema.filter.check import TEXT_CHARS_MAX
 from schema.filter.inputs import CONDITIONS_MAX, NESTING_MAX
@@ -38,6 +39,16 @@ class Viewer:
     role: Role = strawberry.field(description="What it may do.")  # type: ignore[valid-type]
     organization_id: strawberry.Private[int]
     organization = one("Organization", "organization_id", "The organization it reads and writes.", is_required=True)
+
+    @strawberry.field(
+        description="Its operations, such as `Mutation.createTask`, and the fields that some roles may not read, such "
+        "as `Task.credential`.",
+        metadata=about(len(TABLE)),
+    )
+    def permissions(self, info: Info[Context, None]) -> list[str]:
+        """List the fields that the role reaches in the table of access, sorted; rows of whole types are left out."""
+        role = info.context.principal.role
+        return sorted(name for name, least in TABLE.items() if "." in name and role.reaches(least))
 
 
 @strawberry.type(description="A limit that is checked before a request runs.")

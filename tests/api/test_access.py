@@ -247,6 +247,16 @@ def test_role_reaches_what_lesser_roles_reach(role: Role, least: Role) -> None:
     assert role.reaches(least) is (order.index(role) >= order.index(least))
 
 
+@pytest.mark.parametrize("role", Role)
+async def test_viewer_lists_what_its_role_may_do(office: World, role: Role) -> None:
+    """The operations are those of the matrix above; the fields beside them are those that some role may not read."""
+    viewer = (await office.caller(role=role).data("{ viewer { permissions } }"))["viewer"]
+    listed = {name for name in viewer["permissions"] if name.partition(".")[0] in ("Query", "Mutation", "Subscription")}
+    assert listed == {operation for operation, (least, _) in MATRIX.items() if role.reaches(least)}
+    fields = {*viewer["permissions"]} - listed
+    assert fields == ({"Task.credential"} if role.reaches(Role.USER) else set())
+
+
 @pytest.mark.parametrize(
     ("role", "given", "expected"),
     [(role, given, list(Role).index(given) <= list(Role).index(role)) for role in list(Role)[3:] for given in Role],
