@@ -22,7 +22,7 @@ from sync.entra.signin.caller import Caller, Callers
 from sync.errors import EntraError
 from sync.events import TOKEN
 from sync.organization.organizations import default_organization
-from sync.organization.tokens import KNOWN_MAX, digest, lifetime_s
+from sync.organization.tokens import KNOWN_MAX, digest, is_revoked, lifetime_s
 from sync.runtime import Runtime
 from sync.store import AnyRow
 from sync.wait import first_of
@@ -91,19 +91,20 @@ class Identity:
         """
         return _noted(await self._known_by(bearer([authorization])), scope)
 
-    async def until_void(self, principal: Principal) -> None:
-        """Return once a caller's token is revoked or expires."""
+    async def until_void(self, principal: Principal) -> bool:
+        """Wait until a caller's token is revoked or expires; return whether it has expired."""
         runtime = self._runtime
         if principal.expires_at is not None:
             await runtime.clock.sleep(max(0.0, (principal.expires_at - runtime.clock.now()).total_seconds()))
-            return
+            return True
         assert isinstance(principal.token_id, int)  # noqa: S101 - an API token: only a directory's has a text as id
         with runtime.events.subscribe(principal.token_id, [TOKEN]) as news:
             seconds = await lifetime_s(runtime.store, runtime.clock, principal.token_id)
             if seconds is None:
                 await anext(news)
-                return
+                return False
             await first_of(runtime.clock.sleep(seconds), anext(news))
+        return not await is_revoked(runtime.store, principal.token_id)
 
     async def _known_by(self, text: str | None) -> Principal:
         found = await self._find(text)

@@ -169,6 +169,13 @@ async def lifetime_s(store: Store, clock: Clock, token_id: int) -> float | None:
     return max(0.0, (datetime.fromisoformat(row.expires_at) - clock.now()).total_seconds())
 
 
+async def is_revoked(store: Store, token_id: int) -> bool:
+    """Return whether a token was revoked; an unknown one counts as revoked."""
+    async with store.read() as tx:
+        row = (await tx.execute(select(tokens.c.revoked_at).where(tokens.c.id == token_id))).first()
+    return row is None or row.revoked_at is not None
+
+
 def is_well_formed(text: str) -> bool:
     """Tell whether the text has a token's shape and its checksum is right."""
     match = _SHAPE.fullmatch(text)

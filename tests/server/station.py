@@ -8,12 +8,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -21,11 +22,12 @@ from schema import build_schema
 from server.app import build_app
 from server.graphql.stream.live import Live
 from server.graphql.stream.websocket import PROTOCOL
-from server.operator.operations import make_first_token
+from server.operator.operations import make_first_token, run_command
 from server.settings import Settings
 from server.simulator import Simulator
-from sync.clock import SystemClock
+from sync.clock import SystemClock, timestamp
 from sync.runtime import Runtime
+from sync.store.tables import tokens
 from sync.tasks.run.log import Level
 from sync.tasks.run.run import Run
 from sync.tasks.run.state import RunPhase, RunStatus
@@ -125,13 +127,24 @@ class Station:
             yield response
 
     @asynccontextmanager
-    async def socket(self, *, init: bool = True, token: str | None = None) -> AsyncIterator[ClientConnection]:
+    async def socket(
+        self, *, init: bool = True, token: str | None = None, headers: dict[str, str] | None = None
+    ) -> AsyncIterator[ClientConnection]:
         """Open a WebSocket, and say who is calling."""
-        async with connect(self.url.replace("http", "ws", 1), subprotocols=[PROTOCOL], proxy=None) as opened:  # type: ignore[list-item]
+        url = self.url.replace("http", "ws", 1)
+        async with connect(url, subprotocols=[PROTOCOL], additional_headers=headers, proxy=None) as opened:  # type: ignore[list-item]
             if init:
                 await say(opened, INIT, payload={"Authorization": f"Bearer {token or self.token}"})
                 assert await hear(opened) == {"type": "connection_ack"}
             yield opened
+
+    async def passing_token(self) -> str:
+        """Make a token that expires in two seconds."""
+        made = await run_command(self.runtime, "token.create", {"name": "passing", "role": "VIEWER"})
+        ends = timestamp(self.runtime.clock.now() + timedelta(seconds=2))
+        async with self.runtime.store.write() as tx:
+            await tx.execute(update(tokens).where(tokens.c.name == "passing").values(expires_at=ends))
+        return watch(str(made["token"]))
 
     async def settled(self) -> None:
         """Wait until nothing of any subscription is left in the server."""

@@ -36,7 +36,8 @@ class End(enum.Enum):
     """The reasons why the server ends a caller's subscriptions."""
 
     STOPPING = "The server is stopping; connect again."
-    VOID = "The API token has expired or was revoked."
+    EXPIRED = "The token has expired; connect again with a fresh one."
+    REVOKED = "The API token was revoked."
 
 
 class Live:
@@ -45,7 +46,7 @@ class Live:
     Args:
         execution: answers operations.
         make_context: builds the resolvers' context from the caller and the request id.
-        until_void: returns once a caller's token is revoked or expires.
+        until_void: waits until a caller's token expires (returns true) or is revoked (false).
         charge: counts an operation over a WebSocket, or raises Refused(429).
     """
 
@@ -54,7 +55,7 @@ class Live:
         execution: Execution,
         *,
         make_context: MakeContext,
-        until_void: Callable[[Any], Awaitable[None]],
+        until_void: Callable[[Any], Awaitable[bool]],
         charge: Callable[[Any], None] | None = None,
     ) -> None:
         self.execution = execution
@@ -78,8 +79,13 @@ class Live:
 
     async def until_end(self, principal: Any) -> End:
         """Wait until a caller's subscriptions have to end, and return the reason."""
-        await first_of(self._stopping.wait(), self._until_void(principal))
-        return End.STOPPING if self._stopping.is_set() else End.VOID
+        ends: list[End] = []
+
+        async def token() -> None:
+            ends.append(End.EXPIRED if await self._until_void(principal) else End.REVOKED)
+
+        await first_of(self._stopping.wait(), token())
+        return End.STOPPING if self._stopping.is_set() else ends[0]
 
     @contextmanager
     def place(self, principal: Any, which: str = "subscriptionsPerToken", most: int = PER_TOKEN_MAX) -> Iterator[None]:

@@ -100,9 +100,9 @@ class EventStream:
             await asyncio.wait({ahead})
 
     async def _last(self, end: End, send: Send) -> None:
-        if end is End.STOPPING:
+        if end is not End.REVOKED:
             # Omit `complete`: a client whose stream ends without it connects again.
-            return await _chunk(send, b": stopping\n\n", is_last=True)
+            return await _chunk(send, f": {end.name.lower()}\n\n".encode(), is_last=True)
         refused = Refused(401, "UNAUTHENTICATED", end.value)
         await _chunk(send, _next(refused.bytes(self._request_id)) + _COMPLETE, is_last=True)
 

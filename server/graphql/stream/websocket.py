@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 import structlog
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from server.graphql.document import DocumentRejected
@@ -35,6 +36,14 @@ WRONG_PROTOCOL, LATE, TAKEN, TWICE = 4406, 4408, 4409, 4429
 
 # Returns the caller for the text of an Authorization header, or raises Refused.
 Admit = Callable[[str, Scope], Awaitable[Any]]
+
+
+# Clients of the protocol come back after 4403, and take 4401 for final.
+_ENDS = {
+    End.STOPPING: (RESTARTING, "Service restart"),
+    End.EXPIRED: (FORBIDDEN, "Token expired"),
+    End.REVOKED: (UNAUTHORIZED, "Unauthorized"),
+}
 
 
 @dataclass
@@ -122,7 +131,7 @@ class _Connection:
             if message["type"] == "ping":
                 await self._say({"type": "pong"})
             elif message["type"] == "connection_init":
-                return await self._known(_authorization(message.get("payload")))
+                return await self._known(_authorization(message.get("payload"), self._scope))
             elif message["type"] != "pong":
                 raise Closed(UNAUTHORIZED, "Unauthorized")
 
@@ -135,7 +144,7 @@ class _Connection:
             state["status"] = refused.status
             if refused.retryable:
                 raise Closed(LATER, "Try again later") from None
-            raise Closed(FORBIDDEN, "Forbidden") from None
+            raise Closed(UNAUTHORIZED, "Unauthorized") from None
         if (transport := state.get("socket")) is not None:
             transport.welcome()
         return principal
@@ -146,8 +155,7 @@ class _Connection:
             waited: set[asyncio.Future[Any]] = {ahead, end, self._gone}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if end.done():
-                is_stopping = end.result() is End.STOPPING
-                raise Closed(RESTARTING, "Service restart") if is_stopping else Closed(UNAUTHORIZED, "Unauthorized")
+                raise Closed(*_ENDS[end.result()])
             if self._gone.done():
                 raise Gone
             return _parsed(ahead.result())
@@ -257,10 +265,13 @@ def _id(message: Mapping[str, Any]) -> str:
     return id
 
 
-def _authorization(payload: object) -> str:
-    """Return the payload's `authorization`, whose name may be in any case; empty without one."""
-    if isinstance(payload, dict):
-        for name, value in payload.items():
-            if name.lower() == "authorization" and isinstance(value, str):
-                return value
-    return ""
+def _authorization(payload: object, scope: Scope) -> str:
+    """Return the text of `Authorization`: of the payload, of its `headers`, or of the handshake; empty without one."""
+    found = _header_in(payload) or (_header_in(payload.get("headers")) if isinstance(payload, dict) else "")
+    return found or Headers(scope=scope).get("authorization", "")
+
+
+def _header_in(fields: object) -> str:
+    """Return `authorization`, in any letter case; empty without one."""
+    pairs = fields.items() if isinstance(fields, dict) else ()
+    return next((value for name, value in pairs if name.lower() == "authorization" and isinstance(value, str)), "")

@@ -127,6 +127,23 @@ async def test_connection_is_closed_when_the_token_is_revoked(station: Station) 
         assert await closed(opened) == 4401
 
 
+async def test_connection_is_closed_to_come_back_when_the_token_expires(station: Station) -> None:
+    """With the code after which clients connect again, with a fresh token."""
+    async with station.socket(token=await station.passing_token()) as opened:
+        assert await closed(opened) == 4403
+
+
+@pytest.mark.parametrize("payload", [{"headers": {"authorization": "TOKEN"}}, {"AUTHORIZATION": "TOKEN"}, None])
+async def test_token_is_found_where_clients_send_it(station: Station, payload: dict[str, Any] | None) -> None:
+    """In `connection_init`, alone or among headers, or in the handshake, as programs that are no browsers may."""
+    token = f"Bearer {station.token}"
+    filled = json.loads(json.dumps(payload).replace("TOKEN", token))
+    handshake = {"Authorization": token} if payload is None else {"Authorization": "Bearer other"}
+    async with station.socket(init=False, headers=handshake) as opened:
+        await say(opened, INIT, **({} if payload is None else {"payload": filled}))
+        assert await hear(opened) == {"type": "connection_ack"}
+
+
 async def test_connection_is_closed_as_a_restart_when_the_server_stops(station: Station) -> None:
     """Clients take 1012 for an invitation to connect again; the subscription is not called complete."""
     run_id = await station.queue()
@@ -181,9 +198,9 @@ async def test_slow_caller_gets_the_newest_state_and_the_whole_log(station: Stat
         (["[]"], 4400),
         (['{"type": "nonsense"}'], 4401),
         (['{"type": "subscribe", "id": "a", "payload": {"query": "{ viewer { name } }"}}'], 4401),
-        (['{"type": "connection_init"}'], 4403),
-        (['{"type": "connection_init", "payload": {"Authorization": "Bearer rc_wrong"}}'], 4403),
-        (['{"type": "connection_init", "payload": {"Authorization": 7}}'], 4403),
+        (['{"type": "connection_init"}'], 4401),
+        (['{"type": "connection_init", "payload": {"Authorization": "Bearer rc_wrong"}}'], 4401),
+        (['{"type": "connection_init", "payload": {"Authorization": 7}}'], 4401),
         (["INIT", "INIT"], 4429),
         (["INIT", '{"type": "nonsense"}'], 4400),
         (["INIT", '{"type": "subscribe", "id": "a"}'], 4400),

@@ -141,6 +141,15 @@ async def test_stream_ends_with_an_error_when_the_token_is_revoked(station: Stat
     await station.settled()
 
 
+async def test_stream_ends_without_complete_when_the_token_expires(station: Station) -> None:
+    """A client that takes this for a lost connection comes back, with a fresh token."""
+    run_id = await station.queue()
+    async with station.sse(WATCH, token=await station.passing_token(), run=f"run_{run_id}") as response:
+        found = [name async for name, _ in events(response)]
+    assert "next" in found and "complete" not in found
+    await station.settled()
+
+
 async def test_stream_ends_without_complete_when_the_server_stops(station: Station) -> None:
     """A clean end of the response that a client takes for a lost connection, so that it comes back."""
     run_id = await station.queue()

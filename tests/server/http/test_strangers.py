@@ -134,7 +134,7 @@ async def test_bad_token_of_a_socket_counts_and_is_logged_as_one_of_a_request(
     async with served(tmp_path / "data", failed_logins_per_address=4) as server:
         for _ in range(2):
             async with greeted(server, guess) as opened:
-                assert await code_of(opened) == 4403
+                assert await code_of(opened) == 4401
             assert (await server.ask(authorization=f"Bearer {guess}")).status_code == 401
         async with greeted(server, guess) as opened:
             assert await code_of(opened) == 1013
@@ -154,7 +154,7 @@ async def test_socket_without_a_token_guesses_nothing(tmp_path: Path) -> None:
             url = f"ws://127.0.0.1:{server.address[1]}/graphql"
             async with connect(url, subprotocols=[PROTOCOL], proxy=None) as opened:  # type: ignore[list-item]
                 await say(opened, INIT)
-                assert await code_of(opened) == 4403
+                assert await code_of(opened) == 4401
         assert server.app.state.rates.refused["login"] == 0
 
 
