@@ -34,7 +34,7 @@ BODIES: dict[str, bytes] = {
     "two objects": b"{%b}{%b}" % (QUERY.encode(), QUERY.encode()),
     "single quotes": b"{'query':'mutation{touch}'}",
     "comment": b"/* */{%b}" % QUERY.encode(),
-    "byte order mark": b"\xef\xbb\xbf{%b}" % QUERY.encode(),
+    "byte order mark of another encoding": b"\xff\xfe{%b}" % QUERY.encode(),
     "utf-16": json.dumps({"query": "mutation{touch}"}).encode("utf-16"),
     "utf-32": json.dumps({"query": "mutation{touch}"}).encode("utf-32"),
     "invalid utf-8": b'{"query":"mutation{touch}","x":"\xff\xfe"}',

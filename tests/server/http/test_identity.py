@@ -190,7 +190,7 @@ async def test_health_needs_no_token_and_readiness_tells_the_truth(house: House)
 
 async def test_unknown_path_and_method_get_the_standard_shape(house: House) -> None:
     """404 and 405 outside /graphql look like every other error."""
-    for method, path, status in (("GET", "/nothing", 404), ("POST", "/healthz", 405), ("GET", "/graphql/", 404)):
+    for method, path, status in (("GET", "/nothing", 404), ("POST", "/healthz", 405), ("GET", "/graphql//", 404)):
         response = await house.client.request(method, path)
         assert response.status_code == status
         assert response.json()["errors"][0]["extensions"]["requestId"] == response.headers["x-request-id"]
