@@ -96,7 +96,7 @@ async def assert_found(path: Path) -> None:
                     found += 1
     finally:
         await store.close()
-    assert found >= 5
+    assert found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
